@@ -1,0 +1,1 @@
+"""Image generators that the server can host, behind one protocol."""

@@ -1,0 +1,1 @@
+"""What the cloud host runs, whatever the method."""

@@ -1,0 +1,152 @@
+"""The contract of a method: a client half, a server half and payloads between them.
+
+Halves know tensors and dataclasses only. Flower's types stay in ``client_app`` and
+``server_app``, which carry payloads, keep states and count bytes for every method alike.
+A state is a dataclass of modules and tensors (``strategies/common/state.py``) and lists
+all that survives a round; ``train`` and ``aggregate`` change it in place.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar, final
+
+from torch import Tensor
+
+from strategies.common.device import Device
+from strategies.common.task import Task
+from strategies.common.wire import Payload
+
+State = TypeVar("State")
+Uplink = TypeVar("Uplink", bound=Payload)
+Downlink = TypeVar("Downlink", bound=Payload)
+
+
+@final
+@dataclass(frozen=True)
+class Trained(Generic[Uplink]):
+    """What a client half brings home from local training.
+
+    Attributes
+    ----------
+    uplink : Uplink | None
+        Payload for the server.
+    losses : Mapping[str, float]
+        Mean training losses by name, for the journal.
+    """
+
+    uplink: Uplink | None
+    losses: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class Evaluation:
+    """How a client's own model does on the client's own test split.
+
+    Attributes
+    ----------
+    correct : int
+        Samples classified correctly.
+    loss : float
+        Mean loss over the test samples.
+    """
+
+    correct: int
+    loss: float
+
+
+@final
+@dataclass(frozen=True)
+class Picture:
+    """One labelled image for the run's folder and report.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending, e.g. ``"class-3"``.
+    pixels : Tensor
+        (3, height, width) uint8.
+    """
+
+    name: str
+    pixels: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Aggregated:
+    """What a server half says of a round, for the journal and the report.
+
+    Attributes
+    ----------
+    diagnostics : Mapping[str, float]
+        Finite numbers by name.
+    notes : tuple[str, ...]
+        Plain sentences that the user should read, e.g. that a part did not learn.
+    pictures : tuple[Picture, ...]
+        Images drawn in this round.
+    """
+
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+class ClientHalf(ABC, Generic[State, Downlink, Uplink]):
+    """What a method does on a device.
+
+    Attributes
+    ----------
+    downlink : type[Downlink] | None
+        Payload the device may receive; a round without one brings ``None``.
+    """
+
+    downlink: ClassVar[type[Payload] | None]
+
+    @abstractmethod
+    def start(self, device: Device) -> State:
+        """Return the state before the first round."""
+
+    @abstractmethod
+    def train(self, device: Device, state: State, downlink: Downlink | None) -> Trained[Uplink]:
+        """Learn from the client's training samples, changing ``state`` in place."""
+
+    @abstractmethod
+    def evaluate(self, device: Device, state: State, downlink: Downlink | None) -> Evaluation:
+        """Test the client's model on the client's test samples."""
+
+
+class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
+    """What a method does on the server.
+
+    Attributes
+    ----------
+    uplink : type[Uplink] | None
+        Payload that every reply must carry; ``None`` where nothing is uploaded.
+    """
+
+    uplink: ClassVar[type[Payload] | None]
+
+    @abstractmethod
+    def start(self, task: Task) -> State:
+        """Return the state before the first round.
+
+        Raises
+        ------
+        ModelError
+            If the clients' common task does not suit the method.
+        """
+
+    @abstractmethod
+    def downlink(self, state: State, partition: int) -> Downlink | None:
+        """Return what one client receives this round; one object may serve many clients."""
+
+    @abstractmethod
+    def aggregate(
+        self, state: State, round_number: int, uplinks: Mapping[int, Uplink]
+    ) -> Aggregated:
+        """Take in the replies by partition, changing ``state`` in place.
+
+        ``uplinks`` is sorted by partition and may be empty.
+        """

@@ -1,0 +1,73 @@
+"""A client's samples as tensors, and how raw inputs become network inputs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Samples:
+    """Inputs with their labels.
+
+    Attributes
+    ----------
+    inputs : Tensor
+        (samples, channels, height, width); uint8 images, or float32 already scaled.
+    labels : Tensor
+        (samples,) int64 class of each input.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+
+def normalise(inputs: Tensor) -> Tensor:
+    """Scale raw inputs for a network: uint8 images to [-1, 1], floats as they are.
+
+    Images that the server draws pass through this same function, so that they reach a
+    network scaled exactly as the client's own.
+    """
+    if inputs.dtype == torch.uint8:
+        return inputs.to(torch.float32).div_(127.5).sub_(1.0)
+    return inputs.to(torch.float32)
+
+
+def shuffled_batches(
+    num_samples: int, batch_size: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Yield index tensors that cover every sample once, in random order.
+
+    A remainder of one sample joins the batch before it: batch normalisation cannot train
+    on a single sample, and no sample may be left out.
+
+    Parameters
+    ----------
+    num_samples : int
+        Samples to cover.
+    batch_size : int
+        Samples per batch; the last one may have fewer, or one more.
+    generator : torch.Generator
+        Source of the order.
+    """
+    order = torch.randperm(num_samples, generator=generator)
+    start = 0
+    while start < num_samples:
+        stop = start + batch_size
+        if num_samples - stop == 1:
+            stop = num_samples
+        yield order[start:stop]
+        start = stop
+
+
+def ordered_batches(num_samples: int, batch_size: int) -> Iterator[slice]:
+    """Yield slices that cover every sample once, in order, for evaluation."""
+    for start in range(0, num_samples, batch_size):
+        yield slice(start, min(start + batch_size, num_samples))

@@ -1,0 +1,221 @@
+"""Run settings: from Flower's run config to frozen, checked objects.
+
+Every default stands in ``pyproject.toml`` under ``[tool.flwr.app.config]`` and nowhere
+else; the classes here say what each value means and which values are allowed. General
+settings are flat keys; each method and each generator has a table of its own
+(``fedktl.transfer-weight``). Both halves of a run read the same config through this
+module, at their door, and hand the resulting objects on.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar, final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from strategies.common.errors import SettingsError
+
+RunConfig = Mapping[str, bool | int | float | str]
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, no unknown keys, kebab-case in the config."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=_kebab,
+        validate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+
+@final
+class RunSettings(Settings):
+    """What holds for every method.
+
+    Attributes
+    ----------
+    method : str
+        Name in ``strategies/methods.py``.
+    generator : str
+        What the server draws with: ``"oriented"``; used by methods that need a generator.
+    models : str
+        Model names, comma separated, dealt to partitions in turn.
+    feature_dim : int
+        Width that every model's features are pooled to; 0 keeps each model's own width.
+    data : str
+        Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``folder:<dir>`` or
+        ``hub:<name>``. A device may name its own in its node config.
+    partition : str
+        How a common data set is dealt to clients; sources that are already split ignore it.
+    dirichlet_alpha : float
+        Concentration of the Dirichlet partition; smaller is less alike.
+    classes_per_client : int
+        Classes each client holds in the pathological partition.
+    shards_per_client : int
+        Label-sorted shards each client holds in the shards partition.
+    min_train_samples, min_test_samples : int
+        Fewest samples with which a client may start.
+    max_samples : int
+        Most samples a client keeps, train and test together; 0 keeps all.
+    test_fraction : float
+        Part of each client's samples that it tests on and never trains on.
+    image_size : int
+        Side in pixels to which images are resized on the device; 0 keeps their size.
+    rounds : int
+        Last round of the run.
+    local_epochs : int
+        Passes over a client's training data in one round.
+    batch_size : int
+        Samples per optimiser step.
+    learning_rate : float
+        Step size of the clients' SGD.
+    participation : float
+        Part of the known clients that trains in a round (rho in the papers).
+    evaluate_every : int
+        Every so many rounds, clients that did not take part are evaluated; 0 never.
+    min_nodes : int
+        Nodes to wait for before a round starts.
+    min_replies : int
+        Good replies without which a round does not count.
+    quorum_timeout_s, round_deadline_s : float
+        Longest wait for nodes before a round, and for replies within a round.
+    max_report_bytes : int
+        Longest report (metrics beside the payload) that is read from a device.
+    wire_dtype : str
+        What floating-point tensors travel as.
+    share_class_counts : bool
+        Whether devices tell the server how many samples of each class they hold, for the
+        partition picture.
+    seed : int
+        Root of all randomness.
+    device : str
+        Torch device of the clients: ``cpu``, ``cuda`` or ``auto``.
+    server_device : str
+        Torch device of the server: ``cpu``, ``cuda`` or ``auto``.
+    client_threads, server_threads : int
+        Torch threads of one client and of the server; another number can change the last
+        digits of a result.
+    run_name : str
+        Folder of the run under ``runs_dir``; empty makes one from method and Flower run id.
+    runs_dir, state_dir : str
+        Where the server keeps runs, and where a device keeps private state unless its node
+        config names a ``state-dir``.
+    compare_with : str
+        Name of a finished run under ``runs_dir`` that the report draws beside this one.
+    resume : bool
+        Go on after the last complete round of ``run_name``.
+    """
+
+    method: str
+    generator: str
+    models: str
+    feature_dim: int = Field(ge=0, le=65536)
+    data: str
+    partition: Literal["iid", "dirichlet", "pathological", "shards"]
+    dirichlet_alpha: float = Field(gt=0)
+    classes_per_client: int = Field(ge=1)
+    shards_per_client: int = Field(ge=1)
+    min_train_samples: int = Field(ge=1)
+    min_test_samples: int = Field(ge=1)
+    max_samples: int = Field(ge=0)
+    test_fraction: float = Field(gt=0, lt=1)
+    image_size: int = Field(ge=0, le=1024)
+    rounds: int = Field(ge=1)
+    local_epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    participation: float = Field(gt=0, le=1)
+    evaluate_every: int = Field(ge=0)
+    min_nodes: int = Field(ge=1)
+    min_replies: int = Field(ge=1)
+    quorum_timeout_s: float = Field(gt=0)
+    round_deadline_s: float = Field(gt=0)
+    max_report_bytes: int = Field(ge=1024)
+    wire_dtype: Literal["float32", "float16"]
+    share_class_counts: bool
+    seed: int = Field(ge=0)
+    device: Literal["cpu", "cuda", "auto"]
+    server_device: Literal["cpu", "cuda", "auto"]
+    client_threads: int = Field(ge=1)
+    server_threads: int = Field(ge=1)
+    run_name: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")
+    runs_dir: str = Field(min_length=1)
+    state_dir: str = Field(min_length=1)
+    compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")
+    resume: bool
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def read_run(config: RunConfig) -> RunSettings:
+    """Read the general settings: every key without a table.
+
+    Raises
+    ------
+    SettingsError
+        Naming every unknown, missing or out-of-range key at once.
+    """
+    return _read(RunSettings, {k: v for k, v in config.items() if "." not in k}, table="")
+
+
+def read_table(config: RunConfig, table: str, kind: type[AnySettings]) -> AnySettings:
+    """Read one method's or generator's table into its settings class.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Flower's flat run config, in which table ``t``'s key ``k`` is ``"t.k"``.
+    table : str
+        Name of the table.
+    kind : type
+        Settings class of the table.
+
+    Raises
+    ------
+    SettingsError
+        Naming every unknown, missing or out-of-range key at once.
+    """
+    prefix = f"{table}."
+    values = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+    return _read(kind, values, table=table)
+
+
+def _read(
+    kind: type[AnySettings], values: Mapping[str, bool | int | float | str], *, table: str
+) -> AnySettings:
+    try:
+        return kind.model_validate(dict(values), by_alias=True, by_name=False)
+    except ValidationError as error:
+        known = ", ".join(sorted(_kebab(name) for name in kind.model_fields))
+        lines = [_explain(table, dict(problem), known) for problem in error.errors()]
+        raise SettingsError("; ".join(lines)) from None
+
+
+def _explain(table: str, problem: Mapping[str, object], known: str) -> str:
+    location = problem["loc"]
+    key = ".".join(str(part) for part in location) if isinstance(location, tuple) else ""
+    where = f"setting {table}.{key}" if table else f"setting {key}"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown; the known ones are {known}"
+    if problem["type"] == "missing":
+        return f"{where}: missing; give it in [tool.flwr.app.config] or --run-config"
+    return f"{where}: {problem['msg']}, got {problem['input']!r}"
+
+
+def known_name(what: str, name: str, known: Mapping[str, object]) -> None:
+    """Refuse a name that a table does not hold.
+
+    Raises
+    ------
+    SettingsError
+        With the known names.
+    """
+    if name not in known:
+        raise SettingsError(f"{what}: unknown {name!r}; the known ones are {', '.join(known)}")
