@@ -46,7 +46,7 @@ def generator(
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Run a block with torch's global generators seeded, and restore them afterwards."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield

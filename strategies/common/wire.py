@@ -259,7 +259,7 @@ def _check_field(
             raise WireError(
                 f"{where}: expected labels in [0, {sizes.num_classes}), got {low} to {high}"
             )
-        if rule.unique and len(value.unique()) != len(value):
+        if rule.unique and len(set(value.tolist())) != len(value):
             raise WireError(f"{where}: expected each class once, got {value.tolist()}")
 
 
