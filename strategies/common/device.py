@@ -11,38 +11,42 @@ from strategies.common.task import Task
 
 
 class Device(Protocol):
-    """One client in one round, without Flower, disk or node config.
-
-    Attributes
-    ----------
-    partition : int
-        Which client this is.
-    round_number : int
-        Current round, from 1.
-    settings : RunSettings
-        General settings of the run.
-    task : Task
-        Shape of the task as this client's data and model have it.
-    train, test : Samples
-        The client's own split; ``test`` is never trained on.
-    torch_device : torch.device
-        Where to compute.
-    """
+    """One client in one round, without Flower, disk or node config."""
 
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Which client this is."""
+        ...
+
     @property
-    def round_number(self) -> int: ...
+    def round_number(self) -> int:
+        """Current round, from 1."""
+        ...
+
     @property
-    def settings(self) -> RunSettings: ...
+    def settings(self) -> RunSettings:
+        """General settings of the run."""
+        ...
+
     @property
-    def task(self) -> Task: ...
+    def task(self) -> Task:
+        """Shape of the task as this client's data and model have it."""
+        ...
+
     @property
-    def train(self) -> Samples: ...
+    def train(self) -> Samples:
+        """Samples to learn from."""
+        ...
+
     @property
-    def test(self) -> Samples: ...
+    def test(self) -> Samples:
+        """Samples that are never trained on."""
+        ...
+
     @property
-    def torch_device(self) -> torch.device: ...
+    def torch_device(self) -> torch.device:
+        """Where to compute."""
+        ...
 
     def build_model(self) -> FeatureModel:
         """Build this client's own architecture with fresh, seeded weights."""

@@ -124,9 +124,12 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
     ----------
     uplink : type[Uplink] | None
         Payload that every reply must carry; ``None`` where nothing is uploaded.
+    needs_generator : bool
+        Whether the constructor takes an ``ImageGenerator`` after the settings.
     """
 
     uplink: ClassVar[type[Payload] | None]
+    needs_generator: ClassVar[bool]
 
     @abstractmethod
     def start(self, task: Task) -> State:
@@ -141,6 +144,15 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
     @abstractmethod
     def downlink(self, state: State, partition: int) -> Downlink | None:
         """Return what one client receives this round; one object may serve many clients."""
+
+    def check(self, partition: int, uplink: Uplink) -> None:
+        """Refuse an upload that fits its schema but not the method; by default accept all.
+
+        Raises
+        ------
+        WireError
+            Naming payload, field, expected and got; the client then counts as failed.
+        """
 
     @abstractmethod
     def aggregate(

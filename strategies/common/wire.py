@@ -21,6 +21,7 @@ Examples
 
 import json
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeVar, final
@@ -100,16 +101,16 @@ def labels(axis: str, *, unique: bool = True) -> Any:
 
 
 @dataclass(frozen=True)
-class Payload:
+class Payload(ABC):
     """Base of all payloads; subclasses are final, frozen and declare tensors only."""
 
     schema: ClassVar[str]
     version: ClassVar[int]
 
     @staticmethod
+    @abstractmethod
     def sizes(task: Task) -> Sizes:
         """Return what a receiver knows of the axes, given the task."""
-        raise TypeError("a payload class must define sizes")
 
 
 def encode(payload: Payload, wire_dtype: str) -> bytes:

@@ -1,0 +1,66 @@
+"""What the operator of a device says about it: the node config."""
+
+from pathlib import Path
+from typing import final
+
+from pydantic import Field, ValidationError
+
+from strategies.common.errors import SettingsError
+from strategies.common.settings import RunConfig, RunSettings, Settings
+
+
+@final
+class NodeConfig(Settings):
+    """Node config of one device, given to ``flower-supernode --node-config``.
+
+    Attributes
+    ----------
+    partition_id : int
+        Which client this device is, from 0.
+    num_partitions : int
+        Clients in the federation.
+    state_dir : str
+        Folder for private state; empty uses the run's ``state-dir``.
+    data : str
+        This device's own data source; empty uses the run's ``data``.
+    model : str
+        This device's own model; empty takes its turn in the run's ``models``.
+    """
+
+    partition_id: int = Field(ge=0)
+    num_partitions: int = Field(ge=1)
+    # Flower's simulation sets only the two above, so these three may be absent.
+    state_dir: str = ""
+    data: str = ""
+    model: str = ""
+
+
+def read_node(config: RunConfig) -> NodeConfig:
+    """Read a node config; keys that Nectar does not know are left to others.
+
+    Raises
+    ------
+    SettingsError
+        If a key is missing or out of range.
+    """
+    known = {field.replace("_", "-") for field in NodeConfig.model_fields}
+    try:
+        node = NodeConfig.model_validate({k: v for k, v in config.items() if k in known})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise SettingsError(
+            f"node config {key}: {problem['msg']}, got {config.get(key)!r}; start the node with "
+            f"--node-config 'partition-id=0 num-partitions=3'"
+        ) from None
+    if node.partition_id >= node.num_partitions:
+        raise SettingsError(
+            f"node config partition-id: expected 0 to {node.num_partitions - 1}, got "
+            f"{node.partition_id}; partitions are counted from 0"
+        )
+    return node
+
+
+def state_folder(node: NodeConfig, settings: RunSettings) -> Path:
+    """Return the folder for this device's private state."""
+    return Path(node.state_dir or settings.state_dir).expanduser().resolve()

@@ -1,0 +1,105 @@
+"""A client's private state on the device's own disk.
+
+States never leave the device and never enter Flower's context. The folder
+``<state-dir>/<run-name>/<partition-id>/`` holds the last two generations: the round that
+the server has accepted and the newest one. A reply can be lost after its round was saved;
+the server then asks to go on from the accepted round, and the newer file is put aside, so
+that no round is ever trained twice.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from torch import Tensor
+
+from strategies.common import tensor_file
+from strategies.common.errors import StoreError
+
+
+@final
+@dataclass(frozen=True)
+class Stored:
+    """A state as it was found.
+
+    Attributes
+    ----------
+    round_number : int
+        Round after which it was saved; 0 when nothing usable was found.
+    tensors : dict[str, Tensor]
+        The state; empty for round 0.
+    notes : tuple[str, ...]
+        What went wrong on the way, in plain sentences.
+    """
+
+    round_number: int
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...]
+
+
+@final
+class ClientStore:
+    """The generations of one client's state in one run.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<state-dir>/<run-name>/<partition-id>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, continue_from: int) -> Stored:
+        """Return the state after a round, or the newest intact one before it.
+
+        Parameters
+        ----------
+        continue_from : int
+            Last round that the server accepted from this client; 0 for none.
+        """
+        if continue_from == 0:
+            return Stored(0, {}, ())
+        notes: list[str] = []
+        for round_number in sorted(self._rounds(), reverse=True):
+            if round_number > continue_from:
+                continue
+            try:
+                tensors, _ = tensor_file.read(self._path(round_number))
+            except StoreError as error:
+                notes.append(str(error))
+                continue
+            if round_number < continue_from:
+                notes.append(f"no usable state of round {continue_from}: used round {round_number}")
+            return Stored(round_number, tensors, tuple(notes))
+        notes.append(f"no usable state of round {continue_from} in {self._folder}: started afresh")
+        return Stored(0, {}, tuple(notes))
+
+    def save(self, round_number: int, tensors: dict[str, Tensor], *, base: int) -> None:
+        """Save the state after a round and forget all but it and its base.
+
+        Parameters
+        ----------
+        round_number : int
+            Round that was just trained.
+        tensors : dict[str, Tensor]
+            State after it.
+        base : int
+            Accepted round from which training started.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written; the older generations are untouched.
+        """
+        tensor_file.write(self._path(round_number), tensors, {"round": str(round_number)})
+        for other in self._rounds():
+            if other not in (round_number, base):
+                self._path(other).unlink(missing_ok=True)
+
+    def _rounds(self) -> list[int]:
+        files = self._folder.glob("round-*.safetensors")
+        return [int(file.stem.removeprefix("round-")) for file in files]
+
+    def _path(self, round_number: int) -> Path:
+        return self._folder / f"round-{round_number:06d}.safetensors"

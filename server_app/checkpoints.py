@@ -1,0 +1,129 @@
+"""Server checkpoints: the last two rounds and the best one."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import final
+
+from torch import Tensor
+
+from strategies.common import tensor_file
+from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.task import Task
+
+_KEPT = 2
+
+
+@final
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that the server needs to go on after a round.
+
+    Attributes
+    ----------
+    round_number : int
+        Last complete round.
+    task : Task
+        What the clients agree on.
+    accepted : dict[int, int]
+        Last round accepted from each client, by partition.
+    best_round : int
+        Round with the best mean accuracy so far; 0 for none.
+    best_accuracy : float
+        That accuracy.
+    tensors : dict[str, Tensor]
+        State of the server half.
+    """
+
+    round_number: int
+    task: Task
+    accepted: dict[int, int]
+    best_round: int
+    best_accuracy: float
+    tensors: dict[str, Tensor]
+
+
+@final
+class Checkpoints:
+    """The checkpoint files of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<run>/checkpoints``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Save a checkpoint and forget all but the last two and the best."""
+        text = {
+            "round": checkpoint.round_number,
+            "task": asdict(checkpoint.task),
+            "accepted": {str(k): v for k, v in checkpoint.accepted.items()},
+            "best_round": checkpoint.best_round,
+            "best_accuracy": checkpoint.best_accuracy,
+        }
+        path = self._path(checkpoint.round_number)
+        tensor_file.write(path, checkpoint.tensors, {"checkpoint": json.dumps(text)})
+        rounds = sorted(self._rounds())
+        for old in rounds[:-_KEPT]:
+            if old != checkpoint.best_round:
+                self._path(old).unlink(missing_ok=True)
+
+    def load(self, at_most: int) -> tuple[Checkpoint | None, tuple[str, ...]]:
+        """Return the newest intact checkpoint, and notes on damaged ones.
+
+        Parameters
+        ----------
+        at_most : int
+            Last round in the journal; a newer checkpoint belongs to a round that was not
+            completed.
+
+        Returns
+        -------
+        tuple[Checkpoint | None, tuple[str, ...]]
+            ``None`` when no round was ever completed.
+
+        Raises
+        ------
+        RunFolderError
+            If there are checkpoints and none can be read.
+        """
+        notes: list[str] = []
+        for round_number in sorted(self._rounds(), reverse=True):
+            if round_number > at_most:
+                continue
+            try:
+                return self._read(self._path(round_number)), tuple(notes)
+            except StoreError as error:
+                notes.append(str(error))
+        if notes:
+            raise RunFolderError(
+                f"{self._folder}: no checkpoint can be read: {'; '.join(notes)}; start a new run "
+                f"under another run-name"
+            )
+        return None, ()
+
+    def _read(self, path: Path) -> Checkpoint:
+        tensors, text = tensor_file.read(path)
+        try:
+            values = json.loads(text["checkpoint"])
+            return Checkpoint(
+                round_number=int(values["round"]),
+                task=Task(**values["task"]),
+                accepted={int(k): int(v) for k, v in values["accepted"].items()},
+                best_round=int(values["best_round"]),
+                best_accuracy=float(values["best_accuracy"]),
+                tensors=tensors,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: expected a checkpoint, got {error}") from None
+
+    def _rounds(self) -> list[int]:
+        files = self._folder.glob("round-*.safetensors")
+        return [int(file.stem.removeprefix("round-")) for file in files]
+
+    def _path(self, round_number: int) -> Path:
+        return self._folder / f"round-{round_number:06d}.safetensors"

@@ -1,0 +1,121 @@
+"""Asking nodes: push a list of messages, poll for replies, name every failure."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import final
+
+from flwr.app import Error, Message
+from flwr.serverapp import Grid
+
+# Flower's own send_and_receive polls every 3 s, which would dominate short rounds.
+POLL_S = 0.05
+
+# flwr.common.constant.ErrorCode
+_NODE_UNAVAILABLE = 5
+_PROCESS_DIED = 8
+_RAISED = re.compile(r"<class '(?P<kind>[^']+)'>:<['\"](?P<text>.*)['\"]>", re.DOTALL)
+
+
+@final
+@dataclass
+class Answers:
+    """What came back, by node id.
+
+    Attributes
+    ----------
+    replies : dict[int, Message]
+        Replies that carry a content.
+    failures : dict[int, str]
+        Reasons of the others.
+    """
+
+    replies: dict[int, Message] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+@final
+class Question:
+    """Messages on their way and the answers so far.
+
+    A reply is matched by the message it answers, never by its sender: Flower reports a dead
+    node's failure in its own name.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's connection to the nodes.
+    messages : list[Message]
+        What to send, one message per node. A list, because Flower's deployed grid iterates
+        over it twice.
+    """
+
+    def __init__(self, grid: Grid, messages: list[Message]) -> None:
+        self._grid = grid
+        self.started = time.monotonic()
+        self.answers = Answers()
+        self._pending: dict[str, int] = {}
+        ids: Iterable[str | None] = grid.push_messages(messages) if messages else []
+        for message, message_id in zip(messages, ids, strict=True):
+            node_id = message.metadata.dst_node_id
+            if message_id:
+                self._pending[message_id] = node_id
+            else:
+                self.answers.failures[node_id] = "the message could not be handed to Flower"
+
+    @property
+    def waiting_for(self) -> set[int]:
+        """Node ids that have not answered yet."""
+        return set(self._pending.values())
+
+    def poll(self) -> None:
+        """Take in the replies that have arrived."""
+        if not self._pending:
+            return
+        for message in self._grid.pull_messages(set(self._pending)):
+            node_id = self._pending.pop(message.metadata.reply_to_message_id, None)
+            if node_id is None:
+                continue
+            if message.has_error():
+                self.answers.failures[node_id] = explain(message.error)
+            else:
+                self.answers.replies[node_id] = message
+
+    def wait(self, deadline_s: float, on_poll: Callable[[int, int], None]) -> Answers:
+        """Poll until all have answered or the deadline has passed.
+
+        Parameters
+        ----------
+        deadline_s : float
+            Longest wait in seconds; nodes that have not answered then count as failed.
+        on_poll : Callable[[int, int], None]
+            Called after each poll with the numbers of answers so far and of questions.
+        """
+        total = len(self._pending) + len(self.answers.failures)
+        while True:
+            self.poll()
+            on_poll(total - len(self._pending), total)
+            if not self._pending:
+                break
+            if time.monotonic() - self.started > deadline_s:
+                for node_id in self._pending.values():
+                    self.answers.failures[node_id] = f"no reply within {deadline_s:g} s"
+                self._pending.clear()
+                break
+            time.sleep(POLL_S)
+        return self.answers
+
+
+def explain(error: Error) -> str:
+    """Turn Flower's error into one readable line."""
+    if error.code == _NODE_UNAVAILABLE:
+        return "the node is gone: it stopped answering Flower's heartbeat"
+    if error.code == _PROCESS_DIED:
+        return "the app's process on the node died; it may have run out of memory"
+    reason = error.reason or f"Flower error {error.code}"
+    if found := _RAISED.search(reason):
+        kind = found["kind"].rsplit(".", 1)[-1]
+        text = found["text"].strip().splitlines()[-1].strip()
+        return f"{kind}: {text}"
+    return reason.strip().splitlines()[-1].strip()

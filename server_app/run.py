@@ -1,0 +1,237 @@
+"""A run from its settings to its report: the only place where all parts are joined."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging import INFO, WARNING
+from pathlib import Path
+from typing import Any, final
+
+from flwr.common.logger import log
+from flwr.serverapp import Grid
+
+from client_app.data import sources
+from client_app.models import catalogue
+from generators import build as generators
+from server_app.checkpoints import Checkpoint, Checkpoints
+from server_app.progress import round_line
+from server_app.report import page
+from server_app.roster import Client
+from server_app.round_record import RoundRecord
+from server_app.rounds import RoundLoop
+from server_app.run_folder import RunFolder
+from server_app.tensorboard import TensorBoardLog
+from strategies import methods
+from strategies.common.compute import threads, torch_device
+from strategies.common.errors import RunFolderError
+from strategies.common.method import ServerHalf
+from strategies.common.settings import RunConfig, read_run
+from strategies.common.state import load_tensors, to_tensors
+from strategies.common.task import Task
+from strategies.common.wire import Payload
+
+
+@final
+@dataclass
+class Standing:
+    """Where a run stands between two rounds.
+
+    Attributes
+    ----------
+    round_number : int
+        Last complete round.
+    accepted : dict[int, int]
+        Last round accepted from each client, by partition.
+    best_round : int
+        Round with the best mean accuracy; 0 for none.
+    best_accuracy : float
+        That accuracy.
+    """
+
+    round_number: int
+    accepted: dict[int, int]
+    best_round: int
+    best_accuracy: float
+
+
+@final
+class Run:
+    """One run of one method.
+
+    Parameters
+    ----------
+    grid : Grid
+        Flower's connection to the nodes.
+    config : RunConfig
+        Flower's flat run config.
+
+    Raises
+    ------
+    SettingsError
+        If a setting, method, model, data source or generator is unknown or out of range.
+    RunFolderError
+        If the run's folder cannot be written, holds another run, or cannot be resumed.
+    """
+
+    def __init__(self, grid: Grid, config: RunConfig) -> None:
+        self._settings = read_run(config)
+        catalogue.check(self._settings.models)
+        sources.check(self._settings.data)
+        generators.check(self._settings.generator)
+        self._half = self._build_half(config)
+        self._folder = RunFolder(Path(self._settings.runs_dir), self._name())
+        self._checkpoints = Checkpoints(self._folder.checkpoints)
+        self._state: Any = None
+        self._task: Task | None = None
+        self._standing = self._resume(config) if self._settings.resume else self._begin(config)
+        name = self._folder.name
+        self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch)
+        if self._task is not None:
+            self._loop.roster.fix_task(self._task)
+        self._started = time.monotonic()
+        self._seconds: list[float] = []
+
+    def play(self) -> None:
+        """Play the rounds that are left, and write the report whatever happens.
+
+        Raises
+        ------
+        FederationError
+            If too few nodes are left.
+        """
+        settings, standing = self._settings, self._standing
+        log(INFO, "run %s in %s", self._folder.name, self._folder.path)
+        board = TensorBoardLog(self._folder.path / "tensorboard")
+        status = "failed"
+        try:
+            for round_number in range(standing.round_number + 1, settings.rounds + 1):
+                self._play_round(round_number, board)
+            status = "finished"
+        finally:
+            board.close()
+            self._report()
+            self._folder.show_progress(
+                round=standing.round_number, rounds=settings.rounds, phase=status
+            )
+
+    def _play_round(self, round_number: int, board: TensorBoardLog) -> None:
+        started = time.perf_counter()
+        first = not self._seconds
+        clients = self._loop.gather(round_number, first=first)
+        task = self._begin_task(clients)
+        waited = time.perf_counter() - started
+        record, uplinks = self._loop.play(
+            round_number, clients, self._state, task, self._standing.accepted
+        )
+        record.seconds = {"wait": waited, **record.seconds}
+        line = self._complete(record, uplinks, task)
+        board.write(line)
+        self._seconds.append(time.perf_counter() - started)
+        log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
+
+    def _begin_task(self, clients: Mapping[int, Client]) -> Task:
+        task = self._loop.roster.task()
+        if self._state is None:
+            with threads(self._settings.server_threads):
+                self._state = self._half.start(task)
+            self._task = task
+        self._folder.save_clients(task, clients)
+        return task
+
+    def _complete(
+        self, record: RoundRecord, uplinks: Mapping[int, Payload], task: Task
+    ) -> dict[str, object]:
+        """Aggregate, save, and only then write the line that makes the round count."""
+        with record.timed("aggregate"), threads(self._settings.server_threads):
+            aggregated = self._half.aggregate(self._state, record.round_number, uplinks)
+        for note in aggregated.notes:
+            log(WARNING, "round %d: %s", record.round_number, note)
+        standing = self._standing
+        standing.round_number = record.round_number
+        trained = [p for p, node in record.nodes.items() if node.took_part]
+        standing.accepted.update(dict.fromkeys(trained, record.round_number))
+        accuracy = record.accuracy()
+        if accuracy is not None and accuracy > standing.best_accuracy:
+            standing.best_round, standing.best_accuracy = record.round_number, accuracy
+        with record.timed("save"):
+            self._folder.save_pictures(record.round_number, aggregated.pictures)
+            self._checkpoints.save(
+                Checkpoint(
+                    round_number=record.round_number,
+                    task=task,
+                    accepted=dict(standing.accepted),
+                    best_round=standing.best_round,
+                    best_accuracy=standing.best_accuracy,
+                    tensors=to_tensors(self._state),
+                )
+            )
+        line = record.to_json(self._settings.method, aggregated)
+        self._folder.append(line)
+        return line
+
+    def _build_half(self, config: RunConfig) -> ServerHalf[Any, Any, Any]:
+        settings = self._settings
+        device = torch_device(settings.server_device)
+        with threads(settings.server_threads):
+            return methods.server_half(
+                settings.method,
+                config,
+                settings,
+                lambda: generators.build(settings.generator, config, device),
+            )
+
+    def _name(self) -> str:
+        settings = self._settings
+        if settings.run_name:
+            return settings.run_name
+        if settings.resume:
+            raise RunFolderError("resume=true: expected a run-name, got none; name the run")
+        return f"{settings.method}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+    def _begin(self, config: RunConfig) -> Standing:
+        self._folder.begin({**config, "run-name": self._folder.name})
+        return Standing(0, {}, 0, 0.0)
+
+    def _resume(self, config: RunConfig) -> Standing:
+        self._folder.check_resumable(config)
+        checkpoint, notes = self._checkpoints.load(at_most=self._folder.last_round())
+        for note in notes:
+            log(WARNING, "%s", note)
+        if checkpoint is None:
+            self._folder.forget_after(0)
+            return Standing(0, {}, 0, 0.0)
+        self._folder.forget_after(checkpoint.round_number)
+        self._task = checkpoint.task
+        with threads(self._settings.server_threads):
+            self._state = self._half.start(checkpoint.task)
+        load_tensors(self._state, checkpoint.tensors)
+        log(INFO, "resumed after round %d", checkpoint.round_number)
+        return Standing(
+            checkpoint.round_number,
+            dict(checkpoint.accepted),
+            checkpoint.best_round,
+            checkpoint.best_accuracy,
+        )
+
+    def _report(self) -> None:
+        other = self._settings.compare_with
+        compare = self._folder.path.parent / other if other else None
+        path = page.write_report(self._folder.path, compare_dir=compare)
+        log(INFO, "report: %s", path)
+
+    def _watch(self, round_number: int, phase: str, done: int, total: int) -> None:
+        self._folder.show_progress(
+            round=round_number,
+            rounds=self._settings.rounds,
+            phase=phase,
+            done=done,
+            total=total,
+            eta_s=self._eta(round_number - 1),
+        )
+
+    def _eta(self, round_number: int) -> float | None:
+        if not self._seconds:
+            return None
+        typical = sorted(self._seconds)[len(self._seconds) // 2]
+        return typical * (self._settings.rounds - round_number)

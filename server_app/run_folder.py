@@ -1,0 +1,204 @@
+"""A run's folder on the server: settings, clients, journal, pictures, progress.
+
+``<runs-dir>/<run-name>/`` is all that is known of a run. Every file is written whole and
+flushed; the journal grows by one line per round.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import tomli_w
+
+from server_app.roster import Client
+from strategies.common.errors import RunFolderError
+from strategies.common.method import Picture
+from strategies.common.settings import RunConfig
+from strategies.common.task import Task
+
+# Settings that may change between the parts of a resumed run: none of them changes a result.
+_FREE_ON_RESUME = {
+    "rounds",
+    "min-nodes",
+    "min-replies",
+    "quorum-timeout-s",
+    "round-deadline-s",
+    "max-report-bytes",
+    "compare-with",
+    "runs-dir",
+    "state-dir",
+    "resume",
+    "run-name",
+}
+_VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
+
+
+@final
+class RunFolder:
+    """Folder of one run.
+
+    Parameters
+    ----------
+    runs_dir : Path
+        Where runs are kept.
+    name : str
+        Name of the run.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder cannot be written.
+    """
+
+    def __init__(self, runs_dir: Path, name: str) -> None:
+        self.name = name
+        self._clients_text = ""
+        self.path = (runs_dir.expanduser() / name).resolve()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path}: cannot be written ({error.strerror}); make it writable or name "
+                f"another folder with runs-dir"
+            ) from None
+
+    @property
+    def journal(self) -> Path:
+        """File with one JSON line per complete round."""
+        return self.path / "rounds.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the server half's states."""
+        return self.path / "checkpoints"
+
+    def begin(self, config: RunConfig) -> None:
+        """Write the settings of a new run.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder holds a run already.
+        """
+        if self.journal.exists() and self.journal.stat().st_size:
+            raise RunFolderError(
+                f"{self.path}: holds a run already; set resume=true to go on with it, or choose "
+                f"another run-name"
+            )
+        versions = {name: version(name) for name in _VERSIONED}
+        text = tomli_w.dumps({"settings": dict(sorted(config.items())), "versions": versions})
+        self.write("settings.toml", text)
+
+    def check_resumable(self, config: RunConfig) -> None:
+        """Refuse to resume a run with settings that would change its results.
+
+        Raises
+        ------
+        RunFolderError
+            If there is nothing to resume, or naming the settings that differ.
+        """
+        try:
+            saved = tomllib.loads((self.path / "settings.toml").read_text())["settings"]
+        except (OSError, KeyError, tomllib.TOMLDecodeError):
+            raise RunFolderError(
+                f"{self.path}: holds no run to resume; check run-name and runs-dir, or set "
+                f"resume=false"
+            ) from None
+        now = dict(config)
+        differing = [
+            f"{key} was {saved.get(key)!r} and is {now.get(key)!r}"
+            for key in sorted(set(saved) | set(now))
+            if key not in _FREE_ON_RESUME and saved.get(key) != now.get(key)
+        ]
+        if differing:
+            raise RunFolderError(
+                f"{self.path}: cannot resume with other settings: {'; '.join(differing)}"
+            )
+
+    def append(self, line: Mapping[str, object]) -> None:
+        """Add a round to the journal, down to the disk."""
+        with self.journal.open("a") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def last_round(self) -> int:
+        """Return the last complete round of the journal; 0 for none."""
+        return max((int(line["round"]) for line in self._lines()), default=0)
+
+    def forget_after(self, round_number: int) -> None:
+        """Cut the journal back to a round, for resuming."""
+        kept = [line for line in self._lines() if line["round"] <= round_number]
+        self.write("rounds.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if not self.journal.exists():
+            return []
+        lines = []
+        for text in self.journal.read_text().splitlines():
+            try:
+                lines.append(dict(json.loads(text)))
+            except ValueError:
+                # A power cut in the middle of a line: the round was not completed.
+                break
+        return lines
+
+    def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
+        """Write down who takes part; a client that is away keeps its entry."""
+        known = self._saved_clients()
+        class_names: list[str] = []
+        for partition, client in clients.items():
+            described = client.description
+            class_names = class_names or list(described.class_names)
+            known[str(partition)] = {
+                "model": described.model,
+                "train_samples": described.train_samples,
+                "test_samples": described.test_samples,
+                "train_counts": described.train_counts or None,
+                "test_counts": described.test_counts or None,
+                "notes": described.notes,
+            }
+        ordered = dict(sorted(known.items(), key=lambda item: int(item[0])))
+        content = {"task": asdict(task), "class_names": class_names, "clients": ordered}
+        text = json.dumps(content, indent=1)
+        if text != self._clients_text:
+            self.write("clients.json", text)
+            self._clients_text = text
+
+    def _saved_clients(self) -> dict[str, Any]:
+        file = self.path / "clients.json"
+        return dict(json.loads(file.read_text())["clients"]) if file.exists() else {}
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file whole or not at all."""
+        temporary = self.path / f".{name}.tmp"
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path / name)
+
+    def show_progress(self, **progress: object) -> None:
+        """Tell a watcher what is going on; ``progress.json`` is a hint, not a record."""
+        temporary = self.path / ".progress.json.tmp"
+        temporary.write_text(json.dumps(progress))
+        temporary.replace(self.path / "progress.json")
+
+    def save_pictures(self, round_number: int, pictures: tuple[Picture, ...]) -> None:
+        """Save what was drawn in a round as PNG files."""
+        if not pictures:
+            return
+        from torchvision.io import write_png  # noqa: PLC0415 - seconds, and most methods draw nothing
+
+        folder = self.path / "images" / f"round-{round_number:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            write_png(picture.pixels, str(folder / f"{picture.name}.png"))

@@ -1,0 +1,170 @@
+"""What server and devices tell each other beside a method's payloads.
+
+An order goes down with every message; a description answers a ``query``, a report answers
+``train`` and ``evaluate``. All are small, flat and read strictly on arrival.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar, final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from strategies.common.errors import WireError
+
+Scalar = int | float | str | bytes | bool
+Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
+AnyControl = TypeVar("AnyControl", bound="Control")
+
+# Losses a method may report beside its payload.
+MAX_LOSSES = 16
+LOSS_PREFIX = "loss."
+
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Control(BaseModel):
+    """Base: frozen, finite, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def to_values(self) -> dict[str, Value]:
+        """Return the fields as a flat mapping."""
+        return dict(self.model_dump())
+
+
+@final
+class Order(Control):
+    """What a device is to do in one round.
+
+    Attributes
+    ----------
+    run : str
+        Run name, for the device's own folder.
+    round_number : int
+        Current round, from 1; 0 in a query.
+    continue_from : int
+        Last round that the server accepted from this client; 0 for none.
+    """
+
+    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    round_number: Count
+    continue_from: Count
+
+
+@final
+class Description(Control):
+    """What a device says of itself before its first round.
+
+    Attributes
+    ----------
+    partition, num_partitions : int
+        Which client of how many.
+    model : str
+        Name of the client's architecture.
+    num_classes, channels, height, width, feature_dim : int
+        The client's view of the task.
+    class_names : list[str]
+        Names of the classes, in label order.
+    train_samples, test_samples : int
+        Sizes of the client's split.
+    train_counts, test_counts : list[int]
+        Samples per class; empty when the device keeps them to itself.
+    notes : list[str]
+        What a user should know of this client's data.
+    """
+
+    partition: Count
+    num_partitions: int = Field(ge=1)
+    model: str = Field(max_length=100)
+    num_classes: int = Field(ge=1, le=100_000)
+    channels: int = Field(ge=1, le=4096)
+    height: int = Field(ge=1, le=65_536)
+    width: int = Field(ge=1, le=65_536)
+    feature_dim: int = Field(ge=1, le=1_000_000)
+    class_names: list[str]
+    train_samples: Count
+    test_samples: Count
+    train_counts: list[Count]
+    test_counts: list[Count]
+    notes: list[str]
+
+
+@final
+class Report(Control):
+    """What a device says of a round beside its payload.
+
+    Attributes
+    ----------
+    round_number : int
+        Round that was trained or evaluated.
+    continued_from : int
+        Round whose state it started from.
+    correct, test_samples : int
+        Test samples classified correctly, of how many.
+    loss : float
+        Mean test loss.
+    train_samples : int
+        Training samples of this client.
+    load_s, train_s, evaluate_s, save_s : float
+        Seconds by phase.
+    notes : list[str]
+        What a user should know, e.g. that a damaged file was passed over.
+    losses : dict[str, float]
+        Mean training losses by name; they travel as ``loss.<name>``.
+    """
+
+    round_number: int = Field(ge=1)
+    continued_from: Count
+    correct: Count
+    test_samples: int = Field(ge=1)
+    loss: float
+    train_samples: int = Field(ge=1)
+    load_s: Seconds
+    train_s: Seconds
+    evaluate_s: Seconds
+    save_s: Seconds
+    notes: list[str]
+    losses: dict[str, float] = Field(max_length=MAX_LOSSES)
+
+    def to_values(self) -> dict[str, Value]:
+        """Return the fields as a flat mapping, losses with their prefix."""
+        values = dict(self.model_dump(exclude={"losses"}))
+        return {**values, **{LOSS_PREFIX + name: loss for name, loss in self.losses.items()}}
+
+
+def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: str) -> AnyControl:
+    """Read a flat mapping strictly.
+
+    Parameters
+    ----------
+    kind : type
+        What is expected.
+    values : Mapping[str, object]
+        What arrived.
+    sender : str
+        Who sent it, for error messages.
+
+    Raises
+    ------
+    WireError
+        Naming sender, record, field, expected and got.
+    """
+    fields = dict(values)
+    if kind is Report:
+        names = [name for name in fields if name.startswith(LOSS_PREFIX)]
+        fields["losses"] = {name.removeprefix(LOSS_PREFIX): fields.pop(name) for name in names}
+    try:
+        read = kind.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise WireError(
+            f"{sender}: {kind.__name__.lower()}.{place}: {problem['msg']}, got {problem['input']!r}"
+        ) from None
+    if isinstance(read, Report) and read.correct > read.test_samples:
+        raise WireError(
+            f"{sender}: report.correct: expected at most test_samples={read.test_samples}, "
+            f"got {read.correct}"
+        )
+    return read

@@ -1,0 +1,86 @@
+"""Files of tensors that survive a power cut: written whole or not at all, and checked.
+
+One format serves the devices' private states and the server's checkpoints: safetensors
+with a checksum and free text in its header. Nothing is ever unpickled.
+"""
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from strategies.common.errors import StoreError
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
+    """Write tensors and text to a file, atomically and down to the disk.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written; whatever stood at ``path`` is untouched.
+    """
+    stamp = {**text, "checksum": _checksum(tensors, text)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(safetensors.torch.save(dict(tensors), metadata=stamp))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); make the folder writable, free "
+            f"space on its disk, or name another one"
+        ) from None
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read back what :func:`write` wrote.
+
+    Returns
+    -------
+    tuple[dict[str, Tensor], dict[str, str]]
+        Tensors and text.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, truncated or changed.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise StoreError(f"{path}: expected a readable tensor file, got: {error}") from None
+    if text.pop("checksum", None) != _checksum(tensors, text):
+        raise StoreError(f"{path}: expected contents that match their checksum; it is damaged")
+    return tensors, text
+
+
+def _checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> str:
+    checksum = 0
+    for key in sorted(text):
+        checksum = zlib.crc32(f"{key}={text[key]};".encode(), checksum)
+    for name in sorted(tensors):
+        checksum = zlib.crc32(name.encode(), checksum)
+        flat = tensors[name].detach().contiguous().flatten()
+        checksum = zlib.crc32(flat.view(torch.uint8).numpy().data, checksum)
+    return f"{checksum:08x}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

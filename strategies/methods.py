@@ -1,0 +1,85 @@
+"""The table of methods: adding a method is one line here.
+
+A method is the folder ``strategies/<name>/``; its classes are named after it, e.g.
+``FedKTLSettings``, ``FedKTLClient`` and ``FedKTLServer``. A half is imported only when it
+is asked for, so that a device never loads a server half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from strategies.common.method import ClientHalf, ServerHalf
+from strategies.common.settings import RunConfig, RunSettings, Settings, known_name, read_table
+
+if TYPE_CHECKING:
+    from generators.base import ImageGenerator
+
+METHODS = {
+    "local": "Local",
+    "fedktl": "FedKTL",
+    "fedproto": "FedProto",
+    "fd": "FD",
+}
+
+
+def client_half(name: str, config: RunConfig) -> ClientHalf[Any, Any, Any]:
+    """Build a method's client half from the run config.
+
+    Raises
+    ------
+    SettingsError
+        If the method is unknown or a setting of its table is bad.
+    """
+    settings = method_settings(name, config)
+    built: ClientHalf[Any, Any, Any] = _class(name, "client", "Client")(settings)
+    return built
+
+
+def server_half(
+    name: str,
+    config: RunConfig,
+    run: RunSettings,
+    build_generator: Callable[[], ImageGenerator],
+) -> ServerHalf[Any, Any, Any]:
+    """Build a method's server half from the run config.
+
+    Parameters
+    ----------
+    name : str
+        Method.
+    config : RunConfig
+        Flower's flat run config.
+    run : RunSettings
+        General settings of the run.
+    build_generator : Callable[[], ImageGenerator]
+        Called only for methods that need a generator.
+
+    Raises
+    ------
+    SettingsError
+        If the method is unknown or a setting of its table is bad.
+    """
+    settings = method_settings(name, config)
+    half = _class(name, "server", "Server")
+    arguments = (build_generator(),) if half.needs_generator else ()
+    built: ServerHalf[Any, Any, Any] = half(settings, run, *arguments)
+    return built
+
+
+def method_settings(name: str, config: RunConfig) -> Settings:
+    """Read a method's own table."""
+    known_name("setting method", name, METHODS)
+    kind: type[Settings] = _class(name, "settings", "Settings")
+    return read_table(config, name, kind)
+
+
+def display_name(name: str) -> str:
+    """Return a method's name as its paper writes it."""
+    return METHODS.get(name, name)
+
+
+def _class(name: str, module: str, suffix: str) -> Any:
+    return getattr(import_module(f"strategies.{name}.{module}"), METHODS[name] + suffix)

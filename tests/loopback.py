@@ -1,0 +1,197 @@
+"""A federation in one process: a grid that hands messages straight to the ClientApp.
+
+Contents are serialised and read back on the way, so that the halves cannot share tensors
+by accident and everything that could not travel fails here too.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run as FlowerRun
+from flwr.supercore.task_identity import TaskIdentity
+
+import client_app.main
+import server_app.main
+
+ROOT = Path(__file__).parent.parent
+CLIENT_RAISED = 2
+
+Config = Mapping[str, bool | int | float | str]
+# Sees every reply with its node id; returns what arrives, or None for a reply that is lost.
+Tamper = Callable[[int, Message], Message | None]
+
+
+def default_config() -> dict[str, bool | int | float | str]:
+    """Return the flat run config that Flower would hand over, from pyproject.toml."""
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["flwr"]["app"]["config"]
+    flat: dict[str, bool | int | float | str] = {}
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{name}": entry for name, entry in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def copied(content: RecordDict) -> RecordDict:
+    """Send a content through Flower's own serialisation."""
+    return recorddict_from_proto(recorddict_to_proto(content))
+
+
+def pass_on(node_id: int, reply: Message) -> Message | None:
+    """Change nothing."""
+    return reply
+
+
+@final
+@dataclass
+class LoopbackGrid(Grid):
+    """Nodes 100, 101, …, one per partition, that answer at once.
+
+    Attributes
+    ----------
+    config : Config
+        Run config that every node sees.
+    node_configs : dict[int, Config]
+        Node config of each node.
+    tamper : Tamper
+        What happens to replies on their way.
+    offline : set[int]
+        Nodes that are not connected.
+    sent : list[Message]
+        Every message that was pushed, with every reply that arrived in ``arrived``.
+    """
+
+    config: Config
+    node_configs: dict[int, Config]
+    tamper: Tamper = pass_on
+    offline: set[int] = field(default_factory=set)
+    sent: list[Message] = field(default_factory=list)
+    arrived: list[Message] = field(default_factory=list)
+    _waiting: dict[str, Message] = field(default_factory=dict)
+
+    def set_run(self, run: FlowerRun) -> None:
+        raise AssertionError("the loopback grid has one run")
+
+    @property
+    def run(self) -> FlowerRun:
+        raise AssertionError("the loopback grid has one run")
+
+    def create_message(self, *args: Any, **kwargs: Any) -> Message:
+        raise AssertionError("deprecated in Flower")
+
+    def get_node_ids(self) -> Iterable[int]:
+        return [node_id for node_id in self.node_configs if node_id not in self.offline]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        return [self._push(message) for message in messages]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        found = [self._waiting.pop(key) for key in list(message_ids) if key in self._waiting]
+        self.arrived += found
+        return found
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        raise AssertionError("too slow when deployed")
+
+    def _push(self, message: Message) -> str:
+        message_id = str(len(self.sent))
+        message.metadata.__dict__["_message_id"] = message_id
+        self.sent.append(message)
+        node_id = message.metadata.dst_node_id
+        reply = self.tamper(node_id, self._answer(message))
+        if reply is not None:
+            self._waiting[message_id] = reply
+        return message_id
+
+    def _answer(self, message: Message) -> Message:
+        node_id = message.metadata.dst_node_id
+        if node_id in self.offline:
+            return Message(Error(5, "node unavailable"), reply_to=message)
+        arrived = Message(copied(message.content), metadata=message.metadata)
+        context = Context(
+            run_id=1,
+            node_id=node_id,
+            node_config=dict(self.node_configs[node_id]),
+            state=RecordDict(),
+            run_config=dict(self.config),
+        )
+        try:
+            reply = client_app.main.app(arrived, context)
+        except Exception as error:
+            return Message(Error(CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
+        return Message(copied(reply.content), reply_to=message)
+
+
+@final
+@dataclass
+class Federation:
+    """A run over loopback in a temporary folder.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds ``runs`` and ``state``.
+    num_clients : int
+        Nodes and partitions.
+    overrides : Config
+        Settings that differ from the defaults.
+    """
+
+    folder: Path
+    num_clients: int
+    overrides: Config
+
+    def __post_init__(self) -> None:
+        self.config = {
+            **default_config(),
+            "min-nodes": self.num_clients,
+            "runs-dir": str(self.folder / "runs"),
+            "state-dir": str(self.folder / "state"),
+            "run-name": "test",
+            "device": "cpu",
+            "server-device": "cpu",
+            "quorum-timeout-s": 2.0,
+            "round-deadline-s": 60.0,
+            **self.overrides,
+        }
+        nodes = {
+            100 + partition: {"partition-id": partition, "num-partitions": self.num_clients}
+            for partition in range(self.num_clients)
+        }
+        self.grid = LoopbackGrid(self.config, nodes)
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the run."""
+        return Path(str(self.config["runs-dir"])) / str(self.config["run-name"])
+
+    def play(self) -> list[dict[str, Any]]:
+        """Run the ServerApp to its end and return the lines of the journal."""
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+        context = Context(
+            run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
+        )
+        server_app.main.app(self.grid, context)
+        return self.lines()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines of the journal."""
+        text = (self.run_folder / "rounds.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+def without_clocks(value: Any) -> Any:
+    """Return a journal line without what may differ between equal runs: seconds."""
+    if isinstance(value, dict):
+        return {k: without_clocks(v) for k, v in value.items() if k != "seconds"}
+    return value
