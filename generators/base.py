@@ -21,14 +21,26 @@ class ImageGenerator(Protocol):
     """
 
     @property
-    def latent_dim(self) -> int: ...
+    def latent_dim(self) -> int:
+        """Width of one latent vector."""
+        ...
+
     @property
-    def image_shape(self) -> tuple[int, int, int]: ...
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of what it draws."""
+        ...
+
     @property
-    def gaussian_latents(self) -> bool: ...
+    def gaussian_latents(self) -> bool:
+        """Whether latents are plain unit-variance noise."""
+        ...
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw latents from the generator's valid distribution: (count, latent), float32."""
+        """Draw latents from the generator's valid distribution.
+
+        They are (count, latent) float32 on the device where images are drawn; ``generator``
+        is a CPU generator.
+        """
         ...
 
     def synthesize(self, latents: Tensor) -> Tensor:

@@ -196,9 +196,10 @@ class RunFolder:
         """Save what was drawn in a round as PNG files."""
         if not pictures:
             return
-        from torchvision.io import write_png  # noqa: PLC0415 - seconds, and most methods draw nothing
+        from PIL import Image  # noqa: PLC0415 - most methods draw nothing
 
         folder = self.path / "images" / f"round-{round_number:06d}"
         folder.mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            write_png(picture.pixels, str(folder / f"{picture.name}.png"))
+            pixels = picture.pixels.permute(1, 2, 0).numpy()
+            Image.fromarray(pixels).save(folder / f"{picture.name}.png")

@@ -42,10 +42,8 @@ class NodeLine:
         Time on the device by phase, with ``"total"``.
     losses : Mapping[str, float]
         Mean training losses by name.
-    notes : tuple[str, ...]
-        What the device has to say; not trusted.
-    failure : str | None
-        Why the client's reply does not count; not trusted.
+    notes, failure : tuple[str, ...], str | None
+        What the device has to say, and why its reply does not count; not trusted.
     """
 
     accuracy: float | None = None
@@ -129,7 +127,7 @@ class Client:
     train_counts, test_counts : tuple[int, ...] | None
         Samples by class; ``None`` where devices do not share them.
     notes : tuple[str, ...]
-        What the device has to say; not trusted.
+        Not trusted.
     """
 
     model: str = ""
@@ -168,10 +166,8 @@ class RunRecord:
         Names of the classes; empty when unknown.
     clients : Mapping[int, Client]
         Clients by number, sorted.
-    rounds : tuple[RoundLine, ...]
-        The journal, by round.
-    notes : tuple[str, ...]
-        What was found amiss while reading.
+    rounds, notes : tuple[RoundLine, ...], tuple[str, ...]
+        The journal, by round, and what was found amiss while reading it.
     """
 
     folder: Path
@@ -283,7 +279,10 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value if isinstance(value, Setting) else str(value)
+            yield (
+                f"{prefix}{key}".removeprefix("settings."),
+                value if isinstance(value, Setting) else str(value),
+            )
 
 
 def _parse(adapter: TypeAdapter[Parsed], content: bytes, path: Path) -> Parsed:

@@ -85,11 +85,9 @@ def read_control_record(
     record = records.get(name)
     if not isinstance(record, ConfigRecord):
         raise WireError(f"{sender}: expected a record {name}, got {', '.join(records) or 'none'}")
-    if max_bytes is not None and record.count_bytes() > max_bytes:
-        raise WireError(
-            f"{sender}: {name}: expected at most max-report-bytes={max_bytes}, "
-            f"got {record.count_bytes()}"
-        )
+    length = len(record.deflate())
+    if max_bytes is not None and length > max_bytes:
+        raise WireError(f"{sender}: {name}: expected at most {max_bytes} bytes, got {length}")
     return read_control(kind, record, sender)
 
 

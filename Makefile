@@ -1,0 +1,50 @@
+# Everything runs inside .venv, made from a plain Python 3.11 to 3.13 and pip.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Tests and demos talk to this machine only, and install nothing while they run.
+export FLWR_TELEMETRY_ENABLED = 0
+export FLWR_DISABLE_UPDATE_CHECK = 1
+export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
+export RAY_USAGE_STATS_ENABLED = 0
+
+.PHONY: help install demo federation test test-deployed check format clean
+
+help: ## Show what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+install: $(STAMP) ## Make .venv and install everything, at the versions in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,dev]'
+	touch $(STAMP)
+
+demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
+	$(BIN)/python -m local_federation demo
+
+federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
+	$(BIN)/python -m local_federation deploy --folder runs/federation
+
+test: $(STAMP) ## Unit tests and whole federations in one process (no network)
+	$(BIN)/pytest
+
+test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
+	$(BIN)/pytest -m deployed
+
+check: $(STAMP) ## All that a change must pass: format, lint, types, imports, all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+	$(BIN)/pytest -m deployed
+
+format: $(STAMP) ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove runs, caches and the environment
+	rm -rf runs state $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

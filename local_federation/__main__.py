@@ -1,0 +1,110 @@
+"""Run a federation on this machine: ``python -m local_federation demo|simulate|deploy``."""
+
+import argparse
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+from rich.console import Console
+
+from local_federation.campaign import Campaign
+from local_federation.superlink import LocalFederationError
+from server_app.progress import format_duration
+from strategies.methods import METHODS, display_name
+
+_ROOT = Path(__file__).parent.parent
+
+# Small enough for two cores and five minutes, large enough that every client learns.
+_DEMO: dict[str, bool | int | float | str] = {
+    "data": "digits",
+    "partition": "dirichlet",
+    "dirichlet-alpha": 0.5,
+    "models": "cnn,resnet4,resnet6,resnet8,resnet10",
+    "rounds": 12,
+    "device": "cpu",
+    "server-device": "cpu",
+}
+_DEMO_CLIENTS = 5
+_DEPLOYED: dict[str, bool | int | float | str] = {"data": "digits", "models": "cnn,resnet4,resnet6", "rounds": 3, "device": "cpu"}
+
+
+def main() -> int:
+    """Parse the command line, play, and return the exit status."""
+    arguments = _parser().parse_args()
+    console = Console()
+    started = time.monotonic()
+    try:
+        _play(arguments, console)
+    except LocalFederationError as error:
+        console.print(f"[bold red]failed:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped: everything that was started has been ended")
+        return 130
+    console.print(f"done in {format_duration(time.monotonic() - started)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_federation", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind, clients, text in (
+        ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
+        ("simulate", 5, "one method, clients simulated by Ray"),
+        ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
+    ):
+        sub = kinds.add_parser(kind, help=text, description=text)
+        sub.add_argument("--clients", type=int, default=clients, help="clients (%(default)s)")
+        sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="%(default)s")
+        sub.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
+        )
+        if kind != "demo":
+            sub.add_argument("--method", choices=list(METHODS), default="fedktl")
+            sub.add_argument("--name", help="name of the run (the method)")
+    return parser
+
+
+def _play(arguments: argparse.Namespace, console: Console) -> None:
+    overrides = _overrides(arguments.set)
+    demo = arguments.kind == "demo"
+    defaults = _DEPLOYED if arguments.kind == "deploy" else _DEMO
+    campaign = Campaign(
+        folder=arguments.folder.resolve(),
+        num_clients=arguments.clients,
+        simulated=arguments.kind != "deploy",
+        settings={**defaults, **overrides},
+    )
+    method = "fedktl" if demo else arguments.method
+    name = "demo" if demo else arguments.name or method
+    baseline = None if method == "local" else f"{name}-local"
+    runs: dict[str, dict[str, bool | int | float | str]] = {}
+    if baseline is not None:
+        runs[baseline] = {"method": "local"}
+    runs[name] = {"method": method, "compare-with": baseline or ""}
+    console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
+    campaign.play(runs, console)
+    campaign.show(name, baseline, console)
+
+
+def _overrides(pairs: list[str]) -> dict[str, bool | int | float | str]:
+    overrides: dict[str, bool | int | float | str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value
+        if not equals or not isinstance(parsed, bool | int | float | str):
+            raise LocalFederationError(f"--set {pair}: expected KEY=VALUE, e.g. --set rounds=5")
+        overrides[key.strip()] = parsed
+    return overrides
+
+
+if __name__ == "__main__":
+    sys.exit(main())

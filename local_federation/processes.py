@@ -1,0 +1,99 @@
+"""Child processes that are started, watched and stopped by this program alone."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+# Flower's own tools shut down within a few seconds of a polite request.
+_GRACE_S = 10.0
+
+
+@final
+class Child:
+    """One child process with its own process group and log file.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for messages.
+    command : Sequence[str]
+        Program of this Python environment, with its arguments.
+    log : Path
+        File that takes its output.
+    env : Mapping[str, str]
+        Its whole environment.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.log = log
+        program = Path(sys.executable).parent / command[0]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                [str(program), *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is its process group's id as well."""
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Tell whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end and return its exit status, or ``None`` if it goes on."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """Kill it and all it started, at once (SIGKILL)."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and kill what is left of its group."""
+        if self.running():
+            self._signal(signal.SIGTERM)
+            self.wait(_GRACE_S)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def reachable(port: int) -> bool:
+    """Tell whether something listens on a port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,201 @@
+"""A SuperLink of our own on loopback, and runs on it.
+
+Flower's ``flwr run .`` starts a SuperLink in the background that outlives the command.
+This one has its own home folder, its own port and an owner who stops it.
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import tomli_w
+
+from local_federation.processes import Child, free_port, reachable
+
+ROOT = Path(__file__).parent.parent
+_CONNECTION = "here"
+_START_S = 60.0
+_RUN_ID = re.compile(r"run\s+(\d{6,})")
+
+
+class LocalFederationError(Exception):
+    """A local federation could not be started, or a run on it failed."""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of all Flower processes of one federation.
+
+    Parameters
+    ----------
+    home : Path
+        Flower's home folder.
+    """
+    return {
+        **os.environ,
+        "FLWR_HOME": str(home),
+        # Neither telemetry nor update checks: a federation talks to its own nodes only.
+        "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Dependencies are installed once, not for every run.
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.05",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "200",
+    }
+
+
+@final
+class SuperLink:
+    """One SuperLink process, for simulation or for nodes of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Takes Flower's home, logs and the SuperLink's database.
+    simulation : bool
+        Whether it runs clients itself, on Ray; otherwise SuperNodes connect to it.
+    """
+
+    def __init__(self, folder: Path, *, simulation: bool) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.env = environment(folder / "flwr")
+        self.secret = folder / "superexec.secret"
+        self._simulation = simulation
+        self._children: list[Child] = []
+        (folder / "flwr").mkdir(parents=True, exist_ok=True)
+        (folder / "logs").mkdir(exist_ok=True)
+        self._write_home()
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it listens.
+
+        Raises
+        ------
+        LocalFederationError
+            If it ends or does not listen in time; with the end of its log.
+        """
+        command = ["flower-superlink", "--insecure", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--database", str(self.folder / "superlink.db")]
+        command += ["--disable-runtime-dependency-installation"]
+        if self._simulation:
+            command += ["--simulation", "--isolation", "subprocess"]
+        else:
+            command += ["--isolation", "process"]
+            command += ["--superexec-auth-secret-file", str(self.secret)]
+        superlink = self.child("superlink", command)
+        self._children = [superlink]
+        deadline = time.monotonic() + _START_S
+        while not reachable(self.port):
+            if not superlink.running() or time.monotonic() > deadline:
+                raise LocalFederationError(
+                    f"the SuperLink did not start on {self.address}; its log {superlink.log} "
+                    f"ends with:\n{superlink.tail()}"
+                )
+            time.sleep(0.1)
+        if not self._simulation:
+            self._children.append(self.superexec("server-superexec", self.port))
+
+    def stop(self) -> None:
+        """Stop it and all it started."""
+        for child in reversed(self._children):
+            child.stop()
+        self._children = []
+
+    def kill(self) -> None:
+        """Kill it and the running ServerApp at once (SIGKILL), as a power cut would."""
+        for child in self._children:
+            child.kill()
+        self._children = []
+
+    def child(self, name: str, command: list[str]) -> Child:
+        """Start a Flower program in this federation's environment."""
+        return Child(name, command, self.folder / "logs" / f"{name}.log", self.env)
+
+    def superexec(self, name: str, port: int) -> Child:
+        """Start a SuperExec, which runs the app's processes for a SuperLink or SuperNode."""
+        command = ["flower-superexec", "--insecure", "--runtime-api-address", f"127.0.0.1:{port}"]
+        return self.child(name, [*command, "--superexec-auth-secret-file", str(self.secret)])
+
+    def submit(
+        self, settings: Mapping[str, bool | int | float | str], *, num_supernodes: int | None
+    ) -> Child:
+        """Start a run; the returned process ends when the run ends.
+
+        Parameters
+        ----------
+        settings : Mapping[str, bool | int | float | str]
+            Settings that differ from the defaults.
+        num_supernodes : int | None
+            Clients of a simulation; ``None`` when SuperNodes are connected.
+        """
+        overrides = self.folder / f"{settings['run-name']}.toml"
+        overrides.write_text(tomli_w.dumps(nested(settings)))
+        command = ["flwr", "run", str(ROOT), _CONNECTION, "--stream"]
+        command += ["--run-config", str(overrides)]
+        if num_supernodes is not None:
+            workers = os.cpu_count() or 1
+            sizes = f"num-supernodes={num_supernodes} client-resources-num-cpus=1"
+            command += ["--federation-config", f"{sizes} init-args-num-cpus={workers}"]
+        return self.child(f"run-{settings['run-name']}", command)
+
+    def status(self, run: Child) -> str:
+        """Return Flower's word for a run that has ended, e.g. ``finished:completed``.
+
+        ``flwr run`` itself exits with 0 even when the run failed.
+        """
+        found = _RUN_ID.search(run.log.read_text(errors="replace"))
+        if found is None:
+            return "not started"
+        answer = subprocess.run(  # noqa: S603 - our own command line
+            [
+                str(Path(sys.executable).parent / "flwr"),
+                *("list", _CONNECTION, "--run-id", found[1], "--format", "json"),
+            ],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            return str(json.loads(answer.stdout)["runs"][0]["status"])
+        except (ValueError, KeyError, IndexError):
+            return f"unknown: {answer.stdout.strip()} {answer.stderr.strip()}"
+
+    def _write_home(self) -> None:
+        connection = {"address": self.address, "insecure": True}
+        config = {"superlink": {"default": _CONNECTION, _CONNECTION: connection}}
+        (self.folder / "flwr" / "config.toml").write_text(tomli_w.dumps(config))
+        if not self.secret.exists():
+            self.secret.touch(mode=0o600)
+            self.secret.write_bytes(secrets.token_bytes(48))
+
+
+def nested(
+    settings: Mapping[str, bool | int | float | str],
+) -> dict[str, bool | int | float | str | dict[str, bool | int | float | str]]:
+    """Return flat settings with their tables nested, as TOML files have them."""
+    tables: dict[str, bool | int | float | str | dict[str, bool | int | float | str]] = {}
+    for key, value in settings.items():
+        table, dot, name = key.partition(".")
+        if not dot:
+            tables[key] = value
+            continue
+        inner = tables.setdefault(table, {})
+        if isinstance(inner, dict):
+            inner[name] = value
+    return tables

@@ -1,0 +1,83 @@
+"""Live progress of a run, read from its folder while it goes on."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from local_federation.processes import Child
+from local_federation.superlink import LocalFederationError, SuperLink
+from server_app.progress import format_duration, round_line
+
+_POLL_S = 0.3
+
+
+def follow(run: Child, superlink: SuperLink, run_dir: Path, console: Console) -> None:
+    """Show a run's progress until it ends.
+
+    Parameters
+    ----------
+    run : Child
+        Process of :meth:`SuperLink.submit`.
+    superlink : SuperLink
+        Where it runs.
+    run_dir : Path
+        The run's folder.
+    console : Console
+        Where to show it: bars on a terminal, one line per round elsewhere.
+
+    Raises
+    ------
+    LocalFederationError
+        If the run failed; with the end of its log.
+    """
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[phase]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(run_dir.name, total=None, phase="starting")
+        shown = 0
+        while run.wait(_POLL_S) is None:
+            shown = _update(progress, bar, run_dir, shown)
+        _update(progress, bar, run_dir, shown)
+    status = superlink.status(run)
+    if status != "finished:completed":
+        raise LocalFederationError(
+            f"run {run_dir.name} ended as {status}; its log {run.log} ends with:\n{run.tail(30)}"
+        )
+
+
+def _update(progress: Progress, bar: TaskID, run_dir: Path, shown: int) -> int:
+    now = _read_progress(run_dir)
+    rounds, eta = int(now.get("rounds", 0)), now.get("eta_s")
+    lines = _read_lines(run_dir)
+    for line in lines[shown:]:
+        progress.console.print(round_line(line, rounds, None), highlight=False)
+    if now:
+        phase = str(now.get("phase", ""))
+        if now.get("total"):
+            phase += f" {now.get('done')}/{now.get('total')}"
+        if isinstance(eta, float):
+            phase += f" · ETA {format_duration(eta)}"
+        progress.update(bar, total=rounds, completed=len(lines), phase=phase)
+    return len(lines)
+
+
+def _read_progress(run_dir: Path) -> dict[str, int | float | str]:
+    try:
+        return dict(json.loads((run_dir / "progress.json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _read_lines(run_dir: Path) -> list[dict[str, object]]:
+    journal = run_dir / "rounds.jsonl"
+    if not journal.exists():
+        return []
+    text = journal.read_text()
+    complete = text[: text.rfind("\n") + 1]
+    return [dict(json.loads(line)) for line in complete.splitlines()]

@@ -1,0 +1,80 @@
+"""A run's numbers as TensorBoard events, written while it runs."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from server_app.run_record import RoundLine, read_round
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+_LOG = logging.getLogger(__name__)
+
+
+@final
+class TensorBoardLog:
+    """Events of one run; without TensorBoard it says so once and writes nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the events go.
+    first_round : int
+        Round that is written first; a resumed run drops older events from there on.
+    """
+
+    def __init__(self, folder: Path, *, first_round: int = 1) -> None:
+        self._writer = _open(folder, first_round)
+
+    def write(self, line: Mapping[str, object]) -> None:
+        """Add a round and flush it.
+
+        Parameters
+        ----------
+        line : Mapping[str, object]
+            The round as it is written into the journal.
+
+        Raises
+        ------
+        RunFolderError
+            If the line does not follow the journal's layout.
+        """
+        if self._writer is None:
+            return
+        told = read_round(line)
+        for name, value in _scalars(told):
+            self._writer.add_scalar(name, value, told.round_number)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish the events; nothing can be written afterwards."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _open(folder: Path, first_round: int) -> "SummaryWriter | None":
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - server extra
+    except ImportError:
+        _LOG.warning("no TensorBoard events: install the server extra of Nectar for them")
+        return None
+    return SummaryWriter(str(folder), purge_step=first_round)
+
+
+def _scalars(line: RoundLine) -> Iterator[tuple[str, float]]:
+    if line.accuracy is not None:
+        yield "accuracy/mean", line.accuracy
+    if line.loss is not None:
+        yield "loss/mean", line.loss
+    for client, node in line.answered.items():
+        if node.accuracy is not None:
+            yield f"accuracy/client-{client}", node.accuracy
+    yield "bytes/up", line.uplink_bytes
+    yield "bytes/down", line.downlink_bytes
+    for phase, seconds in line.seconds.items():
+        yield f"seconds/{phase}", seconds
+    for name, value in line.diagnostics.items():
+        yield f"diagnostics/{name}", value

@@ -1,0 +1,54 @@
+"""Generators by name."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from generators.build import build, check
+from strategies.common.errors import SettingsError
+from strategies.common.settings import RunConfig
+
+CONFIG: RunConfig = {
+    "generator": "oriented",
+    "oriented.image-size": 16,
+    "oriented.latent-dim": 8,
+    "oriented.mapping-layers": 2,
+    "oriented.seed": 0,
+}
+
+
+def test_a_known_generator_is_built_from_its_table() -> None:
+    check("oriented")
+    generator = build("oriented", CONFIG, torch.device("cpu"))
+    assert (generator.latent_dim, generator.image_shape) == (8, (3, 16, 16))
+
+
+@pytest.mark.parametrize("spec", ["Oriented", "", "dreams:file.pkl"])
+def test_an_unknown_generator_is_refused_with_the_known_ones(spec: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"generator: unknown '.*'; the known ones are oriented"
+    ):
+        check(spec)
+    with pytest.raises(SettingsError, match="the known ones are oriented"):
+        build(spec, CONFIG, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("spec", ["oriented:", "oriented:64"])
+def test_a_surplus_argument_is_refused(spec: str) -> None:
+    with pytest.raises(SettingsError, match="oriented takes no argument"):
+        check(spec)
+
+
+def test_a_bad_table_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"oriented\.image-size"):
+        build("oriented", {**CONFIG, "oriented.image-size": 20}, torch.device("cpu"))
+
+
+def test_checking_a_name_imports_no_adapter() -> None:
+    code = (
+        "import sys; from generators.build import check; check('oriented'); "
+        "sys.exit(any(name.startswith('generators.oriented') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
