@@ -26,7 +26,12 @@ _DEMO: dict[str, bool | int | float | str] = {
     "server-device": "cpu",
 }
 _DEMO_CLIENTS = 5
-_DEPLOYED: dict[str, bool | int | float | str] = {"data": "digits", "models": "cnn,resnet4,resnet6", "rounds": 3, "device": "cpu"}
+_DEPLOYED: dict[str, bool | int | float | str] = {
+    "data": "digits",
+    "models": "cnn,resnet4,resnet6",
+    "rounds": 3,
+    "device": "cpu",
+}
 
 
 def main() -> int:

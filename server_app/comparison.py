@@ -10,13 +10,8 @@ from statistics import median
 from typing import Final, final
 
 from server_app.run_record import RunRecord
+from strategies.methods import display_name
 
-METHOD_TITLES: Final = {
-    "local": "Local",
-    "fedktl": "FedKTL",
-    "fedproto": "FedProto",
-    "fd": "FD",
-}
 ABSENT: Final = "—"
 # Settings that name or pace a run without changing what it learns.
 NEUTRAL_SETTINGS: Final = frozenset(
@@ -99,16 +94,11 @@ class Comparison:
         return tuple(told)
 
 
-def method_title(method: str) -> str:
-    """Return how a method is written, e.g. ``"FedKTL"`` for ``"fedktl"``."""
-    return METHOD_TITLES.get(method, method)
-
-
 def run_titles(run: RunRecord, other: RunRecord) -> tuple[str, str]:
     """Return what to call two runs: their methods, or their names where those are equal."""
     if run.method == other.method:
         return run.name, other.name
-    return method_title(run.method), method_title(other.method)
+    return display_name(run.method), display_name(other.method)
 
 
 def latest_mean(run: RunRecord) -> float | None:

@@ -16,6 +16,9 @@ POLL_S = 0.05
 _NODE_UNAVAILABLE = 5
 _PROCESS_DIED = 8
 _RAISED = re.compile(r"<class '(?P<kind>[^']+)'>:<['\"](?P<text>.*)['\"]>", re.DOTALL)
+# In simulation, Ray's traceback comes first and the client's own words follow this.
+_IN_RAY = "Exception ClientAppException occurred. Message:"
+_MAX_REASON = 500
 
 
 @final
@@ -113,9 +116,25 @@ def explain(error: Error) -> str:
         return "the node is gone: it stopped answering Flower's heartbeat"
     if error.code == _PROCESS_DIED:
         return "the app's process on the node died; it may have run out of memory"
-    reason = error.reason or f"Flower error {error.code}"
+    reason = error.reason or ""
     if found := _RAISED.search(reason):
-        kind = found["kind"].rsplit(".", 1)[-1]
-        text = found["text"].strip().splitlines()[-1].strip()
-        return f"{kind}: {text}"
-    return reason.strip().splitlines()[-1].strip()
+        kind, text = found["kind"], found["text"]
+        if _IN_RAY in text:
+            kind, text = _client_error(text)
+        return f"{kind.rsplit('.', 1)[-1]}: {_one_line(text) or 'no text'}"
+    return _one_line(reason) or f"Flower error {error.code}"
+
+
+def _client_error(text: str) -> tuple[str, str]:
+    """Find the kind and the words of a client's error in Ray's traceback."""
+    traceback, _, words = text.rpartition(_IN_RAY)
+    words = words.strip()
+    first = words.split("\n", 1)[0]
+    line = rf"^([\w.]+){re.escape(f': {first}') if first else ''}$"
+    kinds: list[str] = re.findall(line, traceback, re.MULTILINE)
+    return kinds[-1] if kinds else "ClientAppException", words
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}…"

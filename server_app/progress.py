@@ -11,8 +11,9 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from server_app.comparison import ABSENT, latest_mean, method_title, run_titles, typical_bytes
+from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
 from server_app.run_record import RunRecord, read_round, read_run_record
+from strategies.methods import display_name
 
 MAX_REASON: Final = 160
 MAX_NAMED_FAILURES: Final = 3
@@ -128,7 +129,7 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
     """
     run = read_run_record(run_dir)
     other = read_run_record(compare_dir) if compare_dir else None
-    titles = run_titles(run, other) if other else (method_title(run.method), "")
+    titles = run_titles(run, other) if other else (display_name(run.method), "")
     table = Table(title=Text(f"{titles[0]}: {run.name}"), show_footer=True)
     table.add_column("Client", footer="Weighted mean", justify="right")
     table.add_column("Model")

@@ -174,7 +174,8 @@ class RoundLoop:
             )
         every = self._run.evaluate_every
         if every and round_number % every == 0:
-            idle = {p: c for p, c in clients.items() if p not in chosen}
+            asked = {*chosen, *turn.record.nodes, *turn.record.failures}
+            idle = {p: c for p, c in clients.items() if p not in asked}
             turn.ask(idle, "evaluate")
         return turn.record, dict(sorted(turn.uplinks.items()))
 

@@ -81,15 +81,12 @@ class Run:
         generators.check(self._settings.generator)
         self._half = self._build_half(config)
         self._folder = RunFolder(Path(self._settings.runs_dir), self._name())
+        self._compare_dir = self._folder.beside(self._settings.compare_with)
         self._checkpoints = Checkpoints(self._folder.checkpoints)
         self._state: Any = None
-        self._task: Task | None = None
-        self._standing = self._resume(config) if self._settings.resume else self._begin(config)
         name = self._folder.name
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch)
-        if self._task is not None:
-            self._loop.roster.fix_task(self._task)
-        self._started = time.monotonic()
+        self._standing = self._resume(config) if self._settings.resume else self._begin(config)
         self._seconds: list[float] = []
 
     def play(self) -> None:
@@ -102,7 +99,9 @@ class Run:
         """
         settings, standing = self._settings, self._standing
         log(INFO, "run %s in %s", self._folder.name, self._folder.path)
-        board = TensorBoardLog(self._folder.path / "tensorboard")
+        board = TensorBoardLog(
+            self._folder.path / "tensorboard", first_round=standing.round_number + 1
+        )
         status = "failed"
         try:
             for round_number in range(standing.round_number + 1, settings.rounds + 1):
@@ -135,7 +134,6 @@ class Run:
         if self._state is None:
             with threads(self._settings.server_threads):
                 self._state = self._half.start(task)
-            self._task = task
         self._folder.save_clients(task, clients)
         return task
 
@@ -202,7 +200,7 @@ class Run:
             self._folder.forget_after(0)
             return Standing(0, {}, 0, 0.0)
         self._folder.forget_after(checkpoint.round_number)
-        self._task = checkpoint.task
+        self._loop.roster.fix_task(checkpoint.task)
         with threads(self._settings.server_threads):
             self._state = self._half.start(checkpoint.task)
         load_tensors(self._state, checkpoint.tensors)
@@ -215,10 +213,12 @@ class Run:
         )
 
     def _report(self) -> None:
-        other = self._settings.compare_with
-        compare = self._folder.path.parent / other if other else None
-        path = page.write_report(self._folder.path, compare_dir=compare)
-        log(INFO, "report: %s", path)
+        try:
+            path = page.write_report(self._folder.path, compare_dir=self._compare_dir)
+        except RunFolderError as error:
+            log(WARNING, "no report: %s", error)
+        else:
+            log(INFO, "report: %s", path)
 
     def _watch(self, round_number: int, phase: str, done: int, total: int) -> None:
         self._folder.show_progress(

@@ -80,6 +80,23 @@ class RunFolder:
         """Folder of the server half's states."""
         return self.path / "checkpoints"
 
+    def beside(self, name: str) -> Path | None:
+        """Return the folder of another run, or ``None`` for an empty name.
+
+        Raises
+        ------
+        RunFolderError
+            If there is no such run.
+        """
+        if not name:
+            return None
+        other = self.path.parent / name
+        if not (other / "rounds.jsonl").exists():
+            raise RunFolderError(
+                f"{other}: holds no run to compare with; run it first, or leave compare-with empty"
+            )
+        return other
+
     def begin(self, config: RunConfig) -> None:
         """Write the settings of a new run.
 

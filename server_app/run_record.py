@@ -158,10 +158,8 @@ class RunRecord:
 
     Attributes
     ----------
-    folder : Path
-        Where it was read.
-    settings : Mapping[str, Setting]
-        Flat, a table's key as ``"table.key"``, e.g. ``"versions.flwr"``.
+    folder, settings : Path, Mapping[str, Setting]
+        Where it was read, and its settings, a table's key as ``"versions.flwr"``.
     class_names : tuple[str, ...]
         Names of the classes; empty when unknown.
     clients : Mapping[int, Client]

@@ -194,4 +194,6 @@ def without_clocks(value: Any) -> Any:
     """Return a journal line without what may differ between equal runs: seconds."""
     if isinstance(value, dict):
         return {k: without_clocks(v) for k, v in value.items() if k != "seconds"}
+    if isinstance(value, list):
+        return [without_clocks(entry) for entry in value]
     return value

@@ -153,7 +153,8 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
     fields = dict(values)
     if kind is Report:
         names = [name for name in fields if name.startswith(LOSS_PREFIX)]
-        fields["losses"] = {name.removeprefix(LOSS_PREFIX): fields.pop(name) for name in names}
+        losses = {name.removeprefix(LOSS_PREFIX): fields.pop(name) for name in names}
+        fields.setdefault("losses", losses)
     try:
         read = kind.model_validate(fields)
     except ValidationError as error:

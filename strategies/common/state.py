@@ -47,7 +47,12 @@ def load_tensors(state: object, tensors: Mapping[str, Tensor]) -> None:
         If a module's tensors are missing, surplus or of another shape.
     """
     known = {field.name for field in fields(state)}  # type: ignore[arg-type]
-    strays = sorted(name for name in tensors if name.split("/")[0] not in known)
+    modules = {name for name in known if isinstance(getattr(state, name), nn.Module)}
+    strays = sorted(
+        name
+        for name in tensors
+        if name.split("/")[0] not in (modules if "/" in name else known - modules)
+    )
     if strays:
         raise StoreError(f"stored state has unknown fields: {', '.join(strays)}")
     for name in known:

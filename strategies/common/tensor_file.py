@@ -7,6 +7,7 @@ with a checksum and free text in its header. Nothing is ever unpickled.
 import os
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import safetensors.torch
@@ -36,7 +37,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) ->
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder itself is at fault, there is no file either
+            temporary.unlink()
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); make the folder writable, free "
             f"space on its disk, or name another one"
@@ -72,7 +74,9 @@ def _checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> str:
     for key in sorted(text):
         checksum = zlib.crc32(f"{key}={text[key]};".encode(), checksum)
     for name in sorted(tensors):
-        checksum = zlib.crc32(name.encode(), checksum)
+        # The same bytes under another dtype or shape are other contents.
+        described = f"{name}:{tensors[name].dtype}{tuple(tensors[name].shape)};"
+        checksum = zlib.crc32(described.encode(), checksum)
         flat = tensors[name].detach().contiguous().flatten()
         checksum = zlib.crc32(flat.view(torch.uint8).numpy().data, checksum)
     return f"{checksum:08x}"

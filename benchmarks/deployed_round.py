@@ -1,0 +1,100 @@
+"""Wall time of a deployed round with tiny work: Nectar against Flower's own loop.
+
+One SuperLink and three SuperNodes, the same processes for both, one after the other in one
+run: Nectar sends one message per node and round, Flower's ``Strategy.start`` one to train
+and one to evaluate. The baseline loads no data, so that it is rather too fast than too slow.
+
+Run with ``python -m benchmarks.deployed_round``.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from local_federation.nodes import SuperNode
+from local_federation.superlink import LocalFederationError, SuperLink
+from local_federation.watch import follow
+
+_BASELINE = Path(__file__).parent / "flower_baseline"
+_LIMIT_S = 600.0
+
+
+def main() -> None:
+    """Measure both and print the ratio of their medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=8)
+    arguments = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        superlink = SuperLink(folder, simulation=False)
+        nodes = [SuperNode(superlink, i, arguments.nodes) for i in range(arguments.nodes)]
+        try:
+            superlink.start()
+            for node in nodes:
+                node.start()
+            ours = nectar_seconds(superlink, arguments.nodes, arguments.rounds, console)
+            theirs = flower_seconds(superlink, arguments.nodes, arguments.rounds)
+        finally:
+            for node in nodes:
+                node.stop()
+            superlink.stop()
+    report(console, ours, theirs)
+
+
+def nectar_seconds(superlink: SuperLink, nodes: int, rounds: int, console: Console) -> list[float]:
+    """Return the seconds of each Nectar round but the first."""
+    settings: dict[str, bool | int | float | str] = {
+        "method": "fedproto",
+        "models": "cnn",
+        "data": "digits",
+        "max-samples": 60,
+        "rounds": rounds,
+        "min-nodes": nodes,
+        "device": "cpu",
+        "server-device": "cpu",
+        "run-name": "nectar",
+        "runs-dir": str(superlink.folder / "runs"),
+        "state-dir": str(superlink.folder / "state"),
+    }
+    run = superlink.submit(settings, num_supernodes=None)
+    follow(run, superlink, superlink.folder / "runs" / "nectar", console)
+    lines = (superlink.folder / "runs" / "nectar" / "rounds.jsonl").read_text().splitlines()
+    return [float(json.loads(line)["seconds"]["total"]) for line in lines][1:]
+
+
+def flower_seconds(superlink: SuperLink, nodes: int, rounds: int) -> list[float]:
+    """Return the seconds of each round of Flower's own loop but the first."""
+    times = superlink.folder / "times.json"
+    overrides = f'rounds={rounds} nodes={nodes} times="{times}"'
+    command = ["flwr", "run", str(_BASELINE), "here", "--stream", "--run-config", overrides]
+    run = superlink.child("run-baseline", command)
+    started = time.monotonic()
+    while run.wait(1.0) is None:
+        if time.monotonic() - started > _LIMIT_S:
+            break
+    run.stop()
+    if not times.exists():
+        raise LocalFederationError(f"the baseline failed:\n{run.tail(30)}")
+    return [float(seconds) for seconds in json.loads(times.read_text())][1:]
+
+
+def report(console: Console, ours: list[float], theirs: list[float]) -> None:
+    """Print both medians and their ratio."""
+    for name, seconds in (("Nectar", ours), ("Flower's Strategy.start", theirs)):
+        console.print(
+            f"{name}: median {statistics.median(seconds):.2f} s of {len(seconds)} rounds "
+            f"({min(seconds):.2f} to {max(seconds):.2f})"
+        )
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    console.print(f"ratio of medians: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A Flower app as its quick start has it: FedAvg, one train and one evaluate message."""

@@ -1,0 +1,1 @@
+"""From a named source to one client's training and test samples."""

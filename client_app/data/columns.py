@@ -1,0 +1,147 @@
+"""Tables in the hub's layout: which column is the image, which the label.
+
+Such a table has a column of structs {bytes, path}, each an encoded image file, and an
+integer column of labels; the names of the classes stand in the schema's metadata.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import torch
+from torch import Tensor
+
+from client_app.data import images
+from strategies.common.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Tried in this order; fine labels before coarse ones, as CIFAR-100 has both.
+LABEL_NAMES = ("label", "labels", "fine_label", "target", "class", "digit", "character")
+
+# All clients must agree on grey or colour, so they all look at the first rows.
+PROBED_ROWS = 16
+
+Cell = Mapping[str, bytes | str | None]
+
+
+@final
+@dataclass(frozen=True)
+class Columns:
+    """Names of the two columns that matter."""
+
+    image: str
+    label: str
+
+
+def choose(schema: "pa.Schema", where: str) -> Columns:
+    """Find the first image column and the label column.
+
+    Raises
+    ------
+    DataError
+        With the columns that were found.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    found = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    image = [f.name for f in schema if pa.types.is_struct(f.type) and "bytes" in _parts(f.type)]
+    if not image:
+        raise DataError(
+            f"{where}: expected an image column with bytes and path, e.g. img or image; found "
+            f"{found}"
+        )
+    integers = [f.name for f in schema if pa.types.is_integer(f.type)]
+    known = [name for name in LABEL_NAMES if name in integers]
+    if not known and len(integers) != 1:
+        raise DataError(
+            f"{where}: expected a column of integer labels named {', '.join(LABEL_NAMES)}, or one "
+            f"integer column only; found {found}"
+        )
+    return Columns(image[0], (known or integers)[0])
+
+
+def checked_labels(column: "pa.ChunkedArray", where: str) -> Tensor:
+    """Return a label column as (rows,) int64.
+
+    Raises
+    ------
+    DataError
+        If there are no rows, or a label is missing or negative.
+    """
+    if len(column) == 0:
+        raise DataError(f"{where}: expected rows, found none")
+    if column.null_count:
+        raise DataError(f"{where}: expected a label in every row, {column.null_count} have none")
+    labels = torch.tensor(column.to_numpy(), dtype=torch.int64)
+    if int(labels.min()) < 0:
+        raise DataError(
+            f"{where}: expected labels from 0, got {int(labels.min())}; hubs mark unlabelled rows "
+            f"with -1, and those cannot be used"
+        )
+    return labels
+
+
+def class_names(schema: "pa.Schema", label: str, labels: Tensor, where: str) -> tuple[str, ...]:
+    """Return the names in the schema's metadata, or ``"0", "1", ...`` up to the last label.
+
+    Raises
+    ------
+    DataError
+        If a label is beyond the names.
+    """
+    highest = int(labels.max())
+    names = _declared_names(schema, label) or tuple(str(k) for k in range(highest + 1))
+    if highest >= len(names):
+        raise DataError(f"{where}: expected labels below {len(names)}, got {highest}")
+    return names
+
+
+def channels(cells: Sequence[Cell], where: str) -> int:
+    """Return 1 if a table's first images are all grey, else 3."""
+    decoded = [_decode(cell, None, f"{where}, row {row}") for row, cell in enumerate(cells)]
+    return max(image.shape[0] for image in decoded)
+
+
+def decode(
+    cells: Sequence[Cell], rows: Tensor, num_channels: int, image_size: int, where: str
+) -> Tensor:
+    """Decode the image cells of some rows: (rows, channels, height, width) uint8.
+
+    Raises
+    ------
+    DataError
+        Naming the row of an image that cannot be decoded.
+    """
+    decoded = []
+    for row, cell in zip(rows.tolist(), cells, strict=True):
+        image = _decode(cell, num_channels, f"{where}, row {row}")
+        decoded.append(images.resize(image.unsqueeze(0), image_size)[0])
+    return images.stack(decoded, where)
+
+
+def _decode(cell: Cell | None, num_channels: int | None, where: str) -> Tensor:
+    contents = (cell or {}).get("bytes")
+    try:
+        if not isinstance(contents, bytes):
+            # A path inside a downloaded table is not followed: it could name any local file.
+            raise DataError("expected the image's bytes in the table, got none")
+        return images.decode(contents, num_channels)
+    except DataError as error:
+        raise DataError(f"{where}: the image cannot be read: {error}") from None
+
+
+def _parts(struct: "pa.StructType") -> list[str]:
+    return [struct.field(index).name for index in range(struct.num_fields)]
+
+
+def _declared_names(schema: "pa.Schema", label: str) -> tuple[str, ...]:
+    described = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        names = json.loads(described)["info"]["features"][label]["names"]
+    except (ValueError, KeyError, TypeError):
+        # The metadata are a courtesy of whoever wrote the file.
+        return ()
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()

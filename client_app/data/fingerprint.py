@@ -1,0 +1,64 @@
+"""A short name for everything that decides what a client's prepared data contain."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+from client_app.data import folder, parquet, pfllib
+from client_app.data.sources import Source
+from strategies.common.settings import RunSettings
+
+# Raised whenever this package prepares the same source differently, or writes another format.
+VERSION = 1
+
+# Libraries that draw, decode or resize; another version may come to other bytes.
+LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")
+
+FILES = {"folder": folder.files, "parquet": parquet.files, "pfllib": pfllib.files}
+
+
+def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> str:
+    """Return 16 hexadecimal digits that change with the data's contents.
+
+    Files count by name, size and time of last change; what the hub holds under a name is
+    not looked up again.
+
+    Raises
+    ------
+    DataError
+        If the source's files are not there.
+    """
+    listed = FILES[source.kind](source.folder) if source.kind in FILES else []
+    parts = {
+        "version": VERSION,
+        "libraries": [_version(name) for name in LIBRARIES],
+        "source": [source.kind, source.place],
+        "num_partitions": num_partitions,
+        "files": [_describe(path, source.folder) for path in listed],
+        "settings": [
+            settings.partition,
+            settings.dirichlet_alpha,
+            settings.classes_per_client,
+            settings.shards_per_client,
+            settings.min_train_samples,
+            settings.min_test_samples,
+            settings.max_samples,
+            settings.test_fraction,
+            settings.image_size,
+            settings.seed,
+        ],
+    }
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _describe(path: Path, base: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return path.relative_to(base).as_posix(), status.st_size, status.st_mtime_ns

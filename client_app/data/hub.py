@@ -1,0 +1,95 @@
+"""``hub:<name>``: a data set by its name on the Hugging Face hub.
+
+The network is used on first use only; afterwards the library's own cache serves. Train and
+test are merged and split again per client, as for every source.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from client_app.data import columns
+from client_app.data.collection import Collection, Reading
+from client_app.data.columns import Cell
+from strategies.common.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def read(name: str) -> Collection:
+    """Load a data set's labels, and prepare to decode the images of chosen rows.
+
+    Raises
+    ------
+    DataError
+        If it cannot be loaded, or lacks an image or label column.
+    """
+    where = f"hub {name}"
+    merged = _load(name)
+    schema = merged.features.arrow_schema
+    chosen = columns.choose(schema, where)
+    column = merged.select_columns([chosen.label]).with_format("arrow")[:].column(0)
+    labels = columns.checked_labels(column, where)
+    names = columns.class_names(schema, chosen.label, labels, where)
+    encoded = merged.select_columns([chosen.image]).with_format("arrow")
+    return Collection(labels, names, partial(_read_rows, encoded, where))
+
+
+def _load(name: str) -> "Dataset":
+    try:
+        import datasets  # noqa: PLC0415
+    except ImportError:
+        raise DataError(
+            f"hub {name}: expected the library datasets to be installed; install the project with "
+            f"its simulation extra"
+        ) from None
+    try:
+        with _quiet():
+            splits = datasets.load_dataset(name)
+            chosen = [splits[key] for key in ("train", "test") if key in splits]
+            return datasets.concatenate_datasets(chosen or [splits[key] for key in sorted(splits)])
+    except Exception as error:  # the library raises its own, the network's and plain ones
+        raise DataError(
+            f"hub {name}: cannot be loaded: {type(error).__name__}: {error}; check the name and "
+            f"the network, or copy its parquet files and name them parquet:<dir>, which works "
+            f"offline"
+        ) from None
+
+
+def _read_rows(encoded: "Dataset", where: str, rows: Tensor, image_size: int) -> Reading:
+    probed = torch.arange(min(columns.PROBED_ROWS, len(encoded)))
+    num_channels = columns.channels(_cells(encoded, probed), where)
+    inputs = columns.decode(_cells(encoded, rows), rows, num_channels, image_size, where)
+    return Reading(inputs, torch.arange(len(rows)))
+
+
+def _cells(encoded: "Dataset", rows: Tensor) -> list[Cell]:
+    cells: list[Cell] = encoded.select(rows.tolist())[:].column(0).to_pylist()
+    return [_embedded(cell) for cell in cells]
+
+
+def _embedded(cell: Cell) -> Cell:
+    # Hub data made of single files keep paths into the library's cache in place of bytes.
+    path = cell["path"]
+    if cell["bytes"] is None and isinstance(path, str):
+        return {"bytes": Path(path).read_bytes(), "path": path}
+    return cell
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    import datasets  # noqa: PLC0415
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

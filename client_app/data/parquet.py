@@ -1,0 +1,105 @@
+"""``parquet:<dir>``: a folder of parquet files in the hub's layout.
+
+Files whose names begin with ``train`` or ``test`` are merged, and each client's share of
+the whole is split again into train and test, as PFLlib does and as for every source: a
+client is tested on its own kind of data. Where no file is named so, all are merged.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from client_app.data import columns
+from client_app.data.collection import Collection, Reading, require_folder
+from client_app.data.columns import Cell
+from strategies.common.errors import DataError
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files to merge, train before test.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    require_folder(folder, "parquet")
+    found = sorted(folder.glob("*.parquet"))
+    if not found:
+        raise DataError(f"parquet: expected *.parquet files in {folder.absolute()}, found none")
+    chosen = [p for start in ("train", "test") for p in found if p.name.startswith(start)]
+    return chosen or found
+
+
+def read(folder: Path) -> Collection:
+    """Read the label columns, and prepare to decode the images of chosen rows.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or lacks an image or label column.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise DataError(
+            f"parquet {folder}: expected pyarrow to be installed; install the project with its "
+            f"simulation extra"
+        ) from None
+    paths = files(folder)
+    where = f"parquet {folder}"
+    parts, counts = [], []
+    for path in paths:
+        try:
+            schema = pq.read_schema(path)
+            chosen = columns.choose(schema, f"parquet {path}")
+            column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"parquet {path}: cannot be read: {error}") from None
+        parts.append(columns.checked_labels(column, f"parquet {path}"))
+        counts.append(len(column))
+    labels = torch.cat(parts)
+    names = columns.class_names(pq.read_schema(paths[0]), chosen.label, labels, where)
+    return Collection(labels, names, partial(_read_rows, paths, counts, chosen.image))
+
+
+def _read_rows(
+    paths: list[Path], counts: list[int], image: str, rows: Tensor, image_size: int
+) -> Reading:
+    probed = _cells(paths[0], image, torch.arange(min(columns.PROBED_ROWS, counts[0])))
+    num_channels = columns.channels(probed, f"parquet {paths[0]}")
+    cells: list[Cell] = []
+    start = 0
+    for path, count in zip(paths, counts, strict=True):
+        cells += _cells(path, image, _within(rows, start, count))
+        start += count
+    where = f"parquet {paths[0].parent}"
+    inputs = columns.decode(cells, rows, num_channels, image_size, where)
+    return Reading(inputs, torch.arange(len(rows)))
+
+
+def _cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    cells: list[Cell] = []
+    start = 0
+    try:
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            own = _within(rows, start, count)
+            if len(own):
+                table = file.read_row_group(group, columns=[image], use_threads=False)
+                cells += table.column(0).take(pa.array(own.numpy())).to_pylist()
+            start += count
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"parquet {path}: cannot be read: {error}") from None
+    return cells
+
+
+def _within(rows: Tensor, start: int, count: int) -> Tensor:
+    return rows[(rows >= start) & (rows < start + count)] - start

@@ -1,0 +1,103 @@
+"""``pfllib:<dir>``: data that PFLlib or HtFLlib already split over clients.
+
+Client N has ``train/N.npz`` and ``test/N.npz``, each with one dict ``data`` of x and y;
+``config.json`` gives the number of classes. A device needs its own two files and
+``config.json`` only. The split is kept as published, so ``partition`` and
+``test-fraction`` do not apply.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+from client_app.data import npz
+from client_app.data.collection import require_folder
+from strategies.common.errors import DataError
+from strategies.common.samples import Samples
+
+PARTS = ("train", "test")
+
+
+def files(folder: Path) -> list[Path]:
+    """Return every file of the data set, whoever it belongs to.
+
+    Raises
+    ------
+    DataError
+        If there are no client files.
+    """
+    require_folder(folder, "pfllib")
+    clients = [path for part in PARTS for path in sorted((folder / part).glob("*.npz"))]
+    if not clients:
+        raise DataError(
+            f"pfllib: expected train/N.npz and test/N.npz in {folder.absolute()}, found none"
+        )
+    config = folder / "config.json"
+    return [config, *clients] if config.is_file() else clients
+
+
+def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
+    """Read one client's training and test samples; floats stay as they are.
+
+    Raises
+    ------
+    DataError
+        If the client has no files, or they hold anything but x and y.
+    """
+    known = files(folder)
+    train, test = (folder / part / f"{partition}.npz" for part in PARTS)
+    if not (train.is_file() and test.is_file()):
+        counts = [sum(path.parent.name == part for path in known) for part in PARTS]
+        raise DataError(
+            f"pfllib {folder}: expected train/{partition}.npz and test/{partition}.npz for client "
+            f"{partition}, found {counts[0]} train and {counts[1]} test files of other clients; "
+            f"use at most as many clients as the data was split for"
+        )
+    return _samples(train), _samples(test)
+
+
+def declared_classes(folder: Path) -> int | None:
+    """Return the number of classes in ``config.json``, if it gives one.
+
+    Raises
+    ------
+    DataError
+        If the file is there but cannot be understood.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        count = config.get("num_classes")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: expected a JSON object, got: {error}") from None
+    if count is not None and (type(count) is not int or count < 1):
+        raise DataError(f"{path}: expected num_classes to be a positive integer, got {count!r}")
+    return count
+
+
+def scanned_classes(folder: Path) -> int:
+    """Return the highest label of all clients, plus one; reads every file."""
+    clients = [path for path in files(folder) if path.suffix == ".npz"]
+    return max(int(_samples(path).labels.max()) for path in clients) + 1
+
+
+def _samples(path: Path) -> Samples:
+    arrays = npz.read(path)
+    if not {"x", "y"} <= set(arrays):
+        raise DataError(f"{path}: expected the arrays x and y, got {', '.join(arrays) or 'none'}")
+    x, y = arrays["x"], arrays["y"]
+    if x.ndim != 4 or y.shape != x.shape[:1] or len(y) == 0:
+        raise DataError(
+            f"{path}: expected x as (samples, channels, height, width) with one y for each, got x "
+            f"{x.shape} and y {y.shape}"
+        )
+    if y.dtype.kind not in "iu" or int(y.min()) < 0:
+        raise DataError(f"{path}: expected y to be class numbers from 0, got {y.dtype} {y[:5]}")
+    dtype = torch.uint8 if x.dtype == "uint8" else torch.float32
+    inputs = torch.tensor(x.astype(x.dtype.newbyteorder("=")), dtype=dtype)
+    if not bool(torch.isfinite(inputs).all()):
+        raise DataError(f"{path}: expected finite x, got NaN or infinity")
+    return Samples(inputs, torch.tensor(y.astype("int64")))

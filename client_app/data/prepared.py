@@ -1,0 +1,220 @@
+"""One client's data, prepared on first use and read back ever after.
+
+On a device every message is a new process, so decoding, dealing and splitting happen once
+and leave ``<cache-dir>/<fingerprint>/<partition>.safetensors``; later messages map that
+file into memory and import nothing but torch. Folders of other fingerprints are left
+alone, since other runs may use them, and may be deleted at any time.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from client_app.data import digits, folder, hub, images, parquet, partition, pfllib, split
+from client_app.data.collection import Collection
+from client_app.data.fingerprint import fingerprint
+from client_app.data.sources import Source, parse
+from strategies.common import seeds, tensor_file
+from strategies.common.errors import DataError, StoreError
+from strategies.common.samples import Samples
+from strategies.common.settings import RunSettings
+
+
+@final
+@dataclass(frozen=True)
+class ClientData:
+    """What one client trains and tests on.
+
+    Attributes
+    ----------
+    train, test : Samples
+        The client's own split; inputs are (samples, channels, height, width), uint8 images
+        or float32 already scaled.
+    num_classes : int
+        Classes of the whole federation, whether or not this client has samples of each.
+    class_names : tuple[str, ...]
+        One name per class.
+    notes : tuple[str, ...]
+        What the user should know, in plain sentences.
+    """
+
+    train: Samples
+    test: Samples
+    num_classes: int
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def load(
+    settings: RunSettings, spec: str, partition: int, num_partitions: int, cache_dir: Path
+) -> ClientData:
+    """Return one client's data.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        How to partition, split and resize; its ``data`` is not read.
+    spec : str
+        Data source, e.g. ``"digits"`` or ``"folder:/data/cats-and-dogs"``.
+    partition, num_partitions : int
+        Client, from 0, and clients in the federation.
+    cache_dir : Path
+        Where prepared data is kept on this device.
+
+    Raises
+    ------
+    SettingsError
+        If the source is unknown.
+    DataError
+        If the source cannot be read, or is too small for its clients.
+    StoreError
+        If ``cache_dir`` cannot be written.
+    """
+    source = parse(spec)
+    stored = cache_dir / fingerprint(settings, source, num_partitions) / f"{partition}.safetensors"
+    repaired: tuple[str, ...] = ()
+    if _exists(stored):
+        try:
+            return _restore(stored)
+        except StoreError as error:
+            repaired = (f"{error}; this client's data was prepared again",)
+    scanned = stored.with_name("classes.safetensors")
+    if source.kind == "pfllib":
+        data = _published(settings, source.folder, partition, scanned)
+    else:
+        data = _prepare(settings, source, partition, num_partitions)
+    _save(stored, data)
+    return replace(data, notes=data.notes + repaired)
+
+
+def _prepare(settings: RunSettings, source: Source, client: int, num_partitions: int) -> ClientData:
+    collection = _open(source)
+    generator = seeds.generator(settings.seed, "split", partition=client)
+    if source.kind == "folder":
+        split.fewest(settings)
+        share = partition.Share(torch.arange(len(collection.labels)), ())
+    else:
+        share = partition.deal(collection.labels, settings, client, num_partitions)
+    rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
+    reading = collection.read(rows, settings.image_size)
+    labels = collection.labels[rows[reading.kept]]
+    train, test = split.split(labels, settings.test_fraction, generator)
+    who = f"{source.kind} {source.place}".strip() + f": client {client}"
+    split.require(who, len(train), len(test), settings, "add images")
+    return ClientData(
+        train=Samples(reading.inputs[train], labels[train]),
+        test=Samples(reading.inputs[test], labels[test]),
+        num_classes=len(collection.class_names),
+        class_names=collection.class_names,
+        notes=share.notes + reading.notes,
+    )
+
+
+def _open(source: Source) -> Collection:
+    if source.kind == "parquet":
+        return parquet.read(source.folder)
+    if source.kind == "folder":
+        return folder.read(source.folder)
+    if source.kind == "hub":
+        return hub.read(source.place)
+    return digits.read()
+
+
+def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -> ClientData:
+    train, test = pfllib.read(place, client)
+    num_classes = pfllib.declared_classes(place) or _scanned_classes(place, scanned)
+    highest = max(int(train.labels.max()), int(test.labels.max()))
+    if highest >= num_classes:
+        raise DataError(
+            f"pfllib {place}: expected labels below the {num_classes} classes of config.json, "
+            f"client {client} has {highest}"
+        )
+    train, test = _cut(settings, train, test, client)
+    who = f"pfllib {place}: client {client}"
+    split.require(who, len(train), len(test), settings, "leave this client out")
+    names = tuple(str(label) for label in range(num_classes))
+    train, test = _resize(train, settings.image_size), _resize(test, settings.image_size)
+    return ClientData(train, test, num_classes, names, ())
+
+
+def _cut(
+    settings: RunSettings, train: Samples, test: Samples, client: int
+) -> tuple[Samples, Samples]:
+    count = len(train) + len(test)
+    if settings.max_samples == 0 or count <= settings.max_samples:
+        return train, test
+    split.fewest(settings)
+    generator = seeds.generator(settings.seed, "split", partition=client)
+    # The published proportion of test samples is kept.
+    num_train, num_test = split.sizes(settings.max_samples, len(test) / count)
+    first = split.cut(len(train), num_train, generator)
+    second = split.cut(len(test), num_test, generator)
+    return (
+        Samples(train.inputs[first], train.labels[first]),
+        Samples(test.inputs[second], test.labels[second]),
+    )
+
+
+def _resize(samples: Samples, side: int) -> Samples:
+    _, channels, height, width = samples.inputs.shape
+    if side and (channels not in (1, 3) or min(height, width) == 1):
+        raise DataError(
+            f"setting image-size: expected 0 for inputs that are no images, got {side} for "
+            f"{channels} channels of {width}x{height}"
+        )
+    return Samples(images.resize(samples.inputs, side), samples.labels)
+
+
+def _scanned_classes(place: Path, remembered: Path) -> int:
+    if _exists(remembered):
+        try:
+            return int(tensor_file.read(remembered)[1]["num_classes"])
+        except StoreError:
+            pass  # it is damaged, and written again below
+    num_classes = pfllib.scanned_classes(place)
+    _write(remembered, {}, {"num_classes": str(num_classes)})
+    return num_classes
+
+
+def _save(path: Path, data: ClientData) -> None:
+    tensors = {
+        "train.inputs": data.train.inputs,
+        "train.labels": data.train.labels,
+        "test.inputs": data.test.inputs,
+        "test.labels": data.test.labels,
+    }
+    text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
+    _write(path, tensors, text)
+
+
+def _restore(path: Path) -> ClientData:
+    tensors, text = tensor_file.read(path)
+    class_names = tuple(json.loads(text["class_names"]))
+    return ClientData(
+        train=Samples(tensors["train.inputs"], tensors["train.labels"]),
+        test=Samples(tensors["test.inputs"], tensors["test.labels"]),
+        num_classes=len(class_names),
+        class_names=class_names,
+        notes=tuple(json.loads(text["notes"])),
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not even be searched; writing to it says so
+        return False
+
+
+def _write(path: Path, tensors: dict[str, Tensor], text: dict[str, str]) -> None:
+    try:
+        tensor_file.write(path, tensors, text)
+    except (OSError, StoreError) as error:
+        raise StoreError(
+            f"prepared data cannot be kept in {path.parent.parent}: {error}; make that folder "
+            f"writable, or name another state-dir in the node config"
+        ) from None

@@ -1,0 +1,1 @@
+"""The models that a client can hold, by name."""

@@ -1,0 +1,23 @@
+"""What every builder of the zoo returns."""
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import nn
+
+
+@final
+@dataclass(frozen=True)
+class Body:
+    """A feature extractor without pooling to a common width and without a head.
+
+    Attributes
+    ----------
+    network : nn.Module
+        Maps normalised inputs (batch, channels, height, width) to (batch, width).
+    width : int
+        The network's natural number of features.
+    """
+
+    network: nn.Module
+    width: int

@@ -1,0 +1,50 @@
+"""The first layers of a network, chosen by the size of its images.
+
+The ImageNet networks shrink an image fourfold before their first block. An image of 8
+pixels would be one pixel after two more stages, and GoogLeNet's poolings would be left
+with nothing. Small images therefore enter through a 3x3 convolution with stride 1 and no
+pooling, as in the CIFAR-10 networks of He et al., "Deep Residual Learning for Image
+Recognition" (CVPR 2016, section 4.2).
+
+HtFLlib keeps the ImageNet stem at every size. Against it, the small stem has
+``(49 - 9) * channels * 64`` fewer parameters (7,680 for colour images) and sees up to
+sixteen times as many positions, so it learns more from a small image and costs more.
+"""
+
+from torch import nn
+
+from strategies.common.task import Task
+
+# Tiny-ImageNet's 64 pixels still leave 2x2 positions after an ImageNet network's stages.
+LARGE_SIDE = 64
+
+
+def is_small(task: Task) -> bool:
+    """Return whether the shorter side of the images is below ``LARGE_SIDE`` pixels."""
+    return min(task.height, task.width) < LARGE_SIDE
+
+
+def convolution(task: Task, width: int, kernel: int) -> nn.Conv2d:
+    """Return a network's first convolution, without bias.
+
+    Weights are drawn as in torchvision's ResNet and MobileNetV2: normal, with the variance
+    of He et al., "Delving Deep into Rectifiers" (ICCV 2015, section 2.2), backward case.
+
+    Parameters
+    ----------
+    task : Task
+        Gives channels and size.
+    width : int
+        Output channels.
+    kernel : int
+        Odd kernel for large images, with stride 2; small ones get 3 with stride 1.
+    """
+    size, stride = (3, 1) if is_small(task) else (kernel, 2)
+    layer = nn.Conv2d(task.channels, width, size, stride=stride, padding=size // 2, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return layer
+
+
+def pooling(task: Task, for_large: nn.Module) -> nn.Module:
+    """Return the pooling after the first convolution: none for small images."""
+    return nn.Identity() if is_small(task) else for_large

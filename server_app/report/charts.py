@@ -1,0 +1,230 @@
+"""Charts as inline SVG that take their colours and their font from the page.
+
+matplotlib draws with placeholder colours, which become the page's CSS variables, so that
+one drawing serves light and dark. All text in a chart is a number or a fixed word; names
+that came from a device stand beside it, in HTML.
+"""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, final
+
+from server_app.report.markup import Html, text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NUM_SERIES: Final = 8
+INK: Final = "var(--text)"
+MUTED: Final = "var(--muted)"
+LINE: Final = "var(--line)"
+# Few enough points to be seen one by one.
+MARKED_POINTS: Final = 12
+STYLE: Final[dict[str, Any]] = {
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "font.size": 10.5,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.color": MUTED,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+@final
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart, or one part of its bars.
+
+    Attributes
+    ----------
+    title : str
+        What it is, shown when pointed at.
+    points : Sequence[tuple[int, float]]
+        (round, value), by round.
+    colour : str
+        CSS colour.
+    width : float
+        Width of the line in pixels.
+    opacity : float
+        From 0 to 1.
+    dashed : bool
+        Whether the line is dashed.
+    """
+
+    title: str
+    points: Sequence[tuple[int, float]]
+    colour: str
+    width: float = 2.0
+    opacity: float = 1.0
+    dashed: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds a chart's data.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the page.
+    label : str
+        What the chart shows, for those who do not see it.
+    size : tuple[int, int]
+        Width and height in the SVG's own units.
+    unit : Callable[[float], str] | None
+        How a value is written on the axis; ``None`` as a plain number.
+    logarithmic : bool
+        Whether the value axis is logarithmic.
+    """
+
+    name: str
+    label: str
+    size: tuple[int, int] = (420, 250)
+    unit: Callable[[float], str] | None = None
+    logarithmic: bool = False
+
+
+def series_colour(index: int) -> str:
+    """Return the page's colour for a series."""
+    return f"var(--series-{index % NUM_SERIES + 1})"
+
+
+def line_chart(frame: Frame, series: Sequence[Series]) -> Html:
+    """Draw values over rounds as lines.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+
+    def draw(axes: "Axes", inks: _Inks) -> None:
+        for index, one in enumerate(series):
+            (drawn,) = axes.plot(
+                [x for x, _ in one.points],
+                [y for _, y in one.points],
+                color=inks.paint(one.colour),
+                linewidth=one.width,
+                alpha=one.opacity,
+                linestyle=(0, (4, 2.5)) if one.dashed else "-",
+                marker="o" if len(one.points) <= MARKED_POINTS and not one.dashed else "",
+                markersize=one.width + 1.5,
+            )
+            drawn.set_gid(f"series-{index}")
+
+    return _render(frame, series, draw)
+
+
+def stacked_bars(frame: Frame, series: Sequence[Series]) -> Html:
+    """Draw values over rounds as bars on top of each other.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+
+    def draw(axes: "Axes", inks: _Inks) -> None:
+        heights: dict[int, float] = {}
+        for one in series:
+            rounds = [x for x, _ in one.points]
+            values = [y for _, y in one.points]
+            bottoms = [heights.get(x, 0.0) for x in rounds]
+            axes.bar(rounds, values, 0.78, bottoms, color=inks.paint(one.colour))
+            heights.update((x, heights.get(x, 0.0) + y) for x, y in one.points)
+        if len(heights) == 1:
+            # One bar alone would fill the whole width.
+            centre = next(iter(heights))
+            axes.set_xlim(centre - 2, centre + 2)
+
+    return _render(frame, series, draw)
+
+
+@final
+class _Inks:
+    """Placeholder colours, one for each CSS colour of a figure."""
+
+    def __init__(self) -> None:
+        self._placeholders: dict[str, str] = {}
+
+    def paint(self, colour: str) -> str:
+        return self._placeholders.setdefault(colour, f"#0102{len(self._placeholders):02x}")
+
+    def reveal(self, svg: str) -> str:
+        for colour, placeholder in self._placeholders.items():
+            svg = svg.replace(placeholder, colour)
+        return svg
+
+
+def _render(frame: Frame, series: Sequence[Series], draw: Callable[["Axes", _Inks], None]) -> Html:
+    import matplotlib as mpl  # noqa: PLC0415 - of the server extra; the page works without it
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    inks = _Inks()
+    style: Any = {k: inks.paint(v) if str(v).startswith("var(") else v for k, v in STYLE.items()}
+    style["svg.hashsalt"] = frame.name
+    with mpl.rc_context():
+        # The user's own matplotlib settings must not change the page.
+        mpl.rcdefaults()
+        mpl.rcParams.update(style)
+        width, height = frame.size
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        axes = figure.subplots()
+        draw(axes, inks)
+        _dress(frame, axes)
+        svg = inks.reveal(_save(figure))
+    return _inline(frame, series, svg)
+
+
+def _dress(frame: Frame, axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415
+
+    axes.set_xlabel("round")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    if frame.logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    if frame.unit is not None:
+        unit = frame.unit
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))
+    axes.spines["left"].set_visible(False)
+
+
+def _save(figure: "Figure") -> str:
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    return buffer.getvalue()
+
+
+def _inline(frame: Frame, series: Sequence[Series], svg: str) -> Html:
+    """Make a stand-alone SVG fit for a page that holds several."""
+    body = svg[svg.index("<g id=") : svg.rindex("</svg>")]
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r" font-family: [^;\"]*;", "", body)
+    body = re.sub(r"\s*\n\s*", " ", body)
+    body = body.replace("xlink:href=", "href=")
+    body = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{frame.name}-", body)
+    for index, one in enumerate(series):
+        opening = f'<g id="{frame.name}-series-{index}">'
+        body = body.replace(opening, f"{opening}<title>{text(one.title)}</title>")
+    width, height = frame.size
+    label = text(frame.label)
+    return Html(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{body}</svg>')

@@ -1,0 +1,57 @@
+"""The partition picture: how many training samples of each class every client holds."""
+
+from typing import Final
+
+from server_app.report.markup import Html, element, join
+from server_app.run_record import RunRecord
+
+MAX_CLIENTS: Final = 100
+MAX_CLASSES: Final = 100
+# Text stays readable on a cell up to this opacity.
+FULL_OPACITY: Final = 0.55
+
+
+def partition_picture(run: RunRecord) -> Html:
+    """Draw clients by classes as a heat map of numbers, or say why there is none."""
+    shared = {n: c.train_counts for n, c in run.clients.items() if c.train_counts is not None}
+    silent = [str(number) for number in run.clients if number not in shared]
+    if not shared:
+        return element("p", "The devices do not share how many samples of each class they hold.")
+    width = max(len(counts) for counts in shared.values())
+    names = [*run.class_names, *(str(i) for i in range(len(run.class_names), width))][:width]
+    most = max((count for counts in shared.values() for count in counts), default=0)
+    rows = [
+        _row(number, counts, names, most) for number, counts in list(shared.items())[:MAX_CLIENTS]
+    ]
+    head = element("tr", element("td"), *(_heading(name) for name in names[:MAX_CLASSES]))
+    label = {"class": "heat", "aria-label": "Training samples of each class, by client"}
+    picture = element("table", element("thead", head), element("tbody", *rows), attributes=label)
+    box = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Partition"}
+    return join(element("div", picture, attributes=box), _limits(silent, len(shared), width))
+
+
+def _heading(name: str) -> Html:
+    return element("th", name, attributes={"scope": "col"})
+
+
+def _row(client: int, counts: tuple[int, ...], names: list[str], most: int) -> Html:
+    cells = []
+    for name, count in list(zip(names, counts, strict=False))[:MAX_CLASSES]:
+        shade = count / most * FULL_OPACITY if most else 0.0
+        attributes = {
+            "style": f"background:rgb(var(--heat) / {shade:.3f})",
+            "title": f"client {client}, class {name}: {count}",
+        }
+        cells.append(element("td", str(count) if count else "", attributes=attributes))
+    return element("tr", element("th", f"client {client}", attributes={"scope": "row"}), *cells)
+
+
+def _limits(silent: list[str], shared: int, width: int) -> Html:
+    told = ["Training samples by client and class; an empty cell is a class the client lacks."]
+    if silent:
+        told.append(f"Not shared by the devices of these clients: {', '.join(silent)}.")
+    if shared > MAX_CLIENTS:
+        told.append(f"The first {MAX_CLIENTS} of {shared} clients.")
+    if width > MAX_CLASSES:
+        told.append(f"The first {MAX_CLASSES} of {width} classes.")
+    return element("p", " ".join(told), attributes={"class": "muted"})

@@ -1,0 +1,132 @@
+"""The report's tables: clients, payloads, rounds and settings."""
+
+from collections import defaultdict
+from statistics import median
+from typing import Final
+
+from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
+from server_app.progress import format_bytes, format_duration
+from server_app.report.markup import Column, Html, element, join, table, text
+from server_app.run_record import RoundLine, RunRecord
+
+READING: Final = (
+    "Accuracy is the client's latest; its round is given where that is not the run's last. "
+    "Bytes are medians over rounds. The last row has sums of samples and failures, the "
+    "accuracy weighted by test samples, and the median bytes of all clients and rounds."
+)
+
+
+def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
+    """Return every client's model, samples, latest accuracy and traffic."""
+    shown = [run] if other is None else [run, other]
+    titles = ("Accuracy",) if other is None else [f"{t} accuracy" for t in run_titles(run, other)]
+    columns = [
+        Column("Client"),
+        Column("Model", numeric=False),
+        Column("Train / test samples"),
+        *(Column(title) for title in titles),
+        Column("Up per round"),
+        Column("Down per round"),
+        Column("Failures"),
+    ]
+    rows = []
+    for number, client in run.clients.items():
+        failures = sum(number in line.failures for line in run.rounds)
+        rows.append(
+            [
+                str(number),
+                client.model or ABSENT,
+                f"{client.train_samples} / {client.test_samples}",
+                *(_latest(record, number) for record in shown),
+                *_traffic(run, number),
+                str(failures),
+            ]
+        )
+    train = sum(client.train_samples for client in run.clients.values())
+    test = sum(client.test_samples for client in run.clients.values())
+    foot = [
+        "All",
+        "",
+        f"{train} / {test}",
+        *(score(latest_mean(record)) for record in shown),
+        *_traffic(run),
+        str(sum(len(line.failures) for line in run.rounds)),
+    ]
+    note = element("p", READING, attributes={"class": "muted"})
+    return join(table("Clients", columns, rows, foot), note)
+
+
+def payloads_table(run: RunRecord) -> Html:
+    """Return what travelled, by payload; empty where nothing did."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for node in run.trained():
+        for name, size in node.payload_bytes.items():
+            sizes[name].append(size)
+    if not sizes:
+        return text("")
+    columns = [
+        Column("What travels", numeric=False),
+        Column("Median"),
+        Column("Largest"),
+        Column("Times"),
+    ]
+    rows = [
+        [name, format_bytes(median(found)), format_bytes(max(found)), str(len(found))]
+        for name, found in sorted(sizes.items())
+    ]
+    return table("Payloads", columns, rows)
+
+
+def rounds_table(run: RunRecord) -> Html:
+    """Return every round in numbers: the text behind the charts."""
+    names = ("Round", "Mean accuracy", "Spread", "Worst client", "Test loss", "Up", "Down")
+    columns = [Column(name) for name in (*names, "Time", "Answered", "Failed")]
+    return table("Rounds", columns, [_round_row(line) for line in run.rounds])
+
+
+def settings_table(run: RunRecord) -> Html:
+    """Return everything that was set, and the versions of the libraries."""
+    columns = [Column("Setting", numeric=False), Column("Value", numeric=False)]
+    rows = [
+        [key, str(value).lower() if isinstance(value, bool) else str(value)]
+        for key, value in sorted(run.settings.items(), key=lambda item: ("." in item[0], item[0]))
+    ]
+    return table("Settings", columns, rows)
+
+
+def score(value: float | None) -> str:
+    """Write an accuracy, or a dash where there is none."""
+    return ABSENT if value is None else f"{value:.3f}"
+
+
+def _latest(run: RunRecord, client: int) -> Html:
+    latest = run.latest(client)
+    if latest is None or run.last is None:
+        return text(ABSENT)
+    number, node = latest
+    late = number != run.last.round_number
+    return join(score(node.accuracy), element("small", f" round {number}") if late else "")
+
+
+def _traffic(run: RunRecord, client: int | None = None) -> tuple[str, str]:
+    typical = typical_bytes(run, client)
+    if typical is None:
+        return ABSENT, ABSENT
+    return format_bytes(typical[0]), format_bytes(typical[1])
+
+
+def _round_row(line: RoundLine) -> list[str]:
+    scores = [n.accuracy for n in line.answered.values() if n.accuracy is not None]
+    total = line.seconds.get("total")
+    return [
+        str(line.round_number),
+        score(line.accuracy),
+        score(line.accuracy_std),
+        score(min(scores, default=None)),
+        score(line.loss),
+        format_bytes(line.uplink_bytes),
+        format_bytes(line.downlink_bytes),
+        ABSENT if total is None else format_duration(total),
+        str(len(line.answered)),
+        str(len(line.failures)),
+    ]

@@ -1,0 +1,76 @@
+import pyarrow as pa
+import pytest
+import torch
+
+from client_app.data import columns
+from client_app.data.columns import Columns
+from strategies.common.errors import DataError
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([("img", IMAGE), ("label", pa.int64())], ("img", "label")),
+        (
+            [("coarse_label", pa.int64()), ("fine_label", pa.int64()), ("img", IMAGE)],
+            ("img", "fine_label"),
+        ),
+        (
+            [("id", pa.int32()), ("label", pa.uint8()), ("image", IMAGE), ("mask", IMAGE)],
+            ("image", "label"),
+        ),
+        # The only integers are the labels, whatever their name.
+        (
+            [("picture", IMAGE), ("species", pa.int16()), ("note", pa.string())],
+            ("picture", "species"),
+        ),
+    ],
+)
+def test_choosing(fields: list[tuple[str, pa.DataType]], expected: tuple[str, str]) -> None:
+    assert columns.choose(pa.schema(fields), "here") == Columns(*expected)
+
+
+def test_no_image_column() -> None:
+    schema = pa.schema([("text", pa.string()), ("label", pa.int64())])
+    with pytest.raises(DataError, match=r"here: .*image column.*found text \(string\), label"):
+        columns.choose(schema, "here")
+
+
+@pytest.mark.parametrize("other", [[("label", pa.string())], [("a", pa.int8()), ("b", pa.int8())]])
+def test_no_label_column(other: list[tuple[str, pa.DataType]]) -> None:
+    with pytest.raises(DataError, match=r"here: expected a column of integer labels .*found img"):
+        columns.choose(pa.schema([("img", IMAGE), *other]), "here")
+
+
+@pytest.mark.parametrize(
+    ("labels", "complaint"),
+    [([], "found none"), ([0, None], "1 have none"), ([0, -1], "labels from 0, got -1")],
+)
+def test_bad_labels(labels: list[int | None], complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        columns.checked_labels(pa.chunked_array([labels], pa.int64()), "here")
+
+
+@pytest.mark.parametrize(
+    "described", [b"{", b"[]", b'{"info": null}', b'{"info": {"features": {}}}']
+)
+def test_unreadable_metadata_leave_numbers(described: bytes) -> None:
+    schema = pa.schema([("label", pa.int64())], metadata={b"huggingface": described})
+    names = columns.class_names(schema, "label", torch.tensor([0, 2]), "here")
+    assert names == ("0", "1", "2")
+
+
+def test_an_unnamed_class_is_refused() -> None:
+    described = b'{"info": {"features": {"label": {"names": ["a", "b"]}}}}'
+    schema = pa.schema([("label", pa.int64())], metadata={b"huggingface": described})
+    assert columns.class_names(schema, "label", torch.tensor([0]), "here") == ("a", "b")
+    with pytest.raises(DataError, match="here: expected labels below 2, got 2"):
+        columns.class_names(schema, "label", torch.tensor([2]), "here")
+
+
+@pytest.mark.parametrize("cell", [None, {"bytes": None, "path": "/etc/hostname"}, {"bytes": b"no"}])
+def test_an_unreadable_cell_is_named_by_row(cell: columns.Cell) -> None:
+    with pytest.raises(DataError, match="here, row 7: the image cannot be read: "):
+        columns.decode([cell], torch.tensor([7]), 3, 0, "here")

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from client_app.data import folder
+from strategies.common.errors import DataError
+
+
+def _save(path: Path, value: int, size: tuple[int, int] = (4, 4), mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full(size + ((3,) if mode == "RGB" else ()), value, dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    for value in range(3):
+        _save(tmp_path / "dogs" / f"{value}.png", 100 + value)
+        _save(tmp_path / "cats" / f"{value}.PNG", value)
+    (tmp_path / "cats" / "notes.txt").write_text("not an image")
+    _save(tmp_path / ".thumbnails" / "x.png", 1)
+    return tmp_path
+
+
+def _read_all(place: Path, image_size: int = 0) -> tuple[torch.Tensor, list[int], tuple[str, ...]]:
+    collection = folder.read(place)
+    reading = collection.read(torch.arange(len(collection.labels)), image_size)
+    return reading.inputs, reading.kept.tolist(), reading.notes
+
+
+def test_classes_are_the_sorted_subfolders(place: Path) -> None:
+    collection = folder.read(place)
+    assert collection.class_names == ("cats", "dogs")
+    assert collection.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    inputs, kept, notes = _read_all(place)
+    assert inputs.shape == (6, 3, 4, 4)
+    assert inputs[:, 0, 0, 0].tolist() == [0, 1, 2, 100, 101, 102]
+    assert kept == [0, 1, 2, 3, 4, 5]
+    assert notes == ()
+
+
+def test_a_class_list_fixes_the_classes(place: Path) -> None:
+    (place / "classes.txt").write_text("birds\ndogs\n\n cats \n")
+    collection = folder.read(place)
+    assert collection.class_names == ("birds", "dogs", "cats")
+    assert collection.labels.tolist() == [1, 1, 1, 2, 2, 2]
+    assert folder.files(place)[0].name == "classes.txt"
+
+
+def test_an_empty_subfolder_is_a_class(place: Path) -> None:
+    (place / "birds").mkdir()
+    assert folder.read(place).class_names == ("birds", "cats", "dogs")
+
+
+@pytest.mark.parametrize(
+    ("listing", "complaint"),
+    [("cats\n", "found none for dogs"), ("cats\ncats\ndogs", "each once"), ("\n", "each once")],
+)
+def test_a_bad_class_list(place: Path, listing: str, complaint: str) -> None:
+    (place / "classes.txt").write_text(listing)
+    with pytest.raises(DataError, match=complaint):
+        folder.read(place)
+
+
+def test_a_broken_image_is_skipped_counted_and_named(place: Path) -> None:
+    (place / "cats" / "1.PNG").write_bytes(b"broken")
+    inputs, kept, notes = _read_all(place)
+    assert len(inputs) == 5
+    assert kept == [0, 2, 3, 4, 5]
+    assert notes == ("folder: 1 of 6 images could not be read and was skipped: cats/1.PNG",)
+
+
+def test_many_broken_images_are_not_all_named(place: Path) -> None:
+    for number in range(7):
+        (place / "cats" / f"x{number}.jpg").write_bytes(b"")
+    _, _, notes = _read_all(place)
+    assert notes == (
+        "folder: 7 of 13 images could not be read and were skipped: cats/x0.jpg, cats/x1.jpg, "
+        "cats/x2.jpg, cats/x3.jpg, cats/x4.jpg and 2 more",
+    )
+
+
+def test_nothing_readable(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "a.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"none of the 1 images .* cats/a.jpg"):
+        _read_all(tmp_path)
+
+
+def test_unlike_sizes(place: Path) -> None:
+    _save(place / "cats" / "9.png", 9, (6, 5))
+    with pytest.raises(DataError, match="set image-size"):
+        _read_all(place)
+    assert _read_all(place, 8)[0].shape == (7, 3, 8, 8)
+
+
+def test_one_channel_only_if_all_are_grey(tmp_path: Path) -> None:
+    _save(tmp_path / "a" / "1.png", 5, mode="L")
+    assert _read_all(tmp_path)[0].shape == (1, 1, 4, 4)
+    _save(tmp_path / "a" / "2.png", 5)
+    assert _read_all(tmp_path)[0].shape == (2, 3, 4, 4)
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a folder at"):
+        folder.read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="expected subfolders named after classes"):
+        folder.read(tmp_path)
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(DataError, match=r"expected images \(.*.jpg.*class folders cats"):
+        folder.read(tmp_path)

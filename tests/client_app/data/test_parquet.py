@@ -1,0 +1,121 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from client_app.data import images, parquet
+from strategies.common.errors import DataError
+
+
+def _png(value: int, mode: str = "RGB", side: int = 4) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.full((side, side) + ((3,) if mode == "RGB" else ()), value, dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write(
+    path: Path,
+    contents: list[bytes],
+    labels: list[int],
+    names: list[str] | None = None,
+    group: int = 3,
+) -> None:
+    cells = [{"bytes": data, "path": None} for data in contents]
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"img": pa.array(cells, image), "label": pa.array(labels, pa.int64())})
+    if names:
+        described = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(described)})
+    pq.write_table(table, path, row_group_size=group)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Ten training and four test images whose value is their row in the whole."""
+    _write(tmp_path / "train.parquet", [_png(v) for v in range(10)], [0, 1] * 5, ["cat", "dog"])
+    _write(tmp_path / "test.parquet", [_png(v) for v in range(10, 14)], [1, 1, 0, 0])
+    return tmp_path
+
+
+def test_train_and_test_are_merged_in_this_order(place: Path) -> None:
+    collection = parquet.read(place)
+    assert collection.labels.tolist() == [0, 1] * 5 + [1, 1, 0, 0]
+    assert collection.class_names == ("cat", "dog")
+    # Rows from several row groups of both files, 3 rows to a group.
+    reading = collection.read(torch.tensor([0, 2, 3, 9, 10, 13]), 0)
+    assert reading.inputs.shape == (6, 3, 4, 4)
+    assert reading.inputs[:, 0, 0, 0].tolist() == [0, 2, 3, 9, 10, 13]
+    assert collection.read(torch.tensor([5]), 6).inputs.shape == (1, 3, 6, 6)
+
+
+def test_only_the_own_rows_are_decoded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet.columns, "PROBED_ROWS", 1)
+    real, calls = images.decode, []
+
+    def counted(source: bytes | Path, channels: int | None = None) -> torch.Tensor:
+        calls.append(source)
+        return real(source, channels)
+
+    monkeypatch.setattr(images, "decode", counted)
+    collection = parquet.read(place)
+    assert calls == []
+    collection.read(torch.tensor([4, 12]), 0)
+    assert calls == [_png(0), _png(4), _png(12)]
+
+
+def test_other_files_do_not_mix_with_train_and_test(place: Path) -> None:
+    _write(place / "extra.parquet", [_png(99)], [0])
+    assert len(parquet.read(place).labels) == 14
+
+
+def test_files_without_such_names_are_all_read(tmp_path: Path) -> None:
+    _write(tmp_path / "b.parquet", [_png(1)], [0])
+    _write(tmp_path / "a.parquet", [_png(2)], [4])
+    collection = parquet.read(tmp_path)
+    assert collection.labels.tolist() == [4, 0]
+    assert collection.class_names == ("0", "1", "2", "3", "4")
+
+
+def test_all_clients_agree_on_grey(tmp_path: Path) -> None:
+    # The first rows decide: a client with colour images alone still has one channel.
+    _write(tmp_path / "grey.parquet", [_png(v, "L") for v in range(20)] + [_png(50)], [0] * 21)
+    collection = parquet.read(tmp_path)
+    assert collection.read(torch.tensor([20]), 0).inputs.shape == (1, 1, 4, 4)
+    assert collection.read(torch.tensor([3]), 0).inputs.shape == (1, 1, 4, 4)
+
+
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
+    _write(tmp_path / "x.parquet", [_png(0)] * 30 + [b"broken"], [0] * 31)
+    collection = parquet.read(tmp_path)
+    with pytest.raises(DataError, match="row 30: the image cannot be read"):
+        collection.read(torch.tensor([2, 30]), 0)
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected a folder at .*nowhere"):
+        parquet.read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"expected \*.parquet files in .*, found none"):
+        parquet.read(tmp_path)
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 but not really PAR1")
+    with pytest.raises(DataError, match=r"a.parquet: cannot be read"):
+        parquet.read(tmp_path)
+
+
+def test_a_file_without_the_columns_is_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"], "label": [0]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a.parquet: expected an image column.*text \(string\)"):
+        parquet.read(tmp_path)
+
+
+def test_a_missing_library_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match="expected pyarrow to be installed"):
+        parquet.read(place)

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from client_app.data import pfllib
+from strategies.common.errors import DataError
+
+
+def _save(path: Path, x: np.ndarray, y: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    data = np.empty((), dtype=object)
+    data[()] = {"x": x, "y": y}
+    np.savez_compressed(path, data=data)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Three clients with 6 + 2 samples whose value is their label."""
+    for client in range(3):
+        for part, count in (("train", 6), ("test", 2)):
+            y = (np.arange(count) + client) % 4
+            x = np.broadcast_to(y[:, None, None, None], (count, 1, 2, 3)).astype(np.float32)
+            _save(tmp_path / part / f"{client}.npz", x, y)
+    (tmp_path / "config.json").write_text(json.dumps({"num_clients": 3, "num_classes": 5}))
+    return tmp_path
+
+
+def test_a_client_is_read_as_published(place: Path) -> None:
+    train, test = pfllib.read(place, 2)
+    assert train.labels.tolist() == [2, 3, 0, 1, 2, 3]
+    assert test.labels.tolist() == [2, 3]
+    assert train.inputs.shape == (6, 1, 2, 3)
+    assert train.inputs.dtype == torch.float32
+    assert train.labels.dtype == torch.int64
+    assert train.inputs[:, 0, 0, 0].tolist() == [2, 3, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"), [("uint8", torch.uint8), ("float64", torch.float32), (">f4", torch.float32)]
+)
+def test_dtypes(place: Path, stored: str, read: torch.dtype) -> None:
+    x = np.full((6, 1, 2, 2), 3, dtype=stored)
+    _save(place / "train" / "0.npz", x, np.zeros(6, dtype=np.int32))
+    train, _ = pfllib.read(place, 0)
+    assert train.inputs.dtype == read
+    assert train.inputs.unique().tolist() == [3]
+    assert train.labels.dtype == torch.int64
+
+
+def test_classes_are_declared_or_counted(place: Path) -> None:
+    assert pfllib.declared_classes(place) == 5
+    assert pfllib.scanned_classes(place) == 4
+    (place / "config.json").write_text("{}")
+    assert pfllib.declared_classes(place) is None
+    (place / "config.json").unlink()
+    assert pfllib.declared_classes(place) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"num_classes": "5"}', '{"num_classes": 0}', '{"num_classes": true}']
+)
+def test_a_bad_config_is_refused(place: Path, text: str) -> None:
+    (place / "config.json").write_text(text)
+    with pytest.raises(DataError, match=r"config.json: expected"):
+        pfllib.declared_classes(place)
+
+
+def test_a_device_needs_its_own_files_only(place: Path) -> None:
+    for part in ("train", "test"):
+        (place / part / "0.npz").unlink()
+        (place / part / "1.npz").unlink()
+    assert len(pfllib.read(place, 2)[0]) == 6
+    assert [path.name for path in pfllib.files(place)] == ["config.json", "2.npz", "2.npz"]
+
+
+def test_more_clients_than_files(place: Path) -> None:
+    with pytest.raises(DataError, match=r"train/3.npz and test/3.npz .* found 3 train and 3 test"):
+        pfllib.read(place, 3)
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a folder at"):
+        pfllib.files(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"expected train/N.npz and test/N.npz in .*, found none"):
+        pfllib.files(tmp_path)
+
+
+FLAT = np.zeros((2, 9), dtype=np.float32)
+GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "complaint"),
+    [
+        (FLAT, np.zeros(2, dtype=np.int64), r"got x \(2, 9\) and y \(2,\)"),
+        (GOOD, np.zeros(3, dtype=np.int64), r"got x \(2, 1, 3, 3\) and y \(3,\)"),
+        (GOOD[:0], np.zeros(0, dtype=np.int64), r"got x \(0, 1, 3, 3\)"),
+        (GOOD, np.array([0, -1]), "class numbers from 0"),
+        (GOOD, np.array([0.0, 1.0]), "class numbers from 0, got float64"),
+        (GOOD + np.float32("nan"), np.array([0, 1]), "expected finite x"),
+    ],
+)
+def test_unusable_arrays_are_refused(
+    place: Path, x: np.ndarray, y: np.ndarray, complaint: str
+) -> None:
+    _save(place / "train" / "0.npz", x, y)
+    with pytest.raises(DataError, match=complaint):
+        pfllib.read(place, 0)
+
+
+def test_other_names_are_refused(place: Path) -> None:
+    data = np.empty((), dtype=object)
+    data[()] = {"images": GOOD}
+    np.savez(place / "train" / "0.npz", data=data)
+    with pytest.raises(DataError, match="expected the arrays x and y, got images"):
+        pfllib.read(place, 0)

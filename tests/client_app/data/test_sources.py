@@ -1,0 +1,44 @@
+import pytest
+
+from client_app.data import sources
+from client_app.data.sources import Source
+from strategies.common.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("digits", Source("digits", "")),
+        ("parquet:/data/cifar10", Source("parquet", "/data/cifar10")),
+        ("pfllib:mnist", Source("pfllib", "mnist")),
+        # Only the first colon separates: a folder may have one in its name.
+        ("folder:C:/photos", Source("folder", "C:/photos")),
+        ("hub:ylecun/mnist", Source("hub", "ylecun/mnist")),
+    ],
+)
+def test_a_known_source_is_read(spec: str, expected: Source) -> None:
+    assert sources.parse(spec) == expected
+    sources.check(spec)
+
+
+@pytest.mark.parametrize("spec", ["", "cifar10", "Digits", ":/data", "digit"])
+def test_an_unknown_source_is_refused_with_the_known_ones(spec: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        sources.check(spec)
+    for known in ("digits", "parquet:<dir>", "pfllib:<dir>", "folder:<dir>", "hub:<name>"):
+        assert known in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["parquet", "parquet:", "pfllib:", "folder", "hub:"])
+def test_a_source_without_its_place_is_refused(spec: str) -> None:
+    with pytest.raises(SettingsError, match=f"expected {spec.rstrip(':')}:<"):
+        sources.check(spec)
+
+
+def test_digits_take_nothing() -> None:
+    with pytest.raises(SettingsError, match="expected digits, got 'digits:8'"):
+        sources.check("digits:8")
+
+
+def test_home_is_expanded() -> None:
+    assert "~" not in str(sources.parse("folder:~/photos").folder)

@@ -1,0 +1,48 @@
+"""Simulated equals deployed: the same numbers to the last digit, whatever carries them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployed.conftest import TINY
+from loopback import Federation, without_clocks
+from rich.console import Console
+
+from local_federation.campaign import Campaign
+from strategies.methods import METHODS
+
+pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
+
+SETTINGS = {**TINY, "rounds": 3, "models": "cnn,resnet4,resnet6", "max-samples": 120}
+CLIENTS = 3
+
+
+def over_loopback(folder: Path, method: str) -> list[dict[str, Any]]:
+    overrides = {**SETTINGS, "method": method, "run-name": method}
+    return Federation(folder, CLIENTS, overrides).play()
+
+
+def over_processes(folder: Path, *, simulated: bool) -> dict[str, list[dict[str, Any]]]:
+    campaign = Campaign(folder, CLIENTS, simulated, SETTINGS)
+    campaign.play({method: {"method": method} for method in METHODS}, Console(quiet=True))
+    return {
+        method: [
+            json.loads(line) for line in (folder / method / "rounds.jsonl").read_text().splitlines()
+        ]
+        for method in METHODS
+    }
+
+
+def test_loopback_ray_and_deployed_agree_to_the_last_digit(tmp_path: Path) -> None:
+    loopback = {m: over_loopback(tmp_path / "loop", m) for m in METHODS}
+    again = {m: over_loopback(tmp_path / "again", m) for m in METHODS}
+    simulated = over_processes(tmp_path / "simulated", simulated=True)
+    deployed = over_processes(tmp_path / "deployed", simulated=False)
+
+    for method in METHODS:
+        expected = without_clocks(loopback[method])
+        assert [line["round"] for line in expected] == [1, 2, 3]
+        assert without_clocks(again[method]) == expected, method
+        assert without_clocks(simulated[method]) == expected, method
+        assert without_clocks(deployed[method]) == expected, method

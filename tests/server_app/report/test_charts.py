@@ -1,0 +1,67 @@
+"""Charts as inline SVG."""
+
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+
+from server_app.report.charts import Frame, Series, line_chart, series_colour, stacked_bars
+
+POINTS = [(1, 10.0), (2, 1000.0), (3, 20.0)]
+
+
+def test_a_chart_is_well_formed_and_takes_its_colours_from_the_page():
+    chart = line_chart(Frame("a", 'A "chart"'), [Series("<one>", POINTS, "var(--accent)")])
+    root = ElementTree.fromstring(chart)
+    assert root.get("aria-label") == 'A "chart"'
+    assert "stroke: var(--accent)" in chart
+    assert "#0102" not in chart
+    assert root.find(".//g[@id='a-series-0']/title").text == "<one>"
+
+
+def test_ids_of_two_charts_never_meet_and_every_reference_has_its_target():
+    charts = [
+        line_chart(Frame(name, name), [Series("one", POINTS, series_colour(0))])
+        for name in ("a", "b")
+    ]
+    ids = []
+    for chart in charts:
+        own = [e.get("id") for e in ElementTree.fromstring(chart).iter() if e.get("id")]
+        ids += own
+        used = {e.get("href", "").lstrip("#") for e in ElementTree.fromstring(chart).iter()} - {""}
+        assert used
+        assert used <= set(own)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_chart_is_the_same_every_time_whatever_the_users_settings():
+    frame, series = Frame("a", "a"), [Series("one", POINTS, "var(--text)")]
+    first = line_chart(frame, series)
+    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.facecolor": "red"}):
+        assert line_chart(frame, series) == first
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_bars_stand_on_each_other():
+    low = Series("low", [(1, 1.0), (2, 2.0)], "var(--a)")
+    high = Series("high", [(1, 3.0)], "var(--b)")
+    root = ElementTree.fromstring(stacked_bars(Frame("a", "a"), [low, high]))
+
+    def bars(colour):
+        styled = [e for e in root.iter("path") if f"fill: {colour}" in e.get("style", "")]
+        # A bar's path is "M left bottom L right bottom L right top …"; y grows downwards.
+        steps = [e.get("d").split() for e in styled]
+        return [(float(d[2]), float(d[8])) for d in steps]
+
+    (first, second), (above,) = bars("var(--a)"), bars("var(--b)")
+    assert above[0] == first[1]
+    assert above[0] - above[1] == pytest.approx(3 * (first[0] - first[1]), rel=1e-4)
+    assert second[0] - second[1] == pytest.approx(2 * (first[0] - first[1]), rel=1e-4)
+
+
+def test_empty_single_and_logarithmic_charts_can_be_drawn():
+    for points in ([], [(1, 0.5)]):
+        assert "<svg" in line_chart(Frame("a", "a"), [Series("one", points, "red")])
+        assert "<svg" in stacked_bars(Frame("a", "a"), [Series("one", points, "red")])
+    frame = Frame("a", "a", unit=lambda value: f"{value:.0f} B", logarithmic=True)
+    assert "1000 B" in line_chart(frame, [Series("one", POINTS, "red")])
