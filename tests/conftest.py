@@ -1,30 +1,17 @@
 """What every test may ask for: the project's own defaults, never a second copy of them."""
 
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from strategies.common.settings import RunSettings, read_run
+from strategies.common.settings import RunSettings, default_config, read_run
 
 Value = bool | int | float | str
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Value]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 @pytest.fixture(scope="session")
 def _defaults() -> dict[str, Value]:
-    pyproject = Path(__file__).parents[1] / "pyproject.toml"
-    tables = tomllib.loads(pyproject.read_text(encoding="utf-8"))
-    return dict(_flatten(tables["tool"]["flwr"]["app"]["config"]))
+    return default_config()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ by accident and everything that could not travel fails here too.
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,25 +18,13 @@ from flwr.supercore.task_identity import TaskIdentity
 
 import client_app.main
 import server_app.main
+from strategies.common.settings import default_config
 
-ROOT = Path(__file__).parent.parent
 CLIENT_RAISED = 2
 
 Config = Mapping[str, bool | int | float | str]
 # Sees every reply with its node id; returns what arrives, or None for a reply that is lost.
 Tamper = Callable[[int, Message], Message | None]
-
-
-def default_config() -> dict[str, bool | int | float | str]:
-    """Return the flat run config that Flower would hand over, from pyproject.toml."""
-    tables = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["flwr"]["app"]["config"]
-    flat: dict[str, bool | int | float | str] = {}
-    for key, value in tables.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}.{name}": entry for name, entry in value.items()})
-        else:
-            flat[key] = value
-    return flat
 
 
 def copied(content: RecordDict) -> RecordDict:

@@ -1,8 +1,8 @@
 """ResNet-4, -6, -8 and -10: one basic block per stage, one to four stages.
 
 He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016); the family is
-HtFLlib's. With the ImageNet stem, colour images, 512 features and ten classes they have
-0.09 M, 0.32 M, 1.24 M and 4.9 M parameters; ``stem.py`` says what small images change.
+HtFLlib's. With colour images of 28 pixels or more, 512 features and ten classes they have
+0.09 M, 0.32 M, 1.24 M and 4.9 M parameters; ``stem.py`` says what smaller images change.
 Written here, and not taken from torchvision, because importing that costs a small device
 seconds per message.
 """

@@ -2,8 +2,8 @@
 
 Three things differ from torchvision's own:
 
-* the first convolution takes the data's channels, and images below 64 pixels enter through
-  the small stem of ``stem.py``; from 64 pixels up the geometry is torchvision's;
+* the first convolution takes the data's channels, and images below 28 pixels enter through
+  the small stem of ``stem.py``; from 28 pixels up the convolutions' geometry is torchvision's;
 * GoogLeNet and MobileNetV2 have no dropout before the head: it would make the features
   that clients exchange random, and would draw from a global generator;
 * a vision transformer's image is padded with zeros (mid-grey once normalised), evenly on

@@ -7,7 +7,9 @@ settings are flat keys; each method and each generator has a table of its own
 module, at their door, and hand the resulting objects on.
 """
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, TypeVar, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -152,6 +154,23 @@ class RunSettings(Settings):
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
+
+_PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def default_config() -> dict[str, bool | int | float | str]:
+    """Return every setting with its default, flat as Flower hands them over.
+
+    The app bundle carries ``pyproject.toml``, so this holds wherever the code runs.
+    """
+    tables = tomllib.loads(_PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"]
+    flat: dict[str, bool | int | float | str] = {}
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{name}": entry for name, entry in value.items()})
+        else:
+            flat[key] = value
+    return flat
 
 
 def read_run(config: RunConfig) -> RunSettings:

@@ -8,8 +8,15 @@ from client_app.models import catalogue, vision
 from strategies.common.task import Task
 
 
-@pytest.mark.parametrize("name", ["resnet18", "googlenet", "mobilenet_v2", "vit_tiny"])
-def test_from_64_pixels_the_features_are_torchvisions_own(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "size"),
+    # DeiT-Ti's patches are kept above 64 pixels only.
+    [
+        *((name, size) for name in ("resnet18", "googlenet", "mobilenet_v2") for size in (28, 96)),
+        ("vit_tiny", 96),
+    ],
+)
+def test_large_images_have_torchvisions_own_features(name: str, size: int) -> None:
     from torchvision import models
 
     reference: nn.Module
@@ -22,10 +29,10 @@ def test_from_64_pixels_the_features_are_torchvisions_own(name: str) -> None:
         reference = getattr(models, name)(weights=None)
     last = {"mobilenet_v2": "classifier", "vit_tiny": "heads"}.get(name, "fc")
     setattr(reference, last, nn.Identity())
-    network = getattr(vision, name)(Task(10, 3, 96, 96, 0)).network
+    network = getattr(vision, name)(Task(10, 3, size, size, 0)).network
     ours = network.state_dict()
     network.load_state_dict(dict(zip(ours, reference.state_dict().values(), strict=True)))
-    inputs = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    inputs = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
     # Evaluation mode, because torchvision's GoogLeNet has dropout in front of its head.
     torch.testing.assert_close(network.eval()(inputs), reference.eval()(inputs))
 
@@ -74,26 +81,34 @@ def test_grey_patches_start_like_coloured_ones() -> None:
     assert not projection["body.1.conv_proj.bias"].any()
 
 
-def test_googlenets_first_convolution_starts_like_the_others() -> None:
-    # 1,728 weights of standard deviation 0.01 are known to about 2 %.
-    model = catalogue.build("googlenet", Task(10, 3, 32, 32, 0), 0, seed=1)
+@pytest.mark.parametrize(("size", "kernel"), [(27, 3), (28, 7)])
+def test_googlenets_first_convolution_starts_like_the_others(size: int, kernel: int) -> None:
+    # 1,728 weights of standard deviation 0.01 are known to about 2 %, 9,408 to 1 %.
+    model = catalogue.build("googlenet", Task(10, 3, size, size, 0), 0, seed=1)
     first = dict(model.named_parameters())["body.conv1.conv.weight"]
-    assert first.shape == (64, 3, 3, 3)
+    assert first.shape == (64, 3, kernel, kernel)
     assert first.std().item() == pytest.approx(0.01, rel=0.08)
 
 
 @pytest.mark.parametrize(
-    ("name", "last", "positions"),
-    # Of 32 pixels: ResNet halves three times behind its stem, GoogLeNet three times after
-    # the omitted pooling, MobileNetV2 four times.
-    [("resnet18", "layer4", 4), ("googlenet", "inception5b", 4), ("mobilenet_v2", "features", 2)],
+    ("name", "last", "size", "positions"),
+    # Behind the stem ResNet halves three times (27-14-7-4), GoogLeNet pools three times
+    # (27-13-6-3) and MobileNetV2 halves four times (27-14-7-4-2). Of 28 or 32 pixels the
+    # ImageNet stem leaves 7 or 8 (14 or 16 in MobileNetV2), and the rest one position.
+    [
+        *(("resnet18", "layer4", size, at) for size, at in ((27, 4), (28, 1), (32, 1))),
+        *(("googlenet", "inception5b", size, at) for size, at in ((27, 3), (28, 1), (32, 1))),
+        *(("mobilenet_v2", "features", size, at) for size, at in ((27, 2), (28, 1), (32, 1))),
+    ],
 )
-def test_small_images_are_not_shrunk_by_the_stem(name: str, last: str, positions: int) -> None:
+def test_small_images_are_not_shrunk_by_the_stem(
+    name: str, last: str, size: int, positions: int
+) -> None:
     shapes = []
     with torch.device("meta"):
-        network = getattr(vision, name)(Task(10, 1, 32, 32, 0)).network
-        network.get_submodule(last).register_forward_hook(
-            lambda _, __, output: shapes.append(output.shape[2:])
-        )
-        network(torch.empty(2, 1, 32, 32))
+        network = getattr(vision, name)(Task(10, 1, size, size, 0)).network
+    network.get_submodule(last).register_forward_hook(
+        lambda _, __, output: shapes.append(output.shape[2:])
+    )
+    network(torch.empty(2, 1, size, size, device="meta"))
     assert shapes == [(positions, positions)]

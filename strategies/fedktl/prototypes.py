@@ -1,0 +1,44 @@
+"""A client's class prototypes: mean directions of its projected features."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+# Means of unit vectors that cancel are rounding noise below this length, without direction.
+_SHORTEST_MEAN = 1e-6
+
+
+def class_prototypes(
+    batches: Iterable[tuple[Tensor, Tensor]], num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """Average projections by class and scale each mean to unit length.
+
+    Parameters
+    ----------
+    batches : Iterable[tuple[Tensor, Tensor]]
+        Projections (batch, feature) of unit length and labels (batch,) int64; together the
+        whole training set.
+    num_classes : int
+        Classes of the task.
+
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        Prototypes (present, feature) float32 and labels (present,) int64, ascending, on the
+        CPU. A class without samples is absent, and so is one whose mean has no direction.
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> class_prototypes([(rows, torch.tensor([0, 0, 2]))], num_classes=3)
+    (tensor([[0.7071, 0.7071],
+            [0.0000, 1.0000]]), tensor([0, 2]))
+    """
+    rows, owners = (torch.cat(part).cpu() for part in zip(*batches, strict=True))
+    counts = torch.bincount(owners, minlength=num_classes)
+    sums = torch.zeros(num_classes, rows.shape[1], dtype=torch.float64)
+    means = sums.index_add_(0, owners, rows.double()) / counts.clamp_min(1)[:, None]
+    lengths = means.norm(dim=1)
+    present = (lengths > _SHORTEST_MEAN).nonzero().flatten()
+    return (means[present] / lengths[present, None]).float(), present

@@ -1,0 +1,192 @@
+"""The two generations of a device's state: no round is lost, and none is trained twice."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from client_app.store import ClientStore, Stored
+from strategies.common.errors import StoreError
+
+
+def state(value: float) -> dict[str, Tensor]:
+    return {"weight": torch.full((2,), value)}
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def name(round_number: int) -> str:
+    return f"round-{round_number:06d}.safetensors"
+
+
+def value(stored: Stored) -> float:
+    return float(stored.tensors["weight"][0])
+
+
+def damage(folder: Path, round_number: int) -> None:
+    path = folder / name(round_number)
+    blob = bytearray(path.read_bytes())
+    blob[-1] ^= 1
+    path.write_bytes(bytes(blob))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "run-1" / "0"
+
+
+@pytest.fixture
+def store(folder: Path) -> ClientStore:
+    return ClientStore(folder)
+
+
+def train(store: ClientStore, round_number: int, continue_from: int) -> Stored:
+    """Train as a device does: what it stores is one more than what it found."""
+    found = store.load(continue_from)
+    before = value(found) if found.round_number else 0.0
+    store.save(round_number, state(before + 1), base=found.round_number)
+    return found
+
+
+def test_before_the_first_round_there_is_nothing(store: ClientStore, folder: Path) -> None:
+    assert store.load(0) == Stored(0, {}, ())
+    assert not folder.exists()
+
+
+def test_a_state_comes_back_after_its_round(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    found = ClientStore(folder).load(1)
+    assert (found.round_number, value(found), found.notes) == (1, 1.0, ())
+
+
+def test_only_the_newest_round_and_its_base_are_kept(store: ClientStore, folder: Path) -> None:
+    for round_number in range(1, 6):
+        assert train(store, round_number, round_number - 1).notes == ()
+    assert files(folder) == [name(4), name(5)]
+    assert value(store.load(5)) == 5.0
+    assert value(store.load(4)) == 4.0
+
+
+def test_rounds_without_this_client_do_not_age_its_state(store: ClientStore, folder: Path) -> None:
+    train(store, 2, 0)
+    train(store, 9, 2)
+    assert files(folder) == [name(2), name(9)]
+    assert value(store.load(9)) == 2.0
+
+
+def test_a_round_whose_reply_was_lost_is_not_trained_twice(store: ClientStore) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)  # the server never hears of it
+    found = train(store, 3, 1)
+    assert (found.round_number, value(found), found.notes) == (1, 1.0, ())
+    assert value(store.load(3)) == 2.0  # rounds 1 and 3
+
+
+def test_the_base_outlives_any_number_of_lost_replies(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    for round_number in (2, 3, 4):
+        assert value(train(store, round_number, 1)) == 1.0
+        assert files(folder) == [name(1), name(round_number)]
+    assert value(train(store, 5, 4)) == 2.0
+
+
+def test_a_second_try_of_a_round_starts_where_the_first_did(
+    store: ClientStore, folder: Path
+) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    train(store, 2, 1)
+    assert value(store.load(2)) == 2.0
+    assert files(folder) == [name(1), name(2)]
+
+
+def test_a_run_that_begins_again_forgets_the_old_one(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    assert train(store, 1, 0) == Stored(0, {}, ())
+    assert files(folder) == [name(1)]
+    assert value(store.load(1)) == 1.0
+
+
+def test_a_damaged_newest_file_is_named_and_the_older_one_used(
+    store: ClientStore, folder: Path
+) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    damage(folder, 2)
+    found = store.load(2)
+    assert (found.round_number, value(found)) == (1, 1.0)
+    damaged, used = found.notes
+    assert str(folder / name(2)) in damaged
+    assert "damaged" in damaged
+    assert used == "no usable state of round 2: used round 1"
+    # Going on from there keeps what was found, not what is damaged.
+    store.save(3, state(2.0), base=found.round_number)
+    assert files(folder) == [name(1), name(3)]
+
+
+def test_a_missing_newest_file_is_named(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    (folder / name(2)).unlink()
+    assert store.load(2).notes == ("no usable state of round 2: used round 1",)
+
+
+def test_where_all_is_damaged_the_client_starts_afresh_and_says_so(
+    store: ClientStore, folder: Path
+) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    damage(folder, 1)
+    (folder / name(2)).write_bytes(b"")
+    found = store.load(2)
+    assert (found.round_number, found.tensors) == (0, {})
+    newest, older, fresh = found.notes
+    assert name(2) in newest
+    assert name(1) in older
+    assert fresh == f"no usable state of round 2 in {folder}: started afresh"
+
+
+def test_a_device_that_lost_its_disk_starts_afresh_and_says_so(
+    store: ClientStore, folder: Path
+) -> None:
+    found = store.load(7)
+    assert found.round_number == 0
+    assert found.notes == (f"no usable state of round 7 in {folder}: started afresh",)
+
+
+def test_a_newer_state_is_never_used(store: ClientStore, folder: Path) -> None:
+    train(store, 5, 0)
+    assert store.load(4).round_number == 0
+    assert files(folder) == [name(5)]
+
+
+def test_a_failed_save_leaves_both_generations(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    (folder / name(3)).mkdir()  # in the way of the new file
+    with pytest.raises(StoreError, match=r"round-000003\.safetensors: cannot be written"):
+        store.save(3, state(9.0), base=2)
+    (folder / name(3)).rmdir()
+    assert files(folder) == [name(1), name(2)]
+    assert value(store.load(2)) == 2.0
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    store = ClientStore(tmp_path / "state" / "run-1" / "0")
+    assert store.load(0).round_number == 0
+    assert store.load(1).round_number == 0
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.save(1, state(1.0), base=0)
+
+
+def test_files_of_others_are_left_alone(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    (folder / "notes.txt").write_text("mine")
+    train(store, 2, 1)
+    train(store, 3, 2)
+    assert files(folder) == ["notes.txt", name(2), name(3)]

@@ -1,0 +1,277 @@
+"""Who is there: clients are known by their partition, whatever Flower calls their node."""
+
+import pytest
+from flwr.app import ConfigRecord, Error, RecordDict
+
+from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
+from strategies.common.control import Description, Order
+from strategies.common.envelope import read_control_record, to_record_dict
+from strategies.common.task import Task
+from tests.server_app.scripted_grid import Answer, ScriptedGrid
+
+
+def described(partition: int, **changes: object) -> RecordDict:
+    values: dict[str, object] = {
+        "partition": partition,
+        "num_partitions": 3,
+        "model": "cnn",
+        "num_classes": 10,
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "feature_dim": 16,
+        "class_names": ["zero"],
+        "train_samples": 30,
+        "test_samples": 10,
+        "train_counts": [],
+        "test_counts": [],
+        "notes": [],
+    }
+    return to_record_dict(Description.model_validate(values | changes), None)
+
+
+class Nodes:
+    """Nodes by id, with what each answers when it is asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[int, Answer] = {}
+        self.grid = ScriptedGrid(answer=self.answers.get)
+        self.roster = Roster(self.grid, "run-1")
+
+    def join(self, node_id: int, answer: Answer | None) -> None:
+        if answer is not None:
+            self.answers[node_id] = answer
+        self.grid.online.append(node_id)
+
+    def leave(self, node_id: int) -> None:
+        self.grid.online.remove(node_id)
+
+    @property
+    def asked(self) -> list[int]:
+        return [message.metadata.dst_node_id for message in self.grid.pushed]
+
+    @property
+    def present(self) -> dict[int, int]:
+        return {partition: c.node_id for partition, c in self.roster.clients().items()}
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    return Nodes()
+
+
+def test_clients_are_known_by_their_partition(nodes: Nodes) -> None:
+    for node_id, partition in ((77, 2), (9, 0), (500, 1)):
+        nodes.join(node_id, described(partition))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 9, 1: 500, 2: 77}
+    assert list(nodes.roster.clients()) == [0, 1, 2]
+    assert nodes.roster.clients()[2].label == "client 2 (cnn)"
+
+
+def test_a_node_is_asked_once_and_told_the_run(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, None)
+    for _ in range(3):
+        nodes.roster.refresh()
+    nodes.join(102, described(2))
+    nodes.roster.refresh()
+    assert nodes.asked == [100, 101, 102]
+    assert {message.metadata.message_type for message in nodes.grid.pushed} == {"query"}
+    order = read_control_record(nodes.grid.pushed[0].content, Order, sender="server")
+    assert order == Order(run="run-1", round_number=0, continue_from=0)
+
+
+def test_a_late_answer_is_taken_in_when_it_comes(nodes: Nodes) -> None:
+    nodes.join(100, None)
+    nodes.roster.refresh()
+    assert nodes.present == {}
+    assert nodes.roster.undecided(60.0)
+    assert not nodes.roster.undecided(0.0)
+    nodes.grid.reply(0, described(0))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100}
+    assert not nodes.roster.undecided(60.0)
+
+
+def test_a_client_that_is_offline_is_no_client_and_is_not_asked_again(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    nodes.leave(100)
+    nodes.roster.refresh()
+    assert nodes.present == {1: 101}
+    nodes.join(100, described(0))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 101}
+    assert nodes.asked == [100, 101]
+
+
+def test_a_node_that_left_before_it_answered_holds_nobody_up(nodes: Nodes) -> None:
+    nodes.join(100, None)
+    nodes.roster.refresh()
+    nodes.leave(100)
+    nodes.roster.refresh()
+    assert not nodes.roster.undecided(60.0)
+
+
+def test_a_restarted_device_takes_over_its_partition(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    # Flower still calls node 100 online for a while; the device is back as node 900.
+    nodes.join(900, described(0, model="resnet4"))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 900, 1: 101}
+    assert nodes.roster.clients()[0].label == "client 0 (resnet4)"
+    assert nodes.roster.failures == {100: "replaced by node 900"}
+    # A second chance for nodes that failed is none for an id that is dead.
+    nodes.roster.ask_again()
+    nodes.roster.refresh()
+    assert nodes.asked == [100, 101, 900]
+    assert nodes.present == {0: 900, 1: 101}
+
+
+def test_a_dead_id_is_not_counted_as_a_node_that_answered(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(900, described(0))
+    nodes.roster.refresh()
+    assert nodes.roster.all_answered() == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (RecordDict(), "node 100: expected a record description, got none"),
+        (RecordDict({"report": ConfigRecord({})}), "expected a record description, got report"),
+        (RecordDict({"description": ConfigRecord({"partition": 0})}), "description.num_partitions"),
+        (
+            RecordDict({"description": ConfigRecord({"x": "y" * (MAX_DESCRIPTION_BYTES + 1)})}),
+            f"expected at most {MAX_DESCRIPTION_BYTES} bytes",
+        ),
+        (
+            Error(2, "<class 'strategies.common.errors.DataError'>:<'digits: too few'>"),
+            "node 100: DataError: digits: too few",
+        ),
+        (Error(5), "node 100: the node is gone"),
+    ],
+)
+def test_a_malformed_description_is_a_failure_with_its_reason(
+    nodes: Nodes, answer: Answer, told: str
+) -> None:
+    nodes.join(100, answer)
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    assert nodes.present == {1: 101}
+    assert list(nodes.roster.failures) == [100]
+    assert told in nodes.roster.failures[100]
+    assert nodes.roster.all_answered() == 2
+    nodes.roster.refresh()
+    assert nodes.asked == [100, 101]
+
+
+def test_a_node_that_failed_may_be_asked_again_and_holds_nobody_up_meanwhile(nodes: Nodes) -> None:
+    nodes.join(100, Error(2, "busy"))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    del nodes.answers[100]
+    nodes.roster.ask_again()
+    nodes.roster.refresh()
+    assert nodes.asked == [100, 101, 100]
+    assert not nodes.roster.undecided(60.0)
+    assert nodes.roster.all_answered() == 0
+    nodes.grid.reply(2, described(0))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 101}
+    assert nodes.roster.failures == {}
+
+
+def test_nothing_is_final_while_a_node_has_not_answered(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, None)
+    nodes.roster.refresh()
+    assert nodes.roster.all_answered() == 0
+    nodes.grid.reply(1, Error(2, "no"))
+    nodes.roster.refresh()
+    assert nodes.roster.all_answered() == 2
+
+
+def test_the_task_is_what_clients_share(nodes: Nodes) -> None:
+    for node_id, partition in ((100, 0), (101, 1)):
+        nodes.join(node_id, described(partition))
+    nodes.roster.refresh()
+    assert nodes.roster.task() == Task(10, 1, 8, 8, 16)
+    assert nodes.roster.failures == {}
+
+
+def test_where_feature_widths_differ_the_task_has_none(nodes: Nodes) -> None:
+    nodes.join(100, described(0, feature_dim=16))
+    nodes.join(101, described(1, feature_dim=32))
+    nodes.roster.refresh()
+    assert nodes.roster.task() == Task(10, 1, 8, 8, 0)
+    assert nodes.present == {0: 100, 1: 101}
+    # A latecomer may then have any width.
+    nodes.join(102, described(2, feature_dim=64))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 101, 2: 102}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"num_classes": 7}, "got 7 and (1, 8, 8)"),
+        ({"channels": 3}, "got 10 and (3, 8, 8)"),
+        ({"height": 32, "width": 28}, "got 10 and (1, 32, 28)"),
+    ],
+)
+def test_a_client_of_another_task_is_refused_by_the_majority(
+    nodes: Nodes, changes: dict[str, object], told: str
+) -> None:
+    nodes.join(100, described(0, **changes, feature_dim=64))
+    nodes.join(101, described(1))
+    nodes.join(102, described(2))
+    nodes.roster.refresh()
+    # The stranger's feature width does not count either.
+    assert nodes.roster.task() == Task(10, 1, 8, 8, 16)
+    assert nodes.present == {1: 101, 2: 102}
+    assert nodes.roster.failures == {
+        100: f"client 0 (cnn): expected 10 classes and inputs of (1, 8, 8), {told}; give it the "
+        f"others' data, or set image-size"
+    }
+
+
+def test_the_task_is_fixed_once_and_latecomers_are_held_to_it(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.roster.refresh()
+    task = nodes.roster.task()
+    nodes.join(101, described(1, height=32))
+    nodes.join(102, described(2, height=32))
+    nodes.join(103, described(3, feature_dim=8))
+    nodes.roster.refresh()
+    assert nodes.roster.task() == task
+    assert nodes.present == {0: 100}
+    assert set(nodes.roster.failures) == {101, 102, 103}
+    assert nodes.roster.failures[103] == (
+        "client 3 (cnn): expected features of width 16, got 8; set feature-dim"
+    )
+
+
+def test_a_resumed_run_holds_all_clients_to_its_task(nodes: Nodes) -> None:
+    task = Task(10, 1, 8, 8, 16)
+    nodes.roster.fix_task(task)
+    nodes.join(100, described(0, num_classes=2))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    assert nodes.roster.task() == task
+    assert nodes.present == {1: 101}
+
+
+def test_a_tie_between_tasks_does_not_depend_on_who_came_first() -> None:
+    tasks = []
+    for first, second in ((100, 101), (101, 100)):
+        nodes = Nodes()
+        for node_id in (first, second):
+            nodes.join(node_id, described(node_id - 100, height=8 * (node_id - 99)))
+            nodes.roster.refresh()
+        tasks.append(nodes.roster.task())
+    assert tasks[0] == tasks[1]

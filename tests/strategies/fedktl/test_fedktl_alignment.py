@@ -1,0 +1,172 @@
+"""The server's alignment of prototypes with valid latents."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor
+
+from strategies.common import seeds
+from strategies.common.errors import ModelError
+from strategies.fedktl.alignment import AlignmentLosses, Uploaded, align, latent_centroids
+from strategies.fedktl.etf import simplex_etf
+from strategies.fedktl.settings import FedKTLSettings
+from strategies.fedktl.transformer import FeatureTransformer
+from tests.strategies.fedktl.fake_generator import FakeGenerator
+
+MakeSettings = Callable[..., FedKTLSettings]
+
+LATENT = 8
+
+
+def transformer(num_classes: int) -> FeatureTransformer:
+    with seeds.seeded(0):
+        return FeatureTransformer(num_classes, LATENT)
+
+
+def prototypes(num_classes: int, clients: int) -> Uploaded:
+    """Every client's prototypes: the class directions with some noise."""
+    noise = torch.randn(clients, num_classes, num_classes, generator=seeds.generator(0, "noise"))
+    means = torch.nn.functional.normalize(simplex_etf(num_classes, 0) + 0.2 * noise, dim=2)
+    rows = torch.arange(num_classes).repeat(clients)
+    return Uploaded(means.flatten(0, 1), torch.arange(num_classes), rows)
+
+
+def run(
+    network: FeatureTransformer,
+    uploaded: Uploaded,
+    settings: FedKTLSettings,
+    sample: Callable[[int, torch.Generator], Tensor] = FakeGenerator(LATENT).sample_latents,
+) -> AlignmentLosses:
+    return align(network, uploaded, sample, settings, "median", seeds.generator(0, "alignment"))
+
+
+def test_centroids_by_hand() -> None:
+    # Class 4 has two prototypes and class 7 one: means of what the transformer makes of them.
+    network = transformer(3).eval()
+    means = torch.eye(3)
+    uploaded = Uploaded(means, torch.tensor([4, 7]), torch.tensor([0, 1, 0]))
+    vectors = network(means).detach()
+
+    centroids = latent_centroids(network.train(), uploaded)
+
+    torch.testing.assert_close(centroids[0], (vectors[0] + vectors[2]) / 2)
+    torch.testing.assert_close(centroids[1], vectors[1])
+    assert not centroids.requires_grad
+
+
+def test_alignment_comes_near_valid_latents(fedktl_settings: MakeSettings) -> None:
+    network, uploaded = transformer(10), prototypes(10, clients=5)
+
+    losses = run(network, uploaded, fedktl_settings())
+
+    assert losses.last_mmd < 0.5 * losses.first_mmd
+    length = latent_centroids(network, uploaded).norm(dim=1).mean().item()
+    assert length == pytest.approx(LATENT**0.5, rel=0.35)
+
+
+def test_centroid_loss_gathers_the_prototypes_of_a_class(fedktl_settings: MakeSettings) -> None:
+    spreads = []
+    for weight in (0.0, 10.0):
+        network, uploaded = transformer(5), prototypes(5, clients=4)
+        run(network, uploaded, fedktl_settings(alignment_weight=weight, server_epochs=60))
+        centroids = latent_centroids(network, uploaded)
+        vectors = network(uploaded.means).detach()
+        spreads.append((vectors - centroids[uploaded.rows]).square().mean().item())
+
+    assert spreads[1] < 0.5 * spreads[0]
+
+
+def test_losses_are_those_of_first_and_last_epoch(fedktl_settings: MakeSettings) -> None:
+    one = run(transformer(4), prototypes(4, clients=3), fedktl_settings(server_epochs=1))
+    three = run(transformer(4), prototypes(4, clients=3), fedktl_settings(server_epochs=3))
+
+    assert (one.first_mmd, one.first_mse) == (one.last_mmd, one.last_mse)
+    assert (three.first_mmd, three.first_mse) == (one.first_mmd, one.first_mse)
+    assert three.last_mmd != three.first_mmd
+
+
+def test_a_remainder_of_one_joins_the_batch_before(fedktl_settings: MakeSettings) -> None:
+    # 9 prototypes in batches of 4: one of 4 and one of 5; a batch of 1 could not train.
+    counts: list[int] = []
+
+    def sample(count: int, generator: torch.Generator) -> Tensor:
+        counts.append(count)
+        return FakeGenerator(LATENT).sample_latents(count, generator)
+
+    run(
+        transformer(3),
+        prototypes(3, clients=3),
+        fedktl_settings(server_epochs=2, server_batch_size=4),
+        sample,
+    )
+
+    assert counts == [4, 5, 4, 5]
+
+
+def test_a_lone_prototype_is_normalised_by_running_statistics(
+    fedktl_settings: MakeSettings,
+) -> None:
+    network = transformer(3)
+    before = deepcopy(network.state_dict())
+    uploaded = Uploaded(simplex_etf(3, 0)[1:2], torch.tensor([1]), torch.tensor([0]))
+
+    run(network, uploaded, fedktl_settings(server_epochs=5))
+
+    after = network.state_dict()
+    assert torch.equal(after["layers.1.running_mean"], before["layers.1.running_mean"])
+    assert not torch.equal(after["layers.3.weight"], before["layers.3.weight"])
+    assert torch.isfinite(latent_centroids(network, uploaded)).all()
+
+
+def test_a_step_is_clipped_adam_on_both_losses(fedktl_settings: MakeSettings) -> None:
+    """One epoch of one batch, against the same step written out."""
+    settings = fedktl_settings(server_epochs=1, alignment_weight=0.5)
+    network, uploaded = transformer(4), prototypes(4, clients=2)
+    expected = transformer(4)
+    expected.eval()
+    centroids = expected(uploaded.means).detach().view(2, 4, LATENT).mean(0)
+    table = torch.nn.Parameter(centroids)
+    generator = seeds.generator(0, "alignment")
+    order = torch.randperm(8, generator=generator)
+    valid = FakeGenerator(LATENT).sample_latents(8, generator)
+    expected.train()
+    vectors = expected(uploaded.means[order])
+    points = torch.cat([vectors, valid])
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+    pairs = torch.triu_indices(16, 16, 1)
+    median = distances.detach()[pairs[0], pairs[1]].median()
+    kernel = sum(torch.exp(-distances / (2 * median * f)) for f in (0.25, 0.5, 1.0, 2.0))
+    assert isinstance(kernel, Tensor)
+    loss = kernel[:8, :8].mean() + kernel[8:, 8:].mean() - 2 * kernel[:8, 8:].mean()
+    loss = loss + 0.5 * (vectors - table[uploaded.rows[order]]).square().mean()
+    optimiser = torch.optim.Adam(expected.parameters(), settings.server_learning_rate)
+    loss.backward()
+    optimiser.step()
+
+    run(network, uploaded, settings)
+
+    # Adam's first step is the sign of the gradient: where that is rounding noise (a bias
+    # before batch normalisation), the sign is arbitrary.
+    for name, value in expected.state_dict().items():
+        if name != "layers.0.bias":
+            torch.testing.assert_close(network.state_dict()[name], value, msg=name)
+
+
+def test_same_randomness_same_bits(fedktl_settings: MakeSettings) -> None:
+    networks = [transformer(6), transformer(6)]
+
+    for network in networks:
+        run(network, prototypes(6, clients=3), fedktl_settings(server_epochs=5))
+
+    first, second = (network.state_dict() for network in networks)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_divergence_is_named(fedktl_settings: MakeSettings) -> None:
+    def broken(count: int, generator: torch.Generator) -> Tensor:
+        return torch.full((count, LATENT), float("nan"))
+
+    with pytest.raises(ModelError, match=r"diverged.*server-learning-rate=0\.01; lower it"):
+        run(transformer(3), prototypes(3, clients=2), fedktl_settings(server_epochs=2), broken)

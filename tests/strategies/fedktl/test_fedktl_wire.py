@@ -1,0 +1,88 @@
+"""FedKTL's payloads: there and back, sizes, refusals."""
+
+import pytest
+import torch
+
+from strategies.common.errors import WireError
+from strategies.common.task import Task
+from strategies.common.wire import decode, encode
+from strategies.fedktl.etf import simplex_etf
+from strategies.fedktl.wire import ImageVectorPairs, Prototypes
+
+TASK = Task(num_classes=10, channels=3, height=8, width=8, feature_dim=16)
+
+
+def pairs(count: int, task: Task = TASK, latent: int = 12) -> ImageVectorPairs:
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, task.channels, task.height, task.width)
+    return ImageVectorPairs(
+        images=torch.randint(256, shape, generator=generator, dtype=torch.uint8),
+        vectors=torch.randn(count, latent, generator=generator),
+        labels=torch.arange(count),
+    )
+
+
+def prototypes(labels: list[int], num_classes: int = 10) -> Prototypes:
+    return Prototypes(simplex_etf(num_classes, 0)[labels], torch.tensor(labels, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("labels", [[], [3], [0, 4, 9]])
+def test_prototypes_there_and_back(labels: list[int]) -> None:
+    sent = prototypes(labels)
+
+    got = decode(Prototypes, encode(sent, "float32"), TASK, wire_dtype="float32", sender="client 0")
+
+    assert torch.equal(got.means, sent.means)
+    assert torch.equal(got.labels, sent.labels)
+
+
+@pytest.mark.parametrize("wire_dtype", ["float32", "float16"])
+def test_pairs_there_and_back(wire_dtype: str) -> None:
+    sent = pairs(4)
+
+    blob = encode(sent, wire_dtype)
+    got = decode(ImageVectorPairs, blob, TASK, wire_dtype=wire_dtype, sender="server")
+
+    assert torch.equal(got.images, sent.images)
+    assert torch.equal(got.labels, sent.labels)
+    torch.testing.assert_close(got.vectors, sent.vectors, rtol=1e-3, atol=1e-3)
+
+
+def test_prototypes_of_another_number_of_classes_are_refused() -> None:
+    blob = encode(prototypes([0, 1], num_classes=9), "float32")
+
+    with pytest.raises(WireError, match=r"client 7: fedktl\.prototypes\.means.*classes=10.*9"):
+        decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 7")
+
+
+def test_images_of_another_size_are_refused() -> None:
+    other = Task(num_classes=10, channels=3, height=9, width=8, feature_dim=16)
+    blob = encode(pairs(2, other), "float32")
+
+    with pytest.raises(WireError, match=r"fedktl\.pairs\.images.*height=8"):
+        decode(ImageVectorPairs, blob, TASK, wire_dtype="float32", sender="server")
+
+
+def test_a_class_sent_twice_is_refused() -> None:
+    blob = encode(prototypes([3, 3]), "float32")
+
+    with pytest.raises(WireError, match="each class once"):
+        decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 0")
+
+
+@pytest.mark.parametrize(("classes", "owned"), [(10, 5), (100, 45)])
+def test_uplink_size_is_the_papers(classes: int, owned: int) -> None:
+    sent = prototypes(list(range(owned)), classes)
+
+    assert len(encode(sent, "float32")) <= 4 * owned * classes + 700
+
+
+@pytest.mark.parametrize(("classes", "side", "latent"), [(10, 32, 64), (100, 32, 512)])
+def test_downlink_size_is_the_papers_with_bytes_for_pixels(
+    classes: int, side: int, latent: int
+) -> None:
+    task = Task(classes, 3, side, side, feature_dim=512)
+
+    size = len(encode(pairs(classes, task, latent), "float32"))
+
+    assert size <= classes * (4 * latent + 3 * side * side) + 1700

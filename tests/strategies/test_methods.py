@@ -1,0 +1,169 @@
+"""The table of methods: every method is complete, and a half comes alone."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from strategies import methods
+from strategies.common.errors import SettingsError
+from strategies.common.method import ClientHalf, ServerHalf
+from strategies.common.settings import RunSettings, Settings
+from strategies.common.task import Task
+from strategies.common.wire import Payload
+
+Value = bool | int | float | str
+ROOT = Path(__file__).parents[2]
+EVERY = sorted(methods.METHODS)
+
+
+class Blank:
+    """An image generator that draws black."""
+
+    latent_dim = 4
+    image_shape = (3, 8, 8)
+    gaussian_latents = False
+
+    def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(count, 4)
+
+    def synthesize(self, latents: Tensor) -> Tensor:
+        return torch.zeros(len(latents), 3, 8, 8, dtype=torch.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(config: dict[str, Value]) -> None:
+    """A GPU of this machine is no part of these tests."""
+    config.update({"device": "cpu", "server-device": "cpu"})
+
+
+def refuse() -> Blank:
+    raise AssertionError("built a generator for a method that needs none")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_both_halves_are_built_from_the_defaults(
+    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+) -> None:
+    client = methods.client_half(name, config)
+    server = methods.server_half(name, config, run_settings(server_device="cpu"), Blank)
+    assert isinstance(client, ClientHalf)
+    assert isinstance(server, ServerHalf)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_payloads_are_named_after_their_method_and_fit_a_task(
+    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+) -> None:
+    task = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=16)
+    client = methods.client_half(name, config)
+    server = methods.server_half(name, config, run_settings(server_device="cpu"), Blank)
+    payloads = [kind for kind in (client.downlink, server.uplink) if kind is not None]
+    for kind in payloads:
+        assert issubclass(kind, Payload)
+        assert is_dataclass(kind)
+        assert kind.schema.split(".")[0] == name
+        assert kind.version >= 1
+        assert kind.sizes(task).num_classes == 3
+    assert len({kind.schema for kind in payloads}) == len(payloads)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_generator_is_built_only_where_it_is_needed(
+    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+) -> None:
+    built: list[Blank] = []
+
+    def build() -> Blank:
+        built.append(Blank())
+        return built[-1]
+
+    server = methods.server_half(name, config, run_settings(server_device="cpu"), build)
+    assert len(built) == (1 if server.needs_generator else 0)
+
+
+def test_local_needs_no_generator(
+    config: dict[str, Value], run_settings: Callable[..., RunSettings]
+) -> None:
+    methods.server_half("local", config, run_settings(server_device="cpu"), refuse)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_setting_of_a_method_has_its_default_in_one_place(
+    name: str, config: dict[str, Value]
+) -> None:
+    read = methods.method_settings(name, config)
+    assert isinstance(read, Settings)
+    assert all(field.is_required() for field in type(read).model_fields.values())
+    table = {key for key in config if key.startswith(f"{name}.")}
+    assert {f"{name}.{key.replace('_', '-')}" for key in type(read).model_fields} == table
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_table_refuses_an_unknown_key(name: str, config: dict[str, Value]) -> None:
+    bad = {**config, f"{name}.magic": 1}
+    with pytest.raises(SettingsError, match=rf"setting {name}\.magic: unknown"):
+        methods.client_half(name, bad)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "Local", "", "local ", "common", "../local"])
+def test_an_unknown_method_is_refused_with_the_known_ones(
+    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+) -> None:
+    known = ", ".join(methods.METHODS)
+    told = f"setting method: unknown {name!r}; the known ones are {known}"
+    for ask in (
+        lambda: methods.client_half(name, config),
+        lambda: methods.server_half(name, config, run_settings(), refuse),
+        lambda: methods.method_settings(name, config),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            ask()
+        assert str(caught.value) == told
+
+
+def test_every_folder_of_a_method_is_in_the_table() -> None:
+    folders = {
+        path.parent.name for path in (ROOT / "strategies").glob("*/client.py") if path.is_file()
+    }
+    assert folders == set(methods.METHODS)
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter holds after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_table_loads_no_method() -> None:
+    loaded = loaded_after("import strategies.methods")
+    assert not {
+        name for name in loaded if name.startswith("strategies.") and "common" not in name
+    } - {"strategies.methods"}
+
+
+def test_a_device_loads_no_server_half_and_no_generator() -> None:
+    build = "; ".join(f"methods.client_half({name!r}, config)" for name in EVERY)
+    loaded = loaded_after(
+        "from strategies import methods\n"
+        "from strategies.common.settings import default_config\n"
+        "import client_app.main\n"
+        f"config = default_config(); {build}"
+    )
+    assert "client_app.main" in loaded
+    assert {f"strategies.{name}.client" for name in EVERY} <= loaded
+    assert not {f"strategies.{name}.server" for name in EVERY} & loaded
+    heavy = ("generators", "server_app", "diffusers", "transformers", "accelerate", "matplotlib")
+    heavy += ("sklearn", "datasets", "flwr_datasets", "tensorboard")
+    assert not set(heavy) & {name.split(".")[0] for name in loaded}
