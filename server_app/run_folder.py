@@ -110,6 +110,8 @@ class RunFolder:
                 f"{self.path}: holds a run already; set resume=true to go on with it, or choose "
                 f"another run-name"
             )
+        # An earlier attempt that completed no round may have had other clients.
+        (self.path / "clients.json").unlink(missing_ok=True)
         versions = {name: version(name) for name in _VERSIONED}
         text = tomli_w.dumps({"settings": dict(sorted(config.items())), "versions": versions})
         self.write("settings.toml", text)

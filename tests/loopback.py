@@ -6,9 +6,11 @@ by accident and everything that could not travel fails here too.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
+from unittest.mock import patch
 
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
@@ -132,11 +134,14 @@ class Federation:
         Nodes and partitions.
     overrides : Config
         Settings that differ from the defaults.
+    report : bool
+        Whether to write the report page, which takes longer than a tiny round.
     """
 
     folder: Path
     num_clients: int
     overrides: Config
+    report: bool = False
 
     def __post_init__(self) -> None:
         self.config = {
@@ -168,7 +173,8 @@ class Federation:
         context = Context(
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )
-        server_app.main.app(self.grid, context)
+        with nullcontext() if self.report else patch("server_app.run.page.write_report"):
+            server_app.main.app(self.grid, context)
         return self.lines()
 
     def lines(self) -> list[dict[str, Any]]:

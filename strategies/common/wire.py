@@ -136,7 +136,8 @@ def encode(payload: Payload, wire_dtype: str) -> bytes:
                 f"{payload.schema}.{name}: expected finite {wire_dtype} values to send, got "
                 f"NaN or infinity; lower the learning rate or use wire-dtype=float32"
             )
-        packed[name] = sent.contiguous()
+        # A copy of its own: safetensors refuses fields that share storage.
+        packed[name] = sent.clone(memory_format=torch.contiguous_format)
     stamp = {"schema": payload.schema, "version": str(payload.version)}
     return bytes(safetensors.torch.save(packed, metadata=stamp))
 

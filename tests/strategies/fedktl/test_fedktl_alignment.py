@@ -18,6 +18,7 @@ from tests.strategies.fedktl.fake_generator import FakeGenerator
 MakeSettings = Callable[..., FedKTLSettings]
 
 LATENT = 8
+GENERATOR = FakeGenerator(LATENT)
 
 
 def transformer(num_classes: int) -> FeatureTransformer:
@@ -37,7 +38,7 @@ def run(
     network: FeatureTransformer,
     uploaded: Uploaded,
     settings: FedKTLSettings,
-    sample: Callable[[int, torch.Generator], Tensor] = FakeGenerator(LATENT).sample_latents,
+    sample: Callable[[int, torch.Generator], Tensor] = GENERATOR.sample_latents,
 ) -> AlignmentLosses:
     return align(network, uploaded, sample, settings, "median", seeds.generator(0, "alignment"))
 
@@ -93,7 +94,7 @@ def test_a_remainder_of_one_joins_the_batch_before(fedktl_settings: MakeSettings
 
     def sample(count: int, generator: torch.Generator) -> Tensor:
         counts.append(count)
-        return FakeGenerator(LATENT).sample_latents(count, generator)
+        return GENERATOR.sample_latents(count, generator)
 
     run(
         transformer(3),
@@ -130,7 +131,7 @@ def test_a_step_is_clipped_adam_on_both_losses(fedktl_settings: MakeSettings) ->
     table = torch.nn.Parameter(centroids)
     generator = seeds.generator(0, "alignment")
     order = torch.randperm(8, generator=generator)
-    valid = FakeGenerator(LATENT).sample_latents(8, generator)
+    valid = GENERATOR.sample_latents(8, generator)
     expected.train()
     vectors = expected(uploaded.means[order])
     points = torch.cat([vectors, valid])

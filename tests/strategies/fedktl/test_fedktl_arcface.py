@@ -50,14 +50,14 @@ def test_value_and_gradient_are_finite_at_the_ends(cosine: float, monotone: bool
     cosines = torch.tensor([[cosine, 0.0]], requires_grad=True)
 
     loss = arcface_loss(cosines, torch.tensor([0]), margin=0.5, scale=64.0, monotone=monotone)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
 
     assert torch.isfinite(loss)
     assert cosines.grad is not None
     assert torch.isfinite(cosines.grad).all()
     # The arc cosine fails here: this is what the sum formula is for.
     end = torch.tensor(cosine, requires_grad=True)
-    torch.cos(torch.acos(end) + 0.5).backward()
+    torch.cos(torch.acos(end) + 0.5).backward()  # type: ignore[no-untyped-call]
     assert end.grad is not None
     assert not torch.isfinite(end.grad)
 

@@ -5,7 +5,7 @@ import torch
 
 from strategies.fedktl.alignment import AlignmentLosses
 from strategies.fedktl.diagnosis import COMPARED_LATENTS, Diagnosis, diagnose
-from strategies.fedktl.discrepancy import Bandwidths
+from strategies.fedktl.discrepancy import Bandwidths, mmd
 
 LEARNT = AlignmentLosses(first_mmd=1.0, first_mse=0.2, last_mmd=0.3, last_mse=0.1)
 
@@ -41,8 +41,6 @@ def test_numbers_by_hand() -> None:
 
 
 def test_reference_is_what_one_valid_latent_per_class_scores() -> None:
-    from strategies.fedktl.discrepancy import mmd
-
     latents = [noise(10, 16, seed=seed).repeat(5, 1) for seed in range(20)]
     scored = [mmd(w, noise(50, 16, seed=100 + i), "median").item() for i, w in enumerate(latents)]
 
@@ -72,6 +70,12 @@ def test_standing_still_far_away_is_told() -> None:
 
     assert "did not learn" in note
     assert "from 1 to 0.99" in note
+
+
+def test_still_falling_far_away_is_fine() -> None:
+    falling = AlignmentLosses(first_mmd=3.0, first_mse=0.2, last_mmd=1.0, last_mse=0.2)
+
+    assert judge(noise(10, 16, seed=0), falling).notes == ()
 
 
 def test_standing_still_within_reach_is_fine() -> None:

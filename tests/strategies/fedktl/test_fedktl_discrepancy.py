@@ -72,7 +72,7 @@ def test_only_the_median_gives_a_gradient_at_the_width_of_a_diffusion_model() ->
     kinds: tuple[Bandwidths, ...] = ("stylegan", "median")
     for kind in kinds:
         vectors = noise(20, 16384, seed=0).mul_(0.5).requires_grad_()
-        mmd(vectors, noise(20, 16384, seed=1), kind).backward()
+        mmd(vectors, noise(20, 16384, seed=1), kind).backward()  # type: ignore[no-untyped-call]
         assert vectors.grad is not None
         slopes[kind] = vectors.grad.norm().item()
 
@@ -86,7 +86,7 @@ def test_the_median_carries_no_gradient() -> None:
     vectors = noise(6, 3, seed=0).requires_grad_()
     latents = (1 + noise(6, 3, seed=1)).requires_grad_()
 
-    mmd(vectors, latents, "median").backward()
+    mmd(vectors, latents, "median").backward()  # type: ignore[no-untyped-call]
 
     assert vectors.grad is not None
     assert latents.grad is not None
@@ -98,7 +98,7 @@ def test_coinciding_points_are_finite() -> None:
     vectors = torch.ones(3, 2, requires_grad=True)
 
     loss = mmd(vectors, torch.ones(3, 2), "median")
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
 
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert vectors.grad is not None

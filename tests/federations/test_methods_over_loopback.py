@@ -1,0 +1,144 @@
+"""Every method, whole: two or more rounds over the loopback grid, and what crosses."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback import Federation, without_clocks
+
+from strategies.common.control import Order, Report
+from strategies.common.envelope import read_blob
+from strategies.methods import METHODS
+
+pytestmark = pytest.mark.federation
+
+TINY = {"models": "cnn,resnet4", "data": "digits", "max-samples": 80, "rounds": 2}
+SCHEMAS = {
+    "local": (None, None),
+    "fedktl": ("fedktl.prototypes", "fedktl.image-vector-pairs"),
+    "fedproto": ("fedproto.prototypes", "fedproto.global-prototypes"),
+    "fd": ("fd.soft-labels", "fd.teacher"),
+}
+
+
+def federation(folder: Path, method: str, **overrides: Any) -> Federation:
+    kebab = {key.replace("_", "-"): value for key, value in overrides.items()}
+    return Federation(folder, 3, {**TINY, "method": method, **kebab})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method: str) -> None:
+    played = federation(tmp_path, method)
+    lines = played.play()
+
+    assert [line["round"] for line in lines] == [1, 2]
+    kinds = [message.metadata.message_type for message in played.grid.sent]
+    assert kinds == ["query"] * 3 + ["train"] * 6
+    for line in lines:
+        assert line["method"] == method
+        assert set(line["nodes"]) == {"0", "1", "2"}
+        assert {"wait", "replies", "aggregate", "save", "total"} <= set(line["seconds"])
+        for node in line["nodes"].values():
+            assert 0 <= node["accuracy"] <= 1
+            assert node["train_samples"] + node["test_samples"] == 80
+            assert node["model"] in {"cnn", "resnet4"}
+            assert node["seconds"]["total"] > 0
+        nodes = line["nodes"].values()
+        correct = sum(node["accuracy"] * node["test_samples"] for node in nodes)
+        tested = sum(node["test_samples"] for node in nodes)
+        assert line["accuracy"] == pytest.approx(correct / tested)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_journal_counts_the_bytes_that_were_sent(tmp_path: Path, method: str) -> None:
+    played = federation(tmp_path, method)
+    last = played.play()[-1]
+    up, down = SCHEMAS[method]
+    trains = [m for m in played.grid.sent if m.metadata.message_type == "train"][-3:]
+    replies = played.grid.arrived[-3:]
+    for number, (sent, reply) in enumerate(zip(trains, replies, strict=True)):
+        node = last["nodes"][str(number)]
+        for content, control, schema, counted in (
+            (sent.content, Order, down, node["downlink_bytes"]),
+            (reply.content, Report, up, node["uplink_bytes"]),
+        ):
+            expected = len(content[control.__name__.lower()].deflate())
+            if schema is not None:
+                expected += len(read_blob(content, schema, "test"))
+            assert counted == expected
+            assert set(content) == {control.__name__.lower(), schema} - {None}
+
+
+def test_fedktl_bytes_stay_within_their_bounds(tmp_path: Path) -> None:
+    # C = 10 classes, latents of 64 numbers, images of 3 x 32 x 32 pixels.
+    images = tmp_path / "images"
+    _colour_images(images)
+    played = federation(
+        tmp_path, "fedktl", data=f"folder:{images}", image_size=32, max_samples=0, models="cnn"
+    )
+    last = played.play()[-1]
+    for node in last["nodes"].values():
+        own_classes = 10
+        assert node["uplink_bytes"] <= 4 * own_classes * 10 + 1024
+        assert node["downlink_bytes"] > 10 * (4 * 64 + 3 * 32 * 32)
+        assert node["downlink_bytes"] <= 10 * (4 * 64 + 3 * 32 * 32) + 2048
+
+
+def _colour_images(folder: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in range(10):
+        (folder / f"class-{label}").mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"class-{label}" / f"{number}.png")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_journal_and_another_does_not(
+    tmp_path: Path, method: str
+) -> None:
+    first = federation(tmp_path / "a", method).play()
+    again = federation(tmp_path / "b", method).play()
+    other = federation(tmp_path / "c", method, seed=1).play()
+    assert without_clocks(first) == without_clocks(again)
+    assert without_clocks(first) != without_clocks(other)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
+    whole = federation(tmp_path / "whole", method, rounds=3).play()
+    federation(tmp_path / "parts", method, rounds=2).play()
+    resumed = federation(tmp_path / "parts", method, rounds=3, resume=True).play()
+    assert without_clocks(resumed) == without_clocks(whole)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_half_precision_halves_the_floats_on_the_wire(tmp_path: Path, method: str) -> None:
+    single = federation(tmp_path / "single", method).play()[-1]["nodes"]["0"]
+    half = federation(tmp_path / "half", method, wire_dtype="float16").play()[-1]["nodes"]["0"]
+    if method == "local":
+        assert half["uplink_bytes"] == single["uplink_bytes"]
+    else:
+        assert half["uplink_bytes"] < single["uplink_bytes"]
+
+
+def test_a_single_client_can_learn_from_the_generator(tmp_path: Path) -> None:
+    played = Federation(tmp_path, 1, {**TINY, "method": "fedktl", "rounds": 3})
+    last = played.play()[-1]
+    assert "transfer" in last["nodes"]["0"]["losses"]
+    assert last["nodes"]["0"]["downlink_bytes"] > 0
+
+
+def test_fedktl_clients_learn(tmp_path: Path) -> None:
+    settings = {"learning-rate": 0.02, "local-epochs": 3, "max-samples": 200, "rounds": 5}
+    learning = {"method": "fedktl", "partition": "iid", "models": "resnet6"}
+    played = Federation(tmp_path, 2, {**TINY, **settings, **learning})
+    lines = played.play()
+    # Ten classes: guessing gives 0.1.
+    assert lines[-1]["accuracy"] > 0.5
+    assert (
+        lines[-1]["nodes"]["0"]["losses"]["arcface"] < lines[0]["nodes"]["0"]["losses"]["arcface"]
+    )

@@ -1,0 +1,162 @@
+"""Checkpoints: the last two rounds and the best one; a damaged file is passed over."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from server_app.checkpoints import Checkpoint, Checkpoints
+from strategies.common import tensor_file
+from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.task import Task
+
+TASK = Task(10, 1, 8, 8, 0)
+
+
+def checkpoint(round_number: int, best_round: int = 0) -> Checkpoint:
+    return Checkpoint(
+        round_number=round_number,
+        task=TASK,
+        accepted={0: round_number, 11: 1},
+        best_round=best_round,
+        best_accuracy=0.1 + 0.2,
+        tensors={"means": torch.full((2, 3), float(round_number))},
+    )
+
+
+def save(checkpoints: Checkpoints, *rounds: int, best_round: int = 0) -> None:
+    for round_number in rounds:
+        checkpoints.save(checkpoint(round_number, best_round))
+
+
+def rounds(folder: Path) -> list[int]:
+    return sorted(int(file.stem.removeprefix("round-")) for file in folder.iterdir())
+
+
+def damage(folder: Path, round_number: int) -> None:
+    path = folder / f"round-{round_number:06d}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def checkpoints(folder: Path) -> Checkpoints:
+    return Checkpoints(folder)
+
+
+def test_before_the_first_round_there_is_none(checkpoints: Checkpoints) -> None:
+    assert checkpoints.load(at_most=0) == (None, ())
+    assert checkpoints.load(at_most=9) == (None, ())
+
+
+def test_a_checkpoint_comes_back_to_the_last_digit(checkpoints: Checkpoints, folder: Path) -> None:
+    save(checkpoints, 3, best_round=2)
+    found, notes = Checkpoints(folder).load(at_most=3)
+    assert notes == ()
+    assert found is not None
+    assert found.tensors.keys() == {"means"}
+    assert torch.equal(found.tensors["means"], torch.full((2, 3), 3.0))
+    assert (found.round_number, found.task, found.accepted) == (3, TASK, {0: 3, 11: 1})
+    assert (found.best_round, found.best_accuracy) == (2, 0.1 + 0.2)
+
+
+def test_a_method_without_state_has_checkpoints_too(checkpoints: Checkpoints) -> None:
+    checkpoints.save(Checkpoint(1, TASK, {}, 0, 0.0, {}))
+    assert checkpoints.load(at_most=1) == (Checkpoint(1, TASK, {}, 0, 0.0, {}), ())
+
+
+@pytest.mark.parametrize(
+    ("best", "kept"), [(0, [4, 5]), (2, [2, 4, 5]), (4, [4, 5]), (5, [4, 5]), (1, [1, 4, 5])]
+)
+def test_the_last_two_and_the_best_are_kept(
+    checkpoints: Checkpoints, folder: Path, best: int, kept: list[int]
+) -> None:
+    for round_number in range(1, 6):
+        save(checkpoints, round_number, best_round=min(best, round_number))
+    assert rounds(folder) == kept
+
+
+def test_a_new_best_takes_the_old_ones_place(checkpoints: Checkpoints, folder: Path) -> None:
+    save(checkpoints, 1, 2, 3, 4, best_round=1)
+    assert rounds(folder) == [1, 3, 4]
+    save(checkpoints, 5, 6, 7, best_round=5)
+    assert rounds(folder) == [5, 6, 7]
+
+
+def test_a_round_that_was_not_completed_is_not_gone_on_from(checkpoints: Checkpoints) -> None:
+    save(checkpoints, 1, 2, 3)
+    found, notes = checkpoints.load(at_most=2)
+    assert found is not None
+    assert (found.round_number, notes) == (2, ())
+
+
+def test_a_damaged_newest_is_named_and_the_one_before_used(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1, 2, 3)
+    damage(folder, 3)
+    found, notes = checkpoints.load(at_most=3)
+    assert found is not None
+    assert found.round_number == 2
+    (note,) = notes
+    assert "round-000003.safetensors" in note
+
+
+def test_where_both_last_are_damaged_the_best_is_used(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1, 2, 3, 4, best_round=1)
+    damage(folder, 3)
+    damage(folder, 4)
+    found, notes = checkpoints.load(at_most=4)
+    assert found is not None
+    assert (found.round_number, len(notes)) == (1, 2)
+
+
+def test_where_none_can_be_read_the_run_does_not_begin_afresh_in_silence(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1, 2)
+    damage(folder, 1)
+    damage(folder, 2)
+    with pytest.raises(RunFolderError, match="no checkpoint can be read") as caught:
+        checkpoints.load(at_most=2)
+    assert "round-000001" in str(caught.value)
+    assert "round-000002" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        {},
+        {"checkpoint": "no json"},
+        {"checkpoint": "[]"},
+        {"checkpoint": '{"round": 2}'},
+        {
+            "checkpoint": '{"round": 2, "task": {"classes": 3}, "accepted": {}, "best_round": 0, '
+            '"best_accuracy": 0}'
+        },
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_passed_over(
+    checkpoints: Checkpoints, folder: Path, text: dict[str, str]
+) -> None:
+    save(checkpoints, 1)
+    tensor_file.write(folder / "round-000002.safetensors", {"x": torch.zeros(1)}, text)
+    found, notes = checkpoints.load(at_most=2)
+    assert found is not None
+    assert found.round_number == 1
+    assert "expected a checkpoint" in notes[0]
+
+
+def test_a_failed_save_leaves_the_old_checkpoints(checkpoints: Checkpoints, folder: Path) -> None:
+    save(checkpoints, 1, 2)
+    (folder / "round-000003.safetensors").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        save(checkpoints, 3)
+    (folder / "round-000003.safetensors").rmdir()
+    assert rounds(folder) == [1, 2]

@@ -1,0 +1,144 @@
+"""A journal line, worked out by hand."""
+
+import math
+import time
+
+import pytest
+
+from server_app.roster import Client
+from server_app.round_record import NodeRecord, RoundRecord
+from server_app.run_record import read_round
+from strategies.common.control import Description, Report
+from strategies.common.method import Aggregated
+
+
+def client(partition: int) -> Client:
+    description = Description(
+        partition=partition,
+        num_partitions=3,
+        model=f"model-{partition}",
+        num_classes=10,
+        channels=1,
+        height=8,
+        width=8,
+        feature_dim=16,
+        class_names=[],
+        train_samples=30,
+        test_samples=10,
+        train_counts=[],
+        test_counts=[],
+        notes=[],
+    )
+    return Client(100 + partition, description)
+
+
+def node(
+    partition: int, correct: int, test_samples: int, loss: float, *, took_part: bool = True
+) -> NodeRecord:
+    report = Report(
+        round_number=4,
+        continued_from=3,
+        correct=correct,
+        test_samples=test_samples,
+        loss=loss,
+        train_samples=30,
+        load_s=0.25,
+        train_s=2.0,
+        evaluate_s=0.5,
+        save_s=0.125,
+        notes=["a note"],
+        losses={"total": 0.75},
+    )
+    return NodeRecord(
+        client=client(partition),
+        report=report,
+        took_part=took_part,
+        uplink={"report": 200, "fd.logits": 1000},
+        downlink={"order": 60, "fd.means": 500},
+    )
+
+
+@pytest.fixture
+def record() -> RoundRecord:
+    record = RoundRecord(4, seconds={"wait": 1.0, "replies": 2.5})
+    record.nodes = {2: node(2, 3, 10, 2.0), 0: node(0, 24, 30, 1.0, took_part=False)}
+    record.failures = {1: "client 1 (model-1): no reply within 60 s"}
+    return record
+
+
+def test_means_are_weighted_by_test_samples_and_the_spread_is_not(record: RoundRecord) -> None:
+    line = record.to_json("fd", Aggregated())
+    # 3 of 10 and 24 of 30: 27 of 40, where the plain mean of 0.3 and 0.8 would be 0.55.
+    assert line["accuracy"] == record.accuracy() == 27 / 40
+    # (2 * 10 + 1 * 30) / 40
+    assert line["loss"] == pytest.approx(1.25)
+    # 0.3 and 0.8 lie 0.25 from their mean each.
+    assert line["accuracy_std"] == pytest.approx(0.25)
+
+
+def test_the_spread_of_three_is_the_population_deviation() -> None:
+    record = RoundRecord(1, nodes={n: node(n, 2 * n, 10, 0.0) for n in range(3)})
+    # 0, 0.2, 0.4: squares of the distances 0.04, 0, 0.04, over three.
+    assert record.to_json("fd", Aggregated())["accuracy_std"] == pytest.approx(math.sqrt(0.08 / 3))
+
+
+def test_one_client_has_no_spread() -> None:
+    line = RoundRecord(1, nodes={5: node(5, 7, 10, 0.5)}).to_json("fd", Aggregated())
+    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (0.7, 0.5, 0.0)
+
+
+def test_a_round_without_replies_has_no_means(record: RoundRecord) -> None:
+    record.nodes = {}
+    line = record.to_json("fd", Aggregated())
+    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (None, None, None)
+    assert record.accuracy() is None
+
+
+def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
+    entries = record.to_json("fd", Aggregated())["nodes"]
+    assert isinstance(entries, dict)
+    assert list(entries) == ["0", "1", "2"]
+    assert entries["1"] == {"failure": "client 1 (model-1): no reply within 60 s"}
+    assert entries["2"] == {
+        "accuracy": 0.3,
+        "loss": 2.0,
+        "train_samples": 30,
+        "test_samples": 10,
+        "model": "model-2",
+        "took_part": True,
+        "uplink_bytes": 1200,
+        "downlink_bytes": 560,
+        "payload_bytes": {"order": 60, "fd.means": 500, "report": 200, "fd.logits": 1000},
+        "seconds": {"load": 0.25, "train": 2.0, "evaluate": 0.5, "save": 0.125, "total": 2.875},
+        "losses": {"total": 0.75},
+        "continued_from": 3,
+        "notes": ["a note"],
+    }
+    assert entries["0"]["took_part"] is False
+
+
+def test_a_line_tells_of_the_server(record: RoundRecord) -> None:
+    aggregated = Aggregated(diagnostics={"alignment": 0.5}, notes=("it did not learn",))
+    line = record.to_json("fd", aggregated)
+    assert (line["round"], line["method"]) == (4, "fd")
+    assert line["seconds"] == {"wait": 1.0, "replies": 2.5, "total": 3.5}
+    assert line["diagnostics"] == {"alignment": 0.5}
+    assert line["notes"] == ["it did not learn"]
+
+
+def test_a_line_is_read_back_by_those_who_show_it(record: RoundRecord) -> None:
+    told = read_round(record.to_json("fd", Aggregated(diagnostics={"alignment": 0.5})))
+    assert (told.round_number, told.accuracy) == (4, 27 / 40)
+    assert told.failures == record.failures
+    assert (told.uplink_bytes, told.downlink_bytes) == (2400, 1120)
+    assert set(told.answered) == {0, 2}
+
+
+def test_phases_add_up_and_an_error_does_not_lose_their_time() -> None:
+    record = RoundRecord(1)
+    with record.timed("aggregate"):
+        time.sleep(0.02)
+    with pytest.raises(KeyError), record.timed("aggregate"):
+        raise KeyError(time.sleep(0.02))
+    assert 0.04 <= record.seconds["aggregate"] < 5
+    assert set(record.seconds) == {"aggregate"}

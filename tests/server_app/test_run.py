@@ -1,0 +1,296 @@
+"""Whole runs over loopback: refused early, resumed exactly, and always written down."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import Message
+
+from server_app.run_record import read_run_record
+from strategies.common.errors import FederationError, RunFolderError, SettingsError
+from tests.loopback import Federation, without_clocks
+
+pytestmark = pytest.mark.federation
+
+Play = Callable[..., Federation]
+
+SMALL = {
+    "method": "local",
+    "models": "cnn",
+    "data": "digits",
+    "partition": "iid",
+    "max-samples": 40,
+    "feature-dim": 16,
+    "rounds": 4,
+}
+
+
+class PowerCutError(Exception):
+    """The server dies in the middle of something."""
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Play:
+    def build(name: str = "here", **overrides: Any) -> Federation:
+        named = {key.replace("_", "-"): value for key, value in overrides.items()}
+        return Federation(tmp_path / name, 2, {**SMALL, **named})
+
+    return build
+
+
+def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Message], Message]:
+    """Let the server die when a reply arrives: the device has done its part by then."""
+
+    def tamper(node: int, reply: Message) -> Message:
+        place = (reply.metadata.message_type, reply.metadata.group_id, node)
+        if place == (kind, str(round_number), node_id):
+            raise PowerCutError
+        return reply
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"method": "fedmagic"}, "setting method: unknown 'fedmagic'; the known ones are local"),
+        ({"models": "cnn,perceptron"}, "setting models: unknown 'perceptron'"),
+        ({"models": ""}, "setting models: unknown ''"),
+        ({"data": "mnist"}, "mnist"),
+        ({"generator": "painter"}, "painter"),
+        ({"partition": "random"}, "setting partition: Input should be 'iid'"),
+        ({"rounds": 0}, "setting rounds: "),
+        ({"colour": "red"}, "setting colour: unknown; the known ones are "),
+        ({"run-name": "../outside"}, "setting run-name: "),
+        ({"method": "fd", "fd.distillation-weight": -1.0}, "setting fd.distillation-weight: "),
+    ],
+)
+def test_a_bad_setting_is_refused_before_anything_is_sent_or_written(
+    tmp_path: Path, overrides: dict[str, bool | int | float | str], told: str
+) -> None:
+    fed = Federation(tmp_path, 2, {**SMALL, **overrides})
+    with pytest.raises(SettingsError) as caught:
+        fed.play()
+    assert told in str(caught.value)
+    assert fed.grid.sent == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_runs_folder_that_cannot_be_written_is_refused_before_anything_is_sent(
+    tmp_path: Path, federation: Play
+) -> None:
+    (tmp_path / "a-file").write_text("x")
+    fed = federation(runs_dir=str(tmp_path / "a-file" / "runs"))
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        fed.play()
+    assert fed.grid.sent == []
+
+
+def test_a_run_leaves_all_that_is_known_of_it(federation: Play) -> None:
+    fed = federation(rounds=2)
+    fed.play()
+    names = {file.name for file in fed.run_folder.iterdir()}
+    assert names >= {
+        "settings.toml",
+        "clients.json",
+        "rounds.jsonl",
+        "checkpoints",
+        "report.html",
+        "progress.json",
+    }
+    assert not [name for name in names if name.startswith(".")]
+    settings = tomllib.loads((fed.run_folder / "settings.toml").read_text())["settings"]
+    assert settings == fed.config
+    progress = json.loads((fed.run_folder / "progress.json").read_text())
+    assert progress == {"round": 2, "rounds": 2, "phase": "finished"}
+    record = read_run_record(fed.run_folder)
+    assert list(record.clients) == [0, 1]
+    assert [line.round_number for line in record.rounds] == [1, 2]
+    assert record.clients[0].train_samples == 30
+
+
+def test_a_run_without_a_name_is_named_after_its_method(federation: Play) -> None:
+    fed = federation(rounds=1, run_name="")
+    with pytest.raises(FileNotFoundError):
+        fed.play()  # the loopback looks for the run under its empty name
+    (folder,) = Path(str(fed.config["runs-dir"])).iterdir()
+    assert folder.name.startswith("local-2")
+    assert (folder / "rounds.jsonl").exists()
+    settings = tomllib.loads((folder / "settings.toml").read_text())["settings"]
+    assert settings["run-name"] == folder.name
+
+
+@pytest.mark.parametrize("kind", ["local", "fd"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        power_cut("train", 1, 101),
+        power_cut("train", 3, 100),
+        power_cut("train", 4, 101),
+        power_cut("query", 0, 101),
+    ],
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    federation: Play, kind: str, cut: Callable[[int, Message], Message]
+) -> None:
+    undisturbed = federation("undisturbed", method=kind).play()
+    fed = federation("cut", method=kind)
+    fed.grid.tamper = cut
+    with pytest.raises(PowerCutError):
+        fed.play()
+    resumed = federation("cut", method=kind, resume=True)
+    assert without_clocks(resumed.play()) == without_clocks(undisturbed)
+
+
+@pytest.mark.parametrize("participation", [0.5])
+def test_a_resumed_run_with_few_taking_part_ends_as_an_uninterrupted_one(
+    federation: Play, participation: float
+) -> None:
+    changes = {"participation": participation, "evaluate_every": 2, "rounds": 6}
+    undisturbed = federation("undisturbed", **changes).play()
+    fed = federation("cut", **changes)
+    seen: list[int] = []
+
+    def cut(node: int, reply: Message) -> Message:
+        seen.append(node)
+        if len(seen) == 8:
+            raise PowerCutError
+        return reply
+
+    fed.grid.tamper = cut
+    with pytest.raises(PowerCutError):
+        fed.play()
+    resumed = federation("cut", resume=True, **changes)
+    assert without_clocks(resumed.play()) == without_clocks(undisturbed)
+
+
+def cut_within_a_round(fed: Federation, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    from server_app.checkpoints import Checkpoints
+    from server_app.run_folder import RunFolder
+
+    def die(*_: object, **__: object) -> None:
+        raise PowerCutError
+
+    owner = {"save": Checkpoints, "append": RunFolder}[what]
+    keep = getattr(owner, what)
+    calls: list[int] = []
+
+    def third(self: object, *args: object, **kwargs: object) -> None:
+        calls.append(1)
+        (die if len(calls) == 3 else keep)(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, what, third)
+        with pytest.raises(PowerCutError):
+            fed.play()
+
+
+@pytest.mark.parametrize("what", ["save", "append"])
+def test_a_cut_before_or_after_the_checkpoint_loses_no_round(
+    federation: Play, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    undisturbed = federation("undisturbed", method="fd").play()
+    fed = federation("cut", method="fd")
+    cut_within_a_round(fed, monkeypatch, what)
+    assert [line["round"] for line in fed.lines()] == [1, 2]
+    resumed = federation("cut", method="fd", resume=True)
+    assert without_clocks(resumed.play()) == without_clocks(undisturbed)
+    # Round 3 was played again and continued from round 2 on every device.
+    assert {n["continued_from"] for n in resumed.lines()[2]["nodes"].values()} == {2}
+
+
+def test_a_line_that_the_cut_left_half_written_is_played_again(federation: Play) -> None:
+    undisturbed = federation("undisturbed").play()
+    fed = federation("cut")
+    fed.play()
+    journal = fed.run_folder / "rounds.jsonl"
+    journal.write_text(journal.read_text()[:-20])
+    assert without_clocks(federation("cut", resume=True).play()) == without_clocks(undisturbed)
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_its_round_played_again(federation: Play) -> None:
+    undisturbed = federation("undisturbed", method="fd").play()
+    fed = federation("cut", method="fd")
+    fed.play()
+    newest = fed.run_folder / "checkpoints" / "round-000004.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    resumed = federation("cut", method="fd", resume=True)
+    assert without_clocks(resumed.play()) == without_clocks(undisturbed)
+    assert [m.metadata.group_id for m in resumed.grid.sent][-2:] == ["4", "4"]
+
+
+def test_a_finished_run_may_be_given_more_rounds(federation: Play) -> None:
+    longer = federation("longer", rounds=4).play()
+    federation("short", rounds=2).play()
+    fed = federation("short", rounds=4, resume=True)
+    assert without_clocks(fed.play()) == without_clocks(longer)
+
+
+def test_a_finished_run_is_not_played_again(federation: Play) -> None:
+    federation(rounds=2).play()
+    again = federation(rounds=2, resume=True)
+    assert len(again.play()) == 2
+    assert again.grid.sent == []
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        federation(rounds=2).play()
+
+
+def test_a_run_is_resumed_only_with_what_it_began_with(federation: Play) -> None:
+    federation(rounds=1).play()
+    fed = federation(rounds=2, resume=True, seed=3, learning_rate=0.5)
+    with pytest.raises(RunFolderError) as caught:
+        fed.play()
+    assert "learning-rate was 0.01 and is 0.5; seed was 0 and is 3" in str(caught.value)
+    assert fed.grid.sent == []
+    assert len(fed.lines()) == 1
+
+
+def test_resuming_needs_a_run_and_its_name(federation: Play) -> None:
+    with pytest.raises(RunFolderError, match="holds no run to resume"):
+        federation(resume=True).play()
+    with pytest.raises(RunFolderError, match="expected a run-name, got none"):
+        federation(resume=True, run_name="").play()
+
+
+def test_a_resumed_run_holds_the_clients_to_its_task(federation: Play) -> None:
+    federation(rounds=1).play()
+    fed = federation(rounds=2, resume=True)
+    for node in (100, 101):
+        fed.grid.node_configs[node] = {**fed.grid.node_configs[node], "data": "folder:/nowhere"}
+    with pytest.raises(FederationError, match="DataError"):
+        fed.play()
+    assert len(fed.lines()) == 1
+
+
+def test_a_run_that_found_no_nodes_says_so_although_there_is_nothing_to_report(
+    federation: Play,
+) -> None:
+    fed = federation(quorum_timeout_s=0.2)
+    fed.grid.offline = {100, 101}
+    with pytest.raises(FederationError, match="got 0 after"):
+        fed.play()
+    progress = json.loads((fed.run_folder / "progress.json").read_text())
+    assert (progress["round"], progress["phase"]) == (0, "failed")
+    # It may simply be started again.
+    assert len(federation(rounds=1).play()) == 1
+
+
+def test_a_run_is_compared_with_another_only_if_there_is_one(federation: Play) -> None:
+    fed = federation(rounds=1, compare_with="floor")
+    with pytest.raises(RunFolderError, match="floor: holds no run to compare with"):
+        fed.play()
+    assert fed.grid.sent == []
+    federation(rounds=1, run_name="floor").play()
+    assert len(fed.play()) == 1
+
+
+def test_the_process_is_left_as_it_was(federation: Play) -> None:
+    import torch
+
+    before = (torch.get_rng_state(), torch.get_num_threads())
+    federation(rounds=1, method="fd", server_threads=2, client_threads=2).play()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.get_num_threads() == before[1]

@@ -1,0 +1,273 @@
+"""A run's folder: one run each, resumed only as it began, and never half written."""
+
+import json
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from server_app.roster import Client
+from server_app.run_folder import RunFolder
+from strategies.common.control import Description
+from strategies.common.errors import RunFolderError
+from strategies.common.method import Picture
+from strategies.common.task import Task
+
+Value = bool | int | float | str
+
+CONFIG: dict[str, Value] = {
+    "method": "local",
+    "seed": 0,
+    "learning-rate": 0.01,
+    "rounds": 5,
+    "resume": False,
+    "run-name": "run-1",
+    "min-nodes": 2,
+    "toy.step": 0.5,
+}
+TASK = Task(10, 1, 8, 8, 16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "runs", "run-1")
+
+
+def lines(*rounds: int) -> str:
+    return "".join(json.dumps({"round": number, "accuracy": 0.5}) + "\n" for number in rounds)
+
+
+def client(partition: int, **changes: object) -> Client:
+    values: dict[str, object] = {
+        "partition": partition,
+        "num_partitions": 3,
+        "model": "cnn",
+        "num_classes": 10,
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "feature_dim": 16,
+        "class_names": ["zero", "one"],
+        "train_samples": 30,
+        "test_samples": 10,
+        "train_counts": [10, 20],
+        "test_counts": [4, 6],
+        "notes": ["small"],
+    }
+    return Client(100 + partition, Description.model_validate(values | changes))
+
+
+def test_a_run_begins_with_its_settings_and_versions(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    saved = tomllib.loads((folder.path / "settings.toml").read_text())
+    assert saved["settings"] == CONFIG
+    assert saved["versions"]["torch"] == version("torch")
+    assert saved["versions"]["flwr"] == version("flwr")
+    assert folder.last_round() == 0
+
+
+def test_a_folder_that_holds_a_run_is_not_begun_again(folder: RunFolder, tmp_path: Path) -> None:
+    folder.begin(CONFIG)
+    folder.append({"round": 1})
+    with pytest.raises(RunFolderError, match=r"holds a run already; set resume=true .* run-name"):
+        RunFolder(tmp_path / "runs", "run-1").begin({**CONFIG, "seed": 1})
+    assert tomllib.loads((folder.path / "settings.toml").read_text())["settings"]["seed"] == 0
+    RunFolder(tmp_path / "runs", "run-2").begin(CONFIG)
+
+
+def test_a_run_that_never_completed_a_round_may_begin_again(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.save_clients(TASK, {0: client(0), 4: client(4)})
+    again = RunFolder(folder.path.parent, "run-1")
+    again.begin({**CONFIG, "seed": 1})
+    assert tomllib.loads((folder.path / "settings.toml").read_text())["settings"]["seed"] == 1
+    # Client 4 belonged to the attempt before.
+    again.save_clients(TASK, {0: client(0)})
+    assert list(json.loads((folder.path / "clients.json").read_text())["clients"]) == ["0"]
+
+
+@pytest.mark.parametrize("place", ["a-file/runs", "a-file"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a-file").write_text("x")
+    with pytest.raises(RunFolderError, match=r"cannot be written .* with runs-dir") as caught:
+        RunFolder(tmp_path / place, "run-1")
+    assert str(tmp_path / place / "run-1") in str(caught.value)
+
+
+def test_the_probe_of_the_folder_leaves_nothing(folder: RunFolder) -> None:
+    assert list(folder.path.iterdir()) == []
+
+
+def test_a_run_is_resumed_with_the_settings_it_began_with(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.check_resumable(CONFIG)
+    free: dict[str, Value] = {
+        "rounds": 50,
+        "resume": True,
+        "min-nodes": 7,
+        "compare-with": "run-0",
+        "round-deadline-s": 1.0,
+    }
+    folder.check_resumable({**CONFIG, **free})
+
+
+def test_settings_that_differ_are_all_named(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    other = {**CONFIG, "seed": 1, "toy.step": 0.25, "colour": "red", "rounds": 9}
+    del other["learning-rate"]
+    with pytest.raises(RunFolderError) as caught:
+        folder.check_resumable(other)
+    told = str(caught.value).split("cannot resume with other settings: ")[1]
+    assert told.split("; ") == [
+        "colour was None and is 'red'",
+        "learning-rate was 0.01 and is None",
+        "seed was 0 and is 1",
+        "toy.step was 0.5 and is 0.25",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "", "not = [toml", "[versions]\nflwr = '1'\n"])
+def test_there_must_be_something_to_resume(folder: RunFolder, content: str | None) -> None:
+    if content is not None:
+        (folder.path / "settings.toml").write_text(content)
+    with pytest.raises(RunFolderError, match="holds no run to resume; check run-name"):
+        folder.check_resumable(CONFIG)
+
+
+def test_the_journal_grows_by_whole_lines(folder: RunFolder) -> None:
+    folder.append({"round": 1, "accuracy": 0.25, "notes": ["Grüße\u2028\n"]})
+    folder.append({"round": 2, "accuracy": None})
+    assert folder.last_round() == 2
+    rows = [json.loads(row) for row in folder.journal.read_text().splitlines()]
+    assert rows == [
+        {"round": 1, "accuracy": 0.25, "notes": ["Grüße\u2028\n"]},
+        {"round": 2, "accuracy": None},
+    ]
+
+
+def test_no_number_of_the_journal_is_nan(folder: RunFolder) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.append({"round": 1, "accuracy": float("nan")})
+    assert folder.last_round() == 0
+
+
+@pytest.mark.parametrize("rest", ['{"round": 3, "acc', "{", "\0\0\0", '{"round": 3}}'])
+def test_a_line_that_a_crash_cut_off_does_not_count(folder: RunFolder, rest: str) -> None:
+    folder.journal.write_text(lines(1, 2) + rest)
+    assert folder.last_round() == 2
+    folder.forget_after(2)
+    assert folder.journal.read_text() == lines(1, 2)
+    folder.append({"round": 3})
+    assert folder.last_round() == 3
+
+
+def test_a_last_line_without_its_end_counts_and_is_mended(folder: RunFolder) -> None:
+    folder.journal.write_text(lines(1, 2).rstrip("\n"))
+    assert folder.last_round() == 2
+    folder.forget_after(2)
+    folder.append({"round": 3})
+    assert [json.loads(row)["round"] for row in folder.journal.read_text().splitlines()] == [
+        1,
+        2,
+        3,
+    ]
+
+
+@pytest.mark.parametrize(("keep", "left"), [(5, (1, 2, 3)), (3, (1, 2, 3)), (1, (1,)), (0, ())])
+def test_rounds_after_a_checkpoint_are_forgotten(
+    folder: RunFolder, keep: int, left: tuple[int, ...]
+) -> None:
+    folder.journal.write_text(lines(1, 2, 3))
+    folder.forget_after(keep)
+    assert folder.journal.read_text() == lines(*left)
+
+
+def test_a_journal_that_is_not_there_is_empty(folder: RunFolder) -> None:
+    folder.forget_after(0)
+    assert folder.last_round() == 0
+    assert folder.journal.read_text() == ""
+
+
+def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.save_clients(TASK, {2: client(2, model="resnet4"), 0: client(0)})
+    folder.save_clients(TASK, {0: client(0), 10: client(10, train_counts=[], test_counts=[])})
+    saved = json.loads((folder.path / "clients.json").read_text())
+    assert saved["task"] == {
+        "num_classes": 10,
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "feature_dim": 16,
+    }
+    assert saved["class_names"] == ["zero", "one"]
+    assert list(saved["clients"]) == ["0", "2", "10"]
+    assert saved["clients"]["2"] == {
+        "model": "resnet4",
+        "train_samples": 30,
+        "test_samples": 10,
+        "train_counts": [10, 20],
+        "test_counts": [4, 6],
+        "notes": ["small"],
+    }
+    # A client that keeps its counts to itself has none, not zero of each.
+    assert saved["clients"]["10"]["train_counts"] is None
+
+
+def test_clients_that_do_not_change_are_not_written_again(folder: RunFolder) -> None:
+    folder.save_clients(TASK, {0: client(0)})
+    (folder.path / "clients.json").unlink()
+    folder.save_clients(TASK, {0: client(0)})
+    assert not (folder.path / "clients.json").exists()
+    folder.save_clients(TASK, {0: client(0, model="resnet4")})
+    assert (folder.path / "clients.json").exists()
+
+
+def test_a_failed_write_leaves_the_old_text(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write("notes.txt", "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        folder.write("notes.txt", "new")
+    assert (folder.path / "notes.txt").read_text() == "old"
+
+
+def test_progress_is_one_small_file(folder: RunFolder) -> None:
+    folder.show_progress(round=1, rounds=5, phase="training")
+    folder.show_progress(round=2, rounds=5, phase="waiting")
+    progress = json.loads((folder.path / "progress.json").read_text())
+    assert progress == {"round": 2, "rounds": 5, "phase": "waiting"}
+    assert [file.name for file in folder.path.iterdir()] == ["progress.json"]
+
+
+def test_pictures_are_saved_pixel_by_pixel(folder: RunFolder) -> None:
+    from PIL import Image
+
+    folder.save_pictures(3, ())
+    assert not (folder.path / "images").exists()
+    pixels = torch.arange(3 * 2 * 4, dtype=torch.uint8).reshape(3, 2, 4)
+    folder.save_pictures(3, (Picture("class-0", pixels), Picture("class-1", 255 - pixels)))
+    place = folder.path / "images" / "round-000003"
+    assert sorted(file.name for file in place.iterdir()) == ["class-0.png", "class-1.png"]
+    with Image.open(place / "class-0.png") as image:
+        assert (image.mode, image.size) == ("RGB", (4, 2))
+        # (x, y) = (1, 1): the sixth value of each channel, and channels are 8 apart.
+        assert image.getpixel((1, 1)) == (5, 13, 21)
+
+
+def test_another_run_lies_beside(folder: RunFolder) -> None:
+    assert folder.beside("") is None
+    with pytest.raises(RunFolderError, match="run-0: holds no run to compare with"):
+        folder.beside("run-0")
+    other = RunFolder(folder.path.parent, "run-0")
+    with pytest.raises(RunFolderError, match="holds no run to compare with"):
+        folder.beside("run-0")
+    other.append({"round": 1})
+    assert folder.beside("run-0") == other.path
