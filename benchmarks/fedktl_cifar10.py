@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results.md"
 METHODS = ("local", "fedproto", "fd", "fedktl")
 CLIENTS = 10
-MODELS = "cnn,resnet4,resnet8,resnet10"
+MODELS = "cnn,resnet4,resnet6,resnet8"
 
 
 @final
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "fedktl_cifar10")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--max-samples", type=int, default=900, help="per client, before the split")
+    parser.add_argument("--max-samples", type=int, default=804, help="per client, before the split")
     arguments = parser.parse_args()
     console = Console()
     campaign = Campaign(

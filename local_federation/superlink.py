@@ -22,7 +22,7 @@ from local_federation.processes import Child, free_port, reachable
 ROOT = Path(__file__).parent.parent
 _CONNECTION = "here"
 _START_S = 60.0
-_RUN_ID = re.compile(r"run\s+(\d{6,})")
+_RUN_ID = re.compile(r"started run (\d+)")
 
 
 class LocalFederationError(Exception):
@@ -158,13 +158,13 @@ class SuperLink:
 
         ``flwr run`` itself exits with 0 even when the run failed.
         """
-        found = _RUN_ID.search(run.log.read_text(errors="replace"))
-        if found is None:
+        found = _RUN_ID.findall(run.log.read_text(errors="replace"))
+        if not found:
             return "not started"
         answer = subprocess.run(  # noqa: S603 - our own command line
             [
                 str(Path(sys.executable).parent / "flwr"),
-                *("list", _CONNECTION, "--run-id", found[1], "--format", "json"),
+                *("list", _CONNECTION, "--run-id", found[-1], "--format", "json"),
             ],
             env=self.env,
             capture_output=True,

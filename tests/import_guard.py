@@ -61,8 +61,14 @@ def round_config(folder: Path) -> dict[str, Value]:
     from strategies.common.settings import default_config
 
     chosen: dict[str, Value] = {
-        **{"method": "local", "models": "cnn", "data": "digits", "partition": "iid"},
-        **{"max-samples": 40, "feature-dim": 16, "device": "cpu", "state-dir": str(folder)},
+        "method": "local",
+        "models": "cnn",
+        "data": "digits",
+        "partition": "iid",
+        "max-samples": 40,
+        "feature-dim": 16,
+        "device": "cpu",
+        "state-dir": str(folder),
     }
     return {**default_config(), **chosen}
 

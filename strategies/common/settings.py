@@ -104,7 +104,7 @@ class RunSettings(Settings):
         Torch threads of one client and of the server; another number can change the last
         digits of a result.
     run_name : str
-        Folder of the run under ``runs_dir``; empty makes one from method and Flower run id.
+        Folder of the run under ``runs_dir``; empty makes one from method and time.
     runs_dir, state_dir : str
         Where the server keeps runs, and where a device keeps private state unless its node
         config names a ``state-dir``.

@@ -1,6 +1,6 @@
 """Local training and evaluation loops that the client halves share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -99,17 +99,16 @@ def evaluate_scores(
     return Evaluation(correct, loss / len(device.test))
 
 
-@torch.no_grad()
 def score_batches(
     device: Device, samples: Samples, module: nn.Module, outputs: Callable[[Tensor], Tensor]
-) -> list[tuple[Tensor, Tensor]]:
-    """Return (outputs, labels) of every sample, batch by batch, in evaluation mode."""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (outputs, labels) of every sample, batch by batch, in evaluation mode."""
     module.eval()
-    batches = []
     for part in ordered_batches(len(samples), EVALUATION_BATCH):
         inputs = normalise(samples.inputs[part].to(device.torch_device))
-        batches.append((outputs(inputs), samples.labels[part].to(device.torch_device)))
-    return batches
+        with torch.no_grad():
+            scores = outputs(inputs)
+        yield scores, samples.labels[part].to(device.torch_device)
 
 
 def _refuse_divergence(losses: Mapping[str, float], learning_rate: float) -> None:

@@ -12,7 +12,7 @@ others' distribution for that label. What travels is a table of classes by class
 the models; only the classes must agree.
 
 ===========================================  =============================================
-algorithm 1, local average per label         ``soft_labels.SoftLabelSums``
+algorithm 1, local average per label         ``soft_labels.soft_labels``
 algorithm 1, device's loss                   ``client.FDClient.train``
 algorithm 1, distillation regulariser        ``soft_labels.distillation_loss``
 algorithm 1, global average without oneself  ``soft_labels.Pool``, ``server.FDServer.downlink``

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from strategies.common.class_means import ClassSums
 from strategies.common.device import Device
 from strategies.common.method import ClientHalf, Evaluation, Trained
 from strategies.common.model import FeatureModel
 from strategies.common.training import evaluate_scores, train_epochs
 from strategies.common.wire import Payload
 from strategies.fd.settings import FDSettings
-from strategies.fd.soft_labels import SoftLabelSums, distillation_loss
+from strategies.fd.soft_labels import distillation_loss, soft_labels
 from strategies.fd.wire import SoftLabels, Teacher
 
 
@@ -60,18 +61,20 @@ class FDClient(ClientHalf[FDState, Teacher, SoftLabels]):
         """
         model = state.model
         teacher = _table(device, downlink)
-        seen = SoftLabelSums(device.task.num_classes, device.torch_device)
+        num_classes = device.task.num_classes
+        seen = ClassSums(num_classes, num_classes, device.torch_device)
 
         def losses(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
             logits: Tensor = model(inputs)
-            seen.add(logits, labels)
+            seen.add(soft_labels(logits), labels)
             cross_entropy = functional.cross_entropy(logits, labels)
             distillation = distillation_loss(logits, labels, teacher)
             total = cross_entropy + self._settings.distillation_weight * distillation
             return {"total": total, "cross_entropy": cross_entropy, "distillation": distillation}
 
         means = train_epochs(device, [[model]], losses)
-        return Trained(SoftLabels(*seen.means()), means)
+        own = seen.means()
+        return Trained(SoftLabels(own.means, own.labels), means)
 
     def evaluate(self, device: Device, state: FDState, downlink: Teacher | None) -> Evaluation:  # noqa: ARG002
         """Classify the test samples by the model's own head."""

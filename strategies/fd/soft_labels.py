@@ -12,46 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 
 
-@final
-class SoftLabelSums:
-    """Running sums of softmax outputs by true label: F and its counts in algorithm 1.
+def soft_labels(logits: Tensor) -> Tensor:
+    """Return the distributions of a batch, (batch, class) float64, without gradient.
 
     Parameters
     ----------
-    num_classes : int
-        Classes.
-    device : torch.device
-        Where outputs will come from.
+    logits : Tensor
+        (batch, class).
     """
-
-    def __init__(self, num_classes: int, device: torch.device) -> None:
-        self._sums = torch.zeros(num_classes, num_classes, dtype=torch.float64, device=device)
-        self._counts = torch.zeros(num_classes, dtype=torch.int64, device=device)
-
-    def add(self, logits: Tensor, labels: Tensor) -> None:
-        """Add the outputs of one batch.
-
-        Parameters
-        ----------
-        logits : Tensor
-            (batch, class); gradients do not flow.
-        labels : Tensor
-            (batch,) int64 true label of each row.
-        """
-        probabilities = logits.detach().double().softmax(1)
-        self._sums.index_add_(0, labels, probabilities)
-        self._counts.index_add_(0, labels, torch.ones_like(labels))
-
-    def means(self) -> tuple[Tensor, Tensor]:
-        """Return the mean of every label that was seen, and these labels.
-
-        Returns
-        -------
-        tuple[Tensor, Tensor]
-            (present, class) float32 distributions, and (present,) int64 labels, ascending.
-        """
-        labels = self._counts.nonzero().flatten()
-        return (self._sums[labels] / self._counts[labels, None]).float(), labels
+    return logits.detach().double().softmax(1)
 
 
 @final

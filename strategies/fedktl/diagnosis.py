@@ -103,17 +103,22 @@ def _notes(numbers: dict[str, float], kernel: float, kind: Bandwidths) -> tuple[
         )
     length = numbers["centroid_norm"] / max(numbers["latent_norm"], 1e-12)
     if abs(length - 1) > _FAR_LENGTH:
-        cause = "smaller" if length > 1 else "larger"
+        advice = (
+            "lower fedktl.server-learning-rate"
+            if length > 1
+            else "that passes when clients have learnt to tell classes apart; if it stays, raise "
+            "fedktl.server-epochs or fedktl.server-learning-rate"
+        )
         notes.append(
             f"latent centroids have {length:.0%} of the length of valid latents, so that the "
-            f"generator draws what it was not made for; try a {cause} "
-            f"fedktl.server-learning-rate, or more fedktl.server-epochs"
+            f"generator draws what it was not made for; {advice}"
         )
     spread = numbers["centroid_separation"] / max(numbers["latent_separation"], 1e-12)
     if numbers["classes"] > 1 and spread < _CLOSE_SEPARATION:
         notes.append(
             f"latent centroids of different classes are only {spread:.0%} as far apart as valid "
-            f"latents, so that all classes get nearly one image; raise fedktl.server-epochs or "
-            f"let clients train longer before they upload (local-epochs)"
+            f"latents, so that all classes get nearly one image; that passes when clients have "
+            f"learnt to tell classes apart; if it stays, raise fedktl.server-epochs or "
+            f"local-epochs"
         )
     return tuple(notes)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from strategies.common.class_means import ClassSums
+
 # Means of unit vectors that cancel are rounding noise below this length, without direction.
 _SHORTEST_MEAN = 1e-6
 
@@ -35,10 +37,14 @@ def class_prototypes(
     (tensor([[0.7071, 0.7071],
             [0.0000, 1.0000]]), tensor([0, 2]))
     """
-    rows, owners = (torch.cat(part).cpu() for part in zip(*batches, strict=True))
-    counts = torch.bincount(owners, minlength=num_classes)
-    sums = torch.zeros(num_classes, rows.shape[1], dtype=torch.float64)
-    means = sums.index_add_(0, owners, rows.double()) / counts.clamp_min(1)[:, None]
-    lengths = means.norm(dim=1)
-    present = (lengths > _SHORTEST_MEAN).nonzero().flatten()
-    return (means[present] / lengths[present, None]).float(), present
+    sums: ClassSums | None = None
+    for rows, labels in batches:
+        sums = sums or ClassSums(num_classes, rows.shape[1], rows.device)
+        sums.add(rows, labels)
+    if sums is None:
+        return torch.zeros(0, num_classes), torch.zeros(0, dtype=torch.int64)
+    own = sums.means()
+    lengths = own.means.norm(dim=1)
+    present = lengths > _SHORTEST_MEAN
+    prototypes = own.means[present] / lengths[present, None]
+    return prototypes.cpu(), own.labels[present].cpu()

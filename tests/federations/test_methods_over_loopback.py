@@ -1,5 +1,6 @@
 """Every method, whole: two or more rounds over the loopback grid, and what crosses."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from strategies.methods import METHODS
 pytestmark = pytest.mark.federation
 
 TINY = {"models": "cnn,resnet4", "data": "digits", "max-samples": 80, "rounds": 2}
-SCHEMAS = {
-    "local": (None, None),
-    "fedktl": ("fedktl.prototypes", "fedktl.image-vector-pairs"),
-    "fedproto": ("fedproto.prototypes", "fedproto.global-prototypes"),
-    "fd": ("fd.soft-labels", "fd.teacher"),
-}
+
+
+def schemas(method: str) -> tuple[str | None, str | None]:
+    """Return the names of a method's uplink and downlink payloads."""
+    server = import_module(f"strategies.{method}.server")
+    client = import_module(f"strategies.{method}.client")
+    up = getattr(server, f"{METHODS[method]}Server").uplink
+    down = getattr(client, f"{METHODS[method]}Client").downlink
+    return up and up.schema, down and down.schema
 
 
 def federation(folder: Path, method: str, **overrides: Any) -> Federation:
@@ -53,7 +57,7 @@ def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method:
 def test_the_journal_counts_the_bytes_that_were_sent(tmp_path: Path, method: str) -> None:
     played = federation(tmp_path, method)
     last = played.play()[-1]
-    up, down = SCHEMAS[method]
+    up, down = schemas(method)
     trains = [m for m in played.grid.sent if m.metadata.message_type == "train"][-3:]
     replies = played.grid.arrived[-3:]
     for number, (sent, reply) in enumerate(zip(trains, replies, strict=True)):

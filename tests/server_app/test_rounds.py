@@ -24,6 +24,7 @@ SMALL = {
     "partition": "iid",
     "max-samples": 40,
     "feature-dim": 16,
+    "learning-rate": 0.1,
     "rounds": 2,
 }
 
@@ -190,6 +191,7 @@ def test_a_round_with_too_few_replies_is_tried_once_more_and_comes_out_the_same(
 
 def test_after_two_tries_the_run_ends_with_every_reason_and_what_it_has(federation: Play) -> None:
     fed = federation(3, rounds=4, min_replies=2)
+    fed.report = True
 
     def fail(node_id: int, reply: Message) -> Message:
         if is_training(reply, 3) and node_id != 100:

@@ -13,7 +13,7 @@ from torch import Tensor
 from strategies import methods
 from strategies.common.errors import SettingsError
 from strategies.common.method import ClientHalf, ServerHalf
-from strategies.common.settings import RunSettings, Settings
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
 
@@ -94,17 +94,6 @@ def test_local_needs_no_generator(
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_setting_of_a_method_has_its_default_in_one_place(
-    name: str, config: dict[str, Value]
-) -> None:
-    read = methods.method_settings(name, config)
-    assert isinstance(read, Settings)
-    assert all(field.is_required() for field in type(read).model_fields.values())
-    table = {key for key in config if key.startswith(f"{name}.")}
-    assert {f"{name}.{key.replace('_', '-')}" for key in type(read).model_fields} == table
-
-
-@pytest.mark.parametrize("name", EVERY)
 def test_a_table_refuses_an_unknown_key(name: str, config: dict[str, Value]) -> None:
     bad = {**config, f"{name}.magic": 1}
     with pytest.raises(SettingsError, match=rf"setting {name}\.magic: unknown"):
@@ -134,36 +123,11 @@ def test_every_folder_of_a_method_is_in_the_table() -> None:
     assert folders == set(methods.METHODS)
 
 
-def loaded_after(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter holds after some code."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules))"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return set(done.stdout.split())
-
-
 def test_the_table_loads_no_method() -> None:
-    loaded = loaded_after("import strategies.methods")
-    assert not {
-        name for name in loaded if name.startswith("strategies.") and "common" not in name
-    } - {"strategies.methods"}
-
-
-def test_a_device_loads_no_server_half_and_no_generator() -> None:
-    build = "; ".join(f"methods.client_half({name!r}, config)" for name in EVERY)
-    loaded = loaded_after(
-        "from strategies import methods\n"
-        "from strategies.common.settings import default_config\n"
-        "import client_app.main\n"
-        f"config = default_config(); {build}"
+    code = "import sys, strategies.methods; print(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert "client_app.main" in loaded
-    assert {f"strategies.{name}.client" for name in EVERY} <= loaded
-    assert not {f"strategies.{name}.server" for name in EVERY} & loaded
-    heavy = ("generators", "server_app", "diffusers", "transformers", "accelerate", "matplotlib")
-    heavy += ("sklearn", "datasets", "flwr_datasets", "tensorboard")
-    assert not set(heavy) & {name.split(".")[0] for name in loaded}
+    loaded = set(done.stdout.split())
+    assert "strategies.methods" in loaded
+    assert not {f"strategies.{name}" for name in EVERY} & loaded

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.fd.soft_labels import Pool, SoftLabelSums, distillation_loss, mean_entropy
+from strategies.common.class_means import ClassSums
+from strategies.fd.soft_labels import Pool, distillation_loss, mean_entropy, soft_labels
 
 CPU = torch.device("cpu")
 LN3 = math.log(3)
@@ -29,22 +30,19 @@ def rows_of(pool: Pool, classes: int) -> Tensor:
 
 
 def test_outputs_are_averaged_by_true_label_as_probabilities() -> None:
-    sums = SoftLabelSums(2, CPU)
+    sums = ClassSums(2, 2, CPU)
     # Logits (ln 3, 0) are probabilities (3/4, 1/4); (0, 0) are (1/2, 1/2).
-    sums.add(torch.tensor([[LN3, 0.0], [0.0, 0.0]]), torch.tensor([1, 1]))
-    sums.add(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
-    means, labels = sums.means()
+    sums.add(soft_labels(torch.tensor([[LN3, 0.0], [0.0, 0.0]])), torch.tensor([1, 1]))
+    sums.add(soft_labels(torch.tensor([[0.0, 0.0]])), torch.tensor([1]))
+    own = sums.means()
     # (3/4 + 1/2 + 1/2) / 3 = 7/12; label 0 never occurs.
-    assert labels.tolist() == [1]
-    torch.testing.assert_close(means, torch.tensor([[7 / 12, 5 / 12]]))
-    assert means.dtype == torch.float32
+    assert own.labels.tolist() == [1]
+    torch.testing.assert_close(own.means, torch.tensor([[7 / 12, 5 / 12]]))
+    assert own.means.dtype == torch.float32
 
 
 def test_gathering_leaves_the_graph_alone() -> None:
-    logits = torch.zeros(1, 2, requires_grad=True)
-    sums = SoftLabelSums(2, CPU)
-    sums.add(logits, torch.tensor([0]))
-    assert not sums.means()[0].requires_grad
+    assert not soft_labels(torch.zeros(1, 2, requires_grad=True)).requires_grad
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,9 +53,9 @@ def test_gathering_leaves_the_graph_alone() -> None:
 )
 def test_means_are_distributions(labels: list[int], scale: float, seed: int) -> None:
     logits = scale * torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(seed))
-    sums = SoftLabelSums(4, CPU)
-    sums.add(logits, torch.tensor(labels))
-    means, present = sums.means()
+    sums = ClassSums(4, 4, CPU)
+    sums.add(soft_labels(logits), torch.tensor(labels))
+    means, present = sums.means().means, sums.means().labels
     assert present.tolist() == sorted(set(labels))
     assert float(means.min()) >= 0
     assert float(means.max()) <= 1

@@ -62,6 +62,18 @@ def test_value_and_gradient_are_finite_at_the_ends(cosine: float, monotone: bool
     assert not torch.isfinite(end.grad)
 
 
+@pytest.mark.parametrize("end", [1.0, -1.0])
+def test_slope_is_bounded_just_inside_the_ends(end: float) -> None:
+    # One float32 away from 1 the exact slope is sin(0.5) / sin(theta) = 0.48 / 3.5e-4 = 1390,
+    # of which rounding leaves no correct digit; the bound is 0.48 / 1e-3 + 0.88.
+    cosine = torch.nextafter(torch.tensor(end), torch.tensor(0.0)).requires_grad_()
+
+    add_margin(cosine, 0.5, monotone=False).backward()  # type: ignore[no-untyped-call]
+
+    assert cosine.grad is not None
+    assert abs(cosine.grad.item()) < 481
+
+
 def test_monotone_margin_falls_where_the_plain_one_rises() -> None:
     # With a margin of 0.5 the bend is at cos(pi - 0.5) = -0.8776.
     cosines = torch.linspace(-1, 1, 401, dtype=torch.float64)

@@ -49,12 +49,12 @@ def test_reference_is_what_one_valid_latent_per_class_scores() -> None:
     assert reference == pytest.approx(sum(scored) / len(scored), rel=0.2)
 
 
-@pytest.mark.parametrize(("factor", "word"), [(0.3, "larger"), (2.0, "smaller")])
+@pytest.mark.parametrize(("factor", "word"), [(0.3, "raise"), (2.0, "lower")])
 def test_a_wrong_length_is_told(factor: float, word: str) -> None:
     (note,) = judge(factor * noise(10, 16, seed=0)).notes
 
     assert "of the length of valid latents" in note
-    assert f"{word} fedktl.server-learning-rate" in note
+    assert f"; {word} fedktl.server-learning-rate" in note or f"stays, {word} fedktl" in note
 
 
 def test_classes_on_one_spot_are_told() -> None:
