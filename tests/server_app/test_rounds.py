@@ -250,6 +250,8 @@ def test_every_so_many_rounds_the_others_are_tested_without_learning(federation:
     for line in lines:
         assert continued(line) == {p: last[p] for p in continued(line)}
         last.update({str(p): line["round"] for p in trained(line)})
+        # No device is asked for a round that it never trained, which it would note.
+        assert all(node["notes"] == [] for node in line["nodes"].values())
     assert all(lines[1]["nodes"][str(p)]["losses"] == {} for p in only_tested(lines[1]))
 
 

@@ -253,13 +253,30 @@ def test_resuming_needs_a_run_and_its_name(federation: Play) -> None:
         federation(resume=True, run_name="").play()
 
 
-def test_a_resumed_run_holds_the_clients_to_its_task(federation: Play) -> None:
+def coloured(folder: Path) -> str:
+    """Write two classes of small colour images and return them as a data source."""
+    from PIL import Image
+
+    for shade, name in enumerate(("dark", "light")):
+        (folder / name).mkdir(parents=True)
+        for number in range(15):
+            image = Image.new("RGB", (8, 8), (100 * shade, number, 0))
+            image.save(folder / name / f"{number}.png")
+    return f"folder:{folder}"
+
+
+def test_a_resumed_run_holds_all_clients_to_the_task_it_began_with(
+    federation: Play, tmp_path: Path
+) -> None:
     federation(rounds=1).play()
     fed = federation(rounds=2, resume=True)
     for node in (100, 101):
-        fed.grid.node_configs[node] = {**fed.grid.node_configs[node], "data": "folder:/nowhere"}
-    with pytest.raises(FederationError, match="DataError"):
+        data = coloured(tmp_path / f"images-{node}")
+        fed.grid.node_configs[node] = {**fed.grid.node_configs[node], "data": data}
+    with pytest.raises(FederationError) as caught:
         fed.play()
+    told = "expected 10 classes and inputs of (1, 8, 8), got 2 and (3, 8, 8)"
+    assert str(caught.value).count(told) == 2
     assert len(fed.lines()) == 1
 
 

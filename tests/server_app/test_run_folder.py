@@ -153,7 +153,10 @@ def test_no_number_of_the_journal_is_nan(folder: RunFolder) -> None:
     assert folder.last_round() == 0
 
 
-@pytest.mark.parametrize("rest", ['{"round": 3, "acc', "{", "\0\0\0", '{"round": 3}}'])
+@pytest.mark.parametrize(
+    "rest",
+    ['{"round": 3, "acc', "{", "\0\0\0", '{"round": 3}}', '{"round": 3, "a\n{"round": 4}\n'],
+)
 def test_a_line_that_a_crash_cut_off_does_not_count(folder: RunFolder, rest: str) -> None:
     folder.journal.write_text(lines(1, 2) + rest)
     assert folder.last_round() == 2

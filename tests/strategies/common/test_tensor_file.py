@@ -160,17 +160,19 @@ def test_a_folder_in_the_files_place_is_no_reason_to_leave_anything(tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
 
 
+@pytest.mark.parametrize("steps", [("fsync",), ("replace", "rename")])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...]
 ) -> None:
     path = tmp_path / "state"
     tensor_file.write(path, tensors(), TEXT)
 
-    def full(_: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        for step in steps:
+            patch.setattr(os, step, full)
         with pytest.raises(StoreError, match=r"\(No space left on device\); .* free space"):
             tensor_file.write(path, {"x": torch.ones(1)}, {})
     found, text = tensor_file.read(path)
