@@ -4,27 +4,18 @@ This is the only place on a device that knows Flower. Whatever is raised here re
 server as this node's failure, with its text.
 """
 
-import time
-
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client_app.device import LocalDevice
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
+from client_app.turn import Clock, take_turn
 from strategies import methods
-from strategies.common import seeds
 from strategies.common.compute import threads
-from strategies.common.control import Description, Order, Report
-from strategies.common.envelope import (
-    Parcel,
-    pack,
-    read_control_record,
-    read_payload,
-    to_record_dict,
-)
+from strategies.common.control import Description, Order
+from strategies.common.envelope import pack, read_control_record, read_payload, to_record_dict
 from strategies.common.settings import read_run
-from strategies.common.state import load_tensors, to_tensors
 
 app = ClientApp()
 
@@ -78,77 +69,22 @@ def evaluate(message: Message, context: Context) -> Message:
 
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
+    clock = Clock()
     settings = read_run(context.run_config)
+    half = methods.client_half(settings.method, context.run_config)
     node = read_node(context.node_config)
     order = read_control_record(message.content, Order, sender=_SERVER)
     store = ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
     with threads(settings.client_threads):
         device = LocalDevice(node, settings, order.round_number)
-        report, parcel = _round(message, context, device, store, order, learn=learn)
+        downlink = read_payload(
+            message.content,
+            Order,
+            half.downlink,
+            device.task,
+            wire_dtype=settings.wire_dtype,
+            sender=_SERVER,
+        )
+        report, uplink = take_turn(half, device, store, order, downlink, clock, learn=learn)
+        parcel = pack(uplink, settings.wire_dtype)
     return Message(to_record_dict(report, parcel), reply_to=message)
-
-
-def _round(
-    message: Message,
-    context: Context,
-    device: LocalDevice,
-    store: ClientStore,
-    order: Order,
-    *,
-    learn: bool,
-) -> tuple[Report, Parcel | None]:
-    settings = device.settings
-    half = methods.client_half(settings.method, context.run_config)
-    clock = _Clock()
-    downlink = read_payload(
-        message.content,
-        Order,
-        half.downlink,
-        device.task,
-        wire_dtype=settings.wire_dtype,
-        sender=_SERVER,
-    )
-    stored = store.load(order.continue_from)
-    state = half.start(device)
-    if stored.round_number:
-        load_tensors(state, stored.tensors)
-    load_s = clock.lap()
-    losses, parcel = {}, None
-    purpose = seeds.derive(
-        settings.seed, "training", round_number=order.round_number, partition=device.partition
-    )
-    if learn:
-        with seeds.seeded(purpose):
-            trained = half.train(device, state, downlink)
-        losses, parcel = dict(trained.losses), pack(trained.uplink, settings.wire_dtype)
-    train_s = clock.lap()
-    evaluation = half.evaluate(device, state, downlink)
-    evaluate_s = clock.lap()
-    if learn:
-        store.save(order.round_number, to_tensors(state), base=stored.round_number)
-    report = Report(
-        round_number=order.round_number,
-        continued_from=stored.round_number,
-        correct=evaluation.correct,
-        test_samples=len(device.test),
-        loss=evaluation.loss,
-        train_samples=len(device.train),
-        load_s=load_s,
-        train_s=train_s,
-        evaluate_s=evaluate_s,
-        save_s=clock.lap(),
-        notes=list(stored.notes),
-        losses=losses,
-    )
-    return report, parcel
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-
-    def lap(self) -> float:
-        """Return the seconds since the lap before."""
-        now = time.perf_counter()
-        seconds, self._last = now - self._last, now
-        return seconds

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ from local_federation.processes import Child, free_port, reachable
 ROOT = Path(__file__).parent.parent
 _CONNECTION = "here"
 _START_S = 60.0
+_BUNDLED_FOLDERS = ("server_app", "client_app", "strategies", "generators")
+_BUNDLED_FILES = ("pyproject.toml", "README.md", "LICENSE")
+_NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
 
 
@@ -145,7 +149,7 @@ class SuperLink:
         """
         overrides = self.folder / f"{settings['run-name']}.toml"
         overrides.write_text(tomli_w.dumps(nested(settings)))
-        command = ["flwr", "run", str(ROOT), _CONNECTION, "--stream"]
+        command = ["flwr", "run", str(self._stage()), _CONNECTION, "--stream"]
         command += ["--run-config", str(overrides)]
         if num_supernodes is not None:
             workers = os.cpu_count() or 1
@@ -175,6 +179,20 @@ class SuperLink:
             return str(json.loads(answer.stdout)["runs"][0]["status"])
         except (ValueError, KeyError, IndexError):
             return f"unknown: {answer.stdout.strip()} {answer.stderr.strip()}"
+
+    def _stage(self) -> Path:
+        """Copy what the app bundle takes, once.
+
+        Flower walks the whole folder that it bundles, here with an environment of several
+        gigabytes in it; and runs of one campaign should not differ by an edit in between.
+        """
+        app = self.folder / "app"
+        if not app.exists():
+            for name in _BUNDLED_FOLDERS:
+                shutil.copytree(ROOT / name, app / name, ignore=_NO_CACHES)
+            for name in _BUNDLED_FILES:
+                shutil.copy(ROOT / name, app / name)
+        return app
 
     def _write_home(self) -> None:
         connection = {"address": self.address, "insecure": True}

@@ -8,6 +8,7 @@ too few replied, and then fails loudly with everything up to the last complete r
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from logging import WARNING
 from typing import Any, Protocol, final
 
@@ -46,6 +47,20 @@ class Watcher(Protocol):
 
     def __call__(self, round_number: int, phase: str, done: int, total: int) -> None:
         """Take note that ``done`` of ``total`` answers of a phase are there."""
+
+
+@final
+@dataclass
+class _Turn:
+    """One round on its way: what is sent from, and what became of it."""
+
+    state: object
+    task: Task
+    accepted: Mapping[int, int]
+    record: RoundRecord
+    uplinks: dict[int, Payload] = field(default_factory=dict)
+    # Keeps each payload alive beside its packed form, so that ids stay its own.
+    parcels: dict[int, tuple[Payload, Parcel | None]] = field(default_factory=dict)
 
 
 @final
@@ -154,9 +169,9 @@ class RoundLoop:
         FederationError
             If fewer than ``min_replies`` clients replied well, even after a second try.
         """
-        turn = _Turn(self, round_number, state, task, accepted)
+        turn = _Turn(state, task, accepted, RoundRecord(round_number))
         chosen = self._choose(round_number, clients)
-        turn.ask(chosen, "train")
+        self._ask(turn, chosen, "train")
         if len(turn.record.nodes) < self._run.min_replies:
             log(
                 WARNING,
@@ -165,7 +180,8 @@ class RoundLoop:
                 len(turn.uplinks),
             )
             again = self.gather(round_number, first=False)
-            turn.ask({p: c for p, c in again.items() if p not in turn.record.nodes}, "train")
+            silent = {p: c for p, c in again.items() if p not in turn.record.nodes}
+            self._ask(turn, silent, "train")
         if len(turn.record.nodes) < self._run.min_replies:
             raise FederationError(
                 f"round {round_number}: expected at least min-replies={self._run.min_replies} good "
@@ -176,8 +192,94 @@ class RoundLoop:
         if every and round_number % every == 0:
             asked = {*chosen, *turn.record.nodes, *turn.record.failures}
             idle = {p: c for p, c in clients.items() if p not in asked}
-            turn.ask(idle, "evaluate")
+            self._ask(turn, idle, "evaluate")
         return turn.record, dict(sorted(turn.uplinks.items()))
+
+    def _ask(self, turn: _Turn, clients: Mapping[int, Client], kind: str) -> None:
+        """Send one message to each client and take in what comes back."""
+        record = turn.record
+        with record.timed("configure"):
+            contents = {
+                c.node_id: self._content(turn, partition) for partition, c in clients.items()
+            }
+            group = str(record.round_number)
+            messages = [
+                Message(content, node_id, kind, group_id=group)
+                for node_id, content in contents.items()
+            ]
+            question = Question(self._grid, messages)
+        phase = "training" if kind == "train" else "evaluation"
+        with record.timed("replies"):
+            answers = question.wait(
+                self._run.round_deadline_s,
+                lambda done, total: self._watch(record.round_number, phase, done, total),
+            )
+        with record.timed("decode"):
+            for client in clients.values():
+                self._take_in(turn, client, answers, contents[client.node_id], kind)
+
+    def _content(self, turn: _Turn, partition: int) -> RecordDict:
+        order = Order(
+            run=self._run_name,
+            round_number=turn.record.round_number,
+            continue_from=turn.accepted.get(partition, 0),
+        )
+        payload = self._half.downlink(turn.state, partition)
+        parcel = None
+        if payload is not None:
+            wire_dtype = self._run.wire_dtype
+            # Most methods send the same object to all clients: pack it once.
+            kept = turn.parcels.setdefault(id(payload), (payload, pack(payload, wire_dtype)))
+            parcel = kept[1]
+        return to_record_dict(order, parcel)
+
+    def _take_in(
+        self, turn: _Turn, client: Client, answers: Answers, sent: RecordDict, kind: str
+    ) -> None:
+        partition, record = client.description.partition, turn.record
+        try:
+            if client.node_id in answers.failures:
+                raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
+            content = answers.replies[client.node_id].content
+            report, uplink = self._read(turn, client, content, learnt=kind == "train")
+        except WireError as error:
+            record.failures[partition] = str(error)
+            log(WARNING, "round %d: failed: %s", record.round_number, error)
+            return
+        for note in report.notes:
+            log(WARNING, "round %d: %s: %s", record.round_number, client.label, note)
+        if uplink is not None:
+            turn.uplinks[partition] = uplink
+        record.failures.pop(partition, None)
+        record.nodes[partition] = NodeRecord(
+            client=client,
+            report=report,
+            took_part=kind == "train",
+            uplink=count_bytes(content),
+            downlink=count_bytes(sent),
+        )
+
+    def _read(
+        self, turn: _Turn, client: Client, content: RecordDict, *, learnt: bool
+    ) -> tuple[Report, Payload | None]:
+        run, half, record = self._run, self._half, turn.record
+        report = read_control_record(
+            content, Report, sender=client.label, max_bytes=run.max_report_bytes
+        )
+        if report.round_number != record.round_number:
+            raise WireError(
+                f"{client.label}: report.round_number: expected {record.round_number}, got "
+                f"{report.round_number}"
+            )
+        kind = half.uplink if learnt else None
+        uplink = read_payload(
+            content, Report, kind, turn.task, wire_dtype=run.wire_dtype, sender=client.label
+        )
+        if kind is not None and uplink is None:
+            raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
+        if uplink is not None:
+            half.check(client.description.partition, uplink)
+        return report, uplink
 
     def _choose(self, round_number: int, clients: Mapping[int, Client]) -> dict[int, Client]:
         partitions = sorted(clients)
@@ -196,110 +298,6 @@ class RoundLoop:
             f"saved up to its last complete round: mend the nodes, then start it again with "
             f"run-name={self._run_name!r} and resume=true"
         )
-
-
-@final
-class _Turn:
-    """The messages of one round and what became of them."""
-
-    def __init__(
-        self,
-        loop: RoundLoop,
-        round_number: int,
-        state: object,
-        task: Task,
-        accepted: Mapping[int, int],
-    ) -> None:
-        self._loop = loop
-        self._state = state
-        self._task = task
-        self._accepted = accepted
-        self._parcels: dict[int, tuple[Payload, Parcel | None]] = {}
-        self.record = RoundRecord(round_number)
-        self.uplinks: dict[int, Payload] = {}
-
-    def ask(self, clients: Mapping[int, Client], kind: str) -> None:
-        """Send one message to each client and take in what comes back."""
-        record, run = self.record, self._loop._run
-        with record.timed("configure"):
-            contents = {c.node_id: self._content(partition) for partition, c in clients.items()}
-            group = str(record.round_number)
-            messages = [
-                Message(content, node_id, kind, group_id=group)
-                for node_id, content in contents.items()
-            ]
-            question = Question(self._loop._grid, messages)
-        phase = "training" if kind == "train" else "evaluation"
-        with record.timed("replies"):
-            answers = question.wait(
-                run.round_deadline_s,
-                lambda done, total: self._loop._watch(record.round_number, phase, done, total),
-            )
-        with record.timed("decode"):
-            for partition, client in clients.items():
-                self._take_in(partition, client, answers, contents[client.node_id], kind)
-
-    def _content(self, partition: int) -> RecordDict:
-        order = Order(
-            run=self._loop._run_name,
-            round_number=self.record.round_number,
-            continue_from=self._accepted.get(partition, 0),
-        )
-        payload = self._loop._half.downlink(self._state, partition)
-        parcel = None
-        if payload is not None:
-            wire_dtype = self._loop._run.wire_dtype
-            # Most methods send the same object to all clients: pack it once.
-            kept = self._parcels.setdefault(id(payload), (payload, pack(payload, wire_dtype)))
-            parcel = kept[1]
-        return to_record_dict(order, parcel)
-
-    def _take_in(
-        self, partition: int, client: Client, answers: Answers, sent: RecordDict, kind: str
-    ) -> None:
-        try:
-            if client.node_id in answers.failures:
-                raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
-            content = answers.replies[client.node_id].content
-            report, uplink = self._read(partition, client, content, learnt=kind == "train")
-        except WireError as error:
-            self.record.failures[partition] = str(error)
-            log(WARNING, "round %d: failed: %s", self.record.round_number, error)
-            return
-        for note in report.notes:
-            log(WARNING, "round %d: %s: %s", self.record.round_number, client.label, note)
-        if uplink is not None:
-            self.uplinks[partition] = uplink
-        self.record.failures.pop(partition, None)
-        self.record.nodes[partition] = NodeRecord(
-            client=client,
-            report=report,
-            took_part=kind == "train",
-            uplink=count_bytes(content),
-            downlink=count_bytes(sent),
-        )
-
-    def _read(
-        self, partition: int, client: Client, content: RecordDict, *, learnt: bool
-    ) -> tuple[Report, Payload | None]:
-        run, half = self._loop._run, self._loop._half
-        report = read_control_record(
-            content, Report, sender=client.label, max_bytes=run.max_report_bytes
-        )
-        if report.round_number != self.record.round_number:
-            raise WireError(
-                f"{client.label}: report.round_number: expected {self.record.round_number}, got "
-                f"{report.round_number}"
-            )
-        kind = half.uplink if learnt else None
-        uplink = read_payload(
-            content, Report, kind, self._task, wire_dtype=run.wire_dtype, sender=client.label
-        )
-        if kind is not None and uplink is None:
-            raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
-        if uplink is not None:
-            half.check(partition, uplink)
-        return report, uplink
 
 
 def _list_reasons(failures: Mapping[int, str]) -> str:

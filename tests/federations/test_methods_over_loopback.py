@@ -59,9 +59,10 @@ def test_the_journal_counts_the_bytes_that_were_sent(tmp_path: Path, method: str
     last = played.play()[-1]
     up, down = schemas(method)
     trains = [m for m in played.grid.sent if m.metadata.message_type == "train"][-3:]
-    replies = played.grid.arrived[-3:]
-    for number, (sent, reply) in enumerate(zip(trains, replies, strict=True)):
-        node = last["nodes"][str(number)]
+    replies = {reply.metadata.src_node_id: reply for reply in played.grid.arrived[-3:]}
+    for sent in trains:
+        reply = replies[sent.metadata.dst_node_id]
+        node = last["nodes"][str(sent.metadata.dst_node_id - 100)]
         for content, control, schema, counted in (
             (sent.content, Order, down, node["downlink_bytes"]),
             (reply.content, Report, up, node["uplink_bytes"]),

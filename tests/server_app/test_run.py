@@ -3,8 +3,8 @@
 import json
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flwr.app import Message
@@ -12,21 +12,9 @@ from flwr.app import Message
 from server_app.run_record import read_run_record
 from strategies.common.errors import FederationError, RunFolderError, SettingsError
 from tests.loopback import Federation, without_clocks
+from tests.server_app.small_federation import Play, player
 
 pytestmark = pytest.mark.federation
-
-Play = Callable[..., Federation]
-
-SMALL = {
-    "method": "local",
-    "models": "cnn",
-    "data": "digits",
-    "partition": "iid",
-    "max-samples": 40,
-    "feature-dim": 16,
-    "learning-rate": 0.1,
-    "rounds": 4,
-}
 
 
 class PowerCutError(Exception):
@@ -35,12 +23,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Play:
-    def build(name: str = "here", **overrides: Any) -> Federation:
-        report = bool(overrides.pop("report", False))
-        named = {key.replace("_", "-"): value for key, value in overrides.items()}
-        return Federation(tmp_path / name, 2, {**SMALL, **named}, report)
-
-    return build
+    return partial(player(tmp_path), rounds=4)
 
 
 def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Message], Message]:
@@ -73,7 +56,7 @@ def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Mess
 def test_a_bad_setting_is_refused_before_anything_is_sent_or_written(
     tmp_path: Path, overrides: dict[str, bool | int | float | str], told: str
 ) -> None:
-    fed = Federation(tmp_path, 2, {**SMALL, **overrides})
+    fed = Federation(tmp_path, 2, overrides)
     with pytest.raises(SettingsError) as caught:
         fed.play()
     assert told in str(caught.value)
@@ -137,19 +120,19 @@ def test_a_run_without_a_name_is_named_after_its_method(federation: Play) -> Non
 def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(
     federation: Play, method: str, message: str, round_number: int, node_id: int
 ) -> None:
-    undisturbed = federation("undisturbed", method=method).play()
-    fed = federation("cut", method=method)
+    undisturbed = federation(2, "undisturbed", method=method).play()
+    fed = federation(2, "cut", method=method)
     fed.grid.tamper = power_cut(message, round_number, node_id)
     with pytest.raises(PowerCutError):
         fed.play()
-    resumed = federation("cut", method=method, resume=True)
+    resumed = federation(2, "cut", method=method, resume=True)
     assert without_clocks(resumed.play()) == without_clocks(undisturbed)
 
 
 def test_a_resumed_run_draws_the_same_clients_in_the_same_rounds(federation: Play) -> None:
     changes = {"participation": 0.5, "evaluate_every": 2, "rounds": 6}
-    undisturbed = federation("undisturbed", **changes).play()
-    fed = federation("cut", **changes)
+    undisturbed = federation(2, "undisturbed", **changes).play()
+    fed = federation(2, "cut", **changes)
     seen: list[int] = []
 
     def cut(node: int, reply: Message) -> Message:
@@ -161,7 +144,7 @@ def test_a_resumed_run_draws_the_same_clients_in_the_same_rounds(federation: Pla
     fed.grid.tamper = cut
     with pytest.raises(PowerCutError):
         fed.play()
-    resumed = federation("cut", resume=True, **changes)
+    resumed = federation(2, "cut", resume=True, **changes)
     assert without_clocks(resumed.play()) == without_clocks(undisturbed)
 
 
@@ -190,40 +173,40 @@ def cut_within_a_round(fed: Federation, monkeypatch: pytest.MonkeyPatch, what: s
 def test_a_cut_before_or_after_the_checkpoint_loses_no_round(
     federation: Play, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    undisturbed = federation("undisturbed", method="fd").play()
-    fed = federation("cut", method="fd")
+    undisturbed = federation(2, "undisturbed", method="fd").play()
+    fed = federation(2, "cut", method="fd")
     cut_within_a_round(fed, monkeypatch, what)
     assert [line["round"] for line in fed.lines()] == [1, 2]
-    resumed = federation("cut", method="fd", resume=True)
+    resumed = federation(2, "cut", method="fd", resume=True)
     assert without_clocks(resumed.play()) == without_clocks(undisturbed)
     # Round 3 was played again and continued from round 2 on every device.
     assert {n["continued_from"] for n in resumed.lines()[2]["nodes"].values()} == {2}
 
 
 def test_a_line_that_the_cut_left_half_written_is_played_again(federation: Play) -> None:
-    undisturbed = federation("undisturbed").play()
-    fed = federation("cut")
+    undisturbed = federation(2, "undisturbed").play()
+    fed = federation(2, "cut")
     fed.play()
     journal = fed.run_folder / "rounds.jsonl"
     journal.write_text(journal.read_text()[:-20])
-    assert without_clocks(federation("cut", resume=True).play()) == without_clocks(undisturbed)
+    assert without_clocks(federation(2, "cut", resume=True).play()) == without_clocks(undisturbed)
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_its_round_played_again(federation: Play) -> None:
-    undisturbed = federation("undisturbed", method="fd").play()
-    fed = federation("cut", method="fd")
+    undisturbed = federation(2, "undisturbed", method="fd").play()
+    fed = federation(2, "cut", method="fd")
     fed.play()
     newest = fed.run_folder / "checkpoints" / "round-000004.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1])
-    resumed = federation("cut", method="fd", resume=True)
+    resumed = federation(2, "cut", method="fd", resume=True)
     assert without_clocks(resumed.play()) == without_clocks(undisturbed)
     assert [m.metadata.group_id for m in resumed.grid.sent][-2:] == ["4", "4"]
 
 
 def test_a_finished_run_may_be_given_more_rounds(federation: Play) -> None:
-    longer = federation("longer", rounds=4).play()
-    federation("short", rounds=2).play()
-    fed = federation("short", rounds=4, resume=True)
+    longer = federation(2, "longer", rounds=4).play()
+    federation(2, "short", rounds=2).play()
+    fed = federation(2, "short", rounds=4, resume=True)
     assert without_clocks(fed.play()) == without_clocks(longer)
 
 

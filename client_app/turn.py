@@ -1,0 +1,105 @@
+"""One client's turn in a round: load, learn, test, save, in this order."""
+
+import time
+from typing import Any, final
+
+from client_app.device import LocalDevice
+from client_app.store import ClientStore
+from strategies.common import seeds
+from strategies.common.control import Order, Report
+from strategies.common.method import ClientHalf, Trained
+from strategies.common.state import load_tensors, to_tensors
+from strategies.common.wire import Payload
+
+
+@final
+class Clock:
+    """Tells how long each phase took, one after another."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the seconds since the lap before."""
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def take_turn(
+    half: ClientHalf[Any, Any, Any],
+    device: LocalDevice,
+    store: ClientStore,
+    order: Order,
+    downlink: Payload | None,
+    clock: Clock,
+    *,
+    learn: bool,
+) -> tuple[Report, Payload | None]:
+    """Play one round of a method on this device.
+
+    The state is saved before the reply exists, so that the server can never have accepted
+    a round that the device has lost.
+
+    Parameters
+    ----------
+    half : ClientHalf
+        The method.
+    device : LocalDevice
+        This client in this round.
+    store : ClientStore
+        Its private state.
+    order : Order
+        Which round, and from which one to go on.
+    downlink : Payload | None
+        What the server half sent.
+    clock : Clock
+        Started before the data were read.
+    learn : bool
+        Whether to train; otherwise the model is only tested and nothing is saved.
+
+    Returns
+    -------
+    tuple[Report, Payload | None]
+        What to tell the server, and the payload of a client that trained.
+    """
+    stored = store.load(order.continue_from)
+    state = half.start(device)
+    if stored.round_number:
+        load_tensors(state, stored.tensors)
+    load_s = clock.lap()
+    trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
+    train_s = clock.lap()
+    evaluation = half.evaluate(device, state, downlink)
+    evaluate_s = clock.lap()
+    if learn:
+        store.save(order.round_number, to_tensors(state), base=stored.round_number)
+    report = Report(
+        round_number=order.round_number,
+        continued_from=stored.round_number,
+        correct=evaluation.correct,
+        test_samples=len(device.test),
+        loss=evaluation.loss,
+        train_samples=len(device.train),
+        load_s=load_s,
+        train_s=train_s,
+        evaluate_s=evaluate_s,
+        save_s=clock.lap(),
+        notes=list(stored.notes),
+        losses=dict(trained.losses),
+    )
+    return report, trained.uplink
+
+
+def _learn(
+    half: ClientHalf[Any, Any, Any], device: LocalDevice, state: object, downlink: Payload | None
+) -> Trained[Any]:
+    """Train under a derived seed, for layers that draw from the global generator."""
+    seed = seeds.derive(
+        device.settings.seed,
+        "training",
+        round_number=device.round_number,
+        partition=device.partition,
+    )
+    with seeds.seeded(seed):
+        return half.train(device, state, downlink)

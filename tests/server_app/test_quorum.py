@@ -1,0 +1,124 @@
+"""Waiting for nodes: no round is burnt while they are gone, and those that refuse are named."""
+
+import time
+from pathlib import Path
+
+import pytest
+from flwr.app import Message
+
+from strategies.common.errors import FederationError
+from tests.loopback import without_clocks
+from tests.server_app.small_federation import (
+    Play,
+    is_training,
+    player,
+    sent,
+    trained,
+)
+
+pytestmark = pytest.mark.federation
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Play:
+    return player(tmp_path)
+
+
+def test_a_run_waits_for_enough_nodes_and_then_says_who_is_missing(federation: Play) -> None:
+    fed = federation(3, quorum_timeout_s=0.4)
+    fed.grid.offline = {101, 102}
+    started = time.monotonic()
+    with pytest.raises(FederationError) as caught:
+        fed.play()
+    assert 0.4 <= time.monotonic() - started < 20
+    told = str(caught.value)
+    assert told.startswith("round 1: expected min-nodes=3 nodes that can take part, got 1 after")
+    assert "nodes that cannot: none" in told
+    assert "run-name='test' and resume=true" in told
+    assert sent(fed, "train") == []
+    assert not (fed.run_folder / "rounds.jsonl").exists()
+
+
+def test_no_round_is_burnt_while_nodes_are_gone(federation: Play) -> None:
+    fed = federation(2, rounds=50, quorum_timeout_s=0.4)
+
+    def leave(node_id: int, reply: Message) -> Message:
+        if node_id == 101 and is_training(reply, 2):
+            fed.grid.offline = {101}
+        return reply
+
+    fed.grid.tamper = leave
+    with pytest.raises(FederationError, match=r"^round 3: expected min-nodes=2 nodes .* got 1"):
+        fed.play()
+    assert [line["round"] for line in fed.lines()] == [1, 2]
+    assert sent(fed, "train")[-1] == (2, 101)
+
+
+def test_a_node_that_comes_back_in_time_is_waited_for(federation: Play) -> None:
+    undisturbed = federation(2, "undisturbed").play()
+    fed = federation(2, "disturbed", quorum_timeout_s=30.0)
+    looks: list[int] = []
+    node_ids = fed.grid.get_node_ids
+
+    def away_for_three_looks() -> list[int]:
+        if len(sent(fed, "train")) == 2:
+            looks.append(1)
+        fed.grid.offline = {101} if 0 < len(looks) <= 3 else set()
+        return list(node_ids())
+
+    fed.grid.get_node_ids = away_for_three_looks  # type: ignore[method-assign]
+    assert without_clocks(fed.play()) == without_clocks(undisturbed)
+    assert len(looks) == 4
+
+
+def test_a_node_that_cannot_take_part_ends_the_run_at_once_with_its_reason(
+    federation: Play,
+) -> None:
+    fed = federation(2, quorum_timeout_s=600.0)
+    fed.grid.node_configs[101] = {"partition-id": 7, "num-partitions": 2}
+    started = time.monotonic()
+    with pytest.raises(FederationError) as caught:
+        fed.play()
+    assert time.monotonic() - started < 60
+    assert "got 1 after" in str(caught.value)
+    assert "node 101: SettingsError: node config partition-id: expected 0 to 1, got 7" in str(
+        caught.value
+    )
+    assert sent(fed, "train") == []
+
+
+def test_nodes_that_cannot_take_part_do_not_matter_where_enough_others_can(
+    federation: Play,
+) -> None:
+    fed = federation(3, min_nodes=2, rounds=1)
+    fed.grid.node_configs[102] = {"partition-id": 7, "num-partitions": 2}
+    (line,) = fed.play()
+    assert trained(line) == [0, 1]
+
+
+def test_clients_of_another_task_end_the_run_with_what_to_set(federation: Play) -> None:
+    fed = federation(2, models="cnn,resnet4", feature_dim=0, rounds=1)
+    assert trained(fed.play()[0]) == [0, 1]  # unlike widths are no matter for Local
+    fed = federation(2, "images", quorum_timeout_s=600.0)
+    fed.grid.node_configs[101] = {
+        **fed.grid.node_configs[101],
+        "data": f"folder:{fed.folder}/none",
+    }
+    with pytest.raises(FederationError, match="node 101: DataError: "):
+        fed.play()
+
+
+def test_a_device_that_restarts_under_another_id_goes_on_where_it_was(federation: Play) -> None:
+    undisturbed = federation(2, "undisturbed", rounds=3).play()
+    fed = federation(2, "disturbed", rounds=3)
+
+    def restart(node_id: int, reply: Message) -> Message:
+        if node_id == 101 and is_training(reply, 2):
+            fed.grid.node_configs[901] = fed.grid.node_configs[101]
+            fed.grid.offline = {101}
+        return reply
+
+    fed.grid.tamper = restart
+    lines = fed.play()
+    assert sent(fed, "train")[-2:] == [(3, 100), (3, 901)]
+    assert without_clocks(lines) == without_clocks(undisturbed)
