@@ -61,11 +61,11 @@ class ClientStore:
         if continue_from == 0:
             return Stored(0, {}, ())
         notes: list[str] = []
-        for round_number in sorted(self._rounds(), reverse=True):
+        for round_number in reversed(tensor_file.rounds_in(self._folder)):
             if round_number > continue_from:
                 continue
             try:
-                tensors, _ = tensor_file.read(self._path(round_number))
+                tensors, _ = tensor_file.read(tensor_file.of_round(self._folder, round_number))
             except StoreError as error:
                 notes.append(str(error))
                 continue
@@ -92,14 +92,9 @@ class ClientStore:
         StoreError
             If the folder cannot be written; the older generations are untouched.
         """
-        tensor_file.write(self._path(round_number), tensors, {"round": str(round_number)})
-        for other in self._rounds():
+        tensor_file.write(
+            tensor_file.of_round(self._folder, round_number), tensors, {"round": str(round_number)}
+        )
+        for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):
-                self._path(other).unlink(missing_ok=True)
-
-    def _rounds(self) -> list[int]:
-        files = self._folder.glob("round-*.safetensors")
-        return [int(file.stem.removeprefix("round-")) for file in files]
-
-    def _path(self, round_number: int) -> Path:
-        return self._folder / f"round-{round_number:06d}.safetensors"
+                tensor_file.of_round(self._folder, other).unlink(missing_ok=True)

@@ -21,7 +21,9 @@ _DEMO: dict[str, bool | int | float | str] = {
     "partition": "dirichlet",
     "dirichlet-alpha": 0.5,
     "models": "cnn,resnet4,resnet6,resnet8,resnet10",
-    "rounds": 12,
+    "rounds": 20,
+    "local-epochs": 2,
+    "learning-rate": 0.02,
     "device": "cpu",
     "server-device": "cpu",
 }

@@ -65,12 +65,12 @@ class Checkpoints:
             "best_round": checkpoint.best_round,
             "best_accuracy": checkpoint.best_accuracy,
         }
-        path = self._path(checkpoint.round_number)
+        path = tensor_file.of_round(self._folder, checkpoint.round_number)
         tensor_file.write(path, checkpoint.tensors, {"checkpoint": json.dumps(text)})
-        rounds = sorted(self._rounds())
+        rounds = tensor_file.rounds_in(self._folder)
         for old in rounds[:-_KEPT]:
             if old != checkpoint.best_round:
-                self._path(old).unlink(missing_ok=True)
+                tensor_file.of_round(self._folder, old).unlink(missing_ok=True)
 
     def load(self, at_most: int) -> tuple[Checkpoint | None, tuple[str, ...]]:
         """Return the newest intact checkpoint, and notes on damaged ones.
@@ -92,11 +92,11 @@ class Checkpoints:
             If there are checkpoints and none can be read.
         """
         notes: list[str] = []
-        for round_number in sorted(self._rounds(), reverse=True):
+        for round_number in reversed(tensor_file.rounds_in(self._folder)):
             if round_number > at_most:
                 continue
             try:
-                return self._read(self._path(round_number)), tuple(notes)
+                return self._read(tensor_file.of_round(self._folder, round_number)), tuple(notes)
             except StoreError as error:
                 notes.append(str(error))
         if notes:
@@ -120,10 +120,3 @@ class Checkpoints:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: expected a checkpoint, got {error}") from None
-
-    def _rounds(self) -> list[int]:
-        files = self._folder.glob("round-*.safetensors")
-        return [int(file.stem.removeprefix("round-")) for file in files]
-
-    def _path(self, round_number: int) -> Path:
-        return self._folder / f"round-{round_number:06d}.safetensors"

@@ -161,7 +161,7 @@ class Roster:
                 del self._by_node[other.node_id]
                 self.failures[other.node_id] = f"{_REPLACED} {node_id}"
                 log(
-                    INFO,
+                    WARNING if other.node_id in self._online else INFO,
                     "%s: node %s takes over from node %s",
                     client.label,
                     node_id,

@@ -53,7 +53,10 @@ class NodeRecord:
             "took_part": self.took_part,
             "uplink_bytes": sum(self.uplink.values()),
             "downlink_bytes": sum(self.downlink.values()),
-            "payload_bytes": {**self.downlink, **self.uplink},
+            "payload_bytes": {
+                **{f"down/{name}": size for name, size in self.downlink.items()},
+                **{f"up/{name}": size for name, size in self.uplink.items()},
+            },
             "seconds": {**phases, "total": sum(phases.values())},
             "losses": dict(report.losses),
             "continued_from": report.continued_from,

@@ -5,6 +5,7 @@ with a checksum and free text in its header. Nothing is ever unpickled.
 """
 
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,19 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from strategies.common.errors import StoreError
+
+_ROUND = re.compile(r"round-(\d+)\.safetensors")
+
+
+def of_round(folder: Path, round_number: int) -> Path:
+    """Return the file that holds a round's tensors."""
+    return folder / f"round-{round_number:06d}.safetensors"
+
+
+def rounds_in(folder: Path) -> list[int]:
+    """Return the rounds that have a file, ascending; other files are not looked at."""
+    names = (_ROUND.fullmatch(file.name) for file in folder.glob("round-*.safetensors"))
+    return sorted(int(name[1]) for name in names if name)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:

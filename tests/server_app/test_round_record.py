@@ -108,7 +108,12 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
         "took_part": True,
         "uplink_bytes": 1200,
         "downlink_bytes": 560,
-        "payload_bytes": {"order": 60, "fd.means": 500, "report": 200, "fd.logits": 1000},
+        "payload_bytes": {
+            "down/order": 60,
+            "down/fd.means": 500,
+            "up/report": 200,
+            "up/fd.logits": 1000,
+        },
         "seconds": {"load": 0.25, "train": 2.0, "evaluate": 0.5, "save": 0.125, "total": 2.875},
         "losses": {"total": 0.75},
         "continued_from": 3,
