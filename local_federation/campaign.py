@@ -61,7 +61,8 @@ class Campaign:
         with ExitStack() as stack:
             stack.callback(superlink.stop)
             superlink.start()
-            console.print(f"SuperLink on {superlink.address}, logs in {home / 'logs'}")
+            where = f"SuperLink on {superlink.address}, logs in {home / 'logs'}"
+            console.print(where, soft_wrap=True)
             if not self.simulated:
                 self._start_nodes(superlink, stack, console)
             for name, settings in runs.items():

@@ -56,7 +56,8 @@ def _update(progress: Progress, bar: TaskID, run_dir: Path, shown: int) -> int:
     rounds, eta = int(now.get("rounds", 0)), now.get("eta_s")
     lines = _read_lines(run_dir)
     for line in lines[shown:]:
-        progress.console.print(round_line(line, rounds, None), highlight=False)
+        text = round_line(line, rounds, None)
+        progress.console.print(text, highlight=False, soft_wrap=True)
     if now:
         phase = str(now.get("phase", ""))
         if now.get("total"):

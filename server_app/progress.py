@@ -131,9 +131,10 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
     other = read_run_record(compare_dir) if compare_dir else None
     titles = run_titles(run, other) if other else (display_name(run.method), "")
     table = Table(title=Text(f"{titles[0]}: {run.name}"), show_footer=True)
-    table.add_column("Client", footer="Weighted mean", justify="right")
-    table.add_column("Model")
-    table.add_column("Train/test samples", justify="right")
+    table.caption = "samples: train/test; accuracy: last round, own model on own test split"
+    table.add_column("Client", footer="All", justify="right")
+    table.add_column("Model", footer="weighted mean")
+    table.add_column("Samples", justify="right")
     shown = [(other, titles[1])] if other else []
     shown.append((run, titles[0]))
     for record, title in shown:

@@ -7,11 +7,12 @@ flushed; the journal grows by one line per round.
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TextIO, final
 
 import tomli_w
 
@@ -143,11 +144,16 @@ class RunFolder:
             )
 
     def append(self, line: Mapping[str, object]) -> None:
-        """Add a round to the journal, down to the disk."""
-        with self.journal.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add a round to the journal, down to the disk.
+
+        Raises
+        ------
+        RunFolderError
+            If the disk is full or gone; the lines before are untouched.
+        """
+        text = json.dumps(line, allow_nan=False) + "\n"
+        with self._named_errors(), self.journal.open("a") as file:
+            _write_through(file, text)
 
     def last_round(self) -> int:
         """Return the last complete round of the journal; 0 for none."""
@@ -197,13 +203,28 @@ class RunFolder:
         return dict(json.loads(file.read_text())["clients"]) if file.exists() else {}
 
     def write(self, name: str, text: str) -> None:
-        """Write a text file whole or not at all."""
+        """Write a text file whole or not at all.
+
+        Raises
+        ------
+        RunFolderError
+            If it cannot be written; what stood there before is untouched.
+        """
         temporary = self.path / f".{name}.tmp"
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        with self._named_errors():
+            with temporary.open("w") as file:
+                _write_through(file, text)
+            temporary.replace(self.path / name)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path}: cannot be written ({error.strerror}); free space on its disk, then "
+                f"start the run again with run-name={self.name!r} and resume=true"
+            ) from None
 
     def show_progress(self, **progress: object) -> None:
         """Tell a watcher what is going on; ``progress.json`` is a hint, not a record."""
@@ -222,3 +243,9 @@ class RunFolder:
         for picture in pictures:
             pixels = picture.pixels.permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(folder / f"{picture.name}.png")
+
+
+def _write_through(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())

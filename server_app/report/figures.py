@@ -69,7 +69,8 @@ def loss_figure(run: RunRecord, other: RunRecord | None) -> Html:
         series.append(Series(title, reference, MUTED, width=2.2, dashed=True))
         legend.append((title, MUTED, "dashed"))
     chart = line_chart(Frame("loss", "Weighted mean of the test loss by round"), series)
-    return _figure("Test loss", chart, legend, "")
+    note = "Every method has a loss of its own: only curves of one method share a scale."
+    return _figure("Test loss", chart, legend, note if other is not None else "")
 
 
 def bytes_figure(run: RunRecord) -> Html:

@@ -98,12 +98,12 @@ def test_table_of_a_run_beside_another(tmp_path):
     run = write_run(tmp_path / "run", [round_of(1, (0.6, 0.8)), round_of(2, (0.7, 0.9))])
     local = write_run(tmp_path / "local", [round_of(1, (0.5, 0.7))], method="local")
     rows = _shown(results_table(run, local))
-    heading = "Client ┃ Model ┃ Train/test samples ┃ Local accuracy ┃ FedKTL accuracy"
+    heading = "Client ┃ Model ┃ Samples ┃ Local accuracy ┃ FedKTL accuracy"
     assert any(heading in row for row in rows)
     assert "│ 0 │ cnn │ 30/10 │ 0.500 │ 0.700 │ 1 kB │ 40 kB │" in rows
     assert "│ 1 │ resnet4 │ 90/30 │ 0.700 │ 0.900 │ 2 kB │ 40 kB │" in rows
     # (10 * 0.5 + 30 * 0.7) / 40 and (10 * 0.7 + 30 * 0.9) / 40
-    assert "│ Weighted mean │ │ │ 0.650 │ 0.850 │ │ │" in rows
+    assert "│ All │ weighted mean │ │ 0.650 │ 0.850 │ │ │" in rows
 
 
 def test_table_marks_an_accuracy_that_is_not_of_the_last_round(tmp_path):
@@ -121,4 +121,4 @@ def test_table_of_a_run_in_which_all_failed(tmp_path):
     rows = _shown(results_table(run, None))
     # Markup and control characters in a device's model name stay text.
     assert "│ 0 │ [red]x │ 30/10 │ — │ — │ — │" in rows
-    assert "│ Weighted mean │ │ │ — │ │ │" in rows
+    assert "│ All │ weighted mean │ │ — │ │ │" in rows
