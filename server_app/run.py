@@ -143,6 +143,8 @@ class Run:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
             aggregated = self._half.aggregate(self._state, record.round_number, uplinks)
+        if aggregated.diagnostics:
+            log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
         for note in aggregated.notes:
             log(WARNING, "round %d: %s", record.round_number, note)
         standing = self._standing
@@ -235,3 +237,7 @@ class Run:
             return None
         typical = sorted(self._seconds)[len(self._seconds) // 2]
         return typical * (self._settings.rounds - round_number)
+
+
+def _named(diagnostics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in diagnostics.items())

@@ -62,7 +62,7 @@ class RunSettings(Settings):
     shards_per_client : int
         Label-sorted shards each client holds in the shards partition.
     min_train_samples, min_test_samples : int
-        Fewest samples with which a client may start.
+        Fewest samples with which a client may start; batch normalisation needs two to train.
     max_samples : int
         Most samples a client keeps, train and test together; 0 keeps all.
     test_fraction : float
@@ -74,7 +74,7 @@ class RunSettings(Settings):
     local_epochs : int
         Passes over a client's training data in one round.
     batch_size : int
-        Samples per optimiser step.
+        Samples per optimiser step; batch normalisation needs two.
     learning_rate : float
         Step size of the clients' SGD.
     participation : float
@@ -123,14 +123,14 @@ class RunSettings(Settings):
     dirichlet_alpha: float = Field(gt=0)
     classes_per_client: int = Field(ge=1)
     shards_per_client: int = Field(ge=1)
-    min_train_samples: int = Field(ge=1)
+    min_train_samples: int = Field(ge=2)
     min_test_samples: int = Field(ge=1)
     max_samples: int = Field(ge=0)
     test_fraction: float = Field(gt=0, lt=1)
     image_size: int = Field(ge=0, le=1024)
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     participation: float = Field(gt=0, le=1)
     evaluate_every: int = Field(ge=0)
