@@ -1,5 +1,5 @@
 # Everything runs inside .venv, made from a plain Python 3.11 to 3.13 and pip.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -17,10 +17,11 @@ help: ## Show what each target does
 install: $(STAMP) ## Make .venv and install everything, at the versions in constraints.txt
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,dev]'
-	touch $(STAMP)
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): a few minutes; PyTorch with CUDA alone is several gigabytes."
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,dev]'
+	@touch $(STAMP)
 
 demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
 	$(BIN)/python -m local_federation demo
