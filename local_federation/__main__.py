@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = kinds.add_parser(kind, help=text, description=text)
         sub.add_argument("--clients", type=int, default=clients, help="clients (%(default)s)")
-        sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="%(default)s")
+        sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="takes runs and logs")
         sub.add_argument(
             "--set",
             action="append",
