@@ -36,9 +36,9 @@ def main() -> None:
     """Measure a simulated run and the bare loops, and print their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with CIFAR-10's parquet files")
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--models", default="cnn,resnet8")
-    parser.add_argument("--max-samples", type=int, default=800)
+    parser.add_argument("--max-samples", type=int, default=2000)
     arguments = parser.parse_args()
     console = Console()
     settings: Settings = {
