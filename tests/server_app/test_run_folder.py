@@ -237,7 +237,7 @@ def test_a_failed_write_leaves_the_old_text(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(RunFolderError, match="No space left .*resume=true"):
+    with pytest.raises(RunFolderError, match=r"No space left .*resume=true"):
         folder.write("notes.txt", "new")
     assert (folder.path / "notes.txt").read_text() == "old"
 
