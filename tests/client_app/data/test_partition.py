@@ -14,7 +14,7 @@ from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
 
 Build = Callable[..., RunSettings]
-SMALL: dict[str, Any] = {"min_train_samples": 1, "min_test_samples": 1}
+SMALL: dict[str, Any] = {"min_train_samples": 2, "min_test_samples": 1}
 
 
 def _labels(count: int, classes: int = 10) -> Tensor:
