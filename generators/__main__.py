@@ -3,9 +3,8 @@
 import argparse
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,7 +12,7 @@ from generators.build import build
 from generators.preview import preview
 from strategies.common import seeds
 from strategies.common.errors import NectarError, SettingsError
-from strategies.common.settings import RunConfig
+from strategies.common.settings import RunConfig, flatten
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,28 +67,18 @@ def _read_config(project: Path, changes: Sequence[str]) -> RunConfig:
     """Read the defaults of the project file, and the changes to them."""
     try:
         text = project.read_text(encoding="utf-8")
-        defaults = _flatten(tomllib.loads(text)["tool"]["flwr"]["app"]["config"])
+        defaults = flatten(tomllib.loads(text)["tool"]["flwr"]["app"]["config"])
     except (FileNotFoundError, KeyError):
         raise SettingsError(
             f"{project.resolve()}: expected [tool.flwr.app.config] in it; "
             f"run this in the project's folder"
         ) from None
     try:
-        return {**defaults, **_flatten(tomllib.loads("\n".join(changes)))}
+        return {**defaults, **flatten(tomllib.loads("\n".join(changes)))}
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
             f"--set: expected KEY=VALUE as TOML, got {', '.join(changes)}: {error}"
         ) from None
-
-
-def _flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
-    flat: dict[str, bool | int | float | str] = {}
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ module, at their door, and hand the resulting objects on.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar, final
+from typing import Any, Literal, TypeVar, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -163,13 +163,17 @@ def default_config() -> dict[str, bool | int | float | str]:
 
     The app bundle carries ``pyproject.toml``, so this holds wherever the code runs.
     """
-    tables = tomllib.loads(_PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"]
+    return flatten(tomllib.loads(_PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"])
+
+
+def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
+    """Return nested TOML tables flat: table ``t``'s key ``k`` becomes ``"t.k"``."""
     flat: dict[str, bool | int | float | str] = {}
     for key, value in tables.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}.{name}": entry for name, entry in value.items()})
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
-            flat[key] = value
+            flat[f"{prefix}{key}"] = value
     return flat
 
 
