@@ -18,12 +18,12 @@ from typing import final
 
 from rich.console import Console
 
+from benchmarks.results import RESULTS, complete, over_seeds, write_block
 from local_federation.campaign import Campaign
 from server_app.run_record import RunRecord, read_run_record
 from strategies.methods import display_name
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "docs" / "results.md"
 METHODS = ("local", "fedproto", "fd", "fedktl")
 CLIENTS = 10
 MODELS = "cnn,resnet4,resnet6,resnet8"
@@ -95,14 +95,8 @@ def main() -> None:
         for m in METHODS
     ]
     first = read_run_record(campaign.folder / names[0][2])
-    write_block(describe(first, arguments.seeds, arguments.rounds) + table(rows))
+    write_block("fedktl_cifar10", describe(first, arguments.seeds, arguments.rounds) + table(rows))
     console.print(f"written: {RESULTS}")
-
-
-def complete(run_dir: Path, rounds: int) -> bool:
-    """Tell whether a run has reached its last round."""
-    journal = run_dir / "rounds.jsonl"
-    return journal.exists() and journal.read_text().count("\n") >= rounds
 
 
 def row(method: str, run_dirs: Sequence[Path]) -> Row:
@@ -145,20 +139,6 @@ def table(rows: Sequence[Row]) -> str:
         for r in rows
     ]
     return head + "".join(lines)
-
-
-def over_seeds(values: Sequence[float]) -> str:
-    """Return mean and sample standard deviation over seeds, in per cent."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{100 * statistics.mean(values):.1f} ± {100 * deviation:.1f}"
-
-
-def write_block(text: str) -> None:
-    """Put the text between the benchmark's markers in ``docs/results.md``."""
-    begin, end = "<!-- fedktl_cifar10: begin -->\n", "<!-- fedktl_cifar10: end -->\n"
-    before, _, rest = RESULTS.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    RESULTS.write_text(f"{before}{begin}{text}{end}{after}")
 
 
 if __name__ == "__main__":

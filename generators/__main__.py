@@ -1,18 +1,42 @@
 """Command line: ``python -m generators preview oriented --out grid.png``."""
 
 import argparse
+import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
+from rich.console import Console
+from rich.progress import Progress
 
-from generators.build import build
-from generators.preview import preview
+from generators.appearance import appearance
+from generators.base import ImageGenerator
+from generators.build import build, check
+from generators.checksum import require_sha256, sha256
+from generators.memory import is_out_of_memory
+from generators.preview import Drawn, draw, latent_statistics, write_sheet
+from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
-from strategies.common.errors import NectarError, SettingsError
+from strategies.common.errors import GeneratorError, NectarError, SettingsError
 from strategies.common.settings import RunConfig, flatten
+
+_EXAMPLES = """\
+examples:
+  python -m generators preview oriented --out grid.png
+  python -m generators preview stylegan:stylegan3-t-afhqv2-512x512.pkl --out cats.png \\
+      --sha256 <64 digits> --count 16 --device cuda
+  python -m generators preview diffusers:<folder or hub id> --out cat.png --count 4 \\
+      --set 'diffusers.prompt="a cat"'
+  python -m generators preview oriented --out run.png --centroids runs/<run-name>
+
+Look at the picture before a run, and read what is printed beside it. With --centroids the
+upper images are drawn from a run's latent centroids, by class, and the lower ones from
+random latents: where a run goes well, both are of one kind and classes differ.
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,13 +51,37 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m generators")
+    parser = argparse.ArgumentParser(
+        prog="python -m generators", description="Tools for the server's image generators."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("preview", help="draw a grid of samples into a PNG file")
+    command = commands.add_parser(
+        "preview",
+        help="draw samples into a PNG file and print what is known of them",
+        description="Draw samples of a generator into a PNG file. Print numbers on its latents\n"
+        "and images, its speed and memory, and a warning where images cannot be right.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("spec", help="generator, as in the setting of that name")
     command.add_argument("--out", type=Path, required=True, help="PNG file to write")
-    command.add_argument("--count", type=int, default=36, help="number of samples")
-    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    command.add_argument("--count", type=int, default=36, help="number of samples (36)")
+    command.add_argument("--seed", type=int, default=0, help="of the samples (0)")
+    command.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where to draw (cpu)"
+    )
+    command.add_argument(
+        "--centroids",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="run folder, or one of its checkpoints: draw its latent centroids above the samples",
+    )
+    command.add_argument(
+        "--sha256",
+        type=_sha256,
+        metavar="HEX",
+        help="refuse the generator's file if it has another sum; without, the sum is printed",
+    )
     command.add_argument(
         "--set",
         dest="changes",
@@ -45,22 +93,113 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(f"expected 64 hexadecimal digits, got {text!r}")
+    return text.lower()
+
+
 def _preview(options: argparse.Namespace) -> str:
     if options.count < 1:
         raise SettingsError(f"--count: expected at least 1, got {options.count}")
     if not options.out.parent.is_dir():
         raise SettingsError(f"--out: expected an existing folder, got {options.out.parent}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("--device: no GPU is visible to torch here; use --device cpu")
     config = _read_config(Path("pyproject.toml"), options.changes)
-    generator = build(options.spec, config, torch.device(options.device))
-    found = preview(generator, options.count, seeds.generator(0, "preview"), options.out)
+    check(options.spec)
+    told = [_check_file(options.spec, options.sha256)]
+    centroids = read_centroids(options.centroids) if options.centroids else None
+    with _explained_memory(options):
+        generator = build(options.spec, config, torch.device(options.device))
+        told += _look(generator, centroids, options)
+    return "".join(told)
+
+
+@contextmanager
+def _explained_memory(options: argparse.Namespace) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GeneratorError(
+            f"{options.spec}: does not fit into the memory of {options.device}; close what else "
+            f"uses it, lower --count or the generator's own sizes, or name another --device: "
+            f"{error!s:.200}"
+        ) from None
+
+
+def _check_file(spec: str, expected: str | None) -> str:
+    """Tell the sum of the file that a generator is named by, before anything reads it."""
+    argument = spec.partition(":")[2]
+    file = Path(argument).expanduser()
+    if argument and file.is_file():
+        if expected:
+            require_sha256(file, expected)
+        return f"file: {file}, SHA-256 {expected or sha256(file)}\n"
+    if expected:
+        raise SettingsError(
+            f"--sha256: expected a generator that is one file, e.g. stylegan:<file>, got {spec!r}; "
+            f"folders and names on a hub have no sum of their own"
+        )
+    return ""
+
+
+def _look(
+    generator: ImageGenerator, centroids: RunCentroids | None, options: argparse.Namespace
+) -> list[str]:
+    """Draw, write the picture, and describe what was found line by line."""
+    if centroids is not None:
+        centroids.require_width(options.spec, generator.latent_dim)
+    randomness = seeds.generator(options.seed, "preview")
+    latents = generator.sample_latents(options.count, randomness)
+    parts = {"images": latents}
+    if centroids is not None:
+        parts = {"centroids": centroids.vectors.to(latents.device), **parts}
+    drawn = _draw_all(generator, parts)
+    columns = write_sheet([part.images for part in drawn.values()], options.out)
+    found = latent_statistics(generator, randomness)
     height, width = generator.image_shape[1:]
-    return (
-        f"images: {options.count} in {options.out}, {height} x {width} pixels, "
-        f"{found.images_per_second:.0f} per second\n"
-        f"latents: {generator.latent_dim} components, mean {found.latent_mean:.3f}, "
-        f"variance {found.latent_variance:.3f}, "
-        f"median squared distance {found.median_squared_distance:.1f}\n"
-    )
+    told = [
+        f"sheet: {options.out}, {columns} columns of {height} x {width} pixels\n",
+        f"latents: {generator.latent_dim} components, mean {found.mean:.3f}, "
+        f"variance {found.variance:.3f}, length {found.norm:.2f}, "
+        f"median squared distance {found.median_squared_distance:.1f}\n",
+    ]
+    if centroids is not None:
+        classes = ", ".join(map(str, centroids.labels))
+        told.append(
+            f"run: {centroids.file}, centroids of classes {classes} in this order, mean length "
+            f"{centroids.vectors.norm(dim=1).mean():.2f}\n"
+        )
+    for name, part in drawn.items():
+        told += _describe(name, part)
+    return told
+
+
+def _draw_all(generator: ImageGenerator, parts: dict[str, torch.Tensor]) -> dict[str, Drawn]:
+    console = Console(stderr=True)
+    drawn = {}
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for name, latents in parts.items():
+            bar = progress.add_task(f"drawing {name}", total=len(latents))
+            drawn[name] = draw(generator, latents, partial(progress.advance, bar))
+    return drawn
+
+
+def _describe(name: str, drawn: Drawn) -> list[str]:
+    look = appearance(drawn.images)
+    apart = "" if look.distance is None else f", {look.distance:.1f} apart from each other"
+    memory = drawn.peak_gpu_bytes
+    peak = "" if memory is None else f", at most {memory / 2**30:.2f} GiB on the GPU"
+    return [
+        f"{name}: {len(drawn.images)}, {drawn.images_per_second:.3g} per second{peak}\n",
+        f"{name}, in levels of 255: brightness {look.brightness:.1f}, contrast "
+        f"{look.contrast:.1f}, sharpness {look.sharpness:.1f}{apart}; "
+        f"{look.clipped:.1%} of values clipped\n",
+        *(f"warning: {name} {doubt}\n" for doubt in look.doubts()),
+    ]
 
 
 def _read_config(project: Path, changes: Sequence[str]) -> RunConfig:

@@ -18,6 +18,9 @@ class ImageGenerator(Protocol):
     gaussian_latents : bool
         Whether latents are plain unit-variance noise, as in diffusion models, rather than
         a learnt space such as StyleGAN's W.
+    family : str
+        Which published family it belongs to, e.g. ``"stylegan-xl"``; methods have values
+        that suit a family.
     """
 
     @property
@@ -33,6 +36,11 @@ class ImageGenerator(Protocol):
     @property
     def gaussian_latents(self) -> bool:
         """Whether latents are plain unit-variance noise."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """Which published family it belongs to."""
         ...
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:

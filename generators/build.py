@@ -6,12 +6,13 @@ it is built.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
 
 from generators.base import ImageGenerator
-from strategies.common.errors import SettingsError
+from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.settings import RunConfig, known_name, read_table
 
 _SETTING = "setting generator"
@@ -49,6 +50,8 @@ def build(spec: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     ------
     SettingsError
         If the name is unknown or a setting of its table is bad.
+    GeneratorError
+        If what the argument names cannot be drawn with.
     """
     adapter, argument = _parse(spec)
     return adapter.build(argument, config, device)
@@ -59,6 +62,34 @@ def _oriented(_argument: str, config: RunConfig, device: torch.device) -> ImageG
     from generators.oriented.settings import OrientedSettings  # noqa: PLC0415
 
     return OrientedGenerator(read_table(config, "oriented", OrientedSettings), device)
+
+
+def _noise(_argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
+    from generators.noise.generator import NoiseGenerator  # noqa: PLC0415
+    from generators.noise.settings import NoiseSettings  # noqa: PLC0415
+
+    return NoiseGenerator(read_table(config, "noise", NoiseSettings), device)
+
+
+def _stylegan(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
+    from generators.stylegan.generator import StyleGANGenerator  # noqa: PLC0415
+    from generators.stylegan.settings import StyleGANSettings  # noqa: PLC0415
+
+    settings = read_table(config, "stylegan", StyleGANSettings)
+    return StyleGANGenerator(Path(argument).expanduser(), settings, device)
+
+
+def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
+    try:
+        from generators.diffusers.generator import DiffusersGenerator  # noqa: PLC0415
+    except ImportError as error:
+        raise GeneratorError(
+            f"generator diffusers: {error}; install the server's libraries: pip install '.[server]'"
+        ) from None
+    from generators.diffusers.settings import DiffusersSettings  # noqa: PLC0415
+
+    settings = read_table(config, "diffusers", DiffusersSettings)
+    return DiffusersGenerator(settings, argument, device)
 
 
 @final
@@ -78,7 +109,12 @@ class Adapter:
     argument: str = ""
 
 
-_ADAPTERS = {"oriented": Adapter(_oriented)}
+_ADAPTERS = {
+    "oriented": Adapter(_oriented),
+    "noise": Adapter(_noise),
+    "stylegan": Adapter(_stylegan, argument="file"),
+    "diffusers": Adapter(_diffusers, argument="folder or hub id"),
+}
 
 
 def _parse(spec: str) -> tuple[Adapter, str]:

@@ -1,67 +1,107 @@
-"""Look at a generator: a grid of samples, and numbers on its latents and its speed."""
+"""Look at a generator: samples of it, and numbers on its latents, images and speed."""
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from generators.base import ImageGenerator
 
-# Latents on which the statistics rest.
+# Statistics of latents rest on so many draws, or on fewer where each is wide: pairs of
+# 2048 latents of a large diffusion model would take minutes to compare.
 _LATENT_DRAWS = 2048
+_LATENT_NUMBERS = 2**22
+_FEWEST_DRAWS = 64
+
+_GPU_BATCH = 16
 
 
 @final
 @dataclass(frozen=True)
-class Statistics:
-    """What a look at a generator found.
+class LatentStatistics:
+    """Numbers on latents.
 
     Attributes
     ----------
-    latent_mean, latent_variance : float
-        Mean and variance of the latents' components, averaged over components.
+    mean, variance : float
+        Of the components, averaged over components.
+    norm : float
+        Mean length.
     median_squared_distance : float
-        Median over pairs of latents, to set beside the bandwidths of a kernel on latents.
-    images_per_second : float
-        Speed on this machine.
+        Median over pairs, to set beside the bandwidths of a kernel on latents.
     """
 
-    latent_mean: float
-    latent_variance: float
+    mean: float
+    variance: float
+    norm: float
     median_squared_distance: float
+
+
+@final
+@dataclass(frozen=True)
+class Drawn:
+    """Images, and what it took to draw them.
+
+    Attributes
+    ----------
+    images : Tensor
+        (count, 3, height, width) uint8 on the CPU.
+    images_per_second : float
+        Without the first batch, which loads and tunes kernels, where there are more.
+    peak_gpu_bytes : int | None
+        Most memory that tensors held, weights included; ``None`` on the CPU.
+    """
+
+    images: Tensor
     images_per_second: float
+    peak_gpu_bytes: int | None
 
 
-def preview(
-    generator: ImageGenerator, count: int, randomness: torch.Generator, out: Path
-) -> Statistics:
-    """Draw samples into a picture.
+def draw(generator: ImageGenerator, latents: Tensor, told: Callable[[int], None]) -> Drawn:
+    """Draw one image per latent, in batches so that progress can be told.
 
     Parameters
     ----------
     generator : ImageGenerator
         What to look at.
-    count : int
-        Number of samples.
-    randomness : torch.Generator
-        Source of the latents.
-    out : Path
-        PNG file to write.
+    latents : Tensor
+        (count, latent) at least one; on the device where images are drawn.
+    told : Callable[[int], None]
+        Called with the number of images after each batch.
     """
-    latents = generator.sample_latents(count, randomness)
-    begin = time.perf_counter()
-    images = generator.synthesize(latents)
-    elapsed_s = time.perf_counter() - begin
-    _write(images, out)
-    drawn = generator.sample_latents(_LATENT_DRAWS, randomness)
-    return Statistics(
-        latent_mean=float(drawn.mean()),
-        latent_variance=float(drawn.var(0).mean()),
+    gpu = latents.device.type == "cuda"
+    if gpu:
+        torch.cuda.reset_peak_memory_stats(latents.device)
+    images: list[Tensor] = []
+    seconds: list[float] = []
+    for batch in torch.split(latents, _GPU_BATCH if gpu else 1):
+        begin = time.perf_counter()
+        images.append(generator.synthesize(batch))
+        seconds.append(time.perf_counter() - begin)
+        told(len(batch))
+    timed = slice(1 if len(images) > 1 else 0, None)
+    return Drawn(
+        images=torch.cat(images),
+        images_per_second=sum(len(part) for part in images[timed]) / sum(seconds[timed]),
+        peak_gpu_bytes=torch.cuda.max_memory_allocated(latents.device) if gpu else None,
+    )
+
+
+def latent_statistics(generator: ImageGenerator, randomness: torch.Generator) -> LatentStatistics:
+    """Describe what a generator takes for valid latents."""
+    fitting = _LATENT_NUMBERS // generator.latent_dim
+    drawn = generator.sample_latents(min(_LATENT_DRAWS, max(_FEWEST_DRAWS, fitting)), randomness)
+    return LatentStatistics(
+        mean=float(drawn.mean()),
+        variance=float(drawn.var(0).mean()),
+        norm=float(drawn.norm(dim=1).mean()),
         median_squared_distance=median_squared_distance(drawn),
-        images_per_second=count / elapsed_s,
     )
 
 
@@ -70,10 +110,23 @@ def median_squared_distance(latents: Tensor) -> float:
     return float(torch.pdist(latents).square().median())
 
 
-def _write(images: Tensor, out: Path) -> None:
+def write_sheet(parts: list[Tensor], out: Path) -> int:
+    """Write images into one PNG file, each part below the one before, and tell its columns.
+
+    Parameters
+    ----------
+    parts : list[Tensor]
+        Images (count, 3, height, width) uint8 of one size; at least one part and image. The
+        first part decides on the number of columns, so that it is about square.
+    out : Path
+        File to write.
+    """
     # Imported here: it takes seconds, and is needed only to look at pictures.
     from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415
     from torchvision.utils import make_grid  # noqa: PLC0415
 
-    columns = max(1, round(len(images) ** 0.5))
-    to_pil_image(make_grid(images, nrow=columns)).save(out, format="PNG")
+    columns = max(1, round(math.sqrt(len(parts[0]))))
+    # A row that is not full is filled up with black images.
+    full = [functional.pad(part, (0, 0) * 3 + (0, -len(part) % columns)) for part in parts]
+    to_pil_image(make_grid(torch.cat(full), nrow=columns)).save(out, format="PNG")
+    return columns

@@ -80,6 +80,8 @@ class Run:
         sources.check(self._settings.data)
         generators.check(self._settings.generator)
         self._half = self._build_half(config)
+        # Saved as resolved, so that a run's folder says what it was played with.
+        config = {**config, **self._half.resolved()}
         self._folder = RunFolder(Path(self._settings.runs_dir), self._name())
         self._compare_dir = self._folder.beside(self._settings.compare_with)
         self._checkpoints = Checkpoints(self._folder.checkpoints)

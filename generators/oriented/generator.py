@@ -5,11 +5,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from generators.latents import check_latents
 from generators.oriented.mapping import Mapping
 from generators.oriented.settings import OrientedSettings
 from generators.oriented.synthesis import Synthesis
 from strategies.common import seeds
-from strategies.common.errors import GeneratorError
 
 
 @final
@@ -62,6 +62,11 @@ class OrientedGenerator:
         """False: w comes from a mapping network."""
         return False
 
+    @property
+    def family(self) -> str:
+        """``"oriented"``."""
+        return "oriented"
+
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw latents w.
 
@@ -103,7 +108,7 @@ class OrientedGenerator:
         GeneratorError
             If the latents have another shape or are not finite.
         """
-        self._check(latents)
+        check_latents("oriented", latents, self.latent_dim)
         images = torch.empty(len(latents), *self.image_shape, dtype=torch.uint8)
         # Tensor cores would round to ten bits what the CPU computes with 23.
         with torch.backends.cudnn.flags(
@@ -112,15 +117,3 @@ class OrientedGenerator:
             for image, latent in zip(images, latents.to(self._device, torch.float32), strict=True):
                 image.copy_(self._synthesis(latent).add(1).mul(127.5).round())
         return images
-
-    def _check(self, latents: Tensor) -> None:
-        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
-            raise GeneratorError(
-                f"generator oriented: expected latents (count, {self.latent_dim}), "
-                f"got {tuple(latents.shape)}"
-            )
-        if not bool(torch.isfinite(latents).all()):
-            raise GeneratorError(
-                "generator oriented: expected finite latents, got NaN or infinity; "
-                "what made them did not converge: lower its learning rate"
-            )

@@ -154,6 +154,10 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
             Naming payload, field, expected and got; the client then counts as failed.
         """
 
+    def resolved(self) -> Mapping[str, float | str]:
+        """Return what settings left at ``"auto"`` came to, by their names in the config."""
+        return {}
+
     @abstractmethod
     def aggregate(
         self, state: State, round_number: int, uplinks: Mapping[int, Uplink]

@@ -45,7 +45,8 @@ class RunSettings(Settings):
     method : str
         Name in ``strategies/methods.py``.
     generator : str
-        What the server draws with: ``"oriented"``; used by methods that need a generator.
+        What the server draws with, by methods that need a generator: ``oriented``,
+        ``stylegan:<file>``, ``diffusers:<folder or hub id>`` or ``noise``.
     models : str
         Model names, comma separated, dealt to partitions in turn.
     feature_dim : int

@@ -24,6 +24,7 @@ L_MMD                                        ``discrepancy.mmd``
 L_MSE and domain alignment (step 3)          ``alignment.align``
 latent centroids                             ``alignment.latent_centroids``
 image-vector pairs (steps 4 and 5)           ``server.FedKTLServer.aggregate``
+mu, lambda, eta_S by generator               ``automatic.automatic``
 ===========================================  =============================================
 
 Where this differs from the reference code:
@@ -32,11 +33,20 @@ Where this differs from the reference code:
   set it to the means of F's outputs has no effect on the table, which then starts as
   Gaussian noise and is what clients receive. Here, as in the paper, centroids are those
   means, and the table is only their stand-in between two writes.
+* **Statistics.** Centroids are computed with batch normalisation set to the statistics of
+  the round's prototypes, as in training; with the code's running averages, the centroids of
+  few clients end up far from every valid latent (``centroid-statistics``).
 * **Absent classes.** The code ships a pair for every class, though the vector of a class
   that no one uploaded is noise or was made by an older F. Here such a class has no pair.
 * **Bandwidths.** The fixed set of L_MMD leaves no gradient at the width of a diffusion
   model's noise; other generators than StyleGAN get the median heuristic
   (``mmd-bandwidths``).
+* **Noise as latents.** Means of aligned prototypes are shorter than the noise that a
+  diffusion model was trained on; ``project-centroids`` scales them to its length, sqrt(H).
+* **Images per class.** One, from the centroid; ``images-per-class`` draws more from vectors
+  near it (``variations.py``). Every image is sent with the vector it was drawn from.
+* **No generator.** With ``transfer-weight=0`` the server draws and sends nothing, and clients
+  learn by L_A alone: what is left of FedKTL without what it transfers.
 * **Angles.** cos(theta + m) comes from the sum formula: the arc cosine gives NaN where
   rounding pushes a cosine past 1. The margin still bends back past 180 degrees, unless
   ``monotone-margin`` is on.

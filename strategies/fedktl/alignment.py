@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from strategies.common.errors import ModelError
 from strategies.common.samples import shuffled_batches
-from strategies.fedktl.discrepancy import Bandwidths, mmd
-from strategies.fedktl.settings import FedKTLSettings
+from strategies.fedktl.automatic import Automatic
+from strategies.fedktl.discrepancy import mmd
+from strategies.fedktl.settings import FedKTLSettings, Statistics
 from strategies.fedktl.transformer import FeatureTransformer
 
 _MAX_NORM = 100.0
@@ -57,12 +58,25 @@ class AlignmentLosses:
 
 
 @torch.no_grad()
-def latent_centroids(transformer: FeatureTransformer, uploaded: Uploaded) -> Tensor:
+def latent_centroids(
+    transformer: FeatureTransformer, uploaded: Uploaded, statistics: Statistics
+) -> Tensor:
     """Return the mean vector of each present class: (present, latent).
 
     Every client's prototype of a class weighs the same. The transformer is left in
     evaluation mode.
+
+    Parameters
+    ----------
+    transformer : FeatureTransformer
+        Its weights are not changed.
+    uploaded : Uploaded
+        The round's prototypes.
+    statistics : {"round", "running"}
+        Whether batch normalisation takes the statistics of these prototypes first.
     """
+    if statistics == "round":
+        transformer.measure(uploaded.means)
     transformer.eval()
     members = functional.one_hot(uploaded.rows, len(uploaded.classes)).T.float()
     means = members / members.sum(1, keepdim=True)
@@ -76,7 +90,7 @@ def align(
     uploaded: Uploaded,
     sample_latents: Callable[[int, torch.Generator], Tensor],
     settings: FedKTLSettings,
-    bandwidths: Bandwidths,
+    chosen: Automatic,
     generator: torch.Generator,
 ) -> AlignmentLosses:
     """Train the transformer to send prototypes to valid latents, class by class.
@@ -91,11 +105,11 @@ def align(
     uploaded : Uploaded
         The round's prototypes, at least one.
     sample_latents : Callable[[int, torch.Generator], Tensor]
-        Draws valid latents (count, latent) on the transformer's device.
+        Draws valid latents (count, latent) on the transformer's device, anew for each step.
     settings : FedKTLSettings
-        Epochs, batch size, step size and weight of the centroid loss.
-    bandwidths : Bandwidths
-        Kernel of the distribution loss.
+        Epochs, batch size and statistics of the centroids.
+    chosen : Automatic
+        Step size, weight of the centroid loss and kernel of the distribution loss.
     generator : torch.Generator
         CPU generator of the batches' order and of the latents.
 
@@ -104,8 +118,8 @@ def align(
     ModelError
         If a loss is no longer finite.
     """
-    table = nn.Parameter(latent_centroids(transformer, uploaded))
-    optimiser = torch.optim.Adam([*transformer.parameters(), table], settings.server_learning_rate)
+    table = nn.Parameter(latent_centroids(transformer, uploaded, settings.centroid_statistics))
+    optimiser = torch.optim.Adam([*transformer.parameters(), table], chosen.server_learning_rate)
     history: list[tuple[float, float]] = []
     for epoch in range(settings.server_epochs):
         batches = []
@@ -113,13 +127,13 @@ def align(
             # Batch normalisation cannot train on one row; a lone prototype uses what it
             # learnt before.
             transformer.train(mode=len(index) > 1)
-            chosen = index.to(uploaded.rows.device)
-            vectors = transformer(uploaded.means[chosen])
+            picked = index.to(uploaded.rows.device)
+            vectors = transformer(uploaded.means[picked])
             latents = sample_latents(len(index), generator)
-            distribution = mmd(vectors, latents, bandwidths)
-            centroid = functional.mse_loss(vectors, table[uploaded.rows[chosen]])
+            distribution = mmd(vectors, latents, chosen.bandwidths)
+            centroid = functional.mse_loss(vectors, table[uploaded.rows[picked]])
             optimiser.zero_grad(set_to_none=True)
-            (distribution + settings.alignment_weight * centroid).backward()  # type: ignore[no-untyped-call]
+            (distribution + chosen.alignment_weight * centroid).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(transformer.parameters(), _MAX_NORM)
             nn.utils.clip_grad_norm_([table], _MAX_NORM)
             optimiser.step()
@@ -128,14 +142,14 @@ def align(
             first, second = torch.stack(batches).mean(0).tolist()
             history.append((first, second))
     losses = AlignmentLosses(*history[0], *history[-1])
-    _refuse_divergence(losses, settings)
+    _refuse_divergence(losses, chosen.server_learning_rate)
     return losses
 
 
-def _refuse_divergence(losses: AlignmentLosses, settings: FedKTLSettings) -> None:
+def _refuse_divergence(losses: AlignmentLosses, learning_rate: float) -> None:
     if not torch.isfinite(torch.tensor([losses.last_mmd, losses.last_mse])).all():
         raise ModelError(
             f"fedktl: the feature transformer diverged: expected finite losses, got "
             f"mmd={losses.last_mmd} and mse={losses.last_mse} with "
-            f"server-learning-rate={settings.server_learning_rate}; lower it"
+            f"server-learning-rate={learning_rate}; lower it"
         )

@@ -15,6 +15,7 @@ from strategies.common.samples import normalise, shuffled_batches
 from strategies.common.training import evaluate_scores, score_batches, train_epochs
 from strategies.common.wire import Payload
 from strategies.fedktl.arcface import arcface_loss
+from strategies.fedktl.automatic import transfer_weight
 from strategies.fedktl.etf import simplex_etf
 from strategies.fedktl.prototypes import class_prototypes
 from strategies.fedktl.settings import FedKTLSettings
@@ -77,6 +78,7 @@ class FedKTLClient(ClientHalf[FedKTLState, ImageVectorPairs, Prototypes]):
         """
         settings = self._settings
         directions = _directions(device)
+        weight = transfer_weight(settings, device.settings.generator)
         groups: list[list[nn.Module]] = [[state.model.body, state.projection]]
         transfer: _Transfer | None = None
         if downlink is not None and len(downlink.labels):
@@ -94,7 +96,7 @@ class FedKTLClient(ClientHalf[FedKTLState, ImageVectorPairs, Prototypes]):
             if transfer is None:
                 return {"total": arcface, "arcface": arcface}
             distance = transfer.loss()
-            total = arcface + settings.transfer_weight * distance
+            total = arcface + weight * distance
             return {"total": total, "arcface": arcface, "transfer": distance}
 
         means = train_epochs(device, groups, losses, max_norm=_MAX_NORM)

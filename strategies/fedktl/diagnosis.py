@@ -37,7 +37,8 @@ class Diagnosis:
         last epoch. ``mmd_reference``: what one valid latent per class would score.
         ``centroid_norm``, ``latent_norm``: mean lengths of the centroids and of valid
         latents. ``centroid_separation``, ``latent_separation``: mean distances between two
-        of them. ``classes``: number of centroids.
+        of them. ``classes``: number of centroids. ``aligned_norm``: mean length of the
+        centroids before projection, where that is on.
     notes : tuple[str, ...]
         One sentence for each thing that is wrong.
     """
@@ -47,7 +48,13 @@ class Diagnosis:
 
 
 def diagnose(
-    losses: AlignmentLosses, centroids: Tensor, latents: Tensor, kind: Bandwidths, batch: int
+    losses: AlignmentLosses,
+    centroids: Tensor,
+    latents: Tensor,
+    kind: Bandwidths,
+    batch: int,
+    *,
+    projected: Tensor | None = None,
 ) -> Diagnosis:
     """Compare the centroids with valid latents.
 
@@ -56,15 +63,18 @@ def diagnose(
     losses : AlignmentLosses
         Of this round.
     centroids : Tensor
-        (classes, latent).
+        (classes, latent) as the transformer made them.
     latents : Tensor
         (count, latent) valid latents, at least two.
     kind : Bandwidths
         Kernel that was trained with.
     batch : int
         Prototypes per step.
+    projected : Tensor | None
+        (classes, latent) the centroids after projection; ``None`` where there is none.
     """
     classes = len(centroids)
+    drawn = centroids if projected is None else projected
     kernel = mean_kernel(latents, kind)
     numbers = {
         "mmd_first": losses.first_mmd,
@@ -73,12 +83,14 @@ def diagnose(
         "mse_last": losses.last_mse,
         # The bias of the statistic: a point is paired with itself once in so many pairs.
         "mmd_reference": (1 / classes + 1 / batch) * (4 - kernel),
-        "centroid_norm": centroids.norm(dim=1).mean().item(),
+        "centroid_norm": drawn.norm(dim=1).mean().item(),
         "latent_norm": latents.norm(dim=1).mean().item(),
-        "centroid_separation": _separation(centroids),
+        "centroid_separation": _separation(drawn),
         "latent_separation": _separation(latents),
         "classes": float(classes),
     }
+    if projected is not None:
+        numbers["aligned_norm"] = centroids.norm(dim=1).mean().item()
     return Diagnosis(numbers, _notes(numbers, kernel, kind))
 
 

@@ -16,12 +16,13 @@ from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
 from strategies.fedktl.alignment import Uploaded, align, latent_centroids
+from strategies.fedktl.automatic import automatic
 from strategies.fedktl.diagnosis import COMPARED_LATENTS, Diagnosis, diagnose
-from strategies.fedktl.discrepancy import Bandwidths
 from strategies.fedktl.etf import check_num_classes
 from strategies.fedktl.images import fit
 from strategies.fedktl.settings import FedKTLSettings
 from strategies.fedktl.transformer import FeatureTransformer
+from strategies.fedktl.variations import class_latents, project
 from strategies.fedktl.wire import ImageVectorPairs, Prototypes
 
 # Unit vectors that travelled as float16 are off by a thousandth.
@@ -41,7 +42,7 @@ class FedKTLServerState:
         (3,) int64; channels, height and width of the clients' inputs.
     images, vectors, labels : Tensor | None
         The last round's pairs as in ``wire.ImageVectorPairs``; ``None`` before the first
-        round and after one without uploads.
+        round, after one without uploads, and always where the transfer weight is 0.
     """
 
     transformer: FeatureTransformer
@@ -53,7 +54,7 @@ class FedKTLServerState:
 
 @final
 class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
-    """Draws one image per class that was uploaded.
+    """Draws images of the classes that were uploaded.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
     run : RunSettings
         Seed, device and name of the generator.
     generator : ImageGenerator
-        Draws the images; only used for inference.
+        Draws the images; only used for inference. One that calls its ``family``
+        ``"stylegan-xl"`` gets what the authors use with StyleGAN-XL.
     """
 
     uplink: ClassVar[type[Payload] | None] = Prototypes
@@ -75,7 +77,17 @@ class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
         self._run = run
         self._generator = generator
         self._device = torch_device(run.server_device)
+        self._chosen = automatic(
+            settings,
+            run.generator,
+            family=generator.family,
+            gaussian_latents=generator.gaussian_latents,
+        )
         self._last: ImageVectorPairs | None = None
+
+    def resolved(self) -> Mapping[str, float | str]:
+        """Return what the settings left at ``"auto"`` came to, by their names in the config."""
+        return self._chosen.settings()
 
     def start(self, task: Task) -> FedKTLServerState:
         """Return a fresh transformer and no pairs.
@@ -130,7 +142,8 @@ class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
 
         Only classes with a prototype in this round get a pair: a vector that was made by an
         older transformer, or by none, says nothing of a class. Without any prototype the
-        transformer stays as it is and nothing is sent next round.
+        transformer stays as it is and nothing is sent next round. With a transfer weight
+        of 0 that is so in every round, since clients would not look at what is drawn.
 
         Raises
         ------
@@ -140,39 +153,54 @@ class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
             If the generator cannot draw.
         """
         uploaded = self._gather(uplinks)
+        if not self._chosen.transfer_weight:
+            return Aggregated({"classes": float(len(uploaded.classes) if uploaded else 0)})
         if uploaded is None:
             state.images = state.vectors = state.labels = None
             note = "no prototypes arrived: no images next round, clients then learn alone"
             return Aggregated({"classes": 0.0}, (note,))
         randomness = seeds.generator(self._run.seed, "alignment", round_number=round_number)
         centroids, diagnosis = self._align(state.transformer, uploaded, randomness)
-        pictures = self._draw(state, centroids, uploaded.classes.tolist())
+        pictures = self._draw(state, centroids, uploaded.classes.tolist(), round_number)
         return Aggregated(diagnosis.numbers, diagnosis.notes, pictures)
 
     def _align(
         self, transformer: FeatureTransformer, uploaded: Uploaded, randomness: torch.Generator
     ) -> tuple[Tensor, Diagnosis]:
         """Train the transformer and return the latent centroids (present, latent)."""
-        bandwidths = self._bandwidths()
+        chosen = self._chosen
         losses = align(
-            transformer, uploaded, self._sample_latents, self._settings, bandwidths, randomness
+            transformer, uploaded, self._sample_latents, self._settings, chosen, randomness
         )
-        centroids = latent_centroids(transformer, uploaded)
+        centroids = latent_centroids(transformer, uploaded, self._settings.centroid_statistics)
+        projected = project(centroids) if chosen.project_centroids else None
         valid = self._sample_latents(COMPARED_LATENTS, randomness)
         batch = min(len(uploaded.rows), self._settings.server_batch_size)
-        return centroids, diagnose(losses, centroids, valid, bandwidths, batch)
+        diagnosis = diagnose(
+            losses, centroids, valid, chosen.bandwidths, batch, projected=projected
+        )
+        return centroids if projected is None else projected, diagnosis
 
     def _draw(
-        self, state: FedKTLServerState, centroids: Tensor, classes: list[int]
+        self, state: FedKTLServerState, centroids: Tensor, classes: list[int], round_number: int
     ) -> tuple[Picture, ...]:
-        """Set the next pairs, and return their images at the generator's own size."""
-        pictures = self._generator.synthesize(centroids).cpu()
+        """Set the next pairs, and return the centroids' images at the generator's own size."""
+        per_class = self._settings.images_per_class
+        vectors = class_latents(
+            centroids,
+            per_class,
+            self._sample_latents,
+            seeds.generator(self._run.seed, "variations", round_number=round_number),
+            projected=self._chosen.project_centroids,
+        )
+        pictures = self._generator.synthesize(vectors).cpu()
         channels, height, width = state.image_shape.tolist()
         state.images = fit(pictures, channels, height, width)
-        state.vectors, state.labels = centroids.cpu(), torch.tensor(classes)
+        state.vectors = vectors.cpu()
+        state.labels = torch.tensor(classes).repeat_interleave(per_class)
         return tuple(
             Picture(f"class-{label}", picture)
-            for label, picture in zip(classes, pictures, strict=True)
+            for label, picture in zip(classes, pictures[::per_class], strict=True)
         )
 
     def _gather(self, uplinks: Mapping[int, Prototypes]) -> Uploaded | None:
@@ -184,12 +212,6 @@ class FedKTLServer(ServerHalf[FedKTLServerState, ImageVectorPairs, Prototypes]):
         labels = torch.cat([uplink.labels for uplink in ordered]).to(self._device)
         classes, rows = torch.unique(labels, return_inverse=True)
         return Uploaded(means, classes, rows)
-
-    def _bandwidths(self) -> Bandwidths:
-        chosen = self._settings.mmd_bandwidths
-        if chosen != "auto":
-            return chosen
-        return "stylegan" if self._run.generator.startswith("stylegan") else "median"
 
     def _sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
         return self._generator.sample_latents(count, generator).to(self._device)

@@ -1,21 +1,56 @@
 """Settings of FedKTL: the table ``fedktl``."""
 
-from typing import Literal, final
+import math
+from collections.abc import Callable
+from typing import Annotated, Literal, final
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from strategies.common.settings import Settings
+
+# A device bounds what it is willing to receive.
+MAX_IMAGES_PER_CLASS = 32
+
+Auto = Literal["auto"]
+Statistics = Literal["round", "running"]
+
+
+def _auto_or_number(allowed: Callable[[float], bool], described: str) -> PlainValidator:
+    # A union's own check would report one setting twice, under names that no one has given.
+    def check(value: object) -> float | Auto:
+        if value == "auto":
+            return "auto"
+        # Booleans are integers to Python.
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            number = float(value)
+            if math.isfinite(number) and allowed(number):
+                return number
+        raise PydanticCustomError("auto_or_number", f"Input should be 'auto' or {described}")
+
+    return PlainValidator(check)
+
+
+_AutoOrWeight = Annotated[
+    float | Auto, _auto_or_number(lambda value: value >= 0, "a number of at least 0")
+]
+_AutoOrRate = Annotated[
+    float | Auto, _auto_or_number(lambda value: value > 0, "a number greater than 0")
+]
 
 
 @final
 class FedKTLSettings(Settings):
     """How clients learn and how the server aligns; letters are the paper's.
 
+    ``"auto"`` takes what the authors use with the run's generator (``automatic.py``).
+
     Attributes
     ----------
-    transfer_weight : float
-        Weight of the transfer loss beside the classification loss (mu); the authors use 50
-        with StyleGAN and 100 with Stable Diffusion.
+    transfer_weight : float | str
+        Weight of the transfer loss beside the classification loss (mu), or ``"auto"``: 100
+        with a diffusion model, 50 with all others. 0 is FedKTL without a generator: the
+        server trains no transformer, draws nothing and sends nothing.
     margin : float
         Angle in radians that ArcFace adds between a sample and its own class (m).
     scale : float
@@ -29,13 +64,13 @@ class FedKTLSettings(Settings):
     reset_transfer_head : bool
         Start the transfer head (h') from the same weights in every round, as the reference
         code does; otherwise each client keeps its own.
-    alignment_weight : float
+    alignment_weight : float | str
         Weight of the server's loss towards the class centroids beside the distribution
-        loss (lambda); the authors use 1 with StyleGAN-XL, 0.1 with StyleGAN3 and 0.01 with
-        Stable Diffusion.
-    server_learning_rate : float
-        Step size of the server's Adam (eta_S); the authors use 0.01 with StyleGAN and 0.1
-        with Stable Diffusion.
+        loss (lambda), or ``"auto"``: 0.1 with StyleGAN, 0.01 with a diffusion model, 1 with
+        StyleGAN-XL and all others.
+    server_learning_rate : float | str
+        Step size of the server's Adam (eta_S), or ``"auto"``: 0.1 with a diffusion model,
+        0.01 with all others.
     server_epochs : int
         Passes over a round's prototypes (E_S).
     server_batch_size : int
@@ -45,16 +80,32 @@ class FedKTLSettings(Settings):
         for W of StyleGAN; ``"median"`` follows the median distance between latents and
         works at any width; ``"auto"`` takes the first for StyleGAN and the second for all
         other generators.
+    centroid_statistics : str
+        What the transformer's batch normalisation uses when centroids are computed:
+        ``"round"`` the statistics of all prototypes of the round, as in training;
+        ``"running"`` the running averages, as the reference code does. Prototypes of few
+        clients are so alike, and change so much between rounds, that averages lag far
+        behind and centroids end up tens of times too long.
+    project_centroids : str
+        Scale latent centroids to the length sqrt(H), which noise of H components has,
+        before images are drawn from them and before they are sent: ``"on"``, ``"off"``, or
+        ``"auto"`` for generators whose latents are noise.
+    images_per_class : int
+        Images drawn from each class: the first from its centroid, the others from vectors
+        close to it (``variations.py``).
     """
 
-    transfer_weight: float = Field(ge=0)
+    transfer_weight: _AutoOrWeight
     margin: float = Field(ge=0, le=1.5)
     scale: float = Field(gt=0)
     monotone_margin: bool
     freeze_batch_norm: bool
     reset_transfer_head: bool
-    alignment_weight: float = Field(ge=0)
-    server_learning_rate: float = Field(gt=0)
+    alignment_weight: _AutoOrWeight
+    server_learning_rate: _AutoOrRate
     server_epochs: int = Field(ge=1)
     server_batch_size: int = Field(ge=2)
     mmd_bandwidths: Literal["auto", "stylegan", "median"]
+    centroid_statistics: Statistics
+    project_centroids: Literal["auto", "on", "off"]
+    images_per_class: int = Field(ge=1, le=MAX_IMAGES_PER_CLASS)

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
 
@@ -31,3 +32,21 @@ class FeatureTransformer(nn.Module):
         """Map prototypes (batch, class) to latent vectors (batch, latent)."""
         vectors: Tensor = self.layers(prototypes)
         return vectors
+
+    @torch.no_grad()
+    def measure(self, prototypes: Tensor) -> None:
+        """Normalise, in evaluation mode, by the statistics of these prototypes.
+
+        The result for them is then what training mode gives with all of them in one batch.
+        A lone prototype has no spread to be measured and changes nothing.
+
+        Parameters
+        ----------
+        prototypes : Tensor
+            (prototypes, class).
+        """
+        if len(prototypes) < 2:
+            return
+        first, norm = self.layers[0], self.layers[1]
+        spread, mean = torch.var_mean(first(prototypes), dim=0, correction=0)
+        norm.load_state_dict({"running_mean": mean, "running_var": spread}, strict=False)

@@ -1,7 +1,7 @@
 """What FedKTL's halves send each other.
 
-Sizes are for float32; C stands for classes of the task, ``p`` for classes present in the
-message, H for the width of a latent vector.
+Sizes are for float32; C stands for classes of the task, ``p`` for rows of the message, H for
+the width of a latent vector.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from strategies.common.task import Task
 from strategies.common.wire import Payload, Sizes, labels, tensor
+from strategies.fedktl.settings import MAX_IMAGES_PER_CLASS
 
 # Only the server knows the generator; a device bounds what it is willing to receive. The
 # widest noise of today's diffusion models, 16 x 128 x 128, just fits.
@@ -50,7 +51,7 @@ class Prototypes(Payload):
 @final
 @dataclass(frozen=True)
 class ImageVectorPairs(Payload):
-    """One image and latent vector per class (D_I), from server to every device.
+    """Images with their latent vectors, class by class (D_I), from server to every device.
 
     It takes ``p(4H + channels * height * width + 8)`` bytes and a header, and tells each
     device which classes anyone uploaded in the round before, and a function of the mean of
@@ -61,10 +62,11 @@ class ImageVectorPairs(Payload):
     images : Tensor
         (pairs, channels, height, width) uint8 at the clients' size.
     vectors : Tensor
-        (pairs, latent) float; the latent centroid that each image was drawn from.
+        (pairs, latent) float; what each image was drawn from: the latent centroid for a
+        class's first image, a vector close to it for others.
     labels : Tensor
-        (pairs,) int64; class of each pair. Training does not read it: the vector is the
-        target.
+        (pairs,) int64; class of each pair, once for each of its images. Training does not
+        read it: the vector is the target.
     """
 
     schema: ClassVar[str] = "fedktl.pairs"
@@ -72,11 +74,12 @@ class ImageVectorPairs(Payload):
 
     images: Tensor = tensor("uint8", "pairs", "channels", "height", "width")
     vectors: Tensor = tensor("float", "pairs", "latent")
-    labels: Tensor = labels("pairs")
+    labels: Tensor = labels("pairs", unique=False)
 
     @staticmethod
     def sizes(task: Task) -> Sizes:
-        """Return one pair per class at most, at the task's image size."""
+        """Return the most images a class may have, at the task's image size."""
         exact = {"channels": task.channels, "height": task.height, "width": task.width}
-        at_most = {"pairs": task.num_classes, "latent": MAX_LATENT_DIM}
+        pairs = task.num_classes * MAX_IMAGES_PER_CLASS
+        at_most = {"pairs": pairs, "latent": MAX_LATENT_DIM}
         return Sizes(task.num_classes, exact, at_most)

@@ -20,11 +20,14 @@ class FakeGenerator:
         Height and width of a picture.
     gaussian_latents : bool
         Latents are unit-variance noise in either case.
+    family : str
+        What it claims to be.
     """
 
     latent_dim: int = 8
     side: int = 16
     gaussian_latents: bool = False
+    family: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -10,9 +10,12 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.fedktl.alignment import AlignmentLosses, Uploaded, align, latent_centroids
+from strategies.fedktl.automatic import Automatic, automatic
+from strategies.fedktl.discrepancy import mmd
 from strategies.fedktl.etf import simplex_etf
-from strategies.fedktl.settings import FedKTLSettings
+from strategies.fedktl.settings import FedKTLSettings, Statistics
 from strategies.fedktl.transformer import FeatureTransformer
+from strategies.fedktl.variations import project
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 MakeSettings = Callable[..., FedKTLSettings]
@@ -21,9 +24,9 @@ LATENT = 8
 GENERATOR = FakeGenerator(LATENT)
 
 
-def transformer(num_classes: int) -> FeatureTransformer:
+def transformer(num_classes: int, latent: int = LATENT) -> FeatureTransformer:
     with seeds.seeded(0):
-        return FeatureTransformer(num_classes, LATENT)
+        return FeatureTransformer(num_classes, latent)
 
 
 def prototypes(num_classes: int, clients: int) -> Uploaded:
@@ -40,7 +43,12 @@ def run(
     settings: FedKTLSettings,
     sample: Callable[[int, torch.Generator], Tensor] = GENERATOR.sample_latents,
 ) -> AlignmentLosses:
-    return align(network, uploaded, sample, settings, "median", seeds.generator(0, "alignment"))
+    generator = seeds.generator(0, "alignment")
+    return align(network, uploaded, sample, settings, chosen(settings), generator)
+
+
+def chosen(settings: FedKTLSettings) -> Automatic:
+    return automatic(settings, "oriented", family="", gaussian_latents=False)
 
 
 def test_centroids_by_hand() -> None:
@@ -50,11 +58,52 @@ def test_centroids_by_hand() -> None:
     uploaded = Uploaded(means, torch.tensor([4, 7]), torch.tensor([0, 1, 0]))
     vectors = network(means).detach()
 
-    centroids = latent_centroids(network.train(), uploaded)
+    centroids = latent_centroids(network.train(), uploaded, "running")
 
     torch.testing.assert_close(centroids[0], (vectors[0] + vectors[2]) / 2)
     torch.testing.assert_close(centroids[1], vectors[1])
     assert not centroids.requires_grad
+
+
+def test_centroids_see_the_prototypes_as_training_does() -> None:
+    network, uploaded = transformer(6), prototypes(6, clients=1)
+    # All prototypes in one batch, one for each class: a centroid is what training maps it to.
+    expected = network.train()(uploaded.means).detach()
+
+    centroids = latent_centroids(network, uploaded, "round")
+
+    torch.testing.assert_close(centroids, expected)
+    assert not network.training
+
+
+@pytest.mark.parametrize(("statistics", "longest"), [("round", 1.5), ("running", 1e6)])
+def test_prototypes_of_one_client_stay_near_valid_latents(
+    fedktl_settings: MakeSettings, statistics: Statistics, longest: float
+) -> None:
+    """An untrained client's prototypes are nearly one vector, and in the next round another."""
+    network = transformer(10)
+    settings = fedktl_settings(centroid_statistics=statistics)
+    lengths = []
+    for round_number in (1, 2):
+        generator = seeds.generator(0, "client", round_number=round_number)
+        common = torch.randn(10, generator=generator)
+        spread = 0.02 * torch.randn(10, 10, generator=generator)
+        means = torch.nn.functional.normalize(common + spread, dim=1)
+        uploaded = Uploaded(means, torch.arange(10), torch.arange(10))
+        run(network, uploaded, settings)
+        centroids = latent_centroids(network, uploaded, statistics)
+        lengths.append(centroids.norm(dim=1).mean().item() / LATENT**0.5)
+
+    assert max(lengths) < longest
+    assert (max(lengths) > 3) == (statistics == "running")
+
+
+def test_a_lone_prototype_keeps_the_statistics_of_before() -> None:
+    network = transformer(3)
+    before = deepcopy(network.state_dict())
+    latent_centroids(network, Uploaded(torch.eye(3)[:1], torch.arange(1), torch.arange(1)), "round")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
 
 
 def test_alignment_comes_near_valid_latents(fedktl_settings: MakeSettings) -> None:
@@ -63,7 +112,7 @@ def test_alignment_comes_near_valid_latents(fedktl_settings: MakeSettings) -> No
     losses = run(network, uploaded, fedktl_settings())
 
     assert losses.last_mmd < 0.5 * losses.first_mmd
-    length = latent_centroids(network, uploaded).norm(dim=1).mean().item()
+    length = latent_centroids(network, uploaded, "round").norm(dim=1).mean().item()
     assert length == pytest.approx(LATENT**0.5, rel=0.35)
 
 
@@ -72,7 +121,7 @@ def test_centroid_loss_gathers_the_prototypes_of_a_class(fedktl_settings: MakeSe
     for weight in (0.0, 10.0):
         network, uploaded = transformer(5), prototypes(5, clients=4)
         run(network, uploaded, fedktl_settings(alignment_weight=weight, server_epochs=60))
-        centroids = latent_centroids(network, uploaded)
+        centroids = latent_centroids(network, uploaded, "round")
         vectors = network(uploaded.means).detach()
         spreads.append((vectors - centroids[uploaded.rows]).square().mean().item())
 
@@ -118,12 +167,12 @@ def test_a_lone_prototype_is_normalised_by_running_statistics(
     after = network.state_dict()
     assert torch.equal(after["layers.1.running_mean"], before["layers.1.running_mean"])
     assert not torch.equal(after["layers.3.weight"], before["layers.3.weight"])
-    assert torch.isfinite(latent_centroids(network, uploaded)).all()
+    assert torch.isfinite(latent_centroids(network, uploaded, "round")).all()
 
 
 def test_a_step_is_clipped_adam_on_both_losses(fedktl_settings: MakeSettings) -> None:
     """One epoch of one batch, against the same step written out."""
-    settings = fedktl_settings(server_epochs=1, alignment_weight=0.5)
+    settings = fedktl_settings(server_epochs=1, alignment_weight=0.5, centroid_statistics="running")
     network, uploaded = transformer(4), prototypes(4, clients=2)
     expected = transformer(4)
     expected.eval()
@@ -142,7 +191,7 @@ def test_a_step_is_clipped_adam_on_both_losses(fedktl_settings: MakeSettings) ->
     assert isinstance(kernel, Tensor)
     loss = kernel[:8, :8].mean() + kernel[8:, 8:].mean() - 2 * kernel[:8, 8:].mean()
     loss = loss + 0.5 * (vectors - table[uploaded.rows[order]]).square().mean()
-    optimiser = torch.optim.Adam(expected.parameters(), settings.server_learning_rate)
+    optimiser = torch.optim.Adam(expected.parameters(), 0.01)
     loss.backward()
     optimiser.step()
 
@@ -171,3 +220,28 @@ def test_divergence_is_named(fedktl_settings: MakeSettings) -> None:
 
     with pytest.raises(ModelError, match=r"diverged.*server-learning-rate=0\.01; lower it"):
         run(transformer(3), prototypes(3, clients=2), fedktl_settings(server_epochs=2), broken)
+
+
+def test_alignment_reaches_the_noise_of_a_diffusion_model(fedktl_settings: MakeSettings) -> None:
+    """At H = 16,384, with what is automatic for diffusers, in a fifth of the epochs."""
+    width = 16_384
+    settings = fedktl_settings(server_epochs=20)
+    diffusion = automatic(settings, "diffusers:folder", family="", gaussian_latents=True)
+    network, uploaded = transformer(10, width), prototypes(10, clients=2)
+    noise = FakeGenerator(width).sample_latents
+    before = latent_centroids(network, uploaded, "round").norm(dim=1)
+    vectors = network(uploaded.means)
+    mmd(vectors, noise(20, seeds.generator(1, "noise")), diffusion.bandwidths).backward()
+    last = network.layers[3]
+    assert isinstance(last, torch.nn.Linear)
+    assert last.weight.grad is not None
+    assert last.weight.grad.norm().item() > 1e-3
+
+    generator = seeds.generator(0, "alignment")
+    losses = align(network, uploaded, noise, settings, diffusion, generator)
+
+    after = latent_centroids(network, uploaded, "round")
+    assert losses.last_mmd < 0.5 * losses.first_mmd
+    assert before.mean().item() < 0.5 * width**0.5
+    assert after.norm(dim=1).mean().item() > 0.7 * width**0.5
+    torch.testing.assert_close(project(after).norm(dim=1), torch.full((10,), 128.0))

@@ -82,6 +82,17 @@ def test_total_is_arcface_and_weighted_transfer(
     assert losses["transfer"] > 0.1
 
 
+def test_the_weight_follows_the_generators_name(
+    run_settings: MakeRun, fedktl_settings: MakeSettings
+) -> None:
+    device = make_device(run_settings(learning_rate=0.001, generator="diffusers:folder"))
+    half = FedKTLClient(fedktl_settings())
+
+    losses = half.train(device, half.start(device), make_pairs()).losses
+
+    assert losses["total"] == pytest.approx(losses["arcface"] + 100 * losses["transfer"], rel=1e-5)
+
+
 def test_one_step_against_the_formulas(
     run_settings: MakeRun, fedktl_settings: MakeSettings
 ) -> None:

@@ -15,10 +15,13 @@ def noise(count: int, width: int, seed: int) -> torch.Tensor:
 
 
 def judge(
-    centroids: torch.Tensor, losses: AlignmentLosses = LEARNT, kind: Bandwidths = "median"
+    centroids: torch.Tensor,
+    losses: AlignmentLosses = LEARNT,
+    kind: Bandwidths = "median",
+    projected: torch.Tensor | None = None,
 ) -> Diagnosis:
     latents = noise(COMPARED_LATENTS, centroids.shape[1], seed=9)
-    return diagnose(losses, centroids, latents, kind, batch=50)
+    return diagnose(losses, centroids, latents, kind, batch=50, projected=projected)
 
 
 def test_centroids_like_valid_latents_need_no_word() -> None:
@@ -98,3 +101,16 @@ def test_one_class_alone_has_no_separation_to_miss() -> None:
 
     assert diagnosis.numbers["centroid_separation"] == 0
     assert diagnosis.notes == ()
+
+
+def test_after_projection_both_lengths_are_told_and_a_short_one_is_fine() -> None:
+    # (3, 4) is 5 long; scaled to 10 and 20 long, at a right angle: sqrt(500) apart.
+    centroids = torch.tensor([[3.0, 4.0], [-4.0, 3.0]])
+    numbers = judge(centroids, projected=centroids * torch.tensor([[2.0], [4.0]])).numbers
+
+    assert numbers["aligned_norm"] == pytest.approx(5)
+    assert numbers["centroid_norm"] == pytest.approx(15)
+    assert numbers["centroid_separation"] == pytest.approx(500**0.5)
+    assert "aligned_norm" not in judge(centroids).numbers
+    short = noise(10, 16, seed=0)
+    assert judge(0.2 * short, projected=short).notes == ()

@@ -86,6 +86,78 @@ def test_images_are_drawn_from_the_vectors_that_are_sent(make_server: MakeServer
         assert torch.equal(pairs.images[index], pictures[index, :, :4, :4])
 
 
+def test_more_images_per_class_each_with_its_own_vector(make_server: MakeServer) -> None:
+    generator = FakeGenerator(side=16)
+    one, three = make_server(generator), make_server(generator, images_per_class=3)
+    task = replace(TASK, channels=3)
+    first, state = one.start(task), three.start(task)
+    uplinks = {0: upload([0, 3]), 1: upload([3], seed=1)}
+
+    one.aggregate(first, 1, uplinks)
+    told = three.aggregate(state, 1, uplinks)
+
+    alone, pairs = got(one, first), got(three, state)
+    assert pairs.labels.tolist() == [0, 0, 0, 3, 3, 3]
+    assert torch.equal(pairs.vectors[[0, 3]], alone.vectors)
+    assert torch.equal(pairs.images, generator.synthesize(pairs.vectors)[:, :, :4, :4])
+    # Pictures are the centroids': the folder of a run holds one per class.
+    assert [picture.name for picture in told.pictures] == ["class-0", "class-3"]
+    assert torch.equal(told.pictures[1].pixels, generator.synthesize(alone.vectors)[1])
+    three.aggregate(state, 2, uplinks)
+    again = got(three, state)
+    assert not torch.equal(again.vectors[1] - again.vectors[0], pairs.vectors[1] - pairs.vectors[0])
+
+
+def test_noise_is_sent_and_drawn_at_the_length_of_noise(make_server: MakeServer) -> None:
+    generator = FakeGenerator(latent_dim=400, gaussian_latents=True)
+    server = make_server(generator, images_per_class=2)
+    state = server.start(replace(TASK, channels=3))
+
+    told = server.aggregate(state, 1, {0: upload([0, 1, 4])})
+
+    pairs = got(server, state)
+    torch.testing.assert_close(pairs.vectors.norm(dim=1), torch.full((6,), 20.0))
+    assert torch.equal(pairs.images, generator.synthesize(pairs.vectors)[:, :, :4, :4])
+    assert told.diagnostics["centroid_norm"] == pytest.approx(20)
+    assert told.diagnostics["aligned_norm"] < 19
+
+
+def test_projection_can_be_switched_off(make_server: MakeServer) -> None:
+    server = make_server(FakeGenerator(gaussian_latents=True), project_centroids="off")
+    state = server.start(TASK)
+
+    told = server.aggregate(state, 1, {0: upload([0, 3])})
+
+    assert "aligned_norm" not in told.diagnostics
+    assert server.resolved()["fedktl.project-centroids"] == "off"
+
+
+def test_without_a_weight_nothing_is_trained_drawn_or_sent(make_server: MakeServer) -> None:
+    server = make_server(transfer_weight=0.0)
+    state = server.start(TASK)
+    before = to_tensors(state)
+
+    for uplinks, classes in (({0: upload([0, 3]), 1: upload([3])}, 2), ({}, 0)):
+        told = server.aggregate(state, 1, uplinks)
+
+        assert (told.diagnostics, told.notes, told.pictures) == ({"classes": classes}, (), ())
+        assert server.downlink(state, partition=0) is None
+    after = to_tensors(state)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_server_resolves_by_what_the_file_held(
+    run_settings: MakeRun, fedktl_settings: MakeSettings
+) -> None:
+    run = run_settings(generator="stylegan:file.pkl", server_device="cpu")
+    weights = [
+        FedKTLServer(fedktl_settings(), run, generator).resolved()["fedktl.alignment-weight"]
+        for generator in (FakeGenerator(), FakeGenerator(family="stylegan-xl"))
+    ]
+
+    assert weights == [0.1, 1.0]
+
+
 def test_vectors_are_means_of_what_the_transformer_makes(make_server: MakeServer) -> None:
     server = make_server()
     state = server.start(TASK)

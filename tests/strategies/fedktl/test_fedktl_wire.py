@@ -1,5 +1,7 @@
 """FedKTL's payloads: there and back, sizes, refusals."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from strategies.common.errors import WireError
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
 from strategies.fedktl.etf import simplex_etf
+from strategies.fedktl.settings import MAX_IMAGES_PER_CLASS
 from strategies.fedktl.wire import ImageVectorPairs, Prototypes
 
 TASK = Task(num_classes=10, channels=3, height=8, width=8, feature_dim=16)
@@ -61,6 +64,23 @@ def test_images_of_another_size_are_refused() -> None:
 
     with pytest.raises(WireError, match=r"fedktl\.pairs\.images.*height=8"):
         decode(ImageVectorPairs, blob, TASK, wire_dtype="float32", sender="server")
+
+
+def test_a_class_may_have_many_images_but_not_any_number() -> None:
+    # Two classes: at most twice the most images per class.
+    task = Task(num_classes=2, channels=1, height=2, width=2, feature_dim=16)
+    most = 2 * MAX_IMAGES_PER_CLASS
+    full, beyond = (
+        replace(pairs(count, task, latent=3), labels=torch.arange(count) % 2)
+        for count in (most, most + 1)
+    )
+
+    blob = encode(full, "float32")
+    got = decode(ImageVectorPairs, blob, task, wire_dtype="float32", sender="server")
+    assert torch.equal(got.labels, full.labels)
+    blob = encode(beyond, "float32")
+    with pytest.raises(WireError, match=rf"fedktl\.pairs\.images.*pairs<={most}"):
+        decode(ImageVectorPairs, blob, task, wire_dtype="float32", sender="server")
 
 
 def test_a_class_sent_twice_is_refused() -> None:

@@ -1,0 +1,74 @@
+"""From a folder or a hub id to a folder on this machine."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from diffusers import DiffusionPipeline
+from huggingface_hub import snapshot_download
+
+from generators.diffusers.silence import silenced
+from strategies.common.errors import GeneratorError
+
+# An owner and a name; a path has another number of parts or begins with a dot or a slash.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def locate_pipeline(source: str) -> Path:
+    """Return the folder of a pipeline, downloaded if it is not there.
+
+    Raises
+    ------
+    GeneratorError
+        If there is no such folder, or the hub cannot be reached or has no such pipeline.
+    """
+    return _locate(f"generator diffusers:{source}", source, _download_pipeline)
+
+
+def locate_vae(source: str) -> Path:
+    """Return the folder of a decoder, downloaded if it is not there.
+
+    Raises
+    ------
+    GeneratorError
+        If there is no such folder, or the hub cannot be reached or has no such decoder.
+    """
+    return _locate(f"setting diffusers.vae: {source}", source, _download_vae)
+
+
+def _locate(where: str, source: str, download: Callable[[str], str]) -> Path:
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise GeneratorError(
+            f"{where}: expected a folder, got a file; read a single checkpoint with diffusers' "
+            f"from_single_file and write it with save_pretrained"
+        )
+    if not _HUB_ID.fullmatch(source):
+        raise GeneratorError(f"{where}: no such folder; expected one, or a hub id owner/name")
+    try:
+        return Path(download(source))
+    # The hub's client lets through errors of three libraries below it.
+    except Exception as error:
+        raise GeneratorError(
+            f"{where}: no such folder, and not to be had from the hub as that: {error}; where "
+            f"there is no network, download it elsewhere (hf download {source} --local-dir "
+            f"FOLDER) and name the folder"
+        ) from error
+
+
+def _download_pipeline(hub_id: str) -> str:
+    with silenced():
+        # Parts that are handed over are not downloaded: these are never used here.
+        found: str = DiffusionPipeline.download(
+            hub_id, use_safetensors=True, safety_checker=None, feature_extractor=None
+        )
+    return found
+
+
+def _download_vae(hub_id: str) -> str:
+    with silenced():
+        return snapshot_download(
+            hub_id, allow_patterns=["config.json", "diffusion_pytorch_model*.safetensors"]
+        )

@@ -1,0 +1,89 @@
+"""Sampler, steps and guidance by pipeline."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import diffusers
+import pytest
+
+from generators.diffusers.sampling import Sampling, build_scheduler, choose, suiting
+from generators.diffusers.settings import DiffusersSettings
+from strategies.common.errors import SettingsError
+from strategies.common.settings import read_table
+
+SD, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
+LCM = "LatentConsistencyModelPipeline"
+TRAILING = {"timestep_spacing": "trailing"}
+
+# How numpy reads the tensors of a noise schedule is between the libraries.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def unet(time_cond_proj_dim: int | None = None) -> Any:
+    return SimpleNamespace(config=SimpleNamespace(time_cond_proj_dim=time_cond_proj_dim))
+
+
+def settings(config: dict[str, Any], **overrides: Any) -> DiffusersSettings:
+    changes = {f"diffusers.{key}": value for key, value in overrides.items()}
+    return read_table({**config, **changes}, "diffusers", DiffusersSettings)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "kind", "options", "embedding", "expected"),
+    [
+        # As the published pipelines are: SD 1.5, SDXL, SD-Turbo, SDXL-Turbo, LCM Dreamshaper,
+        # SDXL with a distilled UNet, SD 1.5 with a LoRA melted in.
+        (SD, "PNDM", {"skip_prk_steps": True}, None, Sampling("dpm", 10, 7.5)),
+        (XL, "EulerDiscrete", {}, None, Sampling("dpm", 10, 5.0)),
+        (SD, "EulerDiscrete", TRAILING, None, Sampling("own", 1, 0.0)),
+        (XL, "EulerAncestralDiscrete", TRAILING, None, Sampling("own", 1, 0.0)),
+        (LCM, "LCM", {}, 256, Sampling("own", 4, 8.0)),
+        (XL, "LCM", {}, 256, Sampling("own", 4, 8.0)),
+        (SD, "LCM", {}, None, Sampling("own", 4, 1.0)),
+    ],
+)
+def test_what_suits_a_published_pipeline(
+    pipeline: str, kind: str, options: dict[str, Any], embedding: int | None, expected: Sampling
+) -> None:
+    scheduler = getattr(diffusers, f"{kind}Scheduler")(**options)
+    assert suiting(pipeline, scheduler, unet(embedding)) == expected
+
+
+def test_the_settings_have_the_last_word(config: dict[str, Any]) -> None:
+    own = diffusers.DDIMScheduler()
+    chosen = settings(config, sampler="euler", steps=3, guidance=2.0)
+    assert choose(chosen, SD, own, unet()) == Sampling("euler", 3, 2.0)
+    assert choose(settings(config, steps=3), SD, own, unet()) == Sampling("dpm", 3, 7.5)
+
+
+def test_a_consistency_pipeline_takes_no_other_sampler(config: dict[str, Any]) -> None:
+    own = diffusers.LCMScheduler()
+    with pytest.raises(SettingsError, match=r"diffusers\.sampler: expected auto, own or lcm"):
+        choose(settings(config, sampler="ddim"), LCM, own, unet(256))
+    assert choose(settings(config, sampler="lcm"), LCM, own, unet(256)).sampler == "lcm"
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
+def test_few_steps_start_at_the_noisiest_one(sampler: str) -> None:
+    published = diffusers.PNDMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1
+    )
+    scheduler = build_scheduler(Sampling(sampler, 4, 1.0), published)
+    # 1000 steps in four equal parts, each from its end.
+    assert [round(float(step)) for step in scheduler.timesteps] == [999, 749, 499, 249]
+    # The noise schedule is the published one.
+    assert scheduler.config.beta_end == 0.012
+    assert not scheduler.config.get("clip_sample", False)
+
+
+def test_the_own_sampler_is_left_alone() -> None:
+    published = diffusers.DDIMScheduler(timestep_spacing="leading", clip_sample=False)
+    scheduler = build_scheduler(Sampling("own", 4, 1.0), published)
+    assert scheduler is published
+    assert scheduler.timesteps.tolist() == [750, 500, 250, 0]
+
+
+def test_too_many_steps_are_refused() -> None:
+    # Distilled from 50 steps: there are no more to choose from.
+    with pytest.raises(SettingsError, match=r"diffusers\.steps: LCMScheduler cannot take 51"):
+        build_scheduler(Sampling("own", 51, 1.0), diffusers.LCMScheduler())
