@@ -47,7 +47,7 @@ def describe(generator: Record) -> Description:
             f"{found['input']!r:.80}"
         ) from None
     named = {f"mapping.{name}": tensor for name, tensor in tensors.items()}
-    named.update({f"_synthesis.{name}": tensor for name, tensor in drawn.items()})
+    named.update({f"synthesis_network.{name}": tensor for name, tensor in drawn.items()})
     return Description(config, named)
 
 

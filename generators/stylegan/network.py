@@ -71,12 +71,12 @@ class StyleGAN(nn.Module):
         super().__init__()
         self.config = config
         self.mapping = Mapping(config.mapping)
-        self._synthesis: StyleGAN2Synthesis | StyleGAN3Synthesis
+        self.synthesis_network: StyleGAN2Synthesis | StyleGAN3Synthesis
         if isinstance(config.synthesis, StyleGAN2Config):
-            self._synthesis = StyleGAN2Synthesis(config.synthesis)
+            self.synthesis_network = StyleGAN2Synthesis(config.synthesis)
         else:
-            self._synthesis = StyleGAN3Synthesis(config.synthesis)
-        wanted = (self._synthesis.num_ws, config.synthesis.w_dim)
+            self.synthesis_network = StyleGAN3Synthesis(config.synthesis)
+        wanted = (self.synthesis_network.num_ws, config.synthesis.w_dim)
         if wanted != (config.mapping.num_ws, config.mapping.w_dim):
             raise GeneratorError(
                 f"stylegan: the synthesis network takes {wanted[0]} latents of width {wanted[1]}, "
@@ -106,7 +106,7 @@ class StyleGAN(nn.Module):
     @property
     def image_size(self) -> int:
         """Height and width of a picture."""
-        return self._synthesis.image_size
+        return self.synthesis_network.image_size
 
     def synthesis(self, ws: Tensor) -> Tensor:
         """Draw pictures, always the same for the same latents.
@@ -132,7 +132,7 @@ class StyleGAN(nn.Module):
                 f"stylegan synthesis: expected ws (batch, {wanted[0]}, {wanted[1]}), "
                 f"got {tuple(ws.shape)}"
             )
-        pictures: Tensor = self._synthesis(ws.float())
+        pictures: Tensor = self.synthesis_network(ws.float())
         return pictures.expand(-1, 3, -1, -1)
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation_psi: float = 1.0) -> Tensor:

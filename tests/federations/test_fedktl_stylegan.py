@@ -32,7 +32,7 @@ SMALL = {
 def _stylegan2(tmp_path: Path) -> Path:
     network = tiny.stylegan2()
     path = tmp_path / "stylegan2.pkl"
-    tree = published_generator(network, published_stylegan2(network._synthesis))
+    tree = published_generator(network, published_stylegan2(network.synthesis_network))
     path.write_bytes(publish(tree))
     return path
 
@@ -40,7 +40,7 @@ def _stylegan2(tmp_path: Path) -> Path:
 @pytest.fixture(name="stylegan_xl")
 def _stylegan_xl(tmp_path: Path) -> Path:
     network = tiny.stylegan_xl()
-    synthesis = network._synthesis
+    synthesis = network.synthesis_network
     path = tmp_path / "xl.pkl"
     tree = published_stylegan3(synthesis.config, synthesis.state_dict(), "xl")
     path.write_bytes(publish(published_generator(network, tree), dilled=True, cuda=True))

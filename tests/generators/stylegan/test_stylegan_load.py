@@ -25,7 +25,7 @@ from tests.generators.stylegan.published_stylegan3 import published_stylegan3
 
 
 def _published(network: StyleGAN) -> Published:
-    synthesis = network._synthesis
+    synthesis = network.synthesis_network
     if isinstance(synthesis, StyleGAN2Synthesis):
         return published_generator(network, published_stylegan2(synthesis))
     family = "xl" if network.mapping.table is not None else "t"
@@ -132,7 +132,10 @@ def _without(tree: Published, *names: str) -> None:
         (("synthesis", "b8", "conv0", "bias"), r"synthesis.b8.conv0 .*: expected a tensor 'bias'"),
         (("synthesis", "b8", "torgb"), r"network synthesis.b8 .*: expected a module 'torgb'"),
         (("synthesis", "b4"), "expected blocks b4, b8"),
-        (("synthesis", "b8", "conv0"), r"tensor _synthesis.blocks.1.conv0.bias: expected shape"),
+        (
+            ("synthesis", "b8", "conv0"),
+            r"tensor synthesis_network.blocks.1.conv0.bias: expected shape",
+        ),
     ],
 )
 def test_a_file_that_lacks_something_says_what(

@@ -65,5 +65,5 @@ def _with_mapping(synthesis: StyleGAN3Synthesis, **classes: Any) -> StyleGAN:
     network = seeded(StyleGANConfig(mapping=mapping, synthesis=synthesis.config))
     # Filters follow from the design; random ones would be no filters.
     filters = dict(synthesis.named_buffers())
-    network._synthesis.load_state_dict({**network._synthesis.state_dict(), **filters})
+    network.synthesis_network.load_state_dict({**network.synthesis_network.state_dict(), **filters})
     return network
