@@ -2,66 +2,70 @@
 
 NumPy saves a dict of arrays as a pickled object array. Allowing a pickle NumPy's own
 classes is not enough: ``dtype.__setstate__`` accepts forged flags, and an object array
-then takes raw bytes for pointers. So the pickle never meets NumPy. The names it may use
-lead to stand-ins that write down what they are given, and arrays of plain numbers are
-made from that once all of it is checked.
+then takes raw bytes for pointers. So the pickle never meets NumPy: it is read as data, it
+may name what NumPy itself writes and nothing else, and arrays of plain numbers are made
+from that once all of it is checked.
 """
 
 import io
-import math
-import pickle
-import pickletools
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, final
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from strategies.common.errors import DataError
+from strategies.common.pickles import arrays
+from strategies.common.pickles.byte_strings import BYTE_STRINGS
+from strategies.common.pickles.opcodes import parse
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name
 
 # A zip can unpack to a thousand times its size; more than this is no client's data.
 MAX_MEMBER_BYTES = 4 * 2**30
-# Two arrays take some hundred instructions and some fifty memo entries.
-MAX_OPCODES = 10_000
+# Two arrays take some hundred.
+MAX_OPERATIONS = 10_000
 
-NUMBERS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
-OPCODES = frozenset(
-    {"PROTO", "FRAME", "STOP", "MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
-    | {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1"}
-    | {"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
-    | {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"}
-    | {"EMPTY_DICT", "SETITEM", "SETITEMS"}
-    | {"BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "MEMOIZE"}
+NAMES = frozenset(
+    {"numpy.ndarray", "numpy.dtype"}
+    | arrays.RECONSTRUCT
+    | arrays.SCALAR
+    | arrays.FROM_BUFFER
+    | BYTE_STRINGS.keys()
 )
 
 
 def read(path: Path) -> dict[str, NDArray[np.generic]]:
     """Read the dict of numeric arrays that a file saves as ``data``.
 
+    Returns
+    -------
+    dict[str, NDArray[np.generic]]
+        Copies in this machine's byte order; a number is an array without axes.
+
     Raises
     ------
     DataError
         If the file is damaged, too large, or holds anything but such a dict.
     """
-    contents = _member(path)
+    content = _member(path)
+    start = _after_header(content, path)
     try:
-        _check_header(contents)
-        _check_opcodes(contents)
-        saved = _Unpickler(contents).load()
-        return _arrays(saved)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    except Exception as error:  # a forged pickle may raise anything
+        symbol, _ = parse(memoryview(content), start, names=NAMES, max_operations=MAX_OPERATIONS)
+        return _arrays(_contents(symbol), len(content))
+    except MalformedPickleError as error:
         raise DataError(
-            f"{path}: expected a pickled dict of numeric arrays, got {type(error).__name__}: "
-            f"{error}"
+            f"{path}: the pickle in data.npy is refused, and nothing of it was executed: {error}; "
+            f"expected one pickled dict of numeric arrays and nothing else"
+        ) from None
+    except MemoryError:
+        raise DataError(
+            f"{path}: expected arrays that fit into the memory, got data.npy of {len(content)} "
+            f"bytes; split the data over more clients"
         ) from None
 
 
-def _member(path: Path) -> io.BytesIO:
+def _member(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo("data.npy")
@@ -71,7 +75,7 @@ def _member(path: Path) -> io.BytesIO:
                     f"{member.file_size}"
                 )
             # Reading stops at the size that was just checked, whatever the stream goes on to.
-            return io.BytesIO(archive.read(member))
+            return archive.read(member)
     except DataError:
         raise
     except Exception as error:  # a damaged archive may raise anything inside a decoder
@@ -81,151 +85,81 @@ def _member(path: Path) -> io.BytesIO:
         ) from None
 
 
-def _check_header(contents: io.BytesIO) -> None:
-    version = npy.read_magic(contents)
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    if version not in readers:
-        raise DataError(f"expected .npy version 1.0 or 2.0, got {version}")
-    shape, _, dtype = readers[version](contents)
+def _after_header(content: bytes, path: Path) -> int:
+    """Return where the pickle begins."""
+    stream = io.BytesIO(content)
+    try:
+        version = npy.read_magic(stream)
+        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        if version not in readers:
+            raise DataError(f"{path}: expected .npy version 1.0 or 2.0, got {version}")
+        shape, _, dtype = readers[version](stream)
+    except DataError:
+        raise
+    except Exception as error:  # NumPy evaluates a literal, which may raise anything
+        raise DataError(
+            f"{path}: expected a header of NumPy in data.npy, got {type(error).__name__}: {error}"
+        ) from None
     if shape != () or dtype != np.dtype(object):
-        raise DataError(f"expected one pickled dict, got an array of {dtype} with shape {shape}")
+        raise DataError(
+            f"{path}: expected one pickled dict, got an array of {dtype} with shape {shape}"
+        )
+    return stream.tell()
 
 
-def _check_opcodes(contents: io.BytesIO) -> None:
-    start = contents.tell()
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(contents)):
-        if opcode.name not in OPCODES:
-            raise DataError(f"the pickle uses the forbidden instruction {opcode.name}")
-        # A memo index sets how much memory the unpickler takes, without any data behind it.
-        memo = opcode.name == "LONG_BINPUT" and isinstance(argument, int) and argument
-        if number > MAX_OPCODES or memo > MAX_OPCODES:
-            raise DataError(f"the pickle is longer than {MAX_OPCODES} instructions")
-    contents.seek(start)
+def _contents(symbol: object) -> dict[object, object]:
+    """Unwrap the array of one object that NumPy puts around a dict."""
+    match symbol:
+        case Call(Name() as callee, _, (_, (), _, _, [dict(contents)])) if (
+            str(callee) in arrays.RECONSTRUCT
+        ):
+            return contents
+    raise MalformedPickleError("it holds no dict")
 
 
-@final
-class _Dtype:
-    """Stands in for ``numpy.dtype``: a code and a byte order; the flags are ignored."""
-
-    def __init__(self, code: object, *_: object) -> None:
-        if not isinstance(code, str) or (code not in NUMBERS and code != "O8"):
-            raise DataError(f"expected numeric arrays, got dtype {code!r}")
-        self.code = code
-        self.order = "="
-
-    def __setstate__(self, state: object) -> None:
-        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
-        if order not in ("<", ">", "|", "="):
-            raise DataError(f"expected a byte order of a dtype, got {state!r}")
-        self.order = order
-
-    def numeric(self) -> np.dtype[np.generic]:
-        if self.code not in NUMBERS:
-            raise DataError("expected numeric arrays, got an array of objects")
-        return np.dtype(self.order + self.code)
+def _arrays(contents: dict[object, object], bytes_left: int) -> dict[str, NDArray[np.generic]]:
+    found: dict[str, NDArray[np.generic]] = {}
+    for name, symbol in contents.items():
+        if not isinstance(name, str):
+            raise MalformedPickleError("it has a key that is no text")
+        try:
+            found[name] = _array(symbol)
+        except MalformedPickleError as error:
+            raise MalformedPickleError(f"{name!r:.80} is {error}") from None
+        # Many arrays could claim the same bytes of the file.
+        bytes_left -= found[name].nbytes
+        if bytes_left < 0:
+            raise MalformedPickleError("its arrays are larger than the file")
+    return found
 
 
-@final
-class _Array:
-    """Stands in for ``numpy.ndarray``: the state it is given, unread."""
-
-    def __init__(self) -> None:
-        self.state: object = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-    def parts(self) -> tuple[tuple[int, ...], _Dtype, bool, object]:
-        match self.state:
-            case (1, tuple(shape), _Dtype() as dtype, bool(fortran), contents) if all(
-                isinstance(length, int) and length >= 0 for length in shape
-            ):
-                return shape, dtype, fortran, contents
-        raise DataError("expected a whole array, got a part of one")
-
-    def numeric(self) -> NDArray[np.generic]:
-        shape, dtype, fortran, contents = self.parts()
-        kind = dtype.numeric()
-        size = math.prod(shape) * kind.itemsize
-        if not isinstance(contents, bytes) or len(contents) != size:
-            raise DataError(f"expected {size} bytes for an array of shape {shape}")
-        flat = np.frombuffer(contents, dtype=kind)
-        return flat.reshape(shape, order="F" if fortran else "C").copy()
+def _array(symbol: object) -> NDArray[np.generic]:
+    if not isinstance(symbol, Call) or not isinstance(symbol.callee, Name):
+        raise MalformedPickleError(f"no array but {type(symbol).__name__}")
+    name = str(symbol.callee)
+    match symbol.arguments, symbol.state:
+        # Another class of arrays would be named in place of ndarray.
+        case (Name("numpy", "ndarray"), *_), (version, shape, dtype, fortran, data) if (
+            name in arrays.RECONSTRUCT
+        ):
+            whole = (version, shape, _layout(dtype), fortran, _data(data))
+            return arrays.reconstruct((), whole)
+        case (data, dtype, shape, order), None if name in arrays.FROM_BUFFER:
+            return arrays.from_buffer((_data(data), _layout(dtype), shape, order), None)
+        case (dtype, data), None if name in arrays.SCALAR:
+            return arrays.from_buffer((_data(data), _layout(dtype), (), "C"), None)
+    raise MalformedPickleError(f"no whole array but a call of {name}")
 
 
-def _reconstruct(kind: object, *_: object) -> _Array:
-    if kind is not _NDARRAY:
-        raise DataError(f"expected only numpy.ndarray to be rebuilt, got {kind!r}")
-    return _Array()
+def _layout(symbol: object) -> np.dtype[np.generic]:
+    match symbol:
+        case Call(Name("numpy", "dtype"), arguments, state):
+            return arrays.layout(arguments, state)
+    raise MalformedPickleError("an array whose type is none of NumPy's")
 
 
-def _scalar(dtype: object, contents: object) -> _Array:
-    array = _Array()
-    array.state = (1, (), dtype, False, contents)
-    return array
-
-
-def _encode(text: object, encoding: object) -> bytes:
-    # How protocol 2 writes bytes.
-    if not isinstance(text, str) or encoding != "latin1":
-        raise DataError("expected bytes written as latin1 text")
-    return text.encode("latin1")
-
-
-def _refuse_call(*_: object) -> NoReturn:
-    raise DataError("numpy.ndarray may be named in the pickle but not called")
-
-
-@final
-class _Global:
-    """A name that the pickle may use; it can be called, and nothing in it can be set."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Callable[..., object]) -> None:
-        self._call = call
-
-    def __call__(self, *arguments: object) -> object:
-        return self._call(*arguments)
-
-    def __setstate__(self, state: object) -> NoReturn:
-        raise DataError("the pickle tries to change what it calls")
-
-
-_NDARRAY = _Global(_refuse_call)
-_ALLOWED = {
-    "numpy.ndarray": _NDARRAY,
-    "numpy.dtype": _Global(_Dtype),
-    "numpy.core.multiarray._reconstruct": _Global(_reconstruct),
-    "numpy._core.multiarray._reconstruct": _Global(_reconstruct),
-    "numpy.core.multiarray.scalar": _Global(_scalar),
-    "numpy._core.multiarray.scalar": _Global(_scalar),
-    "_codecs.encode": _Global(_encode),
-}
-
-
-@final
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str, /) -> _Global:
-        wanted = f"{module}.{name}"
-        if wanted not in _ALLOWED:
-            raise DataError(
-                f"the pickle asks for {wanted}, which is forbidden; nothing of it was executed. "
-                f"Expected a dict of NumPy arrays and nothing else"
-            )
-        return _ALLOWED[wanted]
-
-
-def _arrays(saved: object) -> dict[str, NDArray[np.generic]]:
-    contents = saved.parts()[3] if isinstance(saved, _Array) else None
-    match contents:
-        case [dict(found)]:
-            pass
-        case _:
-            raise DataError("expected one pickled dict of arrays")
-    arrays = {}
-    for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, _Array):
-            raise DataError(f"expected named arrays, got {name!r}: {type(value).__name__}")
-        arrays[name] = value.numeric()
-    return arrays
+def _data(symbol: object) -> object:
+    match symbol:
+        case Call(Name() as callee, arguments, state) if str(callee) in BYTE_STRINGS:
+            return BYTE_STRINGS[str(callee)](arguments, state)
+    return symbol

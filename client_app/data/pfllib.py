@@ -97,7 +97,7 @@ def _samples(path: Path) -> Samples:
     if y.dtype.kind not in "iu" or int(y.min()) < 0:
         raise DataError(f"{path}: expected y to be class numbers from 0, got {y.dtype} {y[:5]}")
     dtype = torch.uint8 if x.dtype == "uint8" else torch.float32
-    inputs = torch.tensor(x.astype(x.dtype.newbyteorder("=")), dtype=dtype)
+    inputs = torch.tensor(x, dtype=dtype)
     if not bool(torch.isfinite(inputs).all()):
         raise DataError(f"{path}: expected finite x, got NaN or infinity")
     return Samples(inputs, torch.tensor(y.astype("int64")))

@@ -13,9 +13,11 @@ from typing import final
 import numpy as np
 from torch import Tensor
 
-from generators.stylegan import arrays, storages
+from generators.stylegan import storages
 from generators.stylegan.records import Record
-from generators.stylegan.symbols import Call, MalformedPickleError, Name, Opaque
+from strategies.common.pickles import arrays
+from strategies.common.pickles.byte_strings import BYTE_STRINGS
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name, Opaque
 
 # The classes of a published generator; a discriminator's are not needed.
 NETWORK_CLASSES = frozenset(
@@ -236,19 +238,6 @@ def _place(path: str) -> str:
     return path[:200] or "the network"
 
 
-def _encode(arguments: tuple[object, ...], _state: object) -> bytes:
-    """Return bytes that protocol 2 holds as text."""
-    match arguments:
-        case (str(text), "latin1"):
-            return text.encode("latin-1")
-    raise MalformedPickleError("text in an unknown encoding")
-
-
-def _no_bytes(_arguments: tuple[object, ...], _state: object) -> bytes:
-    """Return the one byte string that protocol 2 does not hold as text."""
-    return b""
-
-
 _Plain = Callable[[tuple[object, ...], object], object]
 _Special = Callable[[Restoration, Call, str], object]
 
@@ -259,15 +248,11 @@ _PLAIN: dict[str, _Plain] = {
     "torch._utils._rebuild_parameter": storages.rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": storages.rebuild_parameter,
     "numpy.dtype": arrays.layout,
-    "numpy.core.multiarray.scalar": arrays.scalar,
-    "numpy._core.multiarray.scalar": arrays.scalar,
-    "numpy.core.multiarray._reconstruct": arrays.reconstruct,
-    "numpy._core.multiarray._reconstruct": arrays.reconstruct,
-    "numpy.core.numeric._frombuffer": arrays.from_buffer,
-    "numpy._core.numeric._frombuffer": arrays.from_buffer,
+    **dict.fromkeys(arrays.SCALAR, arrays.scalar),
+    **dict.fromkeys(arrays.RECONSTRUCT, arrays.reconstruct),
+    **dict.fromkeys(arrays.FROM_BUFFER, arrays.from_buffer),
     "dill._dill._create_array": arrays.create_array,
-    "_codecs.encode": _encode,
-    "__builtin__.bytes": _no_bytes,
+    **BYTE_STRINGS,
 }
 _SPECIAL: dict[str, _Special] = {
     "torch_utils.persistence._reconstruct_persistent_obj": Restoration.persistent,

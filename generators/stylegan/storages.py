@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from generators.stylegan.opcodes import parse
-from generators.stylegan.symbols import MalformedPickleError, Name, Persistent
+from strategies.common.pickles.opcodes import parse
+from strategies.common.pickles.symbols import MalformedPickleError, Name, Persistent
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -7,12 +7,12 @@ module records from a short list of names. A file cannot do more than be refused
 
 from pathlib import Path
 
-from generators.stylegan.opcodes import parse
 from generators.stylegan.records import Record
 from generators.stylegan.restoration import Restoration, Unknown
 from generators.stylegan.storages import MAGIC
-from generators.stylegan.symbols import Call, MalformedPickleError, Name
 from strategies.common.errors import GeneratorError
+from strategies.common.pickles.opcodes import parse
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name
 
 MAX_FILE_BYTES = 8 << 30
 

@@ -20,6 +20,7 @@ from generators.stylegan.records import Record
 from generators.stylegan.restoration import MAX_DEPTH, NETWORK_CLASSES, Unknown
 from generators.stylegan.unpickling import read, read_bytes
 from strategies.common.errors import GeneratorError
+from strategies.common.pickles.opcodes import parse
 from tests.generators.stylegan.published import (
     SOURCE,
     Global,
@@ -142,6 +143,10 @@ def test_numpys_modules_have_two_names(package: str) -> None:
     layout = Reduction(Global("numpy", "dtype"), ("f8", False, True))
     number = Reduction(Global(f"{package}.multiarray", "scalar"), (layout, struct.pack("<d", 0.25)))
     assert read_bytes(publish(generator(number=number)), "x").number("number") == 0.25
+
+
+def test_raw_opcodes_and_dumps_agree() -> None:
+    assert parse(memoryview(dump([Raw(b"K\x07")], protocol=2)))[0] == [7]
 
 
 def test_only_the_averaged_generator_is_rebuilt() -> None:

@@ -13,11 +13,11 @@ ids unless asked for) and the escaped strings of Python 2.
 
 import pickletools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from generators.stylegan.literals import LITERALS, Operation, constant, decimal
-from generators.stylegan.machine import Machine
-from generators.stylegan.symbols import Call, MalformedPickleError, Name, Persistent, hashable
+from strategies.common.pickles.literals import LITERALS, Operation, constant, decimal
+from strategies.common.pickles.machine import Machine
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name, Persistent, hashable
 
 # Published files have some 100,000 opcodes; each may cost some 200 bytes of memory.
 MAX_OPERATIONS = 2_000_000
@@ -29,6 +29,7 @@ def parse(
     content: memoryview,
     start: int = 0,
     *,
+    names: Collection[str] | None = None,
     persistent: bool = False,
     max_operations: int = MAX_OPERATIONS,
 ) -> tuple[object, int]:
@@ -40,6 +41,8 @@ def parse(
         Bytes; long byte strings of the result are views of it.
     start : int
         Where the pickle begins.
+    names : Collection[str] | None
+        Globals that the pickle may name, with their modules; any where ``None``.
     persistent : bool
         Whether persistent ids are allowed.
     max_operations : int
@@ -55,9 +58,10 @@ def parse(
     Raises
     ------
     MalformedPickleError
-        If it is not a pickle, is cut off, or goes beyond the limits of this module.
+        If it is not a pickle, is cut off, names another global, or goes beyond the limits
+        of this module.
     """
-    machine = Machine(content, start, persistent=persistent)
+    machine = Machine(content, start, names=names, persistent=persistent)
     try:
         return _run(machine, max_operations), machine.position
     except (ValueError, OverflowError, struct.error) as error:
@@ -164,7 +168,7 @@ def _with_index(operation: Callable[[Machine, int], None], width: int) -> Operat
 
 def _read_name(machine: Machine) -> Name:
     module = machine.line().decode()
-    return Name(module, machine.line().decode())
+    return machine.name(module, machine.line().decode())
 
 
 def _global(machine: Machine) -> None:
@@ -175,7 +179,7 @@ def _stack_global(machine: Machine) -> None:
     name, module = machine.pop(), machine.pop()
     if not isinstance(name, str) or not isinstance(module, str):
         raise machine.error("a global whose name is not text")
-    machine.push(Name(module, name))
+    machine.push(machine.name(module, name))
 
 
 def _reduce(machine: Machine) -> None:

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.stylegan import opcodes
-from generators.stylegan.opcodes import parse
-from generators.stylegan.symbols import Call, MalformedPickleError, Name, Opaque, Persistent
-from tests.generators.stylegan.published import Raw, dump
+from strategies.common.pickles import opcodes
+from strategies.common.pickles.opcodes import parse
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name, Opaque, Persistent
 
 KEYS = st.one_of(st.text(), st.integers(-(2**31), 2**31), st.booleans(), st.none(), st.binary())
 ATOMS = st.one_of(
@@ -193,5 +192,26 @@ def test_a_memo_index_reserves_nothing() -> None:
     assert parsed(b"Nr" + b"\xff" * 4 + b".") is None
 
 
-def test_raw_opcodes_and_dumps_agree() -> None:
-    assert parsed(dump([Raw(b"K\x07")], protocol=2)) == [7]
+NAMING = [b"cposix\nsystem\n.", b"\x8c\x05posix\x8c\x06system\x93.", b"(iposix\nsystem\n."]
+
+
+@pytest.mark.parametrize("stream", NAMING)
+def test_names_are_refused_where_they_are_not_listed(stream: bytes) -> None:
+    for names in (None, {"posix.system"}):
+        found, _ = parse(memoryview(stream), names=names)
+        assert (found.callee if isinstance(found, Call) else found) == Name("posix", "system")
+    for names in (frozenset[str](), {"posix", "system"}):
+        with pytest.raises(MalformedPickleError, match=r"asks for 'posix\.system', which is"):
+            parse(memoryview(stream), names=names)
+
+
+def test_a_long_name_is_not_told_in_full() -> None:
+    with pytest.raises(MalformedPickleError) as caught:
+        parse(
+            memoryview(
+                b"\x8c\x01m\x8d" + (1 << 16).to_bytes(8, "little") + b"\n" * (1 << 16) + b"\x93."
+            ),
+            names=(),
+        )
+    assert len(str(caught.value)) < 200
+    assert str(caught.value).isprintable()

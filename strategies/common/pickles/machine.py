@@ -1,8 +1,9 @@
 """The stack machine of a pickle, with its limits: what opcodes work on."""
 
+from collections.abc import Collection
 from typing import final
 
-from generators.stylegan.symbols import Call, MalformedPickleError, Name
+from strategies.common.pickles.symbols import Call, MalformedPickleError, Name
 
 MAX_LINE_BYTES = 1 << 12
 
@@ -17,6 +18,8 @@ class Machine:
         Bytes.
     start : int
         Where the pickle begins.
+    names : Collection[str] | None
+        Globals that the pickle may name; any where ``None``.
     persistent : bool
         Whether persistent ids are allowed.
 
@@ -34,7 +37,14 @@ class Machine:
         What may be asked for again by a number.
     """
 
-    def __init__(self, content: memoryview, start: int, *, persistent: bool) -> None:
+    def __init__(
+        self,
+        content: memoryview,
+        start: int,
+        *,
+        names: Collection[str] | None,
+        persistent: bool,
+    ) -> None:
         self.position = start
         self.opcode_at = start
         self.stack: list[object] = []
@@ -42,6 +52,7 @@ class Machine:
         self.memo: dict[int, object] = {}
         self.persistent = persistent
         self._content = content
+        self._names = names
 
     def next_opcode(self) -> int:
         """Step over one byte."""
@@ -79,6 +90,13 @@ class Machine:
             raise self.error(f"no end of a line within {MAX_LINE_BYTES} bytes")
         self.position += length + 1
         return begin[:length]
+
+    def name(self, module: str, name: str) -> Name:
+        """Refuse a global that the pickle may not name."""
+        found = Name(module, name)
+        if self._names is not None and str(found) not in self._names:
+            raise self.error(f"asks for {str(found)!r:.100}, which is forbidden")
+        return found
 
     def push(self, value: object) -> None:
         """Lay an object on the stack."""

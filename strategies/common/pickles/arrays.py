@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from generators.stylegan.symbols import MalformedPickleError
+from strategies.common.pickles.symbols import MalformedPickleError
 
 MAX_AXES = 8
 # Sizes of an array without elements.
 MAX_EMPTY = 1 << 31
+
+# Before and since numpy 2.
+RECONSTRUCT = frozenset(
+    {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+)
+SCALAR = frozenset({"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"})
+FROM_BUFFER = frozenset({"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"})
 
 # Booleans, integers and floats; objects, texts, dates and records stay out.
 _KIND = re.compile(r"b1|[iu][1248]|f[248]")
@@ -27,9 +34,11 @@ def layout(arguments: tuple[object, ...], state: object) -> np.dtype[Any]:
     """Return the numpy type of ``dtype(kind, ...)`` with its state (version, order, ...)."""
     order = state[1] if isinstance(state, tuple) and len(state) > 1 else "="
     match arguments:
-        case (str(kind), *_) if _KIND.fullmatch(kind) and order in _ORDERS:
+        case (str(kind), *_) if not _KIND.fullmatch(kind):
+            raise MalformedPickleError(f"numpy elements of type {kind!r:.40}, which are no numbers")
+        case (str(kind), *_) if isinstance(order, str) and order in _ORDERS:
             return np.dtype(f"{order}{kind}")
-    raise MalformedPickleError("numpy elements that are no numbers")
+    raise MalformedPickleError("numpy elements of an unknown layout")
 
 
 def scalar(arguments: tuple[object, ...], _state: object) -> bool | int | float:
@@ -45,7 +54,13 @@ def scalar(arguments: tuple[object, ...], _state: object) -> bool | int | float:
 def reconstruct(_arguments: tuple[object, ...], state: object) -> Array:
     """Return the array of ``_reconstruct(...)``, whose content is its state."""
     match state:
-        case (_, tuple(shape), np.dtype() as dtype, fortran, bytes() | memoryview() as data):
+        case (
+            _,
+            tuple(shape),
+            np.dtype() as dtype,
+            bool(fortran),
+            bytes() | memoryview() as data,
+        ):
             return from_buffer((data, dtype, shape, "F" if fortran else "C"), None)
     raise MalformedPickleError("a numpy array of an unknown layout")
 
@@ -66,8 +81,13 @@ def from_buffer(arguments: tuple[object, ...], _state: object) -> Array:
             possible = math.prod(max(length, 1) for length in axes) <= MAX_EMPTY
             if len(axes) == len(shape) <= MAX_AXES and (possible or 0 not in axes):
                 flat = _elements(data, dtype, math.prod(axes))
-                return flat.reshape(axes, order="F" if order == "F" else "C")
+                return flat.reshape(axes, order="F" if _is_fortran(order) else "C")
     raise MalformedPickleError("a numpy array of an unknown layout")
+
+
+def _is_fortran(order: object) -> bool:
+    # An array in place of the text would be compared element by element.
+    return isinstance(order, str) and order == "F"
 
 
 def _elements(data: bytes | memoryview, dtype: np.dtype[Any], count: int) -> Array:

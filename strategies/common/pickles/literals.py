@@ -4,7 +4,7 @@ import codecs
 import struct
 from collections.abc import Callable
 
-from generators.stylegan.machine import Machine
+from strategies.common.pickles.machine import Machine
 
 # Protocol 2 writes the bytes of a storage as text.
 MAX_TEXT_BYTES = 1 << 28
