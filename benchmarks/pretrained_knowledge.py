@@ -4,7 +4,9 @@ Three settings, three seeds: MNIST over 20 unlike clients with a tenth of its sa
 CIFAR-10 over 10 unlike clients with 100 training images each, and a single client with
 2, 9 and 23 images per class. In each, Local, FedKTL without a generator, and FedKTL with
 pictures of noise, with ``oriented`` and with StyleGAN2s that ``pretrain_generator`` trained
-on another data set. Everything but the generator is the same.
+on another data set. Everything but the generator is the same. The last three once more with
+``fedktl.freeze-batch-norm``, so that clients' batch normalisation keeps the statistics of
+their own images.
 
 Runs are played in this process's children over a loopback grid, two at a time; complete
 ones are kept, so that the benchmark can be stopped and started again. Every number is of
@@ -96,6 +98,8 @@ def main() -> None:
         (setting.name, variant, seed): _job(setting, variant, overrides, seed, folder)
         for setting in settings
         for variant, overrides in _variants(files[setting.pretrained_on]).items()
+        # A CNN has no statistics to keep apart.
+        if setting.overrides["models"] == MODELS or "own statistics" not in variant
         for seed in options.seeds
     }
     missing = [
@@ -130,15 +134,24 @@ def _options() -> argparse.Namespace:
 
 def _variants(pretrained: Path) -> dict[str, Overrides]:
     """Return the rows of the table: what the server draws with, if anything."""
+    generators = {
+        "noise pictures": "noise",
+        "oriented": "oriented",
+        "pretrained StyleGAN2": f"stylegan:{pretrained}",
+    }
+    plain: dict[str, Overrides] = {
+        f"FedKTL, {name}": {"method": "fedktl", "generator": spec}
+        for name, spec in generators.items()
+    }
+    frozen: dict[str, Overrides] = {
+        f"{name}, own statistics": {**overrides, "fedktl.freeze-batch-norm": True}
+        for name, overrides in plain.items()
+    }
     return {
         "Local": {"method": "local"},
         "FedKTL, no generator": {"method": "fedktl", "fedktl.transfer-weight": 0.0},
-        "FedKTL, noise pictures": {"method": "fedktl", "generator": "noise"},
-        "FedKTL, oriented": {"method": "fedktl", "generator": "oriented"},
-        "FedKTL, pretrained StyleGAN2": {
-            "method": "fedktl",
-            "generator": f"stylegan:{pretrained}",
-        },
+        **plain,
+        **frozen,
     }
 
 
@@ -242,6 +255,9 @@ def _table(
     for variant in names:
         cells = []
         for setting in settings:
+            if (setting.name, variant, seed_list[0]) not in jobs:
+                cells.append("")
+                continue
             found = _accuracies(jobs, setting.name, variant, seed_list)
             gain = [a - b for a, b in zip(found, base[setting.name], strict=True)]
             against = f" ({100 * statistics.mean(gain):+.1f})" if variant != names[0] else ""
