@@ -24,7 +24,9 @@ def header(run: RunRecord) -> Html:
     if run.class_names:
         facts.append(_count(len(run.class_names), "class", "classes"))
     partition = run.settings.get("partition")
-    if partition == "dirichlet":
+    if _split_as_published(run):
+        facts.append("split as published")
+    elif partition == "dirichlet":
         facts.append(f"dirichlet partition, alpha {run.settings.get('dirichlet-alpha', ABSENT)}")
     elif partition:
         facts.append(f"{partition} partition")
@@ -32,6 +34,11 @@ def header(run: RunRecord) -> Html:
         facts.append(f"seed {run.settings['seed']}")
     line = element("p", " · ".join(facts), attributes={"class": "facts"})
     return element("header", element("h1", title(run)), line)
+
+
+def _split_as_published(run: RunRecord) -> bool:
+    """Tell a source whose clients and test samples no setting decides on."""
+    return str(run.settings.get("data")).startswith("pfllib:")
 
 
 def cards(run: RunRecord, comparison: Comparison | None) -> Html:
@@ -77,6 +84,8 @@ def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
     fraction = run.settings.get("test-fraction")
     share = f" ({float(fraction):.0%} of its samples)" if isinstance(fraction, float) else ""
+    if _split_as_published(run):
+        share = ""
     return element(
         "p",
         "Every accuracy is that of a client's own model on the client's own test split"

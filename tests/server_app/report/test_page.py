@@ -202,6 +202,21 @@ def test_an_accuracy_of_an_earlier_round_names_its_round(tmp_path):
     assert page.tables["Clients"][1][3] == "0.600 round 1"
 
 
+def test_data_that_came_split_have_no_partition(tmp_path):
+    asked = {"partition": "dirichlet", "dirichlet-alpha": 0.5, "test-fraction": 0.25}
+    told = {}
+    for data in ("digits", "pfllib:mnist"):
+        folder = write_run(
+            tmp_path / data[:6], [round_of(1, (0.5, 0.5))], settings={"data": data, **asked}
+        )
+        told[data] = _page(folder).text
+    assert "dirichlet partition, alpha 0.5" in told["digits"]
+    assert "25% of its samples" in told["digits"]
+    assert "split as published" in told["pfllib:mnist"]
+    assert "dirichlet partition" not in told["pfllib:mnist"]
+    assert "25%" not in told["pfllib:mnist"]
+
+
 def test_a_run_without_a_round(tmp_path):
     page = _page(write_run(tmp_path / "run", []))
     assert "No round is complete." in page.text
