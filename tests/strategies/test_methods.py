@@ -7,8 +7,6 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor
 
 from strategies import methods
 from strategies.common.errors import SettingsError
@@ -16,24 +14,11 @@ from strategies.common.method import ClientHalf, ServerHalf
 from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
+from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 Value = bool | int | float | str
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(methods.METHODS)
-
-
-class Blank:
-    """An image generator that draws black."""
-
-    latent_dim = 4
-    image_shape = (3, 8, 8)
-    gaussian_latents = False
-
-    def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
-        return torch.zeros(count, 4)
-
-    def synthesize(self, latents: Tensor) -> Tensor:
-        return torch.zeros(len(latents), 3, 8, 8, dtype=torch.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +27,7 @@ def _on_the_cpu(config: dict[str, Value]) -> None:
     config.update({"device": "cpu", "server-device": "cpu"})
 
 
-def refuse() -> Blank:
+def refuse() -> FakeGenerator:
     raise AssertionError("built a generator for a method that needs none")
 
 
@@ -51,7 +36,7 @@ def test_both_halves_are_built_from_the_defaults(
     name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
 ) -> None:
     client = methods.client_half(name, config)
-    server = methods.server_half(name, config, run_settings(server_device="cpu"), Blank)
+    server = methods.server_half(name, config, run_settings(server_device="cpu"), FakeGenerator)
     assert isinstance(client, ClientHalf)
     assert isinstance(server, ServerHalf)
 
@@ -62,7 +47,7 @@ def test_payloads_are_named_after_their_method_and_fit_a_task(
 ) -> None:
     task = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=16)
     client = methods.client_half(name, config)
-    server = methods.server_half(name, config, run_settings(server_device="cpu"), Blank)
+    server = methods.server_half(name, config, run_settings(server_device="cpu"), FakeGenerator)
     payloads = [kind for kind in (client.downlink, server.uplink) if kind is not None]
     for kind in payloads:
         assert issubclass(kind, Payload)
@@ -77,10 +62,10 @@ def test_payloads_are_named_after_their_method_and_fit_a_task(
 def test_a_generator_is_built_only_where_it_is_needed(
     name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
 ) -> None:
-    built: list[Blank] = []
+    built: list[FakeGenerator] = []
 
-    def build() -> Blank:
-        built.append(Blank())
+    def build() -> FakeGenerator:
+        built.append(FakeGenerator())
         return built[-1]
 
     server = methods.server_half(name, config, run_settings(server_device="cpu"), build)
