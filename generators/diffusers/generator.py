@@ -9,6 +9,7 @@ from torch import Tensor
 from generators.batches import Batches
 from generators.diffusers.pipeline import Pipeline
 from generators.diffusers.settings import DiffusersSettings
+from generators.exactness import exact_convolutions
 from generators.latents import check_latents
 from generators.memory import is_out_of_memory
 from strategies.common.errors import GeneratorError
@@ -134,10 +135,7 @@ class DiffusersGenerator:
         """Draw a batch: (count, 3, height, width) uint8 on the CPU."""
         shape = (len(latents), *self._pipeline.latent_shape)
         noise = latents.to(self._device, torch.float32).reshape(shape)
-        # Sums over a fixed order: the same latents give the same images again.
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ):
+        with exact_convolutions():
             pictures = self._pipeline.draw(noise)
         if not bool(torch.isfinite(pictures).all()):
             raise GeneratorError(

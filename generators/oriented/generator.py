@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from generators.exactness import exact_convolutions
 from generators.latents import check_latents
 from generators.oriented.mapping import Mapping
 from generators.oriented.settings import OrientedSettings
@@ -110,10 +111,7 @@ class OrientedGenerator:
         """
         check_latents("oriented", latents, self.latent_dim)
         images = torch.empty(len(latents), *self.image_shape, dtype=torch.uint8)
-        # Tensor cores would round to ten bits what the CPU computes with 23.
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ):
+        with exact_convolutions():
             for image, latent in zip(images, latents.to(self._device, torch.float32), strict=True):
                 image.copy_(self._synthesis(latent).add(1).mul(127.5).round())
         return images

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from generators.batches import Batches
+from generators.exactness import exact_convolutions
 from generators.latents import check_latents
 from generators.stylegan.load import load
 from generators.stylegan.settings import StyleGANSettings
@@ -117,10 +118,7 @@ class StyleGANGenerator:
     @torch.no_grad()
     def _draw(self, latents: Tensor) -> Tensor:
         ws = latents.to(self._device, torch.float32).unsqueeze(1)
-        # Tensor cores would round to ten bits what the CPU computes with 23.
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ):
+        with exact_convolutions():
             pictures = self._network.synthesis(ws.expand(-1, self._network.num_ws, -1))
         # The reference's rounding: -1 is 0, 0 is 128 and 1 is 255.
         return pictures.mul(127.5).add(128).clamp(0, 255).to("cpu", torch.uint8)

@@ -80,7 +80,7 @@ def automatic(
         The run's generator, ``<name>`` or ``<name>:<argument>``.
     family : str
         What the generator's file turned out to hold: ``"stylegan-xl"`` tells it from other
-        StyleGANs; empty where a generator says nothing.
+        StyleGANs.
     gaussian_latents : bool
         Whether the generator's latents are unit-variance noise.
     """
