@@ -1,5 +1,6 @@
 """What a client half may ask of the device it runs on."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -7,6 +8,7 @@ import torch
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
+from strategies.common.split.link import Link
 from strategies.common.task import Task
 
 
@@ -46,6 +48,25 @@ class Device(Protocol):
     @property
     def torch_device(self) -> torch.device:
         """Where to compute."""
+        ...
+
+    @property
+    def clients(self) -> "Sequence[Device]":
+        """Logical clients that this node carries, each a device of its own; often itself alone.
+
+        Their ``partition`` is the logical client's number.
+        """
+        ...
+
+    @property
+    def link(self) -> Link:
+        """Stream to the server, for methods that exchange activations.
+
+        Raises
+        ------
+        ExchangeError
+            If the server opened none in this round.
+        """
         ...
 
     def build_model(self) -> FeatureModel:

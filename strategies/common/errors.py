@@ -10,6 +10,7 @@
     ├── StoreError         a device's private state cannot be read or written
     ├── RunFolderError     the server cannot read or write a run's folder
     ├── GeneratorError     an image generator cannot be built or used
+    ├── ExchangeError      activations and gradients cannot be exchanged in time
     └── FederationError    too few nodes are left to go on
 
 A message says where, what was expected, what was found and what to do. Only the type
@@ -47,6 +48,10 @@ class RunFolderError(NectarError):
 
 class GeneratorError(NectarError):
     """An image generator cannot be built or used."""
+
+
+class ExchangeError(NectarError):
+    """Activations and gradients cannot be exchanged in time."""
 
 
 class FederationError(NectarError):

@@ -100,9 +100,13 @@ class ClientHalf(ABC, Generic[State, Downlink, Uplink]):
     ----------
     downlink : type[Downlink] | None
         Payload the device may receive; a round without one brings ``None``.
+    exchanges : bool
+        Whether activations are exchanged within a round; the constructor then takes the
+        ``SplitSettings`` after the method's own, and a node may carry several clients.
     """
 
     downlink: ClassVar[type[Payload] | None]
+    exchanges: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, device: Device) -> State:
@@ -113,8 +117,13 @@ class ClientHalf(ABC, Generic[State, Downlink, Uplink]):
         """Learn from the client's training samples, changing ``state`` in place."""
 
     @abstractmethod
-    def evaluate(self, device: Device, state: State, downlink: Downlink | None) -> Evaluation:
-        """Test the client's model on the client's test samples."""
+    def evaluate(
+        self, device: Device, state: State, downlink: Downlink | None
+    ) -> Evaluation | None:
+        """Test the client's model on the client's test samples.
+
+        ``None`` where the server evaluates, because it holds the rest of the network.
+        """
 
 
 class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
@@ -126,10 +135,14 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
         Payload that every reply must carry; ``None`` where nothing is uploaded.
     needs_generator : bool
         Whether the constructor takes an ``ImageGenerator`` after the settings.
+    exchanges : bool
+        Whether activations are exchanged within a round; the constructor then takes the
+        ``SplitSettings`` after the run's.
     """
 
     uplink: ClassVar[type[Payload] | None]
     needs_generator: ClassVar[bool]
+    exchanges: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, task: Task) -> State:

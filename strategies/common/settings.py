@@ -74,6 +74,9 @@ class RunSettings(Settings):
         Last round of the run.
     local_epochs : int
         Passes over a client's training data in one round.
+    clients_per_node : int
+        Logical clients that one node carries, each with data and a model of its own, by
+        methods that exchange activations; 1 for all others.
     batch_size : int
         Samples per optimiser step; batch normalisation needs two.
     learning_rate : float
@@ -131,6 +134,7 @@ class RunSettings(Settings):
     image_size: int = Field(ge=0, le=1024)
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)
+    clients_per_node: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     participation: float = Field(gt=0, le=1)

@@ -1,0 +1,1 @@
+"""What methods share that split a network between devices and server."""

@@ -1,0 +1,80 @@
+"""The contract of a split method: what its server half adds to any other's."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, final
+
+from strategies.common.method import (
+    Aggregated,
+    Downlink,
+    Evaluation,
+    ServerHalf,
+    State,
+    Uplink,
+)
+from strategies.common.split.engine import Engine
+from strategies.common.split.frames import FrameSpec
+from strategies.common.split.plan import Plan
+
+
+@final
+@dataclass(frozen=True)
+class Assessment:
+    """How the global model does, as the server measured it.
+
+    Attributes
+    ----------
+    evaluations : Mapping[int, Evaluation]
+        By logical client, on the samples that it sent for testing.
+    test_samples : Mapping[int, int]
+        Test samples by logical client.
+    said : Aggregated
+        Diagnostics, notes and pictures for the journal.
+    """
+
+    evaluations: Mapping[int, Evaluation]
+    test_samples: Mapping[int, int]
+    said: Aggregated = field(default_factory=Aggregated)
+
+
+class SplitServerHalf(ServerHalf[State, Downlink, Uplink], Generic[State, Downlink, Uplink]):
+    """What a split method does on the server.
+
+    Within a round, clients exchange activations with an engine of this half; the reply that
+    ends the round carries the clients' weights, which ``aggregate`` synchronises.
+    """
+
+    exchanges: ClassVar[bool] = True
+
+    @abstractmethod
+    def plan(self, state: State, round_number: int, partitions: Sequence[int]) -> Plan:
+        """Choose the pool of a round among the nodes that are there.
+
+        Parameters
+        ----------
+        state : State
+            As after the last round.
+        round_number : int
+            Which round, from 1.
+        partitions : Sequence[int]
+            Nodes that are there, ascending.
+        """
+
+    @abstractmethod
+    def survey_plan(
+        self, state: State, round_number: int, partitions: Sequence[int]
+    ) -> Plan | None:
+        """Return the plan of the evaluation after a round, or ``None`` for no evaluation."""
+
+    @abstractmethod
+    def frames(self, plan: Plan, clients: tuple[int, ...]) -> FrameSpec:
+        """Return what the frames of some logical clients hold; the client half agrees."""
+
+    @abstractmethod
+    def engine(self, state: State, plan: Plan) -> Engine:
+        """Return this half at work in one session, changing ``state`` in place."""
+
+    @abstractmethod
+    def assess(self, state: State, engine: Engine) -> Assessment:
+        """Evaluate the global model from the surveys that an engine took in."""
