@@ -9,7 +9,7 @@ export FLWR_DISABLE_UPDATE_CHECK = 1
 export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: help install demo federation test test-deployed check format clean
+.PHONY: help install demo demo-split federation test test-deployed check format clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
 	$(BIN)/python -m local_federation demo
+
+demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)
+	$(BIN)/python -m local_federation demo-split
 
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
 	$(BIN)/python -m local_federation deploy --folder runs/federation

@@ -63,7 +63,7 @@ def nectar_seconds(superlink: SuperLink, nodes: int, rounds: int, console: Conso
         "runs-dir": str(superlink.folder / "runs"),
         "state-dir": str(superlink.folder / "state"),
     }
-    run = superlink.submit(settings, num_supernodes=None)
+    run = superlink.submit(settings, simulation=None)
     follow(run, superlink, superlink.folder / "runs" / "nectar", console)
     lines = (superlink.folder / "runs" / "nectar" / "rounds.jsonl").read_text().splitlines()
     return [float(json.loads(line)["seconds"]["total"]) for line in lines][1:]

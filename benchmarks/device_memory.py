@@ -56,7 +56,7 @@ def watch(superlink: SuperLink, node: SuperNode, method: str, model: str) -> dic
             "runs-dir": str(superlink.folder / "runs"),
             "state-dir": str(superlink.folder / "state"),
         },
-        num_supernodes=None,
+        simulation=None,
     )
     supernode, superexec = node.pids
     peaks: dict[str, float] = {}

@@ -1,5 +1,6 @@
 """The concrete device: one client with its data, its model and its randomness."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import final
@@ -12,9 +13,11 @@ from client_app.models import catalogue
 from client_app.node import NodeConfig, state_folder
 from strategies.common import seeds
 from strategies.common.compute import torch_device
+from strategies.common.errors import DataError, ExchangeError
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
+from strategies.common.split.link import Link
 from strategies.common.task import Task
 
 
@@ -30,10 +33,24 @@ class LocalDevice:
         General settings of the run.
     round_number : int
         Current round; 0 outside of rounds.
+    carried : int
+        Logical clients on this node; with more than one, data belong to ``clients``.
+    link : Link | None
+        Stream to the server, where the method exchanges activations.
     """
 
-    def __init__(self, node: NodeConfig, settings: RunSettings, round_number: int) -> None:
+    def __init__(
+        self,
+        node: NodeConfig,
+        settings: RunSettings,
+        round_number: int,
+        *,
+        carried: int = 1,
+        link: Link | None = None,
+    ) -> None:
         self.settings = settings
+        self._carried = carried
+        self._link = link
         self.partition = node.partition_id
         self.round_number = round_number
         self.torch_device = torch_device(settings.device)
@@ -63,8 +80,48 @@ class LocalDevice:
         return self.data.test
 
     @cached_property
+    def clients(self) -> Sequence["LocalDevice"]:
+        """Logical clients that this node carries; itself where it carries one."""
+        count = self._carried
+        if count == 1:
+            return (self,)
+        if (self._node.data or self.settings.data).startswith("folder:"):
+            raise DataError(
+                f"setting clients-per-node: expected 1 for a folder of this device's own, got "
+                f"{count}; a folder is not dealt to clients"
+            )
+        first = self.partition * count
+        partitions = {"num_partitions": self._node.num_partitions * count}
+        return tuple(
+            LocalDevice(
+                self._node.model_copy(update={"partition_id": client, **partitions}),
+                self.settings,
+                self.round_number,
+            )
+            for client in range(first, first + count)
+        )
+
+    @property
+    def link(self) -> Link:
+        """Stream to the server.
+
+        Raises
+        ------
+        ExchangeError
+            If the server opened none in this round.
+        """
+        if self._link is None:
+            raise ExchangeError(
+                f"round {self.round_number}: expected an invitation to exchange activations, got "
+                f"none; server and devices must run the same version and method"
+            )
+        return self._link
+
+    @cached_property
     def task(self) -> Task:
         """Shape of the task as this client's data and model have it."""
+        if self._carried > 1:
+            return self.clients[0].task
         _, channels, height, width = self.data.train.inputs.shape
         shape = Task(self.data.num_classes, channels, height, width, self.settings.feature_dim)
         if shape.feature_dim:

@@ -8,13 +8,21 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client_app.device import LocalDevice
+from client_app.link import open_link
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
 from client_app.turn import Clock, take_turn
 from strategies import methods
 from strategies.common.compute import threads
 from strategies.common.control import Description, Order
-from strategies.common.envelope import pack, read_control_record, read_payload, to_record_dict
+from strategies.common.envelope import (
+    pack,
+    read_control_record,
+    read_invitation,
+    read_payload,
+    to_record_dict,
+)
+from strategies.common.samples import class_counts
 from strategies.common.settings import read_run
 
 app = ClientApp()
@@ -26,32 +34,34 @@ _SERVER = "server"
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
     settings = read_run(context.run_config)
-    methods.method_settings(settings.method, context.run_config)
+    half = methods.client_half(settings.method, context.run_config)
     node = read_node(context.node_config)
     with threads(settings.client_threads):
-        device = LocalDevice(node, settings, round_number=0)
-        data, task = device.data, device.task
-        device.build_model()
-    counts = settings.share_class_counts
+        device = LocalDevice(node, settings, 0, carried=settings.clients_per_node)
+        model, task = device.model_name, device.task
+        data = [client.data for client in device.clients]
+        if half.exchanges:
+            model = methods.split_settings(context.run_config).front_name
+        else:
+            device.build_model()
+    shared = data if settings.share_class_counts else []
+    classes = task.num_classes
     description = Description(
         partition=node.partition_id,
         num_partitions=node.num_partitions,
-        model=device.model_name,
+        model=model,
         num_classes=task.num_classes,
         channels=task.channels,
         height=task.height,
         width=task.width,
         feature_dim=task.feature_dim,
-        class_names=list(data.class_names),
-        train_samples=len(data.train),
-        test_samples=len(data.test),
-        train_counts=data.train.labels.bincount(minlength=task.num_classes).tolist()
-        if counts
-        else [],
-        test_counts=data.test.labels.bincount(minlength=task.num_classes).tolist()
-        if counts
-        else [],
-        notes=list(data.notes),
+        class_names=list(data[0].class_names),
+        train_samples=sum(len(own.train) for own in data),
+        test_samples=sum(len(own.test) for own in data),
+        train_counts=[n for own in shared for n in class_counts(own.train, classes)],
+        test_counts=[n for own in shared for n in class_counts(own.test, classes)],
+        clients=len(data),
+        notes=[note for own in data for note in own.notes],
     )
     return Message(to_record_dict(description, None), reply_to=message)
 
@@ -75,8 +85,11 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     node = read_node(context.node_config)
     order = read_control_record(message.content, Order, sender=_SERVER)
     store = ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
-    with threads(settings.client_threads):
-        device = LocalDevice(node, settings, order.round_number)
+    invitation = read_invitation(message.content, sender=_SERVER)
+    with threads(settings.client_threads), open_link(invitation, node.partition_id) as link:
+        device = LocalDevice(
+            node, settings, order.round_number, carried=settings.clients_per_node, link=link
+        )
         downlink = read_payload(
             message.content,
             Order,

@@ -1,5 +1,7 @@
 """One client's turn in a round: load, learn, test, save, in this order."""
 
+import resource
+import sys
 import time
 from typing import Any, final
 
@@ -24,6 +26,17 @@ class Clock:
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
+
+
+def peak_memory_bytes() -> float:
+    """Return the most memory that this process has held so far, in bytes.
+
+    On a device every message is a process of its own, so this is the round's own peak; in a
+    simulation several clients share a process.
+    """
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def take_turn(
@@ -71,22 +84,24 @@ def take_turn(
     trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
     train_s = clock.lap()
     evaluation = half.evaluate(device, state, downlink)
+    tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
         store.save(order.round_number, to_tensors(state), base=stored.round_number)
     report = Report(
         round_number=order.round_number,
         continued_from=stored.round_number,
-        correct=evaluation.correct,
-        test_samples=len(device.test),
-        loss=evaluation.loss,
-        train_samples=len(device.train),
+        correct=evaluation.correct if evaluation else 0,
+        test_samples=tested,
+        loss=evaluation.loss if evaluation else 0.0,
+        train_samples=sum(len(client.train) for client in device.clients),
         load_s=load_s,
         train_s=train_s,
         evaluate_s=evaluate_s,
         save_s=clock.lap(),
         notes=list(stored.notes),
         losses=dict(trained.losses),
+        figures={"peak_memory_bytes": peak_memory_bytes(), **trained.figures},
     )
     return report, trained.uplink
 

@@ -1,14 +1,16 @@
-"""Run a federation on this machine: ``python -m local_federation demo|simulate|deploy``."""
+"""Run a federation on this machine: ``python -m local_federation demo|simulate|deploy|...``."""
 
 import argparse
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from local_federation.campaign import Campaign
+from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.superlink import LocalFederationError
 from server_app.progress import format_duration
 from strategies.methods import METHODS, display_name
@@ -28,6 +30,7 @@ _DEMO: dict[str, bool | int | float | str] = {
     "server-device": "cpu",
 }
 _DEMO_CLIENTS = 5
+_DEMOS = ("demo", "demo-split")
 _DEPLOYED: dict[str, bool | int | float | str] = {
     "data": "digits",
     "models": "cnn,resnet4,resnet6",
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind, clients, text in (
         ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
+        ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
         ("simulate", 5, "one method, clients simulated by Ray"),
         ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
     ):
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="KEY=VALUE",
             help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
         )
-        if kind != "demo":
+        if kind not in _DEMOS:
             sub.add_argument("--method", choices=list(METHODS), default="fedktl")
             sub.add_argument("--name", help="name of the run (the method)")
     return parser
@@ -79,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _play(arguments: argparse.Namespace, console: Console) -> None:
     overrides = _overrides(arguments.set)
+    if arguments.kind == "demo-split":
+        _play_split(arguments, overrides, console)
+        return
     demo = arguments.kind == "demo"
     defaults = _DEPLOYED if arguments.kind == "deploy" else _DEMO
     campaign = Campaign(
@@ -97,6 +104,22 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
     campaign.play(runs, console)
     campaign.show(name, baseline, console)
+
+
+def _play_split(
+    arguments: argparse.Namespace,
+    overrides: Mapping[str, bool | int | float | str],
+    console: Console,
+) -> None:
+    settings = {**SPLIT_SETTINGS, **overrides}
+    folder = arguments.folder.resolve()
+    campaign = Campaign(folder, arguments.clients, simulated=True, settings=settings)
+    carried = settings["clients-per-node"]
+    console.print(f"MocoSFL: {arguments.clients} nodes with {carried} clients each, simulated")
+    name = arguments.kind
+    campaign.play({name: {"method": "mocosfl"}}, console)
+    alone_beside(folder / name, settings, arguments.clients, console)
+    campaign.show(name, None, console)
 
 
 def _overrides(pairs: list[str]) -> dict[str, bool | int | float | str]:

@@ -1,5 +1,6 @@
 """Several runs on one local federation, simulated or deployed, and their table."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,9 +11,13 @@ from typing import final
 from rich.console import Console
 
 from local_federation.nodes import SuperNode
-from local_federation.superlink import SuperLink
+from local_federation.superlink import LocalFederationError, Simulation, SuperLink
 from local_federation.watch import follow
 from server_app.progress import results_table
+from strategies.methods import exchanges
+
+# Flower's simulation answers messages from a default ThreadPoolExecutor.
+_SPARE_THREADS = 4
 
 Settings = Mapping[str, bool | int | float | str]
 
@@ -52,8 +57,13 @@ class Campaign:
         Raises
         ------
         LocalFederationError
-            If something did not start, or a run failed.
+            If more nodes would have to be at work at once than a simulation runs, if something
+            did not start, or if a run failed.
         """
+        simulations = {
+            name: self._simulation(str({**self.settings, **settings}["method"]))
+            for name, settings in runs.items()
+        }
         home = self.folder / ".federation"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
@@ -66,7 +76,8 @@ class Campaign:
             if not self.simulated:
                 self._start_nodes(superlink, stack, console)
             for name, settings in runs.items():
-                self._play_one(superlink, name, settings, console)
+                every = self._every(superlink, name, settings)
+                self._play_one(superlink, every, simulations[name], console)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:
         """Print a run's table and the path of its report."""
@@ -82,12 +93,25 @@ class Campaign:
             node.start()
             console.print(f"SuperNode {partition}: processes {node.pids}")
 
-    def _play_one(
-        self, superlink: SuperLink, name: str, settings: Settings, console: Console
-    ) -> None:
-        run_dir = self.folder / name
-        shutil.rmtree(run_dir, ignore_errors=True)
-        every = {
+    def _simulation(self, method: str) -> Simulation | None:
+        if not self.simulated:
+            return None
+        cores = os.cpu_count() or 1
+        if not exchanges(method):
+            return Simulation(self.num_clients, workers=cores)
+        if self.num_clients > cores + _SPARE_THREADS:
+            raise LocalFederationError(
+                f"{method} needs all {self.num_clients} nodes at work at once, and a simulation on "
+                f"{cores} cores runs {cores + _SPARE_THREADS}: use --clients {cores} and let each "
+                f"carry several clients with --set clients-per-node="
+                f"{-(-self.num_clients // cores)}"
+            )
+        return Simulation(self.num_clients, workers=max(cores, self.num_clients))
+
+    def _every(
+        self, superlink: SuperLink, name: str, settings: Settings
+    ) -> dict[str, bool | int | float | str]:
+        return {
             **self.settings,
             **settings,
             "run-name": name,
@@ -95,8 +119,17 @@ class Campaign:
             "state-dir": str(superlink.folder / "state"),
             "min-nodes": self.num_clients,
         }
-        clients = self.num_clients if self.simulated else None
-        run = superlink.submit(every, num_supernodes=clients)
+
+    def _play_one(
+        self,
+        superlink: SuperLink,
+        settings: Settings,
+        simulation: Simulation | None,
+        console: Console,
+    ) -> None:
+        run_dir = self.folder / str(settings["run-name"])
+        shutil.rmtree(run_dir, ignore_errors=True)
+        run = superlink.submit(settings, simulation=simulation)
         try:
             follow(run, superlink, run_dir, console)
         finally:

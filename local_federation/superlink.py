@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -31,6 +32,23 @@ _RUN_ID = re.compile(r"started run (\d+)")
 
 class LocalFederationError(Exception):
     """A local federation could not be started, or a run on it failed."""
+
+
+@final
+@dataclass(frozen=True)
+class Simulation:
+    """Nodes that Ray plays.
+
+    Attributes
+    ----------
+    nodes : int
+        Nodes of the federation.
+    workers : int
+        Nodes at work at once.
+    """
+
+    nodes: int
+    workers: int
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -136,7 +154,7 @@ class SuperLink:
         return self.child(name, [*command, "--superexec-auth-secret-file", str(self.secret)])
 
     def submit(
-        self, settings: Mapping[str, bool | int | float | str], *, num_supernodes: int | None
+        self, settings: Mapping[str, bool | int | float | str], *, simulation: Simulation | None
     ) -> Child:
         """Start a run; the returned process ends when the run ends.
 
@@ -144,17 +162,17 @@ class SuperLink:
         ----------
         settings : Mapping[str, bool | int | float | str]
             Settings that differ from the defaults.
-        num_supernodes : int | None
-            Clients of a simulation; ``None`` when SuperNodes are connected.
+        simulation : Simulation | None
+            How many nodes to simulate; ``None`` when SuperNodes are connected.
         """
         overrides = self.folder / f"{settings['run-name']}.toml"
         overrides.write_text(tomli_w.dumps(nested(settings)))
         command = ["flwr", "run", str(self._stage()), _CONNECTION, "--stream"]
         command += ["--run-config", str(overrides)]
-        if num_supernodes is not None:
-            workers = os.cpu_count() or 1
-            sizes = f"num-supernodes={num_supernodes} client-resources-num-cpus=1"
-            command += ["--federation-config", f"{sizes} init-args-num-cpus={workers}"]
+        if simulation is not None:
+            sizes = f"num-supernodes={simulation.nodes} client-resources-num-cpus=1"
+            workers = f"init-args-num-cpus={simulation.workers}"
+            command += ["--federation-config", f"{sizes} {workers}"]
         return self.child(f"run-{settings['run-name']}", command)
 
     def status(self, run: Child) -> str:

@@ -85,8 +85,13 @@ class Question:
             else:
                 self.answers.replies[node_id] = message
 
-    def wait(self, deadline_s: float, on_poll: Callable[[int, int], None]) -> Answers:
-        """Poll until all have answered or the deadline has passed.
+    def wait(
+        self,
+        deadline_s: float,
+        on_poll: Callable[[int, int], None],
+        hopeless: Callable[[], str | None] = lambda: None,
+    ) -> Answers:
+        """Poll until all have answered, the deadline has passed or the rest is hopeless.
 
         Parameters
         ----------
@@ -94,6 +99,8 @@ class Question:
             Longest wait in seconds; nodes that have not answered then count as failed.
         on_poll : Callable[[int, int], None]
             Called after each poll with the numbers of answers so far and of questions.
+        hopeless : Callable[[], str | None]
+            Asked after each poll; a reason to wait for no further answer.
         """
         total = len(self._pending) + len(self.answers.failures)
         while True:
@@ -101,9 +108,10 @@ class Question:
             on_poll(total - len(self._pending), total)
             if not self._pending:
                 break
-            if time.monotonic() - self.started > deadline_s:
-                for node_id in self._pending.values():
-                    self.answers.failures[node_id] = f"no reply within {deadline_s:g} s"
+            late = time.monotonic() - self.started > deadline_s
+            reason = f"no reply within {deadline_s:g} s" if late else hopeless()
+            if reason is not None:
+                self.answers.failures |= dict.fromkeys(self._pending.values(), reason)
                 self._pending.clear()
                 break
             time.sleep(POLL_S)

@@ -131,7 +131,11 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
     other = read_run_record(compare_dir) if compare_dir else None
     titles = run_titles(run, other) if other else (display_name(run.method), "")
     table = Table(title=Text(f"{titles[0]}: {run.name}"), show_footer=True)
-    table.caption = "samples: train/test; accuracy: last round, own model on own test split"
+    by_server = run.last is not None and any(
+        node.tested_by == "server" for node in run.last.answered.values()
+    )
+    whose = "tested by the server" if by_server else "own model on own test split"
+    table.caption = f"samples: train/test; accuracy: last round, {whose}"
     table.add_column("Client", footer="All", justify="right")
     table.add_column("Model", footer="weighted mean")
     table.add_column("Samples", justify="right")

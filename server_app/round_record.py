@@ -2,14 +2,37 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from server_app.roster import Client
 from strategies.common.control import Report
 from strategies.common.method import Aggregated
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """How a node's model does on its test samples.
+
+    Attributes
+    ----------
+    correct, samples : int
+        Samples classified correctly, of how many; at least one.
+    loss : float
+        Mean loss over them.
+    """
+
+    correct: int
+    samples: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the samples that is classified correctly."""
+        return self.correct / self.samples
 
 
 @final
@@ -27,6 +50,8 @@ class NodeRecord:
         Whether it trained; otherwise it was only evaluated.
     uplink, downlink : Mapping[str, int]
         Bytes by record, as :func:`strategies.common.envelope.count_bytes` counts them.
+    by_server : Outcome | None
+        What the server found where it evaluates itself.
     """
 
     client: Client
@@ -34,10 +59,25 @@ class NodeRecord:
     took_part: bool
     uplink: Mapping[str, int]
     downlink: Mapping[str, int]
+    by_server: Outcome | None = None
+
+    @property
+    def tested(self) -> Outcome | None:
+        """How the model does, whoever tested it; ``None`` where nobody did."""
+        report = self.report
+        if self.by_server is not None or not report.test_samples:
+            return self.by_server
+        return Outcome(report.correct, report.test_samples, report.loss)
+
+    def with_traffic(self, uplink: Mapping[str, int], downlink: Mapping[str, int]) -> "NodeRecord":
+        """Return this record with more bytes."""
+        return replace(
+            self, uplink=_added(self.uplink, uplink), downlink=_added(self.downlink, downlink)
+        )
 
     def to_json(self) -> dict[str, object]:
         """Return this node's entry of the journal."""
-        report = self.report
+        report, tested = self.report, self.tested
         phases = {
             "load": report.load_s,
             "train": report.train_s,
@@ -45,10 +85,11 @@ class NodeRecord:
             "save": report.save_s,
         }
         return {
-            "accuracy": report.correct / report.test_samples,
-            "loss": report.loss,
+            "accuracy": tested.accuracy if tested else None,
+            "loss": tested.loss if tested else None,
+            "tested_by": "server" if self.by_server else "device",
             "train_samples": report.train_samples,
-            "test_samples": report.test_samples,
+            "test_samples": tested.samples if tested else 0,
             "model": self.client.description.model,
             "took_part": self.took_part,
             "uplink_bytes": sum(self.uplink.values()),
@@ -59,6 +100,7 @@ class NodeRecord:
             },
             "seconds": {**phases, "total": sum(phases.values())},
             "losses": dict(report.losses),
+            "figures": dict(report.figures),
             "continued_from": report.continued_from,
             "notes": list(report.notes),
         }
@@ -79,12 +121,15 @@ class RoundRecord:
         Reasons of the clients that failed, by partition.
     seconds : dict[str, float]
         Wall time by phase.
+    notes : list[str]
+        What the user should know of the exchange itself.
     """
 
     round_number: int
     nodes: dict[int, NodeRecord] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -98,9 +143,9 @@ class RoundRecord:
 
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""
-        total = sum(node.report.test_samples for node in self.nodes.values())
-        correct = sum(node.report.correct for node in self.nodes.values())
-        return correct / total if total else None
+        tested = _tested(self.nodes.values())
+        total = sum(result.samples for result in tested)
+        return sum(result.correct for result in tested) / total if total else None
 
     def to_json(self, method: str, aggregated: Aggregated) -> dict[str, object]:
         """Return the line of the journal.
@@ -112,7 +157,7 @@ class RoundRecord:
         aggregated : Aggregated
             What the server half says of the round.
         """
-        nodes = [self.nodes[partition] for partition in sorted(self.nodes)]
+        tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
         entries: dict[str, object] = {}
         for partition in sorted(set(self.nodes) | set(self.failures)):
             if partition in self.nodes:
@@ -124,25 +169,33 @@ class RoundRecord:
             "method": method,
             "seconds": {**self.seconds, "total": sum(self.seconds.values())},
             "accuracy": self.accuracy(),
-            "loss": _weighted_loss(nodes),
-            "accuracy_std": _spread(nodes),
+            "loss": _weighted_loss(tested),
+            "accuracy_std": _spread(tested),
             "diagnostics": dict(aggregated.diagnostics),
-            "notes": list(aggregated.notes),
+            "notes": [*self.notes, *aggregated.notes],
             "nodes": entries,
         }
 
 
-def _weighted_loss(nodes: list[NodeRecord]) -> float | None:
-    total = sum(node.report.test_samples for node in nodes)
+def _tested(nodes: Iterable[NodeRecord]) -> list[Outcome]:
+    return [node.tested for node in nodes if node.tested is not None]
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def _weighted_loss(tested: list[Outcome]) -> float | None:
+    total = sum(result.samples for result in tested)
     if not total:
         return None
-    return math.fsum(node.report.loss * node.report.test_samples for node in nodes) / total
+    return math.fsum(result.loss * result.samples for result in tested) / total
 
 
-def _spread(nodes: list[NodeRecord]) -> float | None:
+def _spread(tested: list[Outcome]) -> float | None:
     """Return the population standard deviation of accuracy over clients, unweighted."""
-    if not nodes:
+    if not tested:
         return None
-    values = [node.report.correct / node.report.test_samples for node in nodes]
+    values = [result.accuracy for result in tested]
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))

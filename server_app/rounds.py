@@ -33,6 +33,7 @@ from strategies.common.envelope import (
 from strategies.common.errors import FederationError, WireError
 from strategies.common.method import ServerHalf
 from strategies.common.settings import RunSettings
+from strategies.common.split.invitation import Invitation
 from strategies.common.task import Task
 from strategies.common.wire import Payload
 
@@ -49,6 +50,23 @@ class Watcher(Protocol):
         """Take note that ``done`` of ``total`` answers of a phase are there."""
 
 
+class Session(Protocol):
+    """Where the clients of one round exchange activations with the server."""
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Nodes that take part, ascending."""
+        ...
+
+    def invitation(self, partition: int) -> Invitation:
+        """Return what a node needs to take part."""
+        ...
+
+    def hopeless(self) -> str | None:
+        """Return why no further reply is to be expected, or ``None``."""
+        ...
+
+
 @final
 @dataclass
 class _Turn:
@@ -58,6 +76,7 @@ class _Turn:
     task: Task
     accepted: Mapping[int, int]
     record: RoundRecord
+    session: Session | None = None
     uplinks: dict[int, Payload] = field(default_factory=dict)
     # Keeps each payload alive beside its packed form, so that ids stay its own.
     parcels: dict[int, tuple[Payload, Parcel | None]] = field(default_factory=dict)
@@ -143,6 +162,8 @@ class RoundLoop:
         state: object,
         task: Task,
         accepted: Mapping[int, int],
+        *,
+        session: Session | None = None,
     ) -> tuple[RoundRecord, dict[int, Payload]]:
         """Play one round up to, and without, aggregation.
 
@@ -158,6 +179,8 @@ class RoundLoop:
             What the clients agree on.
         accepted : Mapping[int, int]
             Last round accepted from each client, by partition.
+        session : Session | None
+            Where this round's activations are exchanged; its clients take part and no others.
 
         Returns
         -------
@@ -167,9 +190,14 @@ class RoundLoop:
         Raises
         ------
         FederationError
-            If fewer than ``min_replies`` clients replied well, even after a second try.
+            If fewer than ``min_replies`` clients replied well, even after a second try; with a
+            session there is none, since the exchange has changed the server's part already.
         """
-        turn = _Turn(state, task, accepted, RoundRecord(round_number))
+        turn = _Turn(state, task, accepted, RoundRecord(round_number), session)
+        if session is not None:
+            self._ask(turn, _seated(session, clients), "train")
+            self._require_replies(turn, "")
+            return turn.record, dict(sorted(turn.uplinks.items()))
         chosen = self._choose(round_number, clients)
         self._ask(turn, chosen, "train")
         if len(turn.record.nodes) < self._run.min_replies:
@@ -182,18 +210,57 @@ class RoundLoop:
             again = self.gather(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in turn.record.nodes}
             self._ask(turn, silent, "train")
-        if len(turn.record.nodes) < self._run.min_replies:
-            raise FederationError(
-                f"round {round_number}: expected at least min-replies={self._run.min_replies} good "
-                f"replies, got {len(turn.record.nodes)} after two tries: "
-                f"{_list_reasons(turn.record.failures)}"
-            )
+        self._require_replies(turn, " after two tries")
         every = self._run.evaluate_every
         if every and round_number % every == 0:
             asked = {*chosen, *turn.record.nodes, *turn.record.failures}
             idle = {p: c for p, c in clients.items() if p not in asked}
             self._ask(turn, idle, "evaluate")
         return turn.record, dict(sorted(turn.uplinks.items()))
+
+    def survey(
+        self,
+        record: RoundRecord,
+        clients: Mapping[int, Client],
+        state: object,
+        task: Task,
+        accepted: Mapping[int, int],
+        session: Session,
+    ) -> list[str]:
+        """Let clients send what the server evaluates, after a round's aggregation.
+
+        Parameters
+        ----------
+        record : RoundRecord
+            The round; bytes and, of clients that sat it out, reports are added.
+        clients, state, task, accepted : Mapping, object, Task, Mapping
+            As for :meth:`play`.
+        session : Session
+            Where the samples are sent to.
+
+        Returns
+        -------
+        list[str]
+            Reasons of the clients that failed; one that took part in the round still did, and
+            one that failed in the round stays failed.
+        """
+        turn = _Turn(state, task, accepted, RoundRecord(record.round_number), session)
+        self._ask(turn, _seated(session, clients), "evaluate")
+        for partition, node in turn.record.nodes.items():
+            known = record.nodes.get(partition)
+            if known is not None:
+                record.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
+            elif partition not in record.failures:
+                record.nodes[partition] = node
+        return [reason for _, reason in sorted(turn.record.failures.items())]
+
+    def _require_replies(self, turn: _Turn, after: str) -> None:
+        record, needed = turn.record, self._run.min_replies
+        if len(record.nodes) < needed:
+            raise FederationError(
+                f"round {record.round_number}: expected at least min-replies={needed} good "
+                f"replies, got {len(record.nodes)}{after}: {_list_reasons(record.failures)}"
+            )
 
     def _ask(self, turn: _Turn, clients: Mapping[int, Client], kind: str) -> None:
         """Send one message to each client and take in what comes back."""
@@ -213,6 +280,7 @@ class RoundLoop:
             answers = question.wait(
                 self._run.round_deadline_s,
                 lambda done, total: self._watch(record.round_number, phase, done, total),
+                turn.session.hopeless if turn.session else lambda: None,
             )
         with record.timed("decode"):
             for client in clients.values():
@@ -231,7 +299,8 @@ class RoundLoop:
             # Most methods send the same object to all clients: pack it once.
             kept = turn.parcels.setdefault(id(payload), (payload, pack(payload, wire_dtype)))
             parcel = kept[1]
-        return to_record_dict(order, parcel)
+        invitation = turn.session.invitation(partition) if turn.session else None
+        return to_record_dict(order, parcel, invitation)
 
     def _take_in(
         self, turn: _Turn, client: Client, answers: Answers, sent: RecordDict, kind: str
@@ -271,6 +340,8 @@ class RoundLoop:
                 f"{client.label}: report.round_number: expected {record.round_number}, got "
                 f"{report.round_number}"
             )
+        if not half.exchanges and not report.test_samples:
+            raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
         kind = half.uplink if learnt else None
         uplink = read_payload(
             content, Report, kind, turn.task, wire_dtype=run.wire_dtype, sender=client.label
@@ -298,6 +369,10 @@ class RoundLoop:
             f"saved up to its last complete round: mend the nodes, then start it again with "
             f"run-name={self._run_name!r} and resume=true"
         )
+
+
+def _seated(session: Session, clients: Mapping[int, Client]) -> dict[int, Client]:
+    return {partition: clients[partition] for partition in session.partitions}
 
 
 def _list_reasons(failures: Mapping[int, str]) -> str:

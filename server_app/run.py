@@ -21,12 +21,14 @@ from server_app.roster import Client
 from server_app.round_record import RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
+from server_app.split_rounds import SplitRounds
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
 from strategies.common.compute import threads, torch_device
 from strategies.common.errors import RunFolderError
 from strategies.common.method import ServerHalf
 from strategies.common.settings import RunConfig, read_run
+from strategies.common.split.halves import SplitServerHalf
 from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
 from strategies.common.wire import Payload
@@ -88,6 +90,7 @@ class Run:
         self._state: Any = None
         name = self._folder.name
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch)
+        self._split = self._split_rounds(config)
         self._standing = self._resume(config) if self._settings.resume else self._begin(config)
         self._seconds: list[float] = []
 
@@ -122,11 +125,12 @@ class Run:
         clients = self._loop.gather(round_number, first=first)
         task = self._begin_task(clients)
         waited = time.perf_counter() - started
-        record, uplinks = self._loop.play(
+        rounds = self._split or self._loop
+        record, uplinks = rounds.play(
             round_number, clients, self._state, task, self._standing.accepted
         )
         record.seconds = {"wait": waited, **record.seconds}
-        line = self._complete(record, uplinks, task)
+        line = self._complete(record, uplinks, task, clients)
         board.write(line)
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -140,19 +144,26 @@ class Run:
         return task
 
     def _complete(
-        self, record: RoundRecord, uplinks: Mapping[int, Payload], task: Task
+        self,
+        record: RoundRecord,
+        uplinks: Mapping[int, Payload],
+        task: Task,
+        clients: Mapping[int, Client],
     ) -> dict[str, object]:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
             aggregated = self._half.aggregate(self._state, record.round_number, uplinks)
-        if aggregated.diagnostics:
-            log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
-        for note in aggregated.notes:
-            log(WARNING, "round %d: %s", record.round_number, note)
         standing = self._standing
-        standing.round_number = record.round_number
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
+        if self._split is not None:
+            said = self._split.survey(record, clients, self._state, task, standing.accepted)
+            aggregated = aggregated.joined(said)
+        if aggregated.diagnostics:
+            log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
+        for note in (*record.notes, *aggregated.notes):
+            log(WARNING, "round %d: %s", record.round_number, note)
+        standing.round_number = record.round_number
         accuracy = record.accuracy()
         if accuracy is not None and accuracy > standing.best_accuracy:
             standing.best_round, standing.best_accuracy = record.round_number, accuracy
@@ -182,6 +193,12 @@ class Run:
                 settings,
                 lambda: generators.build(settings.generator, config, device),
             )
+
+    def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
+        if not isinstance(self._half, SplitServerHalf):
+            return None
+        split = methods.split_settings(config)
+        return SplitRounds(self._loop, self._half, self._settings, split)
 
     def _name(self) -> str:
         settings = self._settings

@@ -189,6 +189,7 @@ class RunFolder:
                 "test_samples": described.test_samples,
                 "train_counts": described.train_counts or None,
                 "test_counts": described.test_counts or None,
+                "clients": described.clients,
                 "notes": described.notes,
             }
         ordered = dict(sorted(known.items(), key=lambda item: int(item[0])))

@@ -30,6 +30,8 @@ class NodeLine:
     ----------
     accuracy, loss : float | None
         Of the client's own model on its own test split, after training.
+    tested_by : str
+        ``"device"``, or ``"server"`` where that holds the rest of the network.
     model : str
         Name of its architecture.
     train_samples, test_samples : int
@@ -42,12 +44,15 @@ class NodeLine:
         Time on the device by phase, with ``"total"``.
     losses : Mapping[str, float]
         Mean training losses by name.
+    figures : Mapping[str, float]
+        What the round cost the device, by name.
     notes, failure : tuple[str, ...], str | None
         What the device has to say, and why its reply does not count; not trusted.
     """
 
     accuracy: float | None = None
     loss: float | None = None
+    tested_by: str = "device"
     model: str = ""
     train_samples: int = 0
     test_samples: int = 0
@@ -57,6 +62,7 @@ class NodeLine:
     payload_bytes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     failure: str | None = None
 
@@ -125,7 +131,10 @@ class Client:
     model, train_samples, test_samples : str, int, int
         Name of its architecture and sizes of its split.
     train_counts, test_counts : tuple[int, ...] | None
-        Samples by class; ``None`` where devices do not share them.
+        Samples by class; ``None`` where devices do not share them. A node that carries several
+        logical clients gives theirs one after another.
+    clients : int
+        Logical clients that the node carries.
     notes : tuple[str, ...]
         Not trusted.
     """
@@ -135,6 +144,7 @@ class Client:
     test_samples: int = 0
     train_counts: tuple[int, ...] | None = None
     test_counts: tuple[int, ...] | None = None
+    clients: Annotated[int, Field(ge=1)] = 1
     notes: tuple[str, ...] = ()
 
 

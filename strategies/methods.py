@@ -11,8 +11,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from strategies.common.errors import SettingsError
 from strategies.common.method import ClientHalf, ServerHalf
 from strategies.common.settings import RunConfig, RunSettings, Settings, known_name, read_table
+from strategies.common.split.settings import SplitSettings
 
 if TYPE_CHECKING:
     from generators.base import ImageGenerator
@@ -22,6 +24,8 @@ METHODS = {
     "fedktl": "FedKTL",
     "fedproto": "FedProto",
     "fd": "FD",
+    "splitfed": "SplitFed",
+    "mocosfl": "MocoSFL",
 }
 
 
@@ -34,7 +38,8 @@ def client_half(name: str, config: RunConfig) -> ClientHalf[Any, Any, Any]:
         If the method is unknown or a setting of its table is bad.
     """
     settings = method_settings(name, config)
-    built: ClientHalf[Any, Any, Any] = _class(name, "client", "Client")(settings)
+    half = _class(name, "client", "Client")
+    built: ClientHalf[Any, Any, Any] = half(settings, *_split_settings(half, name, config))
     return built
 
 
@@ -65,7 +70,8 @@ def server_half(
     settings = method_settings(name, config)
     half = _class(name, "server", "Server")
     arguments = (build_generator(),) if half.needs_generator else ()
-    built: ServerHalf[Any, Any, Any] = half(settings, run, *arguments)
+    split = _split_settings(half, name, config)
+    built: ServerHalf[Any, Any, Any] = half(settings, run, *split, *arguments)
     return built
 
 
@@ -76,9 +82,31 @@ def method_settings(name: str, config: RunConfig) -> Settings:
     return read_table(config, name, kind)
 
 
+def exchanges(name: str) -> bool:
+    """Tell whether a method exchanges activations within a round."""
+    known_name("setting method", name, METHODS)
+    return bool(_class(name, "client", "Client").exchanges)
+
+
+def split_settings(config: RunConfig) -> SplitSettings:
+    """Read the table of the data plane and of the network that is split."""
+    return read_table(config, "split", SplitSettings)
+
+
 def display_name(name: str) -> str:
     """Return a method's name as its paper writes it."""
     return METHODS.get(name, name)
+
+
+def _split_settings(half: Any, name: str, config: RunConfig) -> tuple[SplitSettings, ...]:
+    if half.exchanges:
+        return (split_settings(config),)
+    if config.get("clients-per-node", 1) != 1:
+        raise SettingsError(
+            f"setting clients-per-node: expected 1 for {name}, got {config['clients-per-node']}; "
+            f"only methods that exchange activations carry several clients on a node"
+        )
+    return ()
 
 
 def _class(name: str, module: str, suffix: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any, final
 from unittest.mock import patch
 
@@ -65,6 +66,7 @@ class LoopbackGrid(Grid):
     sent: list[Message] = field(default_factory=list)
     arrived: list[Message] = field(default_factory=list)
     _waiting: dict[str, Message] = field(default_factory=dict)
+    _at_work: list[Thread] = field(default_factory=list)
 
     def set_run(self, run: FlowerRun) -> None:
         raise AssertionError("the loopback grid has one run")
@@ -87,6 +89,11 @@ class LoopbackGrid(Grid):
         self.arrived += found
         return found
 
+    def join(self) -> None:
+        """Wait for clients that are still at work after the run, e.g. ones given up on."""
+        for thread in self._at_work:
+            thread.join(timeout=60)
+
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterable[Message]:
@@ -96,11 +103,19 @@ class LoopbackGrid(Grid):
         message_id = str(len(self.sent))
         message.metadata.__dict__["_message_id"] = message_id
         self.sent.append(message)
-        node_id = message.metadata.dst_node_id
-        reply = self.tamper(node_id, self._answer(message))
+        if "invitation" in message.content:
+            # Clients that exchange activations within a round wait for each other.
+            thread = Thread(target=self._reply, args=(message, message_id), daemon=True)
+            self._at_work.append(thread)
+            thread.start()
+        else:
+            self._reply(message, message_id)
+        return message_id
+
+    def _reply(self, message: Message, message_id: str) -> None:
+        reply = self.tamper(message.metadata.dst_node_id, self._answer(message))
         if reply is not None:
             self._waiting[message_id] = reply
-        return message_id
 
     def _answer(self, message: Message) -> Message:
         node_id = message.metadata.dst_node_id
@@ -174,7 +189,10 @@ class Federation:
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )
         with nullcontext() if self.report else patch("server_app.run.page.write_report"):
-            server_app.main.app(self.grid, context)
+            try:
+                server_app.main.app(self.grid, context)
+            finally:
+                self.grid.join()
         return self.lines()
 
     def lines(self) -> list[dict[str, Any]]:
@@ -184,9 +202,10 @@ class Federation:
 
 
 def without_clocks(value: Any) -> Any:
-    """Return a journal line without what may differ between equal runs: seconds."""
+    """Return a journal line without what differs between equal runs: seconds and figures."""
     if isinstance(value, dict):
-        return {k: without_clocks(v) for k, v in value.items() if k != "seconds"}
+        measured = ("seconds", "figures")
+        return {k: without_clocks(v) for k, v in value.items() if k not in measured}
     if isinstance(value, list):
         return [without_clocks(entry) for entry in value]
     return value

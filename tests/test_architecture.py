@@ -18,6 +18,7 @@ import pytest
 from client_app.data import prepared
 from strategies import methods
 from strategies.common.settings import RunSettings, Settings, default_config, read_run, read_table
+from strategies.common.split.settings import SplitSettings
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("server_app", "client_app", "strategies", "generators")
@@ -117,7 +118,8 @@ def test_anything_beside_a_docstring_is_noticed(source: str) -> None:
 
 
 def settings_classes() -> Iterator[tuple[str, type[Settings]]]:
-    """Yield the name of the table and the class of every method's and generator's settings."""
+    """Yield the name of the table and the class of all settings but the general ones."""
+    yield "split", SplitSettings
     for package in ("strategies", "generators"):
         for file in sorted((ROOT / package).glob("*/settings.py")):
             table = file.parent.name

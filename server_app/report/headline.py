@@ -10,6 +10,14 @@ from strategies.methods import display_name
 
 # Keeps a number and its unit on one line.
 NARROW: Final = "\u202f"
+_BY_SERVER: Final = (
+    "Clients hold the first layers of a network and the server the rest, so the server tests: "
+    "clients send it the activations and labels of samples, computed with the averaged client "
+    "model after the round's synchronisation. Which samples and which test stands among what "
+    "the server measured; a probe's best epoch is picked on the test samples themselves and "
+    "therefore only stands beside the last. Bytes are what crossed the network in replies that "
+    "count and on the stream of activations, headers included."
+)
 
 
 def title(run: RunRecord) -> str:
@@ -82,6 +90,8 @@ def verdict(comparison: Comparison, run: RunRecord, other: RunRecord) -> Html:
 
 def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
+    if any(n.tested_by == "server" for line in run.rounds for n in line.nodes.values()):
+        return element("p", _BY_SERVER)
     fraction = run.settings.get("test-fraction")
     share = f" ({float(fraction):.0%} of its samples)" if isinstance(fraction, float) else ""
     if _split_as_published(run):

@@ -1,5 +1,6 @@
 """The partition picture: how many training samples of each class every client holds."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from server_app.report.markup import Html, element, join
@@ -13,8 +14,8 @@ FULL_OPACITY: Final = 0.55
 
 def partition_picture(run: RunRecord) -> Html:
     """Draw clients by classes as a heat map of numbers, or say why there is none."""
-    shared = {n: c.train_counts for n, c in run.clients.items() if c.train_counts is not None}
-    silent = [str(number) for number in run.clients if number not in shared]
+    shared = dict(_counts(run))
+    silent = [str(number) for number, c in run.clients.items() if c.train_counts is None]
     if not shared:
         return element("p", "The devices do not share how many samples of each class they hold.")
     width = max(len(counts) for counts in shared.values())
@@ -28,6 +29,17 @@ def partition_picture(run: RunRecord) -> Html:
     picture = element("table", element("thead", head), element("tbody", *rows), attributes=label)
     box = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Partition"}
     return join(element("div", picture, attributes=box), _limits(silent, len(shared), width))
+
+
+def _counts(run: RunRecord) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the counts of every client, those that share a node one by one."""
+    for node, client in run.clients.items():
+        if client.train_counts is None:
+            continue
+        width = len(client.train_counts) // client.clients
+        for place in range(client.clients):
+            own = client.train_counts[place * width : (place + 1) * width]
+            yield node * client.clients + place, own
 
 
 def _heading(name: str) -> Html:

@@ -77,6 +77,39 @@ def payloads_table(run: RunRecord) -> Html:
     return table("Payloads", columns, rows)
 
 
+def devices_table(run: RunRecord) -> Html:
+    """Return what the rounds cost each device; empty where no device said so."""
+    figures: dict[int, dict[str, list[float]]] = {
+        client: defaultdict(list) for client in run.clients
+    }
+    for line in run.rounds:
+        for client, node in line.answered.items():
+            for name, value in node.figures.items():
+                figures[client][name].append(value)
+    names = sorted({name for own in figures.values() for name in own})
+    if not names:
+        return text("")
+    columns = [Column("Client"), *(Column(_title(name)) for name in names)]
+    rows = [
+        [str(client), *(_figure(name, own.get(name)) for name in names)]
+        for client, own in figures.items()
+    ]
+    told = "Medians over rounds; the peak memory is the largest, and that of the whole process."
+    note = element("p", told, attributes={"class": "muted"})
+    return join(table("Devices", columns, rows), note)
+
+
+def _title(name: str) -> str:
+    return name.removesuffix("_bytes").replace("_", " ").capitalize()
+
+
+def _figure(name: str, values: list[float] | None) -> str:
+    if not values:
+        return ABSENT
+    value = max(values) if name.startswith("peak_") else median(values)
+    return format_bytes(value) if name.endswith("_bytes") else f"{value:.4g}"
+
+
 def rounds_table(run: RunRecord) -> Html:
     """Return every round in numbers: the text behind the charts."""
     names = ("Round", "Mean accuracy", "Spread", "Worst client", "Test loss", "Up", "Down")

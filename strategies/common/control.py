@@ -15,9 +15,10 @@ Scalar = int | float | str | bytes | bool
 Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
 AnyControl = TypeVar("AnyControl", bound="Control")
 
-# Losses a method may report beside its payload.
+# Losses, and figures of the device, that a method may report beside its payload.
 MAX_LOSSES = 16
-LOSS_PREFIX = "loss."
+MAX_FIGURES = 16
+_PREFIXES = {"losses": "loss.", "figures": "figure."}
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -69,7 +70,10 @@ class Description(Control):
     train_samples, test_samples : int
         Sizes of the client's split.
     train_counts, test_counts : list[int]
-        Samples per class; empty when the device keeps them to itself.
+        Samples per class; empty when the device keeps them to itself. A node that carries
+        several clients gives theirs one after another.
+    clients : int
+        Logical clients that the node carries.
     notes : list[str]
         What a user should know of this client's data.
     """
@@ -87,6 +91,7 @@ class Description(Control):
     test_samples: Count
     train_counts: list[Count]
     test_counts: list[Count]
+    clients: int = Field(ge=1)
     notes: list[str]
 
 
@@ -101,7 +106,7 @@ class Report(Control):
     continued_from : int
         Round whose state it started from.
     correct, test_samples : int
-        Test samples classified correctly, of how many.
+        Test samples classified correctly, of how many; 0 where the server evaluates.
     loss : float
         Mean test loss.
     train_samples : int
@@ -112,12 +117,15 @@ class Report(Control):
         What a user should know, e.g. that a damaged file was passed over.
     losses : dict[str, float]
         Mean training losses by name; they travel as ``loss.<name>``.
+    figures : dict[str, float]
+        What the round cost this device by name, e.g. its peak memory; they travel as
+        ``figure.<name>``.
     """
 
     round_number: int = Field(ge=1)
     continued_from: Count
     correct: Count
-    test_samples: int = Field(ge=1)
+    test_samples: Count
     loss: float
     train_samples: int = Field(ge=1)
     load_s: Seconds
@@ -126,11 +134,14 @@ class Report(Control):
     save_s: Seconds
     notes: list[str]
     losses: dict[str, float] = Field(max_length=MAX_LOSSES)
+    figures: dict[str, float] = Field(max_length=MAX_FIGURES)
 
     def to_values(self) -> dict[str, Value]:
-        """Return the fields as a flat mapping, losses with their prefix."""
-        values = dict(self.model_dump(exclude={"losses"}))
-        return {**values, **{LOSS_PREFIX + name: loss for name, loss in self.losses.items()}}
+        """Return the fields as a flat mapping, losses and figures with their prefix."""
+        values = dict(self.model_dump(exclude=set(_PREFIXES)))
+        for field, prefix in _PREFIXES.items():
+            values |= {prefix + name: value for name, value in getattr(self, field).items()}
+        return values
 
 
 def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: str) -> AnyControl:
@@ -152,9 +163,10 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
     """
     fields = dict(values)
     if kind is Report:
-        names = [name for name in fields if name.startswith(LOSS_PREFIX)]
-        losses = {name.removeprefix(LOSS_PREFIX): fields.pop(name) for name in names}
-        fields.setdefault("losses", losses)
+        for field, prefix in _PREFIXES.items():
+            names = [name for name in fields if name.startswith(prefix)]
+            named = {name.removeprefix(prefix): fields.pop(name) for name in names}
+            fields.setdefault(field, named)
     try:
         read = kind.model_validate(fields)
     except ValidationError as error:

@@ -1,8 +1,9 @@
 """The door between Nectar's payloads and Flower's records, the same on both sides.
 
-One message carries one control record (``order``, ``description`` or ``report``) and at
-most one payload, packed into a single array: Flower moves every array as an object of its
-own, so that many small ones cost seconds.
+One message carries one control record (``order``, ``description`` or ``report``), at most
+one payload, packed into a single array, and an ``invitation`` where activations are to be
+exchanged. Flower moves every array as an object of its own, so that many small ones cost
+seconds.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import TypeVar, final
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
-from strategies.common.control import AnyControl, Control, read_control
+from strategies.common.control import AnyControl, Control, Order, read_control
 from strategies.common.errors import WireError
+from strategies.common.split.invitation import Invitation
 from strategies.common.task import Task
 from strategies.common.wire import Payload, decode, encode
 
@@ -19,6 +21,7 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 _BLOB = "blob"
 _STYPE = "nectar.safetensors"
+_INVITATION = "invitation"
 
 
 @final
@@ -43,7 +46,9 @@ def pack(payload: Payload | None, wire_dtype: str) -> Parcel | None:
     return None if payload is None else Parcel(payload.schema, encode(payload, wire_dtype))
 
 
-def to_record_dict(control: Control, parcel: Parcel | None) -> RecordDict:
+def to_record_dict(
+    control: Control, parcel: Parcel | None, invitation: Invitation | None = None
+) -> RecordDict:
     """Build a message's content.
 
     Parameters
@@ -52,8 +57,12 @@ def to_record_dict(control: Control, parcel: Parcel | None) -> RecordDict:
         Order, description or report.
     parcel : Parcel | None
         Packed payload.
+    invitation : Invitation | None
+        Beside an order: where to exchange activations.
     """
     records = RecordDict({_control_name(type(control)): ConfigRecord(control.to_values())})
+    if invitation is not None:
+        records[_INVITATION] = ConfigRecord(invitation.to_values())
     if parcel is not None:
         array = Array("uint8", (len(parcel.blob),), _STYPE, parcel.blob)
         records[parcel.schema] = ArrayRecord({_BLOB: array})
@@ -91,6 +100,19 @@ def read_control_record(
     return read_control(kind, record, sender)
 
 
+def read_invitation(records: RecordDict, *, sender: str) -> Invitation | None:
+    """Read where activations are to be exchanged, or ``None`` where they are not.
+
+    Raises
+    ------
+    WireError
+        If the record breaks its schema.
+    """
+    if _INVITATION not in records:
+        return None
+    return read_control_record(records, Invitation, sender=sender)
+
+
 def read_payload(
     records: RecordDict,
     control: type[Control],
@@ -122,7 +144,8 @@ def read_payload(
     WireError
         If there is anything else, or the payload breaks its schema.
     """
-    names = [name for name in records if name != _control_name(control)]
+    beside = {_control_name(control)} | ({_INVITATION} if control is Order else set())
+    names = [name for name in records if name not in beside]
     if not names:
         return None
     expected = "no payload" if kind is None else kind.schema

@@ -33,10 +33,13 @@ class Trained(Generic[Uplink]):
         Payload for the server.
     losses : Mapping[str, float]
         Mean training losses by name, for the journal.
+    figures : Mapping[str, float]
+        What it cost this device, by name, e.g. ``"step_ms"``.
     """
 
     uplink: Uplink | None
     losses: Mapping[str, float]
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @final
@@ -91,6 +94,14 @@ class Aggregated:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+    def joined(self, other: "Aggregated") -> "Aggregated":
+        """Return what both say."""
+        return Aggregated(
+            {**self.diagnostics, **other.diagnostics},
+            self.notes + other.notes,
+            self.pictures + other.pictures,
+        )
 
 
 class ClientHalf(ABC, Generic[State, Downlink, Uplink]):

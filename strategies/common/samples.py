@@ -29,6 +29,11 @@ class Samples:
         return len(self.labels)
 
 
+def class_counts(samples: Samples, num_classes: int) -> list[int]:
+    """Count the samples of each class."""
+    return [int(count) for count in samples.labels.bincount(minlength=num_classes)]
+
+
 def normalise(inputs: Tensor) -> Tensor:
     """Scale raw inputs for a network: uint8 images to [-1, 1], floats as they are.
 

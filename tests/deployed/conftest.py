@@ -57,7 +57,7 @@ class Deployment:
             "min-nodes": len(self.nodes),
             **kebab,
         }
-        return self.superlink.submit(settings, num_supernodes=None)
+        return self.superlink.submit(settings, simulation=None)
 
     def lines(self) -> list[dict[str, Any]]:
         journal = self.run_dir / "rounds.jsonl"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from deployed.conftest import TINY
+from federations.split_federation import EXCHANGING
+from federations.split_federation import TINY as SPLIT
 from loopback import Federation, without_clocks
 from rich.console import Console
 
@@ -15,17 +17,23 @@ from strategies.methods import METHODS
 pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
 
 SETTINGS = {**TINY, "rounds": 3, "models": "cnn,resnet4,resnet6", "max-samples": 120}
+# Two clients on every node, and evaluations before, between and after.
+SPLIT_SETTINGS = {**SETTINGS, **SPLIT, "rounds": 3, "evaluate-every": 2}
 CLIENTS = 3
 
 
+def settings(method: str) -> dict[str, bool | int | float | str]:
+    return {**(SPLIT_SETTINGS if method in EXCHANGING else SETTINGS), "method": method}
+
+
 def over_loopback(folder: Path, method: str) -> list[dict[str, Any]]:
-    overrides = {**SETTINGS, "method": method, "run-name": method}
+    overrides = {**settings(method), "run-name": method}
     return Federation(folder, CLIENTS, overrides).play()
 
 
 def over_processes(folder: Path, *, simulated: bool) -> dict[str, list[dict[str, Any]]]:
-    campaign = Campaign(folder, CLIENTS, simulated, SETTINGS)
-    campaign.play({method: {"method": method} for method in METHODS}, Console(quiet=True))
+    campaign = Campaign(folder, CLIENTS, simulated, {})
+    campaign.play({method: settings(method) for method in METHODS}, Console(quiet=True))
     return {
         method: [
             json.loads(line) for line in (folder / method / "rounds.jsonl").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Every method, whole: two or more rounds over the loopback grid, and what crosses."""
+"""Methods of one message a round, whole: over the loopback grid, and what crosses."""
 
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +10,7 @@ from loopback import Federation, without_clocks
 from strategies.common.control import Order, Report
 from strategies.common.envelope import read_blob
 from strategies.methods import METHODS
+from tests.federations.split_federation import OTHERS
 
 pytestmark = pytest.mark.federation
 
@@ -30,7 +31,7 @@ def federation(folder: Path, method: str, **overrides: Any) -> Federation:
     return Federation(folder, 3, {**TINY, "method": method, **kebab})
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OTHERS)
 def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method: str) -> None:
     played = federation(tmp_path, method)
     lines = played.play()
@@ -53,7 +54,7 @@ def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method:
         assert line["accuracy"] == pytest.approx(correct / tested)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OTHERS)
 def test_the_journal_counts_the_bytes_that_were_sent(tmp_path: Path, method: str) -> None:
     played = federation(tmp_path, method)
     last = played.play()[-1]
@@ -101,7 +102,7 @@ def _colour_images(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / f"class-{label}" / f"{number}.png")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OTHERS)
 def test_the_same_seed_gives_the_same_journal_and_another_does_not(
     tmp_path: Path, method: str
 ) -> None:
@@ -112,7 +113,7 @@ def test_the_same_seed_gives_the_same_journal_and_another_does_not(
     assert without_clocks(first) != without_clocks(other)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OTHERS)
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
     whole = federation(tmp_path / "whole", method, rounds=3).play()
     federation(tmp_path / "parts", method, rounds=2).play()
@@ -120,7 +121,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str)
     assert without_clocks(resumed) == without_clocks(whole)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OTHERS)
 def test_half_precision_halves_the_floats_on_the_wire(tmp_path: Path, method: str) -> None:
     single = federation(tmp_path / "single", method).play()[-1]["nodes"]["0"]
     half = federation(tmp_path / "half", method, wire_dtype="float16").play()[-1]["nodes"]["0"]

@@ -25,6 +25,7 @@ def described(partition: int, **changes: object) -> RecordDict:
         "test_samples": 10,
         "train_counts": [],
         "test_counts": [],
+        "clients": 1,
         "notes": [],
     }
     return to_record_dict(Description.model_validate(values | changes), None)

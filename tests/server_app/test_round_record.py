@@ -2,11 +2,12 @@
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
 from server_app.roster import Client
-from server_app.round_record import NodeRecord, RoundRecord
+from server_app.round_record import NodeRecord, Outcome, RoundRecord
 from server_app.run_record import read_round
 from strategies.common.control import Description, Report
 from strategies.common.method import Aggregated
@@ -26,6 +27,7 @@ def client(partition: int) -> Client:
         train_samples=30,
         test_samples=10,
         train_counts=[],
+        clients=1,
         test_counts=[],
         notes=[],
     )
@@ -48,6 +50,7 @@ def node(
         save_s=0.125,
         notes=["a note"],
         losses={"total": 0.75},
+        figures={"peak_memory_bytes": 5e8},
     )
     return NodeRecord(
         client=client(partition),
@@ -102,6 +105,7 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
     assert entries["2"] == {
         "accuracy": 0.3,
         "loss": 2.0,
+        "tested_by": "device",
         "train_samples": 30,
         "test_samples": 10,
         "model": "model-2",
@@ -116,6 +120,7 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
         },
         "seconds": {"load": 0.25, "train": 2.0, "evaluate": 0.5, "save": 0.125, "total": 2.875},
         "losses": {"total": 0.75},
+        "figures": {"peak_memory_bytes": 5e8},
         "continued_from": 3,
         "notes": ["a note"],
     }
@@ -147,3 +152,27 @@ def test_phases_add_up_and_an_error_does_not_lose_their_time() -> None:
         raise KeyError(time.sleep(0.02))
     assert 0.04 <= record.seconds["aggregate"] < 5
     assert set(record.seconds) == {"aggregate"}
+
+
+def test_what_the_server_tested_counts_where_the_device_tested_nothing() -> None:
+    untested = node(1, 0, 0, 0.0)
+    by_server = replace(untested, by_server=Outcome(correct=3, samples=4, loss=0.5))
+    record = RoundRecord(1, nodes={0: untested, 1: by_server})
+    line = record.to_json("mocosfl", Aggregated())
+    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (0.75, 0.5, 0.0)
+    entries = line["nodes"]
+    assert entries["0"]["accuracy"] is entries["0"]["loss"] is None
+    assert (entries["1"]["accuracy"], entries["1"]["test_samples"]) == (0.75, 4)
+    assert entries["1"]["tested_by"] == "server"
+
+
+def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:
+    told = node(0, 1, 2, 0.0).with_traffic({"stream": 7, "report": 1}, {"stream": 9})
+    assert told.uplink == {"report": 201, "fd.logits": 1000, "stream": 7}
+    assert told.downlink == {"order": 60, "fd.means": 500, "stream": 9}
+
+
+def test_notes_of_the_exchange_stand_before_those_of_the_method() -> None:
+    record = RoundRecord(1, notes=["client 3 was late"])
+    line = record.to_json("mocosfl", Aggregated(notes=("collapsed",)))
+    assert line["notes"] == ["client 3 was late", "collapsed"]

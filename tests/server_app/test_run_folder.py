@@ -54,6 +54,7 @@ def client(partition: int, **changes: object) -> Client:
         "test_samples": 10,
         "train_counts": [10, 20],
         "test_counts": [4, 6],
+        "clients": 1,
         "notes": ["small"],
     }
     return Client(100 + partition, Description.model_validate(values | changes))
@@ -213,6 +214,7 @@ def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder
         "test_samples": 10,
         "train_counts": [10, 20],
         "test_counts": [4, 6],
+        "clients": 1,
         "notes": ["small"],
     }
     # A client that keeps its counts to itself has none, not zero of each.

@@ -11,6 +11,7 @@ from strategies.common import seeds
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
+from strategies.common.split.link import Link
 from strategies.common.task import Task
 
 # Maps (number of values of one input, feature_dim) to a network body.
@@ -53,6 +54,19 @@ class FakeDevice:
     round_number: int = 1
     partition: int = 0
     body: BodyBuilder = tiny_body
+    carried: "tuple[FakeDevice, ...]" = ()
+    stream: Link | None = None
+
+    @property
+    def clients(self) -> "Sequence[FakeDevice]":
+        """Logical clients of this node; itself unless others were given."""
+        return self.carried or (self,)
+
+    @property
+    def link(self) -> Link:
+        """The stream that the test gave."""
+        assert self.stream is not None
+        return self.stream
 
     @property
     def task(self) -> Task:

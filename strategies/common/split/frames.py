@@ -60,6 +60,8 @@ class FrameSpec:
         How activations travel.
     gradient_codec : str
         How gradients travel: ``"float32"`` or ``"float16"`` with a power-of-two scale.
+    num_classes : int
+        Labels of a survey's samples lie in [0, num_classes).
     """
 
     clients: tuple[int, ...]
@@ -68,6 +70,7 @@ class FrameSpec:
     returns_gradient: bool
     codec: CodecName
     gradient_codec: CodecName
+    num_classes: int
 
     def digest(self) -> bytes:
         """Return 32 bytes by which the two ends see whether they mean the same."""

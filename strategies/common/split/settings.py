@@ -73,3 +73,9 @@ class SplitSettings(Settings):
     step_deadline_s: float = Field(gt=0)
     connect_deadline_s: float = Field(gt=0)
     quorum: float = Field(gt=0, le=1)
+
+    @property
+    def front_name(self) -> str:
+        """How the journal names a client's model."""
+        bottleneck = f", {self.bottleneck}" if self.bottleneck else ""
+        return f"{self.network} cut {self.cut}{bottleneck}"

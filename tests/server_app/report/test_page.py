@@ -10,8 +10,12 @@ from urllib.parse import urlparse
 import pytest
 from PIL import Image
 
+from server_app.progress import format_bytes
 from server_app.report.__main__ import main
 from server_app.report.page import write_report
+from server_app.report.partition import partition_picture
+from server_app.report.tables import devices_table
+from server_app.run_record import read_run_record
 from strategies.common.errors import RunFolderError
 from tests.server_app.run_folders import failed_round, node, round_of, write_run
 
@@ -221,6 +225,49 @@ def test_a_run_without_a_round(tmp_path):
     page = _page(write_run(tmp_path / "run", []))
     assert "No round is complete." in page.text
     assert page.cards["Rounds"] == ("0", "of 3 asked for")
+
+
+def test_clients_that_share_a_node_have_rows_of_their_own(tmp_path):
+    clients = {
+        "0": {"clients": 2, "train_counts": [1, 2, 3, 4, 5, 6]},
+        "1": {"clients": 2, "train_counts": [11, 12, 13, 14, 15, 16]},
+    }
+    folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5))], clients=clients)
+    picture = partition_picture(read_run_record(folder))
+    rows = re.findall(r"<th scope=\"row\">client (\d+)</th>(.*?)</tr>", picture)
+    held = {int(client): re.findall(r">(\d+)</td>", cells) for client, cells in rows}
+    assert held == {
+        0: ["1", "2", "3"],
+        1: ["4", "5", "6"],
+        2: ["11", "12", "13"],
+        3: ["14", "15", "16"],
+    }
+
+
+def test_devices_are_shown_with_the_median_of_their_figures_and_the_peak_of_memory(tmp_path):
+    told = [
+        {"step_ms": ms, "peak_memory_bytes": size} for ms, size in ((9, 2e6), (1, 5e6), (4, 3e6))
+    ]
+    lines = [
+        round_of(n, (0.5, 0.5), nodes={"0": node(0, 0.5, figures=own), "1": node(1, 0.5)})
+        for n, own in enumerate(told, start=1)
+    ]
+    shown = devices_table(read_run_record(write_run(tmp_path / "run", lines)))
+    row = re.search(r"<tr><th[^>]*>0</th>(.*?)</tr>", shown)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", row[1]) == [format_bytes(5e6), "4"]
+    silent = re.search(r"<tr><th[^>]*>1</th>(.*?)</tr>", shown)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", silent[1]) == ["—", "—"]
+    assert (
+        devices_table(read_run_record(write_run(tmp_path / "old", [round_of(1, (0.5, 0.5))]))) == ""
+    )
+
+
+def test_accuracies_that_the_server_found_are_explained(tmp_path):
+    nodes = {"0": node(0, 0.5, tested_by="server"), "1": node(1, 0.5, tested_by="server")}
+    folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5), nodes=nodes)])
+    page = write_report(folder).read_text()
+    assert "the server tests" in page
+    assert "own model on the client" not in page
 
 
 def test_counts_that_are_not_shared(tmp_path):

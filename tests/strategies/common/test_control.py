@@ -3,6 +3,7 @@
 import pytest
 
 from strategies.common.control import (
+    MAX_FIGURES,
     MAX_LOSSES,
     Control,
     Description,
@@ -47,6 +48,7 @@ def description(**changes: object) -> dict[str, object]:
         "test_samples": 10,
         "train_counts": [20, 10],
         "test_counts": [5, 5],
+        "clients": 1,
         "notes": [],
         **changes,
     }
@@ -107,7 +109,9 @@ def test_numbers_must_be_finite(name: str, bad: float) -> None:
         ("round_number", 0),
         ("continued_from", -1),
         ("correct", -1),
-        ("test_samples", 0),
+        ("test_samples", -1),
+        ("figure.step_ms", "fast"),
+        ("figures", 0.5),
         ("train_samples", 0),
         ("load_s", -0.1),
         ("save_s", -1.0),
@@ -155,6 +159,13 @@ def test_a_report_has_a_bounded_number_of_losses() -> None:
     assert len(read_control(Report, report(**few), "client 4").losses) == MAX_LOSSES
     many = {**few, "loss.one-more": 1.0}
     assert "report.losses" in refused(Report, report(**many))
+
+
+def test_a_report_has_a_bounded_number_of_figures() -> None:
+    few = {f"figure.{number}": 1.0 for number in range(MAX_FIGURES)}
+    assert len(read_control(Report, report(**few), "client 4").figures) == MAX_FIGURES
+    many = {**few, "figure.one-more": 1.0}
+    assert "report.figures" in refused(Report, report(**many))
 
 
 def test_not_more_samples_are_correct_than_there_are() -> None:

@@ -77,6 +77,7 @@ def report(**changes: object) -> Report:
         "save_s": 0.0,
         "notes": [],
         "losses": {"total": 0.5},
+        "figures": {"peak_memory_bytes": 5e8},
     }
     return Report.model_validate(values | changes)
 

@@ -1,0 +1,163 @@
+"""Tell what one client of a split network costs this device: ``python -m client_app.profile``.
+
+Memory, floating-point operations, traffic and time of MocoSFL's step are measured in a fresh
+process on the CPU, with images of noise and without a server. Settings of the network that
+are not given are the app's own.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from client_app.profiling.figures import DeviceFigures, Workload
+from strategies.common.errors import NectarError, SettingsError
+from strategies.common.settings import default_config, read_table
+from strategies.common.split.settings import SplitSettings
+from strategies.common.task import Task
+
+_ROOT = Path(__file__).parents[1]
+_NETWORK = {
+    "network": "resnet18, vgg11 or mobilenetv2",
+    "width": "channels of the first stage",
+    "cut": "modules on the device, counted from the stem",
+    "bottleneck": "convolutions at the cut, e.g. C4S2; empty for none",
+    "codec": "how activations travel: float32, float16 or uint8",
+    "gradient-codec": "how gradients travel: float32 or float16",
+}
+_MIB = 2**20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, tell and return the exit status: 0, or 1 if there is nothing to tell.
+
+    Parameters
+    ----------
+    arguments : Sequence[str] | None
+        The command line; ``None`` takes the process's own.
+    """
+    asked = _parser().parse_args(arguments)
+    try:
+        figures = measure_apart(_workload(asked))
+    except NectarError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if asked.json:
+        sys.stdout.write(f"{figures.to_json()}\n")
+    else:
+        Console().print(_table(figures, asked))
+    return 0
+
+
+def measure_apart(workload: Workload) -> DeviceFigures:
+    """Measure one logical client in a fresh process.
+
+    Raises
+    ------
+    SettingsError
+        If the process ends without figures, with what it says of the reason.
+    """
+    answer = subprocess.run(
+        [sys.executable, "-m", "client_app.profiling"],
+        input=workload.to_json(),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=_ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": str(workload.threads)},
+    )
+    if answer.returncode < 0:
+        raise SettingsError(
+            f"profile: expected figures, got signal {-answer.returncode} in the measuring "
+            f"process; where memory is short, a smaller batch, width or cut helps"
+        )
+    if answer.returncode > 0:
+        raise SettingsError(answer.stderr.strip() or "profile: the measuring process failed")
+    return DeviceFigures.from_json(answer.stdout)
+
+
+def _workload(asked: argparse.Namespace) -> Workload:
+    given = {key: getattr(asked, key.replace("-", "_")) for key in _NETWORK}
+    chosen = {f"split.{key}": value for key, value in given.items() if value is not None}
+    return Workload(
+        settings=read_table({**default_config(), **chosen}, "split", SplitSettings),
+        # A network is cut in the same way whatever the number of classes.
+        task=Task(1, asked.channels, asked.image, asked.image, 0),
+        batch=asked.batch,
+        steps=asked.steps,
+        frozen=asked.frozen,
+        threads=asked.threads,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m client_app.profile", description=__doc__)
+    defaults = default_config()
+    for key, text in _NETWORK.items():
+        default = defaults[f"split.{key}"]
+        shown = f"{text} (default: {default if default != '' else 'none'})"
+        parser.add_argument(f"--{key}", type=type(default), help=shown)
+    for key, number, text in (
+        ("batch", 1, "samples per step"),
+        ("image", 32, "side of an image in pixels"),
+        ("channels", 3, "channels of an image"),
+        ("steps", 20, "steps to time"),
+        ("threads", 1, "torch threads"),
+    ):
+        shown = f"{text} (default: %(default)s)"
+        parser.add_argument(f"--{key}", type=_positive, default=number, metavar="N", help=shown)
+    parser.add_argument(
+        "--frozen", action="store_true", help="the client's model does not learn, as in TAResSFL"
+    )
+    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    return parser
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return number
+
+
+def _table(figures: DeviceFigures, asked: argparse.Namespace) -> Table:
+    """Lay figures out for people; units are decimal for operations, binary for memory."""
+    model = f"{figures.front}{', frozen' if asked.frozen else ''}"
+    images = f"{asked.batch} x {asked.channels} x {asked.image} x {asked.image}"
+    table = Table(title=f"One client: {model}; {images} per step", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("what it is")
+    flops = figures.online_flops + figures.backward_flops + figures.momentum_flops
+    for name, value, meaning in (
+        ("parameters", f"{figures.parameters:,}", "weights of the client's model"),
+        ("peak memory", f"{figures.extra_bytes / _MIB:.1f} MiB", "above the idle process"),
+        ("  in total", f"{figures.peak_bytes / _MIB:.0f} MiB", "with Python and libraries"),
+        ("operations", f"{flops / 1e6:,.1f} MFLOP", "per step, of convolutions"),
+        ("  forward", f"{figures.online_flops / 1e6:,.1f} MFLOP", "first view"),
+        ("  backward", f"{figures.backward_flops / 1e6:,.1f} MFLOP", "from the gradient"),
+        ("  momentum", f"{figures.momentum_flops / 1e6:,.1f} MFLOP", "second view, forward"),
+        ("up", f"{figures.bytes_up:,} B", "per step, without headers"),
+        ("down", f"{figures.bytes_down:,} B", "per step, without headers"),
+        (
+            "weights",
+            f"{0 if asked.frozen else figures.model_bytes:,} B",
+            "each way per synchronisation, float32",
+        ),
+        ("time", f"{figures.median_ms:.2f} ms", "per step, median; device alone"),
+        ("  slowest tenth", f"{figures.p90_ms:.2f} ms", "and more"),
+    ):
+        table.add_row(name, value, meaning)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

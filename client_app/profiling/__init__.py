@@ -1,0 +1,1 @@
+"""What a client of a split network costs the device that carries it."""

@@ -1,0 +1,26 @@
+"""Measure a client in a process that holds what a device's process holds, and nothing else.
+
+Started by ``client_app.profile``: a workload comes in as JSON, figures go out as JSON.
+"""
+
+import sys
+
+import client_app.main  # noqa: F401 - resident on a device before any model is
+from client_app.profiling.figures import Workload
+from client_app.profiling.measurement import measure
+from strategies.common.errors import NectarError
+
+
+def main() -> int:
+    """Measure, and return the exit status: 0, or 1 if the client cannot be built."""
+    try:
+        figures = measure(Workload.from_json(sys.stdin.read()))
+    except NectarError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(figures.to_json())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

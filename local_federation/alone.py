@@ -1,0 +1,92 @@
+"""What each client of a split method learns alone: the floor that the federation has to beat.
+
+Every client trains the whole network, front and back, on its own samples with the same
+method, and is judged on the samples of all clients, as the federation is.
+"""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import final
+
+from local_federation.one_process import OneProcess
+from server_app.split_floor import FILE, Floor
+
+Config = Mapping[str, bool | int | float | str]
+
+
+@final
+@dataclass(frozen=True)
+class _Task:
+    config: Config
+    client: int
+    num_clients: int
+    folder: Path
+
+
+def play_alone(
+    config: Config,
+    num_clients: int,
+    folder: Path,
+    workers: int,
+    watch: Callable[[int, int], None],
+) -> tuple[Floor, ...]:
+    """Let every client train alone, several at a time.
+
+    Parameters
+    ----------
+    config : Config
+        Flat run config of a split method; ``rounds`` and ``evaluate-every`` say how long each
+        client trains and how often it is judged. Its ``clients-per-node`` is not read.
+    num_clients : int
+        Clients among which the data are dealt.
+    folder : Path
+        Takes prepared data.
+    workers : int
+        Processes at work at once.
+    watch : Callable[[int, int], None]
+        Told how many of how many clients are done.
+
+    Returns
+    -------
+    tuple[Floor, ...]
+        Each client's best, by client.
+    """
+    own = {**config, "clients-per-node": 1, "split.cohorts": 1}
+    tasks = [_Task(own, client, num_clients, folder) for client in range(num_clients)]
+    # Forked copies of a process that has started threads may hang.
+    context = multiprocessing.get_context("spawn")
+    found = []
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for future in as_completed([pool.submit(_play_one, task) for task in tasks]):
+            found.append(future.result())
+            watch(len(found), num_clients)
+    return tuple(sorted(found, key=lambda floor: floor.client))
+
+
+def save(floors: tuple[Floor, ...], run_dir: Path) -> None:
+    """Write what clients learn alone beside a run, for its report."""
+    text = json.dumps([asdict(floor) for floor in floors], indent=1)
+    (run_dir / FILE).write_text(text + "\n")
+
+
+def _play_one(task: _Task) -> Floor:
+    return max(_checkpoints(task), key=lambda floor: floor.probe_accuracy)
+
+
+def _checkpoints(task: _Task) -> Iterator[Floor]:
+    process = OneProcess(task.config, task.client, task.num_clients, task.folder)
+    for round_number in range(1, int(task.config["rounds"]) + 1):
+        process.play(round_number)
+        assessment = process.assess(round_number)
+        if assessment is not None:
+            told = assessment.said.diagnostics
+            yield Floor(
+                client=task.client,
+                round_number=round_number,
+                probe_accuracy=told["probe_accuracy"],
+                knn_accuracy=told["knn_accuracy"],
+            )

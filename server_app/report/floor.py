@@ -1,0 +1,57 @@
+"""What clients of a split method learn alone, beside what they learn together."""
+
+from statistics import mean
+
+from server_app.comparison import ABSENT
+from server_app.report.markup import Column, Html, element, join, table, text
+from server_app.run_record import RunRecord
+from server_app.split_floor import Floor, read_floors
+
+_READING = (
+    "Each client trained the whole network with the same method on its own samples alone. The "
+    "linear probe learns from all clients' training samples and is tested on all clients' test "
+    "samples, as the federation's is. A client's best round is picked on those and flatters it."
+)
+
+
+def floor(run: RunRecord) -> Html:
+    """Return the comparison, or nothing where nobody tried.
+
+    Raises
+    ------
+    RunFolderError
+        If the file of the comparison cannot be understood.
+    """
+    floors = read_floors(run.folder)
+    if not floors:
+        return text("")
+    columns = [Column("Client"), Column("Linear probe"), Column("kNN"), Column("Round")]
+    rows = [
+        [str(f.client), f"{f.probe_accuracy:.3f}", f"{f.knn_accuracy:.3f}", str(f.round_number)]
+        for f in floors
+    ]
+    note = element("p", _READING, attributes={"class": "muted"})
+    return join(
+        element("p", sentence(run, floors)), table("What clients learn alone", columns, rows), note
+    )
+
+
+def sentence(run: RunRecord, floors: tuple[Floor, ...]) -> str:
+    """Say in plain words how the federation compares with its clients alone."""
+    best = max(floors, key=lambda f: f.probe_accuracy)
+    typical = mean(f.probe_accuracy for f in floors)
+    probe, before = _told(run, "probe_accuracy"), _told(run, "untrained_probe_accuracy")
+    return (
+        f"Linear probe of the federation: {probe}; of the untrained network: {before}; of the "
+        f"clients alone: {typical:.3f} on average, {best.probe_accuracy:.3f} the best of "
+        f"{len(floors)} (client {best.client}). kNN: {_told(run, 'knn_accuracy')}, untrained "
+        f"{_told(run, 'untrained_knn_accuracy')}."
+    )
+
+
+def _told(run: RunRecord, name: str) -> str:
+    """Return the last value of a number that the server measured."""
+    for line in reversed(run.rounds):
+        if name in line.diagnostics:
+            return f"{line.diagnostics[name]:.3f}"
+    return ABSENT

@@ -1,0 +1,1 @@
+"""The server's end of the data plane: one session per round."""

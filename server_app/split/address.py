@@ -1,0 +1,76 @@
+"""Where the server listens, and what devices dial."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import final
+from urllib.parse import urlsplit
+
+from strategies.common.errors import SettingsError
+from strategies.common.split.settings import SplitSettings
+
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not chosen
+
+
+@final
+@dataclass(frozen=True)
+class Address:
+    """The server's address, before its port is known.
+
+    Attributes
+    ----------
+    host, port : str, int
+        Where it listens; port 0 takes a free one.
+    dialled_host, dialled_port : str, int
+        What devices dial; port 0 is the one that it listens on.
+    """
+
+    host: str
+    port: int
+    dialled_host: str
+    dialled_port: int
+
+    @property
+    def bind(self) -> str:
+        """What the server binds to."""
+        return _join(self.host, self.port)
+
+    def dialled(self, port: int) -> str:
+        """Return what devices dial, given the port that the server listens on."""
+        return _join(self.dialled_host, self.dialled_port or port)
+
+
+def read_address(settings: SplitSettings) -> Address:
+    """Return the address of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If devices could not know what to dial.
+    """
+    host = settings.host.strip("[]")
+    dialled, port = _split(settings.advertise) if settings.advertise else (host, 0)
+    if dialled in _EVERYWHERE:
+        raise SettingsError(
+            f"setting split.advertise: expected the name or address that devices dial, since "
+            f"split.host={settings.host} listens on all of this machine's, got "
+            f"{settings.advertise!r}"
+        )
+    return Address(host, settings.port, dialled, port)
+
+
+def _split(text: str) -> tuple[str, int]:
+    with suppress(ValueError):
+        return str(ip_address(text.strip("[]"))), 0
+    with suppress(ValueError):
+        parts = urlsplit(f"//{text}")
+        if parts.hostname and parts.port != 0 and parts.netloc == text and "@" not in text:
+            return parts.hostname, parts.port or 0
+    raise SettingsError(
+        f"setting split.advertise: expected host or host:port, got {text!r}; an IPv6 address "
+        f"with a port stands in brackets"
+    )
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,211 @@
+"""Rounds in which activations are exchanged: each has a session, and some a survey.
+
+The server's part of a network learns while the round is under way. A round that fails has
+therefore changed it, and is played again from where the last synchronisation left it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from logging import WARNING
+from typing import Any, final
+
+from flwr.common.logger import log
+
+from server_app.roster import Client
+from server_app.round_record import Outcome, RoundRecord
+from server_app.rounds import RoundLoop
+from server_app.split.session import SplitSession
+from strategies.common.compute import threads
+from strategies.common.errors import FederationError
+from strategies.common.method import Aggregated
+from strategies.common.settings import RunSettings
+from strategies.common.split.engine import Engine
+from strategies.common.split.halves import Assessment, SplitServerHalf
+from strategies.common.split.plan import Plan
+from strategies.common.split.settings import SplitSettings
+from strategies.common.state import load_tensors, to_tensors
+from strategies.common.task import Task
+from strategies.common.wire import Payload
+
+_STREAM = "stream"
+
+
+@final
+class SplitRounds:
+    """Plays the rounds of a split method.
+
+    Parameters
+    ----------
+    loop : RoundLoop
+        Sends the messages that open and end a round.
+    half : SplitServerHalf
+        The method.
+    run : RunSettings
+        General settings.
+    split : SplitSettings
+        Settings of the data plane.
+    """
+
+    def __init__(
+        self,
+        loop: RoundLoop,
+        half: SplitServerHalf[Any, Any, Any],
+        run: RunSettings,
+        split: SplitSettings,
+    ) -> None:
+        self._loop = loop
+        self._half = half
+        self._run = run
+        self._split = split
+        self._untrained = Aggregated()
+
+    def play(
+        self,
+        round_number: int,
+        clients: Mapping[int, Client],
+        state: object,
+        task: Task,
+        accepted: Mapping[int, int],
+    ) -> tuple[RoundRecord, dict[int, Payload]]:
+        """Play one round up to, and without, aggregation; parameters as in ``RoundLoop.play``.
+
+        Raises
+        ------
+        FederationError
+            If too few clients took part to its end, even after a second try.
+        """
+        untrained = RoundRecord(round_number)
+        if round_number == 1 and self._run.evaluate_every:
+            said = self._survey(untrained, 0, clients, state, task, accepted)
+            numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
+            named = {f"untrained_{n}": value for n, value in numbers.items() if value is not None}
+            self._untrained = Aggregated(named)
+        before = to_tensors(state)
+        try:
+            record, uplinks = self._exchange(round_number, clients, state, task, accepted)
+        except FederationError as error:
+            log(WARNING, "%s; trying once more from the last synchronisation", error)
+            load_tensors(state, before)
+            again = self._loop.gather(round_number, first=False)
+            record, uplinks = self._exchange(round_number, again, state, task, accepted)
+        for partition, node in untrained.nodes.items():
+            if partition in record.nodes:
+                moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
+                record.nodes[partition] = moved
+        return record, uplinks
+
+    def survey(
+        self,
+        record: RoundRecord,
+        clients: Mapping[int, Client],
+        state: object,
+        task: Task,
+        accepted: Mapping[int, int],
+    ) -> Aggregated:
+        """Evaluate the global model after a round, where the method asks for it.
+
+        Before the first round it was evaluated too, unless ``evaluate-every`` is 0; what that
+        came to stands beside the first round's numbers.
+
+        Parameters
+        ----------
+        record : RoundRecord
+            The round; takes in the clients' accuracies and bytes.
+        clients, state, task, accepted : Mapping, object, Task, Mapping
+            As in ``RoundLoop.play``, after aggregation.
+
+        Returns
+        -------
+        Aggregated
+            What the evaluation adds to the journal.
+        """
+        said = self._survey(record, record.round_number, clients, state, task, accepted)
+        untrained, self._untrained = self._untrained, Aggregated()
+        return untrained.joined(said)
+
+    def _survey(
+        self,
+        record: RoundRecord,
+        after: int,
+        clients: Mapping[int, Client],
+        state: object,
+        task: Task,
+        accepted: Mapping[int, int],
+    ) -> Aggregated:
+        plan = self._half.survey_plan(state, after, sorted(clients))
+        if plan is None:
+            return Aggregated()
+        engine = self._half.engine(state, plan)
+        with self._session(engine, plan, clients) as session:
+            failed = self._loop.survey(record, clients, state, task, accepted, session)
+        if session.failure:
+            failed.append(session.failure)
+        self._take_in(record, session)
+        record.notes += [f"evaluation: {reason}" for reason in failed]
+        with record.timed("evaluate"), threads(self._run.server_threads):
+            assessment = self._half.assess(state, engine)
+        for partition, tested in self._by_node(assessment).items():
+            if partition in record.nodes:
+                record.nodes[partition] = replace(record.nodes[partition], by_server=tested)
+        return assessment.said
+
+    def _exchange(
+        self,
+        round_number: int,
+        clients: Mapping[int, Client],
+        state: object,
+        task: Task,
+        accepted: Mapping[int, int],
+    ) -> tuple[RoundRecord, dict[int, Payload]]:
+        plan = self._half.plan(state, round_number, sorted(clients))
+        engine = self._half.engine(state, plan)
+        with self._session(engine, plan, clients) as session:
+            try:
+                record, uplinks = self._loop.play(
+                    round_number, clients, state, task, accepted, session=session
+                )
+            except FederationError as error:
+                reason = f"; the exchange ended early: {session.failure}" if session.failure else ""
+                raise FederationError(f"{error}{reason}") from None
+        if session.failure:
+            # The last answers are out before the server's own update, which may fail as well.
+            raise FederationError(f"round {round_number}: {session.failure}") from session.cause
+        self._take_in(record, session)
+        return record, uplinks
+
+    def _session(self, engine: Engine, plan: Plan, clients: Mapping[int, Client]) -> SplitSession:
+        seats = {p: plan.seats(p, self._run.clients_per_node) for p in sorted(clients)}
+        return SplitSession(
+            engine,
+            plan,
+            lambda own: self._half.frames(plan, own),
+            {partition: own for partition, own in seats.items() if any(own)},
+            self._split,
+            self._run.server_threads,
+        )
+
+    def _take_in(self, record: RoundRecord, session: SplitSession) -> None:
+        record.notes += session.notes()
+        for partition in session.partitions:
+            if partition in record.nodes:
+                traffic = session.traffic(partition)
+                record.nodes[partition] = record.nodes[partition].with_traffic(
+                    {_STREAM: traffic.uplink_bytes}, {_STREAM: traffic.downlink_bytes}
+                )
+
+    def _by_node(self, assessment: Assessment) -> dict[int, Outcome]:
+        sums: dict[int, tuple[int, int, float]] = {}
+        for client, evaluation in sorted(assessment.evaluations.items()):
+            node = client // self._run.clients_per_node
+            samples = assessment.test_samples[client]
+            correct, total, loss = sums.get(node, (0, 0, 0.0))
+            sums[node] = (
+                correct + evaluation.correct,
+                total + samples,
+                loss + evaluation.loss * samples,
+            )
+        return {
+            node: Outcome(correct, total, loss / total)
+            for node, (correct, total, loss) in sums.items()
+            if total
+        }

@@ -1,0 +1,141 @@
+"""Features of an evaluation, gathered in any order and given out in a fixed one."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from strategies.common.errors import ExchangeError, WireError
+from strategies.common.split.frames import Split
+
+
+@final
+@dataclass(frozen=True)
+class Features:
+    """Features with their labels and owners.
+
+    Attributes
+    ----------
+    features : Tensor
+        (samples, feature) float32.
+    labels : Tensor
+        (samples,) int64 class of each sample.
+    clients : Tensor
+        (samples,) int64 logical client of each sample.
+    """
+
+    features: Tensor
+    labels: Tensor
+    clients: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+    def subset(self, rows: Tensor) -> "Features":
+        """Return some of the samples, (rows,) int64, in the order asked for."""
+        return Features(self.features[rows], self.labels[rows], self.clients[rows])
+
+
+@final
+class FeatureTable:
+    """Takes in parts of an evaluation by split and client.
+
+    Samples come out by client, and within a client in the order of arrival, which its own
+    stream keeps; whose stream was faster makes no difference.
+
+    Parameters
+    ----------
+    num_classes : int
+        Labels must lie in [0, num_classes).
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self._num_classes = num_classes
+        self._parts: dict[Split, dict[int, list[tuple[Tensor, Tensor]]]] = {}
+
+    def add(self, split: Split, client: int, features: Tensor, labels: Tensor) -> None:
+        """Take in some samples of one client.
+
+        Parameters
+        ----------
+        split : str
+            What they serve.
+        client : int
+            Logical client they belong to.
+        features : Tensor
+            (samples, feature) float32; no sample at all is no error.
+        labels : Tensor
+            (samples,) int64.
+
+        Raises
+        ------
+        WireError
+            If the shapes do not fit or a label is no class of the task.
+        """
+        check_labels(f"evaluation: client {client}: {split}", labels, self._num_classes)
+        if features.ndim != 2 or len(features) != len(labels):
+            raise WireError(
+                f"evaluation: client {client}: {split}: expected one row of features for each of "
+                f"{len(labels)} labels, got {tuple(features.shape)}"
+            )
+        if len(labels):
+            clients = self._parts.setdefault(split, {})
+            clients.setdefault(client, []).append((features, labels))
+
+    def holds(self, split: Split) -> bool:
+        """Say whether any sample of a split has come."""
+        return split in self._parts
+
+    def features(self, split: Split) -> Features:
+        """Return all samples of a split.
+
+        Raises
+        ------
+        ExchangeError
+            If none has come.
+        """
+        if split not in self._parts:
+            raise ExchangeError(
+                f"evaluation: expected samples of the split {split!r}, got none; see why no "
+                f"client sent them"
+            )
+        clients = sorted(self._parts[split].items())
+        parts = [part for _, own in clients for part in own]
+        counts = [sum(len(labels) for _, labels in own) for _, own in clients]
+        labels = torch.cat([labels for _, labels in parts])
+        owners = torch.tensor([client for client, _ in clients])
+        return Features(
+            torch.cat([features for features, _ in parts]),
+            labels,
+            owners.repeat_interleave(torch.tensor(counts)).to(labels.device),
+        )
+
+
+def check_labels(where: str, labels: Tensor, num_classes: int) -> None:
+    """Refuse labels that are no classes of the task.
+
+    Parameters
+    ----------
+    where : str
+        Start of the message.
+    labels : Tensor
+        (samples,) int64.
+    num_classes : int
+        Labels must lie in [0, num_classes).
+
+    Raises
+    ------
+    WireError
+        Naming the range that was found.
+    """
+    if labels.ndim != 1 or labels.dtype != torch.int64:
+        raise WireError(
+            f"{where}: expected (samples,) int64 labels, got {tuple(labels.shape)} {labels.dtype}"
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise WireError(
+            f"{where}: expected labels in [0, {num_classes}), got {int(labels.min())} to "
+            f"{int(labels.max())}"
+        )

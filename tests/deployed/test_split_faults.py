@@ -1,0 +1,67 @@
+"""Methods that exchange activations, when processes die: real ones, with SIGKILL."""
+
+import time
+
+import pytest
+from deployed.conftest import Deployment
+from federations.split_federation import TINY
+from loopback import Federation, without_clocks
+
+pytestmark = [pytest.mark.deployed, pytest.mark.timeout(420)]
+
+# Long enough a round to be killed in, short enough waits to see what follows.
+SPLIT = {
+    **TINY,
+    "method": "mocosfl",
+    "rounds": 4,
+    "evaluate-every": 2,
+    "round-deadline-s": 120.0,
+    "quorum-timeout-s": 90.0,
+    "mocosfl.steps-per-round": 40,
+    "split.step-deadline-s": 3.0,
+    "split.connect-deadline-s": 30.0,
+}
+
+
+def submit(deployment: Deployment, **overrides: bool | int | float | str):
+    settings = {
+        **SPLIT,
+        **{k.replace("__", ".").replace("_", "-"): v for k, v in overrides.items()},
+    }
+    return deployment.submit(**settings)
+
+
+def test_a_node_killed_in_mid_step_is_passed_over_and_named(deployment: Deployment) -> None:
+    run = submit(deployment, min_nodes=2, min_replies=2, split__connect_deadline_s=12.0)
+    deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
+    deployment.nodes[2].kill()
+    killed = time.monotonic()
+    deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
+    waited = time.monotonic() - killed
+    deployment.nodes[2].start()
+
+    assert deployment.finish(run) == "finished:completed", deployment.logs()
+    lines = deployment.lines()
+    assert [line["round"] for line in lines] == [1, 2, 3, 4]
+    assert set(lines[1]["nodes"]["2"]) == {"failure"}
+    assert {"0", "1"} <= {k for k, v in lines[1]["nodes"].items() if "accuracy" in v}
+    assert any("node 2 missed" in note for note in lines[1]["notes"])
+    # One step's deadline, the steps that were left and the wait for a last word.
+    assert waited < 60, deployment.logs()
+
+
+def test_a_killed_server_resumes_at_the_last_synchronisation(deployment: Deployment) -> None:
+    interrupted = submit(deployment)
+    deployment.wait_for(lambda: deployment.phase() == (3, "training"), "training in round 3")
+    deployment.superlink.kill()
+    interrupted.kill()
+    deployment.superlink.start()
+    for node in deployment.nodes:
+        node.stop()
+        node.start()
+    resumed = submit(deployment, resume=True)
+
+    assert deployment.finish(resumed) == "finished:completed", deployment.logs()
+    same = {**SPLIT, "run-name": deployment.run_dir.name}
+    uninterrupted = Federation(deployment.folder / "loop", 3, same).play()
+    assert without_clocks(deployment.lines()) == without_clocks(uninterrupted)

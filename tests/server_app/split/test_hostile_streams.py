@@ -1,0 +1,400 @@
+"""Whatever a stream brings that it should not: refused, logged once, and the others go on."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+import torch
+
+from client_app.split.connection import Connection
+from client_app.split.stream import StreamLink
+from server_app.split import refusals
+from server_app.split.refusals import Reason
+from server_app.split.session import SplitSession
+from strategies.common.split import split_pb2, survey_parts
+from strategies.common.split.frames import Activations, Survey
+from strategies.common.split.framing import Framer
+from strategies.common.split.plan import Plan
+from strategies.common.split.protocol import VERSION
+from tests.server_app.split.toy_session import Node, Toy, split_settings
+
+LIMIT = 1 << 20
+Up = split_pb2.Up
+
+
+@dataclass
+class Attacker:
+    """Someone who speaks to a session byte by byte, as node 0 unless told otherwise."""
+
+    session: SplitSession
+    toy: Toy
+
+    def dial(self, token: bytes | None = None, **changes: Any) -> Connection:
+        invitation = self.session.invitation(0)
+        if token is not None:
+            invitation = invitation.model_copy(update={"token": token})
+        return Connection(invitation, LIMIT)
+
+    def hello(self, **changes: Any) -> bytes:
+        digest = self.toy.spec((0, 1)).digest()
+        fields = {"version": VERSION, "node": 0, "cohort": 0, "digest": digest, **changes}
+        return Up(hello=split_pb2.Hello(**fields)).SerializeToString()
+
+    def frame(self, change: Callable[[Any], None] = lambda _: None, step: int = 11) -> bytes:
+        """Return a good frame of a step, changed before it is written."""
+        framer = Framer(self.toy.spec((0, 1)), "attacker")
+        tensors = Node(self.toy, 0).frame(step, (0, 1))
+        up = Up.FromString(framer.write_activations(Activations(step, tensors)))
+        change(up)
+        return up.SerializeToString()
+
+    def survey(self) -> bytes:
+        part = Survey(0, "bank", torch.zeros(1, 2, 3, 3), torch.tensor([0]))
+        return survey_parts.write(part, 1, "attacker")
+
+    def say(self, *frames: bytes, **token: Any) -> str:
+        """Send frames after one another on a new stream and return the last word."""
+        connection = self.dial(**token)
+        try:
+            for raw in frames:
+                connection.write(raw)
+                answer = connection.read()
+                if answer is None:
+                    return "the end"
+                down = split_pb2.Down.FromString(answer)
+                if down.HasField("refusal"):
+                    assert connection.read() is None
+                    return str(down.refusal.reason)
+        except grpc.RpcError as error:
+            return f"{error.code().name}: {error.details()}"
+        finally:
+            connection.close()
+        return "taken"
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is logged of refusals."""
+    found: list[str] = []
+    monkeypatch.setattr(refusals, "log", lambda _level, text, *parts: found.append(text % parts))
+    return found
+
+
+def no_token(a: Attacker) -> str:
+    return a.say(a.hello(), token=b"")
+
+
+def unknown_token(a: Attacker) -> str:
+    return a.say(a.hello(), token=b"x" * 32)
+
+
+def expired_token(a: Attacker) -> str:
+    clock, a.session.tickets._clock = a.session.tickets._clock, lambda: time.monotonic() + 1e6
+    try:
+        return a.say(a.hello())
+    finally:
+        a.session.tickets._clock = clock
+
+
+def other_nodes_token(a: Attacker) -> str:
+    return a.say(a.hello(), token=a.session.invitation(1).token)
+
+
+def no_hello(a: Attacker) -> str:
+    return a.say(a.frame())
+
+
+def garbage_instead_of_hello(a: Attacker) -> str:
+    return a.say(b"\xff\x01garbage" * 20)
+
+
+def other_version(a: Attacker) -> str:
+    return a.say(a.hello(version=VERSION + 1))
+
+
+def other_digest(a: Attacker) -> str:
+    return a.say(a.hello(digest=b"x" * 32))
+
+
+def no_digest(a: Attacker) -> str:
+    return a.say(a.hello(digest=b""))
+
+
+def other_cohort(a: Attacker) -> str:
+    return a.say(a.hello(cohort=7))
+
+
+def invented_session(a: Attacker) -> str:
+    return a.say(a.hello(session=b"x" * 16))
+
+
+def garbage(a: Attacker) -> str:
+    return a.say(a.hello(), b"\x12\x05gar")
+
+
+def empty_frame(a: Attacker) -> str:
+    return a.say(a.hello(), b"")
+
+
+def second_hello(a: Attacker) -> str:
+    return a.say(a.hello(), a.hello())
+
+
+def survey_in_training(a: Attacker) -> str:
+    return a.say(a.hello(), a.survey())
+
+
+def wrong_shape(a: Attacker) -> str:
+    def change(up: Any) -> None:
+        up.activations.tensors[0].shape[4] = 4
+
+    return a.say(a.hello(), a.frame(change))
+
+
+def wrong_codec(a: Attacker) -> str:
+    def change(up: Any) -> None:
+        up.activations.tensors[0].codec = split_pb2.FLOAT16
+
+    return a.say(a.hello(), a.frame(change))
+
+
+def wrong_length(a: Attacker) -> str:
+    def change(up: Any) -> None:
+        up.numbers = up.numbers[:-3]
+
+    return a.say(a.hello(), a.frame(change))
+
+
+def one_tensor_too_few(a: Attacker) -> str:
+    def change(up: Any) -> None:
+        del up.activations.tensors[0]
+
+    return a.say(a.hello(), a.frame(change))
+
+
+def with_number(bits: bytes) -> Callable[[Attacker], str]:
+    def attack(a: Attacker) -> str:
+        def change(up: Any) -> None:
+            up.numbers = bits + up.numbers[4:]
+
+        return a.say(a.hello(), a.frame(change))
+
+    return attack
+
+
+def label_out_of_range(a: Attacker) -> str:
+    def change(up: Any) -> None:
+        up.numbers = up.numbers[:-8] + (5).to_bytes(8, "little")
+
+    return a.say(a.hello(), a.frame(change))
+
+
+def future_step(a: Attacker) -> str:
+    return a.say(a.hello(), a.frame(step=12))
+
+
+def past_step(a: Attacker) -> str:
+    return a.say(a.hello(), a.frame(step=10))
+
+
+AT_THE_DOOR = [
+    (no_token, Reason.TOKEN, "UNAUTHENTICATED: expected this session's token"),
+    (unknown_token, Reason.TOKEN, "UNAUTHENTICATED: expected this session's token"),
+    (expired_token, Reason.EXPIRED, "UNAUTHENTICATED: the token's time is over"),
+    (other_nodes_token, Reason.OTHER_NODE, "PERMISSION_DENIED: node 1: expected its own number"),
+    (no_hello, Reason.FORM, "node 0: expected a hello first"),
+    (garbage_instead_of_hello, Reason.FORM, "node 0: expected a frame, got 180 bytes of no frame"),
+    (other_version, Reason.VERSION, "node 0: expected version 1 of the protocol, got 2"),
+    (other_digest, Reason.SETTINGS, "node 0, cohort 0: expected the same frames"),
+    (no_digest, Reason.SETTINGS, "node 0, cohort 0: expected the same frames"),
+    (other_cohort, Reason.LANE, "node 0, cohort 7: expected a cohort with clients"),
+    (invented_session, Reason.REPLAYED, "PERMISSION_DENIED: node 0, cohort 0: expected the sess"),
+]
+INSIDE = [
+    (garbage, Reason.FORM, "node 0, cohort 0: expected a frame, got 5 bytes of no frame"),
+    (empty_frame, Reason.FORM, "node 0, cohort 0: expected a frame, got 0 bytes"),
+    (second_hello, Reason.FORM, "node 0, cohort 0: expected activations, got hello"),
+    (survey_in_training, Reason.FORM, "node 0, cohort 0: expected activations, got survey"),
+    (wrong_shape, Reason.FORM, "cohort 0, query: expected shape (2, 2, 2, 3, 3), got (2, 2, 2, 3"),
+    (wrong_codec, Reason.FORM, "cohort 0, query: expected codec float32, got float16"),
+    (wrong_length, Reason.FORM, "cohort 0: expected 320 bytes of numbers, got 317"),
+    (one_tensor_too_few, Reason.FORM, "cohort 0: expected 2 tensors, got 1"),
+    (with_number(b"\0\0\xc0\x7f"), Reason.FORM, "query: expected finite numbers of at most 100"),
+    (with_number(b"\0\0\x80\x7f"), Reason.FORM, "magnitude, got inf"),
+    (with_number(b"\0\0\x80\xff"), Reason.FORM, "magnitude, got inf"),
+    (with_number(b"\0\0\xc9\x42"), Reason.FORM, "magnitude, got 100.5"),
+    (label_out_of_range, Reason.FORM, "labels: expected labels in [0, 5), got 0 to 5"),
+    (future_step, Reason.ORDER, "node 0, cohort 0: expected step 11, got step 12"),
+    (past_step, Reason.ORDER, "node 0, cohort 0: expected step 11, got step 10"),
+]
+
+
+def name(value: object) -> str | None:
+    return getattr(value, "__name__", None)
+
+
+@pytest.mark.parametrize(("attack", "reason", "answer"), [*AT_THE_DOOR, *INSIDE], ids=name)
+def test_an_attack_is_refused_logged_once_and_the_others_go_on(
+    attack: Callable[[Attacker], str], reason: Reason, answer: str, lines: list[str]
+) -> None:
+    toy = Toy(nodes=2, cohorts=1, steps=3)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        for _ in range(3):
+            assert answer in attack(attacker)
+        with StreamLink(session.invitation(1), 1) as link:
+            # Node 0 is not waited for where the attack showed that it was node 0.
+            if (attack, reason, answer) in INSIDE:
+                Node(toy, 1).play(link)
+                assert toy.engine.finished == [11, 12, 13]
+        assert session.failure is None
+        (note,) = [note for note in session.notes() if "refused" in note]
+    who = "someone unknown" if reason in (Reason.TOKEN, Reason.EXPIRED) else "node"
+    assert note.startswith(who)
+    assert f"was refused 3 times for {reason.value}; at first: " in note
+    assert len(lines) == 1
+    assert reason.value in lines[0]
+
+
+def test_after_attacks_at_the_door_the_node_itself_takes_part_as_if_nothing_was() -> None:
+    toy = Toy(nodes=1, cohorts=1, steps=3)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        for attack, _, _ in AT_THE_DOOR:
+            if attack is not other_nodes_token:
+                attack(attacker)
+        with StreamLink(session.invitation(0), 0) as link:
+            Node(toy, 0).play(link)
+    assert toy.engine.finished == [11, 12, 13]
+
+
+def test_a_lane_in_use_cannot_be_taken_over_with_its_token_alone() -> None:
+    toy = Toy(nodes=1, cohorts=1, steps=3)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        node = Node(toy, 0)
+        node.before_send = lambda step, _: replay(step) if step > 11 else None
+        refused = []
+
+        def replay(step: int) -> None:
+            refused.append(attacker.say(attacker.hello(), attacker.frame(step=step)))
+
+        with StreamLink(session.invitation(0), 0) as link:
+            node.play(link)
+    assert len(refused) == 2
+    assert all("PERMISSION_DENIED" in answer for answer in refused)
+    assert toy.engine.finished == [11, 12, 13]
+
+
+def test_a_step_that_is_sent_twice_on_one_stream_closes_it(lines: list[str]) -> None:
+    toy = Toy(nodes=1, cohorts=1, steps=3)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        twice = attacker.say(attacker.hello(), attacker.frame(), attacker.frame())
+    assert twice == "node 0, cohort 0: expected step 12, got step 11"
+    assert len(lines) == 1
+
+
+def test_a_flood_is_taken_at_the_pace_of_the_turns_and_refused_at_its_first_fault() -> None:
+    quick = split_settings(step_deadline_s=0.5, connect_deadline_s=1.0, quorum=0.5)
+    toy = Toy(nodes=2, cohorts=1, steps=3, settings=quick)
+    with toy.session() as session:
+        connection = Attacker(session, toy).dial()
+        connection.write(Attacker(session, toy).hello())
+        for _ in range(500):
+            connection.write(Attacker(session, toy).frame())
+        with StreamLink(session.invitation(1), 1) as link:
+            Node(toy, 1).play(link)
+        connection.close()
+        assert session.traffic(0).frames <= 1
+        assert session.failure is None
+    assert toy.engine.finished == [11, 12, 13]
+
+
+def test_a_frame_larger_than_agreed_breaks_its_stream_and_no_other(lines: list[str]) -> None:
+    quick = split_settings(step_deadline_s=0.5, connect_deadline_s=0.5, quorum=0.5)
+    toy = Toy(nodes=2, cohorts=1, steps=3, settings=quick)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        for count in (1, 2):
+            answer = attacker.say(attacker.hello(), attacker.frame() + bytes(50_000))
+            assert answer.startswith("RESOURCE_EXHAUSTED")
+            # The server's thread notices a little later than its peer.
+            while f"refused {count} times" not in "".join(session.notes()):
+                time.sleep(0.01)
+        with StreamLink(session.invitation(1), 1) as link:
+            Node(toy, 1).play(link)
+        (note,) = [note for note in session.notes() if "refused" in note]
+    assert note.startswith("node 0 was refused 2 times for streams that broke off")
+    assert len(lines) == 1
+    assert toy.engine.finished == [11, 12, 13]
+
+
+def test_one_node_cannot_take_up_the_threads_of_all(lines: list[str]) -> None:
+    toy = Toy(nodes=2, cohorts=1, steps=3)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        # Three are allowed to a node with one lane; these say nothing and stay.
+        silent = [attacker.dial() for _ in range(3)]
+        while session._service._streams[0] < 3:
+            time.sleep(0.01)
+        assert attacker.say(attacker.hello()).startswith("RESOURCE_EXHAUSTED: node 0: expected at")
+        assert len(lines) == 1
+        with StreamLink(session.invitation(1), 1) as link:
+            link.lane(0, toy.spec((2, 3)))
+        for connection in silent:
+            connection.close()
+
+
+def test_activations_in_a_survey_are_refused() -> None:
+    toy = Toy(nodes=1, cohorts=1)
+    plan = Plan(11, 0, 2, toy.plan.cohorts)
+    with SplitSession(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1) as session:
+        attacker = Attacker(session, toy)
+        answer = attacker.say(attacker.hello(), attacker.frame())
+        assert answer == "node 0, cohort 0: expected a survey, got activations"
+        assert attacker.say(attacker.hello(), attacker.survey()) == "taken"
+
+
+def test_after_the_session_its_tokens_are_worth_nothing() -> None:
+    toy = Toy(nodes=1, cohorts=1)
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        token = session.tickets.token(0)
+        session.tickets.revoke()
+        session.tickets._tokens[0] = token
+        assert attacker.say(attacker.hello()).startswith("UNAUTHENTICATED: expected this session")
+
+
+def test_a_node_that_reads_nothing_holds_up_nobody() -> None:
+    quick = split_settings(step_deadline_s=0.6, connect_deadline_s=0.4, quorum=0.5)
+    toy = Toy(nodes=2, cohorts=1, steps=4, settings=quick)
+    begin = time.monotonic()
+    with toy.session() as session:
+        attacker = Attacker(session, toy)
+        connection = attacker.dial()
+        # gRPC reads nothing from a stream before it is asked to.
+        connection.write(attacker.hello())
+        connection.write(attacker.frame())
+        with StreamLink(session.invitation(1), 1) as link:
+            Node(toy, 1).play(link)
+    assert toy.engine.finished == [11, 12, 13, 14]
+    # One deadline at the most, and the end of the session cancels what is left.
+    assert time.monotonic() - begin < 5
+    connection.close()
+
+
+def test_nothing_that_arrived_is_ever_logged(
+    lines: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    toy = Toy(nodes=1, cohorts=1)
+    with caplog.at_level(logging.DEBUG), toy.session() as session:
+        attacker = Attacker(session, toy)
+        attacker.say(b"secret words" * 5)
+        attacker.say(attacker.hello(), b"\x12\x0csecret words")
+        notes = session.notes()
+    assert "secret" not in "".join([*lines, *notes, caplog.text])
