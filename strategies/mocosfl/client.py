@@ -1,0 +1,211 @@
+"""The device half of MocoSFL: client models that learn from the server's gradients."""
+
+from collections.abc import Mapping
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from strategies.common.device import Device
+from strategies.common.errors import WireError
+from strategies.common.method import ClientHalf, Trained
+from strategies.common.samples import Samples, normalise, ordered_batches
+from strategies.common.split.frames import Split
+from strategies.common.split.lockstep import run_lanes
+from strategies.common.split.networks.fronts import Fronts as ClientModels
+from strategies.common.split.settings import SplitSettings
+from strategies.common.wire import Payload
+from strategies.mocosfl.automatic import steps_per_round
+from strategies.mocosfl.frames import frame_spec
+from strategies.mocosfl.holdout import bank_and_holdout
+from strategies.mocosfl.members import Members, Views
+from strategies.mocosfl.network import build_client_part, client_models
+from strategies.mocosfl.private import MocoSFLClientState, frozen_models
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.wire import AveragedFront, Fronts
+
+# Samples of a survey that pass the client model at once.
+_SURVEY_BATCH = 64
+
+
+@final
+class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
+    """Computes client models up to the cut.
+
+    Parameters
+    ----------
+    settings : MocoSFLSettings
+        How to learn.
+    split : SplitSettings
+        The network and where it is cut.
+    """
+
+    downlink: ClassVar[type[Payload] | None] = AveragedFront
+    exchanges: ClassVar[bool] = True
+
+    def __init__(self, settings: MocoSFLSettings, split: SplitSettings) -> None:
+        self._settings = settings
+        self._split = split
+
+    def start(self, device: Device) -> MocoSFLClientState:
+        """Return the state of clients that have taken no step."""
+        return MocoSFLClientState(torch.zeros(len(device.clients), dtype=torch.int64), None, None)
+
+    def train(
+        self, device: Device, state: MocoSFLClientState, downlink: AveragedFront | None
+    ) -> Trained[Fronts]:
+        """Exchange activations for gradients through the whole session.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model, or one of another network.
+        StoreError
+            If the state was stored under other settings.
+        ExchangeError
+            If the server cannot be reached or does not answer in time.
+        """
+        plan = device.link.plan
+        network = build_client_part(self._split, device.task, device.settings.seed)
+        fronts = client_models(network, self._split)
+        received = self._checked(downlink, fronts)
+        state.require(len(device.clients), fronts.num_parameters)
+        seats = {cohort: own for cohort, own in enumerate(_seats(device)) if own}
+        cohorts = {
+            cohort: self._members(device, own, fronts, state, received)
+            for cohort, own in seats.items()
+        }
+        num_classes, frozen = device.task.num_classes, self._settings.frozen
+        specs = {
+            cohort: frame_spec(
+                plan, own, network.latent_shape, num_classes, self._split, frozen=frozen
+            )
+            for cohort, own in seats.items()
+        }
+        lanes = {cohort: device.link.lane(cohort, spec) for cohort, spec in specs.items()}
+
+        def prepare(cohort: int, step: int) -> Views:
+            return cohorts[cohort].prepare(step)
+
+        def forward(cohort: int, step: int, views: Views) -> tuple[Tensor, ...]:  # noqa: ARG001
+            return cohorts[cohort].forward(views)
+
+        def backward(cohort: int, step: int, activations: Tensor, gradient: Tensor) -> None:
+            cohorts[cohort].backward(step, activations, gradient)
+
+        run_lanes(plan, lanes, prepare, forward, backward)
+        return self._brought_home(device, state, cohorts, fronts.num_parameters)
+
+    def evaluate(
+        self,
+        device: Device,
+        state: MocoSFLClientState,  # noqa: ARG002
+        downlink: AveragedFront | None,
+    ) -> None:
+        """Send the server what it evaluates, where it asks for it.
+
+        These are the samples as they are, without augmentation, through the synchronised
+        client model: training samples in two parts, and test samples, with their labels.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model, or one of another network.
+        ExchangeError
+            If the server cannot be reached or does not answer in time.
+        """
+        if device.link.plan.steps:
+            return
+        network = build_client_part(self._split, device.task, device.settings.seed)
+        fronts = client_models(network, self._split)
+        vector = self._checked(downlink, fronts).front.to(device.torch_device)
+        for own in _seats(device):
+            for client in _seated(device, own):
+                self._survey(device, client, fronts, vector)
+
+    def _checked(self, downlink: AveragedFront | None, fronts: ClientModels) -> AveragedFront:
+        if downlink is None:
+            raise WireError(f"server: expected a payload {AveragedFront.schema}, got none")
+        length = fronts.num_parameters
+        expected = ((length,), (int(self._settings.average_momentum), length))
+        got = (tuple(downlink.front.shape), tuple(downlink.momentum.shape))
+        if got != expected:
+            raise WireError(
+                f"server: {AveragedFront.schema}: expected front and momentum of {expected}, got "
+                f"{got}; all parts of a federation must run with the same settings"
+            )
+        return downlink
+
+    def _members(
+        self,
+        device: Device,
+        seats: tuple[int, ...],
+        fronts: ClientModels,
+        state: MocoSFLClientState,
+        received: AveragedFront,
+    ) -> Members:
+        settings = self._settings
+        momentum = received.momentum[0] if settings.average_momentum else None
+        if settings.frozen:
+            models = frozen_models(received.front, len(seats), device.torch_device)
+        else:
+            rows = _rows(device, seats)
+            models = state.models(rows, received.front, momentum, device.torch_device)
+        clients = _seated(device, seats)
+        total = device.settings.rounds * steps_per_round(settings)
+        return Members(clients, fronts, models, settings, device.link.plan.batch, total)
+
+    def _brought_home(
+        self,
+        device: Device,
+        state: MocoSFLClientState,
+        cohorts: Mapping[int, Members],
+        num_parameters: int,
+    ) -> Trained[Fronts]:
+        """Keep what stays on the device and pack what leaves it, by client."""
+        empty = torch.zeros(0, num_parameters)
+        if self._settings.frozen or not cohorts:
+            return Trained(Fronts(empty, empty, torch.zeros(0, dtype=torch.int64)), {})
+        seats = _seats(device)
+        for cohort, members in cohorts.items():
+            state.keep(_rows(device, seats[cohort]), members.models)
+        clients = torch.tensor([client for cohort in cohorts for client in seats[cohort]])
+        order = clients.argsort()
+        fronts = torch.cat([members.models.online.detach().cpu() for members in cohorts.values()])
+        momentum = torch.cat([members.models.momentum.cpu() for members in cohorts.values()])
+        averaged = momentum[order] if self._settings.average_momentum else empty
+        norms = [members.gradient_norm for members in cohorts.values()]
+        losses = {"gradient_norm": sum(norms) / len(norms)}
+        return Trained(Fronts(fronts[order], averaged, clients[order]), losses)
+
+    def _survey(self, device: Device, client: Device, fronts: ClientModels, vector: Tensor) -> None:
+        fraction = self._settings.holdout_fraction
+        bank, holdout = bank_and_holdout(
+            len(client.train), fraction, client.settings.seed, client.partition
+        )
+        parts: dict[Split, Samples] = {
+            "bank": Samples(client.train.inputs[bank], client.train.labels[bank]),
+            "holdout": Samples(client.train.inputs[holdout], client.train.labels[holdout]),
+            "test": client.test,
+        }
+        for split, samples in parts.items():
+            for part in ordered_batches(len(samples), _SURVEY_BATCH):
+                inputs = normalise(samples.inputs[part].to(device.torch_device))
+                with torch.no_grad():
+                    (activations,) = fronts(vector[None], inputs[None])
+                device.link.survey(client.partition, split, activations.cpu(), samples.labels[part])
+
+
+def _seats(device: Device) -> tuple[tuple[int, ...], ...]:
+    """Return this node's clients in the session, cohort by cohort."""
+    return device.link.plan.seats(device.partition, len(device.clients))
+
+
+def _seated(device: Device, seats: tuple[int, ...]) -> list[Device]:
+    return [client for client in device.clients if client.partition in seats]
+
+
+def _rows(device: Device, seats: tuple[int, ...]) -> Tensor:
+    """Return which rows of the state belong to some clients."""
+    numbers = [client.partition for client in device.clients]
+    return torch.tensor([numbers.index(client) for client in seats])

@@ -1,0 +1,168 @@
+"""The server at work within a session: one contrastive step after another."""
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import SGD
+
+from strategies.common.split.engine import Engine
+from strategies.common.split.evaluation.features import FeatureTable
+from strategies.common.split.frames import Survey
+from strategies.common.split.plan import Plan
+from strategies.mocosfl.automatic import is_symmetric
+from strategies.mocosfl.contrast import contrast
+from strategies.mocosfl.figures import Figures
+from strategies.mocosfl.momentum import follow
+from strategies.mocosfl.schedule import decayed, warmup
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.state import MocoSFLServerState
+
+
+@final
+class MocoSFLEngine(Engine):
+    """Contrasts the pool's views; one optimiser step for all cohorts of a step together.
+
+    All cohorts of a step meet the same weights, momentum copy and memory, which change
+    before its first cohort and after its last, so that two cohorts learn what one would.
+
+    Parameters
+    ----------
+    state : MocoSFLServerState
+        Changed in place.
+    plan : Plan
+        The session.
+    settings : MocoSFLSettings
+        How to learn.
+    total_steps : int
+        Steps of the whole run.
+    num_classes : int
+        Classes of the task, for surveys.
+
+    Attributes
+    ----------
+    plan : Plan
+        The session.
+    figures : Figures
+        What it came to.
+    surveyed : FeatureTable
+        Features of a survey's samples.
+    """
+
+    def __init__(
+        self,
+        state: MocoSFLServerState,
+        plan: Plan,
+        settings: MocoSFLSettings,
+        total_steps: int,
+        num_classes: int,
+    ) -> None:
+        self.plan = plan
+        self._state = state
+        self._settings = settings
+        self._total_steps = total_steps
+        self._symmetric = is_symmetric(settings)
+        self._device = state.memory.rows.device
+        self._optimiser = _optimiser(state, settings)
+        self._keys: dict[int, tuple[Tensor, ...]] = {}
+        self.figures = Figures(self._device)
+        self.surveyed = FeatureTable(num_classes)
+
+    def advance(
+        self,
+        step: int,  # noqa: ARG002
+        cohort: int,
+        arrived: Mapping[int, tuple[Tensor, ...]],
+    ) -> Mapping[int, Tensor]:
+        """Contrast one cohort's views, and add its part to the step's gradient.
+
+        The loss is the mean over the samples that arrived, weighted by the cohort's planned
+        part of the pool: of a client that is late, no other feels more than a mean over
+        fewer samples.
+        """
+        if not arrived:
+            return {}
+        if not self._keys:
+            self._begin()
+        clients = sorted(arrived)
+        views = self._gathered([arrived[client][0] for client in clients])
+        views.requires_grad_(not self._settings.frozen)
+        seen = contrast(
+            self._state.online,
+            self._state.momentum,
+            (views, self._gathered([arrived[client][1] for client in clients])),
+            self._state.memory.rows,
+            self._settings.temperature,
+            symmetric=self._symmetric,
+            merged=self._settings.merge_passes,
+        )
+        share = len(self.plan.cohorts[cohort]) / len(self.plan.pool)
+        (share * seen.loss).backward()  # type: ignore[no-untyped-call]
+        self.figures.add(seen, share)
+        for row, client in enumerate(clients):
+            own = slice(row * self.plan.batch, (row + 1) * self.plan.batch)
+            self._keys[client] = tuple(keys[own] for keys in seen.keys)
+        if views.grad is None:
+            return {}
+        gradient = (views.grad * self._scale(len(clients), share)).cpu()
+        own_rows = gradient.view(len(clients), self.plan.batch, *gradient.shape[1:])
+        return dict(zip(clients, own_rows, strict=True))
+
+    def finish(self, step: int) -> None:
+        """Update the server's part and the memory; without any client nothing changes."""
+        if not self._keys:
+            return
+        gradients = [p.grad for p in self._state.online.parameters() if p.grad is not None]
+        self.figures.finish_step(get_total_norm(gradients))
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate(step)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        # By client, whichever cohort it was dealt to: keys age in the same order.
+        by_client = [self._keys[client] for client in sorted(self._keys)]
+        for term in zip(*by_client, strict=True):
+            self._state.memory.enqueue(torch.cat(term))
+        self._keys.clear()
+
+    def survey(self, survey: Survey) -> None:
+        """Compute the features of a client's samples."""
+        with torch.no_grad():
+            features = self._state.online.features(survey.activations.to(self._device))
+        labels = survey.labels.to(self._device)
+        self.surveyed.add(survey.split, survey.client, features, labels)
+
+    def _rate(self, step: int) -> float:
+        settings = self._settings
+        rate = decayed(settings.learning_rate, settings.version, step, self._total_steps)
+        return rate * warmup(step, settings.warmup_steps)
+
+    def _begin(self) -> None:
+        # The copy follows the weights as they are before this step's update.
+        follow(
+            self._state.momentum.parameters(), self._state.online.parameters(), self._settings.ema
+        )
+
+    def _gathered(self, tensors: list[Tensor]) -> Tensor:
+        return torch.cat(tensors).to(self._device)
+
+    def _scale(self, arrived: int, share: float) -> float:
+        """Return what turns the gradient of the pool's mean into what clients get."""
+        return arrived / share if self._settings.gradient_scale == "client" else 1.0
+
+
+def _optimiser(state: MocoSFLServerState, settings: MocoSFLSettings) -> SGD:
+    """Build an SGD whose momentum buffers are the state's own tensors."""
+    optimiser = SGD(
+        state.online.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    pairs = zip(state.online.parameters(), state.velocity.parameters(), strict=True)
+    for parameter, buffer in pairs:
+        optimiser.state[parameter]["momentum_buffer"] = buffer
+    # A session that broke off within a step leaves gradients behind.
+    optimiser.zero_grad()
+    return optimiser

@@ -1,0 +1,143 @@
+"""Settings of MocoSFL: the table ``mocosfl``."""
+
+from typing import Literal, final
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from strategies.common.settings import Settings
+
+Version = Literal["v1", "v2"]
+GradientScale = Literal["pool", "client"]
+ClientSchedule = Literal["cosine", "wave"]
+
+
+@final
+class MocoSFLSettings(Settings):
+    """How clients and server learn together; letters are the paper's.
+
+    A whole number of 0 takes what the authors use (``automatic.py``).
+
+    Attributes
+    ----------
+    version : str
+        Which MoCo: ``"v2"`` has a projection head with a hidden layer, blurs views and
+        decays by cosine; ``"v1"`` has a linear head, does not blur and decays at 60 and
+        80 % of the run. The paper uses v2.
+    batch : int
+        Samples per logical client and step (b); 0 makes the pool's batches about 100
+        together.
+    pool : int
+        Logical clients that take part in a round, drawn anew in each; 0 takes all, or about
+        100 of 200 and more.
+    steps_per_round : int
+        Optimiser steps between two synchronisations; 0 is 50, to which the authors' rule
+        comes with any number of clients.
+    learning_rate : float
+        Step size of the server's SGD at the start of the run; 0.06 with ResNet-18, 0.03
+        with VGG and MobileNetV2, 0.001 with an expert.
+    client_learning_rate : float
+        Step size of the clients' SGD at the start of the run; as the server's in the paper.
+    client_schedule : str
+        ``"cosine"`` lets the clients' step size fall to 0 over the run; ``"wave"`` is the
+        reference code's: down to 0 and up again, each in as many of a client's steps as the
+        run has passes over its data.
+    warmup_steps : int
+        Steps at the start of the run over which step sizes on both sides rise from near 0 to
+        theirs; 0 for none, as in the paper. Untrained narrow networks have gradients so long
+        that full steps can collapse them at once.
+    momentum, weight_decay : float
+        Of SGD on both sides.
+    temperature : float
+        What similarities are divided by (T).
+    ema : float
+        Part of a momentum model that stays in every step (tau), on both sides.
+    memory_size : int
+        Keys of earlier steps that a query is told from (K).
+    symmetric : str
+        Whether each view is also the other's key, at the server alone: ``"on"``, ``"off"``,
+        or ``"auto"`` for v2.
+    projection_hidden : int
+        Width of the head's hidden layer; 0 is 1024 in v2, and none in v1.
+    projection_dim : int
+        Width of queries and keys (D); 0 is 1024 in v2 and 128 in v1. The authors' smaller
+        v2 head has 512.
+    gradient_scale : str
+        ``"pool"`` returns the gradient of the mean over the pool's batches, as the paper
+        does, so that a client moves by 1/pool of what its own mean would make it;
+        ``"client"`` returns that of the client's own mean, as SplitFed does.
+    average_momentum : bool
+        Whether synchronisation averages the clients' momentum models too, which keeps deep
+        cuts from collapsing (MonAcoSFL) and doubles the weights that travel.
+    merge_passes : bool
+        Whether the server takes both views through a network in one pass; the same numbers
+        to the last digits, and faster.
+    min_crop : float
+        Smallest part of an image's area that a view shows; the paper's images take 0.08.
+    flip : bool
+        Whether half of the views are mirrored; not where left and right differ, as in
+        digits.
+    key_prefetch : bool
+        Whether keys are computed while the last step's gradient is still on its way, by a
+        momentum model that lags one step behind.
+    expert : str
+        File of a TAResSFL client model with the server's part that it was trained with;
+        clients then never train it, send no weights and receive no gradients. Empty trains
+        all parts from the start.
+    knn_neighbours : int
+        Neighbours that vote on a sample (k of the kNN monitor).
+    knn_temperature : float
+        What the similarity of a neighbour is divided by before it weighs the vote.
+    holdout_fraction : float
+        Part of each client's training samples that the kNN monitor is watched on instead of
+        drawing neighbours from. Views are made of all of them.
+    probe_epochs : int
+        Passes of the linear probe over the training samples in every evaluation; 0 for no
+        probe.
+    semi_supervised : bool
+        Whether, after the last round, a small network is also trained on the labels of 1
+        and of 10 % of the training samples.
+    """
+
+    version: Version
+    batch: int = Field(ge=0, le=4096)
+    pool: int = Field(ge=0)
+    steps_per_round: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    client_learning_rate: float = Field(gt=0)
+    client_schedule: ClientSchedule
+    warmup_steps: int = Field(ge=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    temperature: float = Field(gt=0)
+    ema: float = Field(ge=0, le=1)
+    memory_size: int = Field(ge=1, le=1_000_000)
+    symmetric: Literal["auto", "on", "off"]
+    projection_hidden: int = Field(ge=0, le=16384)
+    projection_dim: int = Field(ge=0, le=16384)
+    gradient_scale: GradientScale
+    merge_passes: bool
+    min_crop: float = Field(gt=0, le=1)
+    flip: bool
+    key_prefetch: bool
+    expert: str
+    average_momentum: bool
+    knn_neighbours: int = Field(ge=1)
+    knn_temperature: float = Field(gt=0)
+    holdout_fraction: float = Field(gt=0, lt=1)
+    probe_epochs: int = Field(ge=0)
+    semi_supervised: bool
+
+    @field_validator("average_momentum")
+    @classmethod
+    def _frozen_clients_average_nothing(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("expert"):
+            raise PydanticCustomError(
+                "frozen", "Input should be false with an expert, whose clients do not train"
+            )
+        return value
+
+    @property
+    def frozen(self) -> bool:
+        """Whether clients keep an expert's weights instead of training."""
+        return bool(self.expert)

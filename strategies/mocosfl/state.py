@@ -1,0 +1,94 @@
+"""What the server keeps from round to round, and what it starts from."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from strategies.common import seeds
+from strategies.common.split.networks.cut import CutNetwork
+from strategies.mocosfl.automatic import projection_dim, projection_hidden
+from strategies.mocosfl.encoder import Encoder
+from strategies.mocosfl.heads import projection_head
+from strategies.mocosfl.memory import Memory
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.taressfl.expert import Expert
+
+
+@final
+@dataclass
+class MocoSFLServerState:
+    """The server's part of the network, and the client model as last synchronised.
+
+    Attributes
+    ----------
+    online : Encoder
+        Rest of the backbone and projection head (S).
+    momentum : Encoder
+        Its momentum copy (S-bar).
+    velocity : Encoder
+        SGD's momentum buffers, each where its parameter stands in ``online``.
+    memory : Memory
+        Keys of earlier steps (Q).
+    front : Tensor
+        (parameters,) mean of the last pool's client models, or the expert's.
+    momentum_front : Tensor | None
+        (parameters,) mean of their momentum models, where that is synchronised.
+    """
+
+    online: Encoder
+    momentum: Encoder
+    velocity: Encoder
+    memory: Memory
+    front: Tensor
+    momentum_front: Tensor | None
+
+
+def first_state(
+    settings: MocoSFLSettings,
+    network: CutNetwork,
+    front: Tensor,
+    expert: Expert | None,
+    seed: int,
+    device: torch.device,
+) -> MocoSFLServerState:
+    """Return what a run starts from: all momentum copies equal to what they follow.
+
+    Parameters
+    ----------
+    settings : MocoSFLSettings
+        Head and memory.
+    network : CutNetwork
+        The network with its first weights.
+    front : Tensor
+        (parameters,) of its client model.
+    expert : Expert | None
+        Weights that replace those of the network, momentum copy and client model.
+    seed : int
+        Root seed of the run.
+    device : torch.device
+        Where the server computes.
+    """
+    dim = projection_dim(settings)
+    with seeds.seeded(seeds.derive(seed, "projection-head")):
+        head = projection_head(network.feature_dim, projection_hidden(settings), dim)
+    online = Encoder(network.back, head)
+    momentum = deepcopy(online).requires_grad_(False)
+    if expert is not None:
+        online.load_state_dict(dict(expert.online))
+        momentum.load_state_dict(dict(expert.momentum))
+        front = expert.front
+    velocity = deepcopy(momentum)
+    for buffer in velocity.parameters():
+        buffer.zero_()
+    memory = Memory(settings.memory_size, dim, seeds.generator(seed, "memory"))
+    return MocoSFLServerState(
+        online=online.to(device),
+        momentum=momentum.to(device),
+        velocity=velocity.to(device),
+        memory=memory.to(device),
+        front=front,
+        momentum_front=front.clone() if settings.average_momentum else None,
+    )

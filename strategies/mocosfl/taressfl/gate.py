@@ -1,0 +1,148 @@
+"""The gate: whether a client model may be called resistant, by fresh attackers alone.
+
+Nothing that was measured during training comes in here. In the authors' logs a client model
+with a similarity of 0.52 against the decoder it was trained with is read by a fresh one with
+0.85.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from strategies.common.method import Picture
+from strategies.mocosfl.taressfl.attack import Outcome
+from strategies.mocosfl.taressfl.intercept import Pairs
+from strategies.mocosfl.taressfl.quality import Quality, measure
+
+# Columns of grey between an image and its reconstruction.
+_GAP = 2
+_GREY = 128
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One attacker's result, without its images.
+
+    Attributes
+    ----------
+    attacker : str
+        Which one.
+    quality : Quality
+        Of its reconstructions of unseen images.
+    """
+
+    attacker: str
+    quality: Quality
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """What several attackers together say of a client model.
+
+    Attributes
+    ----------
+    findings : tuple[Finding, ...]
+        All attackers, at least one.
+    blind : Quality
+        Of one and the same guess for every image, the mean of those that the attackers
+        knew: what can be had without any latent.
+    threshold : float
+        MSE that no attacker may come down to.
+    """
+
+    findings: tuple[Finding, ...]
+    blind: Quality
+    threshold: float
+
+    @property
+    def worst(self) -> Finding:
+        """Attacker with the lowest error."""
+        return min(self.findings, key=lambda finding: finding.quality.mse)
+
+    @property
+    def highest_ssim(self) -> float:
+        """Highest similarity that any attacker reached."""
+        return max(finding.quality.ssim for finding in self.findings)
+
+    @property
+    def resistant(self) -> bool:
+        """Whether every attacker's error is above the threshold, and the threshold means much.
+
+        Where the blind guess is no worse than the threshold, images are too much alike for
+        it to tell anything, and nothing is called resistant.
+        """
+        return self.worst.quality.mse > self.threshold and self.blind.mse > self.threshold
+
+    def describe(self) -> str:
+        """Return the verdict in a sentence, with its numbers."""
+        worst = self.worst.quality
+        told = (
+            f"the best of {len(self.findings)} fresh attackers ({self.worst.attacker}) reaches "
+            f"MSE {worst.mse:.4f}, SSIM {worst.ssim:.2f}, PSNR {worst.psnr:.1f} dB; threshold "
+            f"{self.threshold:.4f}, blind guess {self.blind.mse:.4f}"
+        )
+        if self.resistant:
+            return f"resistant: {told}"
+        if self.blind.mse <= self.threshold:
+            return (
+                f"not judged resistant: {told}; the threshold must lie below the blind guess to "
+                f"say anything of these images"
+            )
+        return f"not resistant: {told}"
+
+
+def judge(outcomes: Sequence[Outcome], known: Pairs, unseen: Pairs, threshold: float) -> Verdict:
+    """Judge a client model by all attacks on it.
+
+    Parameters
+    ----------
+    outcomes : Sequence[Outcome]
+        At least one.
+    known, unseen : Pairs
+        What the attackers knew, and what they were tested on.
+    threshold : float
+        MSE that no attacker may come down to; 0.020 in the paper.
+    """
+    guess = known.images.mean(0, keepdim=True).expand_as(unseen.images)
+    return Verdict(
+        findings=tuple(Finding(outcome.attacker, outcome.quality) for outcome in outcomes),
+        blind=measure(guess, unseen.images),
+        threshold=threshold,
+    )
+
+
+def side_by_side(unseen: Pairs, outcome: Outcome, count: int) -> tuple[Picture, ...]:
+    """Draw the first images, each on the left, with their reconstructions on the right.
+
+    Parameters
+    ----------
+    unseen : Pairs
+        What was attacked.
+    outcome : Outcome
+        The attack to show, usually the worst.
+    count : int
+        Pictures at most.
+
+    Returns
+    -------
+    tuple[Picture, ...]
+        ``"inversion-0"`` and so on, each (3, height, 2 width + 2) uint8 with a grey line
+        between.
+    """
+    originals = _in_colour(unseen.images[:count].cpu())
+    found = _in_colour(outcome.images[:count])
+    line = torch.full((*found.shape[:3], _GAP), _GREY, dtype=torch.uint8)
+    rows = torch.cat([originals, line, found], 3)
+    return tuple(Picture(f"inversion-{number}", row) for number, row in enumerate(rows))
+
+
+def _in_colour(images: Tensor) -> Tensor:
+    """Return (samples, 3, height, width) uint8; of other than 3 channels the mean is shown."""
+    if images.shape[1] != 3:
+        images = images.mean(1, keepdim=True)
+    return images.mul(255).round().to(torch.uint8).expand(-1, 3, -1, -1)

@@ -1,0 +1,229 @@
+"""The device half of SplitFed: client models that learn from the server's gradients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from strategies.common.device import Device
+from strategies.common.errors import StoreError, WireError
+from strategies.common.method import ClientHalf, Trained
+from strategies.common.samples import normalise, ordered_batches
+from strategies.common.split.frames import FrameSpec
+from strategies.common.split.link import Lane
+from strategies.common.split.lockstep import Exchanged, run_lanes
+from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.settings import SplitSettings
+from strategies.common.split.sgd import SGD
+from strategies.common.wire import Payload
+from strategies.splitfed.members import Batch, Members
+from strategies.splitfed.network import client_part
+from strategies.splitfed.settings import SplitFedSettings
+from strategies.splitfed.wire import AveragedFront, TrainedFronts, frame_spec
+
+# Samples of a survey that pass the client model at once; the stream splits no smaller.
+_SURVEY_BATCH = 64
+
+
+@final
+@dataclass
+class SplitFedState:
+    """What stays on the device; client models come averaged with every round's message.
+
+    Attributes
+    ----------
+    velocity : Tensor | None
+        (clients, parameters) momentum buffers of the node's logical clients, which are
+        neither averaged nor reset; ``None`` before the first round.
+    """
+
+    velocity: Tensor | None
+
+
+@final
+class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
+    """Computes client models up to the cut.
+
+    Parameters
+    ----------
+    settings : SplitFedSettings
+        Momentum and weight decay.
+    split : SplitSettings
+        The network, where it is cut, and how frames travel.
+    """
+
+    downlink: ClassVar[type[Payload] | None] = AveragedFront
+    exchanges: ClassVar[bool] = True
+
+    def __init__(self, settings: SplitFedSettings, split: SplitSettings) -> None:
+        self._rule = SGD(settings.momentum, settings.weight_decay)
+        self._split = split
+
+    def start(self, device: Device) -> SplitFedState:  # noqa: ARG002
+        """Return a state before any step."""
+        return SplitFedState(None)
+
+    def train(
+        self, device: Device, state: SplitFedState, downlink: AveragedFront | None
+    ) -> Trained[TrainedFronts]:
+        """Exchange activations for gradients through the whole session.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model, or one of another network.
+        StoreError
+            If the state belongs to another number of clients.
+        ExchangeError
+            If the server cannot be reached or does not answer in time.
+        """
+        network = client_part(self._split, device.task, device.settings.seed)
+        fronts = Fronts(network.front, batched=self._split.fronts == "batched")
+        front = _checked(downlink, fronts.num_parameters)
+        velocity = _velocity(state, len(device.clients), fronts.num_parameters)
+        seated = _seated(device)
+        lanes = {
+            cohort: device.link.lane(cohort, self._spec(device, clients, network.latent_shape))
+            for cohort, clients in seated.items()
+        }
+        cohorts = {
+            cohort: self._members(device, clients, fronts, front, velocity)
+            for cohort, clients in seated.items()
+        }
+        exchanged = _exchange(device, lanes, cohorts)
+        state.velocity = velocity
+        for cohort, clients in seated.items():
+            velocity[_rows(device, clients)] = cohorts[cohort].velocity.cpu()
+        return _brought_home(seated, cohorts, exchanged)
+
+    def evaluate(
+        self,
+        device: Device,
+        state: SplitFedState,  # noqa: ARG002
+        downlink: AveragedFront | None,
+    ) -> None:
+        """Send the server the test samples' activations with their labels, if it asks for them.
+
+        They pass the synchronised client model as they are.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model, or one of another network.
+        ExchangeError
+            If the server cannot be reached or does not answer in time.
+        """
+        if device.link.plan.steps:
+            return
+        network = client_part(self._split, device.task, device.settings.seed)
+        fronts = Fronts(network.front, batched=False)
+        front = _checked(downlink, fronts.num_parameters).to(device.torch_device)
+        asked = set(device.link.plan.pool)
+        for client in device.clients:
+            if client.partition in asked:
+                _survey(device, client, fronts, front)
+
+    def _spec(
+        self, device: Device, clients: tuple[int, ...], latent_shape: tuple[int, ...]
+    ) -> FrameSpec:
+        plan, num_classes = device.link.plan, device.task.num_classes
+        return frame_spec(plan, clients, latent_shape, num_classes, self._split)
+
+    def _members(
+        self,
+        device: Device,
+        clients: tuple[int, ...],
+        fronts: Fronts,
+        front: Tensor,
+        velocity: Tensor,
+    ) -> Members:
+        rows = _rows(device, clients)
+        return Members(
+            [device.clients[row] for row in rows],
+            fronts,
+            front.repeat(len(rows), 1).to(device.torch_device),
+            velocity[rows].to(device.torch_device),
+            self._rule,
+            device.link.plan.batch,
+        )
+
+
+def _seated(device: Device) -> dict[int, tuple[int, ...]]:
+    """Return this node's clients by cohort, for the cohorts in which it has any."""
+    seats = device.link.plan.seats(device.partition, device.settings.clients_per_node)
+    return {cohort: clients for cohort, clients in enumerate(seats) if clients}
+
+
+def _rows(device: Device, clients: tuple[int, ...]) -> list[int]:
+    """Return which of the node's clients these are."""
+    carried = [client.partition for client in device.clients]
+    return [carried.index(client) for client in clients]
+
+
+def _checked(downlink: AveragedFront | None, num_parameters: int) -> Tensor:
+    if downlink is None:
+        raise WireError(f"server: expected a payload {AveragedFront.schema}, got none")
+    if downlink.front.shape != (num_parameters,):
+        raise WireError(
+            f"server: {AveragedFront.schema}.front: expected ({num_parameters},), got "
+            f"{tuple(downlink.front.shape)}; all parts of a federation must run with the same "
+            f"settings"
+        )
+    return downlink.front
+
+
+def _velocity(state: SplitFedState, clients: int, num_parameters: int) -> Tensor:
+    """Return the momentum buffers to go on from, (clients, parameters) on the CPU."""
+    if state.velocity is None:
+        return torch.zeros(clients, num_parameters)
+    if state.velocity.shape != (clients, num_parameters):
+        raise StoreError(
+            f"stored state: expected momentum buffers ({clients}, {num_parameters}), got "
+            f"{tuple(state.velocity.shape)}; clients-per-node and the network must stay the same "
+            f"within a run"
+        )
+    return state.velocity.cpu().clone()
+
+
+def _exchange(
+    device: Device, lanes: Mapping[int, Lane], cohorts: Mapping[int, Members]
+) -> Exchanged:
+    learning_rate = device.settings.learning_rate
+
+    def prepare(cohort: int, step: int) -> Batch:
+        return cohorts[cohort].prepare(step)
+
+    def forward(cohort: int, step: int, batch: Batch) -> tuple[Tensor, ...]:  # noqa: ARG001
+        return cohorts[cohort].forward(batch)
+
+    def backward(cohort: int, step: int, activations: Tensor, gradient: Tensor) -> None:  # noqa: ARG001
+        cohorts[cohort].backward(activations, gradient, learning_rate)
+
+    return run_lanes(device.link.plan, lanes, prepare, forward, backward)
+
+
+def _brought_home(
+    seated: Mapping[int, tuple[int, ...]], cohorts: Mapping[int, Members], exchanged: Exchanged
+) -> Trained[TrainedFronts]:
+    """Pack what leaves the device, client by client whatever their cohorts."""
+    clients = torch.tensor([client for own in seated.values() for client in own])
+    order = clients.argsort()
+    fronts = torch.cat([cohorts[cohort].weights.detach().cpu() for cohort in seated])
+    samples = torch.tensor([count for cohort in seated for count in cohorts[cohort].samples])
+    norms = [norm for cohort in seated for norm in cohorts[cohort].gradient_norms]
+    return Trained(
+        TrainedFronts(fronts[order], clients[order], samples[order]),
+        {"gradient_norm": sum(norms) / len(norms)} if norms else {},
+        {"steps": float(exchanged.taken), "skipped_steps": float(exchanged.skipped)},
+    )
+
+
+def _survey(device: Device, client: Device, fronts: Fronts, front: Tensor) -> None:
+    samples = client.test
+    for part in ordered_batches(len(samples), _SURVEY_BATCH):
+        inputs = normalise(samples.inputs[part].to(device.torch_device))
+        with torch.no_grad():
+            (activations,) = fronts(front[None], inputs[None])
+        device.link.survey(client.partition, "test", activations.cpu(), samples.labels[part])

@@ -1,0 +1,142 @@
+"""A federation of MocoSFL in one process: both halves, the fake stream, and tiny clients."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from strategies.common.method import Aggregated
+from strategies.common.settings import RunSettings
+from strategies.common.split.halves import Assessment
+from strategies.common.split.plan import Plan
+from strategies.common.split.settings import SplitSettings
+from strategies.common.task import Task
+from strategies.mocosfl.client import MocoSFLClient
+from strategies.mocosfl.engine import MocoSFLEngine
+from strategies.mocosfl.private import MocoSFLClientState
+from strategies.mocosfl.server import MocoSFLServer
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.wire import Fronts
+from tests.strategies.common.split.fake_link import FakeHub, FakeNode, run_nodes
+from tests.strategies.fake_device import FakeDevice, blobs
+
+SIDE = 8
+CLASSES = 3
+
+
+def tiny_clients(count: int, run: RunSettings, *, per_class: int = 3) -> list[FakeDevice]:
+    """Return logical clients with images of their own, all classes each."""
+    clients = []
+    for client in range(count):
+        shape = (1, SIDE, SIDE)
+        inputs, labels = blobs(per_class, range(CLASSES), shape=shape, seed=client)
+        tests, test_labels = blobs(2, range(CLASSES), shape=shape, seed=1000 + client)
+        clients.append(
+            FakeDevice(
+                (inputs / 4).clamp(-1, 1),
+                labels,
+                (tests / 4).clamp(-1, 1),
+                test_labels,
+                CLASSES,
+                0,
+                run,
+                partition=client,
+            )
+        )
+    return clients
+
+
+@final
+@dataclass
+class SmallPool:
+    """Plays rounds; node p carries ``clients_per_node`` of the clients.
+
+    Attributes
+    ----------
+    settings, run, split : MocoSFLSettings, RunSettings, SplitSettings
+        As in a run.
+    clients : Sequence[FakeDevice]
+        All logical clients, ascending.
+    """
+
+    settings: MocoSFLSettings
+    run: RunSettings
+    split: SplitSettings
+    clients: Sequence[FakeDevice]
+    private: dict[int, MocoSFLClientState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.server = MocoSFLServer(self.settings, self.run, self.split)
+        self.half = MocoSFLClient(self.settings, self.split)
+        self.state = self.server.start(self.task)
+
+    @property
+    def task(self) -> Task:
+        return self.clients[0].task
+
+    @property
+    def nodes(self) -> range:
+        return range(len(self.clients) // self.run.clients_per_node)
+
+    def exchange(
+        self, round_number: int, late: Collection[tuple[int, int, int]] = ()
+    ) -> Mapping[int, Fronts]:
+        """Play a round up to aggregation and return the replies, checked."""
+        plan = self.server.plan(self.state, round_number, list(self.nodes))
+        hub = self._hub(plan, late)
+        downlink = self.server.downlink(self.state, 0)
+        seated = [node for node in self.nodes if any(self._seats(plan, node))]
+
+        def train(node: int) -> Fronts:
+            device = self._node(hub, node, round_number)
+            state = self.private.setdefault(node, self.half.start(device))
+            trained = self.half.train(device, state, downlink)
+            assert trained.uplink is not None
+            # As on a device: testing follows training, and there is nothing to send.
+            assert self.half.evaluate(device, state, downlink) is None
+            return trained.uplink
+
+        replies = run_nodes([lambda node=node: train(node) for node in seated])
+        uplinks = dict(zip(seated, replies, strict=True))
+        for node, uplink in uplinks.items():
+            self.server.check(node, uplink)
+        return uplinks
+
+    def play(self, round_number: int, late: Collection[tuple[int, int, int]] = ()) -> Aggregated:
+        """Play a round to its end."""
+        uplinks = self.exchange(round_number, late)
+        return self.server.aggregate(self.state, round_number, uplinks)
+
+    def survey(self, round_number: int) -> Assessment | None:
+        """Evaluate after a round, where the server asks for it."""
+        plan = self.server.survey_plan(self.state, round_number, list(self.nodes))
+        if plan is None:
+            return None
+        hub = self._hub(plan, ())
+        downlink = self.server.downlink(self.state, 0)
+        for node in self.nodes:
+            device = self._node(hub, node, round_number)
+            assert self.half.evaluate(device, self.half.start(device), downlink) is None
+        return self.server.assess(self.state, hub.engine)
+
+    def weights(self) -> Tensor:
+        """Return all weights of the server as one vector."""
+        return torch.cat([p.detach().flatten() for p in self.state.online.parameters()])
+
+    def _hub(self, plan: Plan, late: Collection[tuple[int, int, int]]) -> FakeHub:
+        engine = self.server.engine(self.state, plan)
+        assert isinstance(engine, MocoSFLEngine)
+        seats = {node: self._seats(plan, node) for node in self.nodes}
+        return FakeHub(engine, plan, lambda own: self.server.frames(plan, own), seats, late)
+
+    def _seats(self, plan: Plan, node: int) -> tuple[tuple[int, ...], ...]:
+        return plan.seats(node, self.run.clients_per_node)
+
+    def _node(self, hub: FakeHub, node: int, round_number: int) -> FakeNode:
+        carried = self.run.clients_per_node
+        own = self.clients[node * carried : (node + 1) * carried]
+        return FakeNode(
+            tuple(replace(client, round_number=round_number) for client in own), hub.link(node)
+        )

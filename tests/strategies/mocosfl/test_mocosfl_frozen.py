@@ -1,0 +1,147 @@
+"""A run that starts from an expert: frozen clients, a server that goes on learning."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from strategies.common.errors import SettingsError, StoreError
+from strategies.common.settings import RunSettings
+from strategies.common.split.settings import SplitSettings
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance, save
+from strategies.mocosfl.taressfl.gate import Finding, Verdict
+from strategies.mocosfl.taressfl.quality import Quality
+from strategies.mocosfl.taressfl.structure import structure
+from tests.strategies.mocosfl.small_pool import SmallPool, tiny_clients
+
+TINY = {
+    "steps_per_round": 2,
+    "memory_size": 40,
+    "projection_hidden": 8,
+    "projection_dim": 6,
+    "batch": 2,
+}
+PROVENANCE = Provenance(
+    target="digits",
+    auxiliary="digits",
+    target_images=4,
+    auxiliary_images=8,
+    steps=1,
+    ssim_target=0.6,
+    ssim_weight=2.0,
+    codec="float32",
+    seed=0,
+    notes=(),
+)
+Build = Callable[..., SmallPool]
+
+
+@pytest.fixture
+def pool(
+    mocosfl_settings: Callable[..., MocoSFLSettings],
+    small_split: Callable[..., SplitSettings],
+    run_settings: Callable[..., RunSettings],
+) -> Build:
+    """Build a federation of three clients on one node."""
+
+    def build(fronts: str = "batched", cut: int = 1, **overrides: Any) -> SmallPool:
+        run = run_settings(rounds=2, clients_per_node=3, server_device="cpu", evaluate_every=0)
+        settings = mocosfl_settings(**{**TINY, **overrides})
+        return SmallPool(
+            settings, run, small_split(fronts=fronts, cohorts=2, cut=cut), tiny_clients(3, run)
+        )
+
+    return build
+
+
+def write_expert(path: Path, small: SmallPool, mse: float) -> Expert:
+    """Store a federation's first state, with other numbers, as an expert."""
+    own = structure(small.split, small.task, 8, 6)
+    finding = Finding("res_N1C4 0", Quality(mse, 0.5, 14.0))
+    verdict = Verdict((finding,), Quality(0.09, 0.1, 10.0), 0.02)
+    parts = [
+        {name: tensor + shift for name, tensor in small.state.online.state_dict().items()}
+        for shift in (0.1, 0.2)
+    ]
+    expert = Expert(
+        Description(structure=own, provenance=PROVENANCE, verdict=verdict),
+        small.state.front + 0.1,
+        small.state.front + 0.2,
+        *parts,
+        torch.zeros(2, 3, 8, 18, dtype=torch.uint8),
+    )
+    save(path, expert)
+    return expert
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "front.safetensors"
+
+
+def test_the_server_starts_from_the_expert_and_its_momentum_copy(pool: Build, path: Path) -> None:
+    expert = write_expert(path, pool(), mse=0.04)
+
+    state = pool(expert=str(path)).state
+
+    assert torch.equal(state.front, expert.front)
+    for own, stored in ((state.online, expert.online), (state.momentum, expert.momentum)):
+        assert all(torch.equal(tensor, stored[name]) for name, tensor in own.state_dict().items())
+
+
+def test_frozen_clients_send_features_and_nothing_else(pool: Build, path: Path) -> None:
+    expert = write_expert(path, pool(), mse=0.04)
+    small = pool(expert=str(path))
+    before = small.weights()
+
+    uplinks = small.exchange(1)
+    small.server.aggregate(small.state, 1, uplinks)
+
+    (uplink,) = uplinks.values()
+    assert uplink.fronts.shape == uplink.momentum.shape == (0, len(expert.front))
+    assert len(uplink.clients) == 0
+    assert torch.equal(small.state.front, expert.front)
+    assert torch.equal(small.server.downlink(small.state, 0).front, expert.front)
+    assert small.private[0].momentum is None
+    assert not torch.equal(small.weights(), before)
+    # Two views of three clients' batches of two, in two steps.
+    assert int(small.state.memory.written) == 24
+
+
+def test_one_model_for_all_gives_what_each_its_own_gives(pool: Build, path: Path) -> None:
+    write_expert(path, pool(), mse=0.04)
+    batched, sequential = (pool(fronts, expert=str(path)) for fronts in ("batched", "sequential"))
+
+    for small in (batched, sequential):
+        small.play(1)
+
+    torch.testing.assert_close(batched.weights(), sequential.weights(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("mse", "notes"), [(0.04, 0), (0.01, 1)])
+def test_an_expert_that_is_not_resistant_is_told_once(
+    pool: Build, path: Path, mse: float, notes: int
+) -> None:
+    write_expert(path, pool(), mse)
+    small = pool(expert=str(path))
+
+    first, second = small.play(1), small.play(2)
+
+    assert len(first.notes) == notes
+    assert all("not resistant" in note for note in first.notes)
+    assert len(first.pictures) == 2
+    assert (second.notes, second.pictures) == ((), ())
+
+
+def test_an_expert_of_another_network_is_refused(pool: Build, path: Path) -> None:
+    write_expert(path, pool(), mse=0.04)
+    with pytest.raises(SettingsError, match=r"cut: expected 1, got 2"):
+        pool(cut=2, expert=str(path))
+
+
+def test_a_missing_expert_is_refused(pool: Build, path: Path) -> None:
+    with pytest.raises(StoreError, match=r"front\.safetensors"):
+        pool(expert=str(path))

@@ -1,0 +1,177 @@
+"""The server half: pools, refusals, averages over exactly those who replied, checkpoints."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from strategies.common.errors import ExchangeError, WireError
+from strategies.common.method import Trained
+from strategies.common.split.plan import Plan
+from strategies.common.state import load_tensors, to_tensors
+from strategies.splitfed.server import SplitFedServer
+from strategies.splitfed.wire import TrainedFronts
+from tests.strategies.splitfed.small_run import (
+    Settings,
+    SmallRun,
+    chosen,
+    start,
+    tiny_clients,
+    tiny_split,
+)
+
+
+def flat(module: torch.nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+def test_the_pool_is_drawn_anew_from_the_nodes_that_are_there(run_settings: Settings) -> None:
+    clients = tiny_clients(run_settings, 6, participation=0.5)
+    run = start(clients, carried=2, cohorts=2)
+    plans = [run.server.plan(run.state, number, [0, 2]) for number in range(1, 30)]
+    assert all(len(plan.pool) == 2 for plan in plans)
+    # Clients 2 and 3 live on node 1, which is away.
+    assert {client for plan in plans for client in plan.pool} == {0, 1, 4, 5}
+    assert len({plan.pool for plan in plans}) > 3
+    assert plans[0] == run.server.plan(run.state, 1, [0, 2])
+    assert all(len(plan.cohorts) == 2 for plan in plans)
+
+
+def test_a_round_is_one_pass_over_the_largest_client_once_it_is_known(
+    run_settings: Settings,
+) -> None:
+    run = start(tiny_clients(run_settings, 3, sizes=(4, 9, 6)), steps_per_round=0)
+    first = run.server.plan(run.state, 1, [0])
+    assert (first.first_step, first.steps, first.batch) == (1, 1, 2)
+    run.play(1)
+    second = run.server.plan(run.state, 2, [0])
+    assert (second.first_step, second.steps) == (2, 4)
+
+
+def test_it_evaluates_every_so_many_rounds_and_at_the_end(run_settings: Settings) -> None:
+    clients = tiny_clients(run_settings, 4, evaluate_every=3, rounds=7)
+    run = start(clients, carried=2)
+    asked = {n: run.server.survey_plan(run.state, n, [0, 1]) for n in range(1, 8)}
+    assert [number for number, plan in asked.items() if plan is not None] == [3, 6, 7]
+    assert asked[7] == Plan(1, 0, 2, ((0, 1, 2, 3),))
+    never = start(tiny_clients(run_settings, 1, evaluate_every=0, rounds=2))
+    assert never.server.survey_plan(never.state, 1, [0]) is None
+    assert never.server.survey_plan(never.state, 2, [0]) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"clients": torch.tensor([0, 2])}, r"clients: expected \[0, 1\], got \[0, 2\]"),
+        ({"clients": torch.tensor([0, 0])}, r"expected \[0, 1\], got \[0, 0\]"),
+        ({"fronts": torch.zeros(2, 7)}, r"fronts: expected \(2, 348\), got \(2, 7\)"),
+        ({"samples": torch.tensor([6, 0])}, r"samples: expected at least 1 .* got \[6, 0\]"),
+    ],
+)
+def test_what_does_not_fit_the_round_is_refused(
+    change: dict[str, Tensor], told: str, run_settings: Settings
+) -> None:
+    run = start(tiny_clients(run_settings, 4), carried=2, steps_per_round=1)
+    uplink = run.exchange(1)[0].uplink
+    assert uplink is not None
+    run.server.check(0, uplink)
+    with pytest.raises(WireError, match=told):
+        run.server.check(0, replace(uplink, **change))
+
+
+def test_exactly_those_who_replied_are_averaged_by_data_size(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 3, sizes=(4, 6, 9)), carried=1, steps_per_round=2)
+    replies = run.exchange(1)
+    uplinks = [replies[node].uplink for node in range(3)]
+    # Node 0 is lost after the exchange: neither its front nor its copy may count.
+    run.aggregate(1, {node: replies[node] for node in (1, 2)})
+    fronts = [uplink.fronts[0].double() for uplink in uplinks if uplink]
+    torch.testing.assert_close(
+        run.state.front, ((6 * fronts[1] + 9 * fronts[2]) / 15).float(), atol=1e-7, rtol=1e-6
+    )
+    # The copies of clients 1 and 2 are those of a run in which there is nobody else.
+    others = start(tiny_clients(run_settings, 3, sizes=(4, 6, 9)), carried=1, steps_per_round=2)
+    late = [(step, 0, 0) for step in (1, 2)]
+    replies = others.exchange(1, late)
+    others.aggregate(1, {node: replies[node] for node in (1, 2)})
+    assert torch.equal(flat(run.state.back), flat(others.state.back))
+    assert torch.equal(run.state.velocity, others.state.velocity)
+    assert int(run.state.largest) == 9
+    assert run.said[0].diagnostics["clients"] == 2
+
+
+def test_without_a_reply_all_stays_as_it_is(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 2), steps_per_round=1)
+    before = to_tensors(run.state)
+    run.exchange(1)
+    run.aggregate(1, {})
+    assert run.said[0].notes == ("splitfed: no client sent its model: nothing was averaged",)
+    after = to_tensors(run.state)
+    assert int(after.pop("step")) == 1
+    assert all(torch.equal(before[name], after[name]) for name in after)
+
+
+def test_a_round_that_fails_leaves_no_trace(run_settings: Settings) -> None:
+    # The second try starts from the last synchronisation, whatever the first one got to.
+    once, twice = (start(tiny_clients(run_settings, 2), steps_per_round=2) for _ in range(2))
+    twice.exchange(1)
+    for state in twice.states:
+        state.velocity = None
+    for run in (once, twice):
+        run.play(1)
+    assert torch.equal(once.state.front, twice.state.front)
+    assert torch.equal(flat(once.state.back), flat(twice.state.back))
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_resumed_run_goes_on_as_if_nothing_had_been(version: str, run_settings: Settings) -> None:
+    whole = start(tiny_clients(run_settings, 2), version=version, steps_per_round=2)
+    whole.play(1)
+    saved = to_tensors(whole.state)
+    resumed = start(tiny_clients(run_settings, 2), version=version, steps_per_round=2)
+    load_tensors(resumed.state, saved)
+    for state, stored in zip(resumed.states, whole.states, strict=True):
+        load_tensors(state, to_tensors(stored))
+    for run in (whole, resumed):
+        run.play(2)
+    assert torch.equal(whole.state.front, resumed.state.front)
+    assert torch.equal(flat(whole.state.back), flat(resumed.state.back))
+    assert int(resumed.state.step) == 4
+
+
+def test_replies_without_a_session_are_refused(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 1), steps_per_round=1)
+    reply = run.play(1)
+    with pytest.raises(ExchangeError, match="expected a session before its replies"):
+        run.aggregate(2, reply)
+    fresh = SplitFedServer(chosen(), run.run, tiny_split())
+    with pytest.raises(ExchangeError, match="expected a network before the first session"):
+        fresh.frames(Plan(1, 1, 2, ((0,),)), (0,))
+
+
+def test_all_nodes_get_one_object_to_pack(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 2), steps_per_round=1)
+    first = run.server.downlink(run.state, 0)
+    assert run.server.downlink(run.state, 1) is first
+    run.play(1)
+    assert torch.equal(run.server.downlink(run.state, 0).front, run.state.front)
+    assert not torch.equal(first.front, run.state.front)
+
+
+def test_silence_in_an_evaluation_is_told(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 1, rounds=1))
+    plan = run.server.survey_plan(run.state, 1, [0])
+    assert plan is not None
+    assessment = run.server.assess(run.state, run.server.engine(run.state, plan))
+    assert assessment.evaluations == {}
+    assert "no client sent samples" in assessment.said.notes[0]
+
+
+def test_a_whole_node_may_be_absent(run_settings: Settings) -> None:
+    run: SmallRun = start(tiny_clients(run_settings, 4, participation=0.5), carried=2)
+    # Some round's pool lies on one node alone.
+    number = next(n for n in range(1, 50) if run.server.plan(run.state, n, [0, 1]).pool == (2, 3))
+    replies: dict[int, Trained[TrainedFronts]] = run.play(number)
+    assert list(replies) == [1]
+    assert run.said[0].diagnostics["clients"] == 2
