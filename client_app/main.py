@@ -7,6 +7,7 @@ server as this node's failure, with its text.
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from client_app.cost import cost_of_a_client
 from client_app.device import LocalDevice
 from client_app.link import open_link
 from client_app.node import read_node, state_folder
@@ -40,8 +41,14 @@ def describe(message: Message, context: Context) -> Message:
         device = LocalDevice(node, settings, 0, carried=settings.clients_per_node)
         model, task = device.model_name, device.task
         data = [client.data for client in device.clients]
+        figures: dict[str, float] = {}
+        notes = [note for own in data for note in own.notes]
         if half.exchanges:
-            model = methods.split_settings(context.run_config).front_name
+            split = methods.split_settings(context.run_config)
+            model = split.front_name
+            if split.profile:
+                figures, told = cost_of_a_client(split, task, settings.client_threads)
+                notes += told
         else:
             device.build_model()
     shared = data if settings.share_class_counts else []
@@ -61,7 +68,8 @@ def describe(message: Message, context: Context) -> Message:
         train_counts=[n for own in shared for n in class_counts(own.train, classes)],
         test_counts=[n for own in shared for n in class_counts(own.test, classes)],
         clients=len(data),
-        notes=[note for own in data for note in own.notes],
+        notes=notes,
+        figures=figures,
     )
     return Message(to_record_dict(description, None), reply_to=message)
 

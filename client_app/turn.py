@@ -101,9 +101,19 @@ def take_turn(
         save_s=clock.lap(),
         notes=list(stored.notes),
         losses=dict(trained.losses),
-        figures={"peak_memory_bytes": peak_memory_bytes(), **trained.figures},
+        figures={
+            "peak_memory_bytes": peak_memory_bytes(),
+            **(_pace(device, train_s) if half.exchanges and learn else {}),
+            **trained.figures,
+        },
     )
     return report, trained.uplink
+
+
+def _pace(device: LocalDevice, train_s: float) -> dict[str, float]:
+    """Return the milliseconds of a step as the device meets it, waiting included."""
+    steps = device.link.plan.steps
+    return {"step_ms": 1000 * train_s / steps} if steps else {}
 
 
 def _learn(

@@ -191,6 +191,7 @@ class RunFolder:
                 "test_counts": described.test_counts or None,
                 "clients": described.clients,
                 "notes": described.notes,
+                "figures": described.figures,
             }
         ordered = dict(sorted(known.items(), key=lambda item: int(item[0])))
         content = {"task": asdict(task), "class_names": class_names, "clients": ordered}

@@ -137,6 +137,8 @@ class Client:
         Logical clients that the node carries.
     notes : tuple[str, ...]
         Not trusted.
+    figures : Mapping[str, float]
+        What one logical client costs the device, by name, where it was measured.
     """
 
     model: str = ""
@@ -146,6 +148,7 @@ class Client:
     test_counts: tuple[int, ...] | None = None
     clients: Annotated[int, Field(ge=1)] = 1
     notes: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @final

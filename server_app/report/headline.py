@@ -28,7 +28,10 @@ def title(run: RunRecord) -> str:
 
 def header(run: RunRecord) -> Html:
     """Return the title and one line of facts."""
-    facts = [f"Run {run.name}", _count(len(run.clients), "client")]
+    carried = sum(client.clients for client in run.clients.values())
+    facts = [f"Run {run.name}", _count(carried, "client")]
+    if carried > len(run.clients):
+        facts.append(f"on {_count(len(run.clients), 'node')}")
     if run.class_names:
         facts.append(_count(len(run.class_names), "class", "classes"))
     partition = run.settings.get("partition")

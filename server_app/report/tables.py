@@ -80,7 +80,8 @@ def payloads_table(run: RunRecord) -> Html:
 def devices_table(run: RunRecord) -> Html:
     """Return what the rounds cost each device; empty where no device said so."""
     figures: dict[int, dict[str, list[float]]] = {
-        client: defaultdict(list) for client in run.clients
+        number: defaultdict(list, {name: [value] for name, value in client.figures.items()})
+        for number, client in run.clients.items()
     }
     for line in run.rounds:
         for client, node in line.answered.items():
@@ -94,7 +95,10 @@ def devices_table(run: RunRecord) -> Html:
         [str(client), *(_figure(name, own.get(name)) for name in names)]
         for client, own in figures.items()
     ]
-    told = "Medians over rounds; the peak memory is the largest, and that of the whole process."
+    told = (
+        "Figures per image are of one client, measured once in a process of its own; the others "
+        "are medians over rounds. Peak memory is the largest, and that of the whole process."
+    )
     note = element("p", told, attributes={"class": "muted"})
     return join(table("Devices", columns, rows), note)
 

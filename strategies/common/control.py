@@ -30,8 +30,12 @@ class Control(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def to_values(self) -> dict[str, Value]:
-        """Return the fields as a flat mapping."""
-        return dict(self.model_dump())
+        """Return the fields as a flat mapping; those that are mappings, with a prefix."""
+        named = _PREFIXES.keys() & type(self).model_fields
+        values = dict(self.model_dump(exclude=named))
+        for field in sorted(named):
+            values |= {_PREFIXES[field] + k: value for k, value in getattr(self, field).items()}
+        return values
 
 
 @final
@@ -76,6 +80,9 @@ class Description(Control):
         Logical clients that the node carries.
     notes : list[str]
         What a user should know of this client's data.
+    figures : dict[str, float]
+        What one client costs this device by name, where it was measured; they travel as
+        ``figure.<name>``.
     """
 
     partition: Count
@@ -93,6 +100,7 @@ class Description(Control):
     test_counts: list[Count]
     clients: int = Field(ge=1)
     notes: list[str]
+    figures: dict[str, float] = Field(max_length=MAX_FIGURES)
 
 
 @final
@@ -136,13 +144,6 @@ class Report(Control):
     losses: dict[str, float] = Field(max_length=MAX_LOSSES)
     figures: dict[str, float] = Field(max_length=MAX_FIGURES)
 
-    def to_values(self) -> dict[str, Value]:
-        """Return the fields as a flat mapping, losses and figures with their prefix."""
-        values = dict(self.model_dump(exclude=set(_PREFIXES)))
-        for field, prefix in _PREFIXES.items():
-            values |= {prefix + name: value for name, value in getattr(self, field).items()}
-        return values
-
 
 def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: str) -> AnyControl:
     """Read a flat mapping strictly.
@@ -162,11 +163,11 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
         Naming sender, record, field, expected and got.
     """
     fields = dict(values)
-    if kind is Report:
-        for field, prefix in _PREFIXES.items():
-            names = [name for name in fields if name.startswith(prefix)]
-            named = {name.removeprefix(prefix): fields.pop(name) for name in names}
-            fields.setdefault(field, named)
+    for field in sorted(_PREFIXES.keys() & kind.model_fields):
+        prefix = _PREFIXES[field]
+        names = [name for name in fields if name.startswith(prefix)]
+        named = {name.removeprefix(prefix): fields.pop(name) for name in names}
+        fields.setdefault(field, named)
     try:
         read = kind.model_validate(fields)
     except ValidationError as error:

@@ -22,6 +22,7 @@ TINY: dict[str, bool | int | float | str] = {
     "clients-per-node": 2,
     "split.width": 4,
     "split.cut": 1,
+    "split.profile": False,
     "mocosfl.batch": 4,
     "mocosfl.steps-per-round": 3,
     "mocosfl.memory-size": 64,

@@ -26,6 +26,7 @@ def described(partition: int, **changes: object) -> RecordDict:
         "train_counts": [],
         "test_counts": [],
         "clients": 1,
+        "figures": {},
         "notes": [],
     }
     return to_record_dict(Description.model_validate(values | changes), None)

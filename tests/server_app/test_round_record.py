@@ -28,6 +28,7 @@ def client(partition: int) -> Client:
         test_samples=10,
         train_counts=[],
         clients=1,
+        figures={},
         test_counts=[],
         notes=[],
     )

@@ -55,6 +55,7 @@ def client(partition: int, **changes: object) -> Client:
         "train_counts": [10, 20],
         "test_counts": [4, 6],
         "clients": 1,
+        "figures": {},
         "notes": ["small"],
     }
     return Client(100 + partition, Description.model_validate(values | changes))
@@ -215,6 +216,7 @@ def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder
         "train_counts": [10, 20],
         "test_counts": [4, 6],
         "clients": 1,
+        "figures": {},
         "notes": ["small"],
     }
     # A client that keeps its counts to itself has none, not zero of each.

@@ -37,6 +37,8 @@ class SplitSettings(Settings):
         How gradients travel: ``float32`` or ``float16`` with a power-of-two scale.
     max_value : float
         Largest magnitude of an activation that is taken in.
+    profile : bool
+        Whether each node measures once, before its first round, what one client costs it.
     host : str
         Address the server listens on.
     port : int
@@ -65,6 +67,7 @@ class SplitSettings(Settings):
     codec: Literal["float32", "float16", "uint8"]
     gradient_codec: Literal["float32", "float16"]
     max_value: float = Field(gt=0)
+    profile: bool
     host: str = Field(min_length=1)
     port: int = Field(ge=0, le=65535)
     advertise: str

@@ -154,6 +154,13 @@ def test_a_bad_field_of_a_description_is_refused(name: str, bad: object) -> None
     assert f"description.{name}" in refused(Description, description(**{name: bad}))
 
 
+def test_a_description_carries_figures_by_name() -> None:
+    read = read_control(Description, description(**{"figure.ms_per_image": 2.5}), "client 4")
+    assert read.figures == {"ms_per_image": 2.5}
+    assert read.to_values() == description(**{"figure.ms_per_image": 2.5})
+    assert "description.figures" in refused(Description, description(**{"figure.ms": "fast"}))
+
+
 def test_a_report_has_a_bounded_number_of_losses() -> None:
     few = {f"loss.{number}": 1.0 for number in range(MAX_LOSSES - 1)}
     assert len(read_control(Report, report(**few), "client 4").losses) == MAX_LOSSES
