@@ -1,11 +1,10 @@
 """One client's turn in a round: load, learn, test, save, in this order."""
 
-import resource
-import sys
 import time
 from typing import Any, final
 
 from client_app.device import LocalDevice
+from client_app.profiling import memory
 from client_app.store import ClientStore
 from strategies.common import seeds
 from strategies.common.control import Order, Report
@@ -26,17 +25,6 @@ class Clock:
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
-
-
-def peak_memory_bytes() -> float:
-    """Return the most memory that this process has held so far, in bytes.
-
-    On a device every message is a process of its own, so this is the round's own peak; in a
-    simulation several clients share a process.
-    """
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def take_turn(
@@ -102,7 +90,8 @@ def take_turn(
         notes=list(stored.notes),
         losses=dict(trained.losses),
         figures={
-            "peak_memory_bytes": peak_memory_bytes(),
+            # On a device every message is a process of its own, so this is the round's peak.
+            "peak_memory_bytes": float(memory.peak_bytes()),
             **(_pace(device, train_s) if half.exchanges and learn else {}),
             **trained.figures,
         },

@@ -44,7 +44,7 @@ SPLIT_SETTINGS: Final[Mapping[str, Value]] = {
 # A client alone passes its own samples at least once per step: more often than the whole
 # federation's steps show them.
 _ALONE: Final[Mapping[str, Value]] = {
-    "rounds": 2,
+    "rounds": 3,
     "evaluate-every": 1,
     "mocosfl.steps-per-round": 25,
     "mocosfl.semi-supervised": False,

@@ -26,11 +26,13 @@ SIDE = 8
 CLASSES = 3
 
 
-def tiny_clients(count: int, run: RunSettings, *, per_class: int = 3) -> list[FakeDevice]:
+def tiny_clients(
+    count: int, run: RunSettings, *, per_class: int = 3, side: int = SIDE
+) -> list[FakeDevice]:
     """Return logical clients with images of their own, all classes each."""
     clients = []
     for client in range(count):
-        shape = (1, SIDE, SIDE)
+        shape = (1, side, side)
         inputs, labels = blobs(per_class, range(CLASSES), shape=shape, seed=client)
         tests, test_labels = blobs(2, range(CLASSES), shape=shape, seed=1000 + client)
         clients.append(

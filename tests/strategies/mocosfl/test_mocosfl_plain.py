@@ -86,6 +86,30 @@ def test_faster_ways_give_the_same_numbers(
     assert off(memory, rows, fresh.state.memory.rows) < rounding
 
 
+@pytest.mark.parametrize(("count", "batch"), [(1, 3), (5, 3), (20, 1)])
+def test_a_step_made_faster_is_the_plain_step_within_1e_5(
+    mocosfl_settings: Callable[..., MocoSFLSettings],
+    small_split: Callable[..., SplitSettings],
+    run_settings: Callable[..., RunSettings],
+    count: int,
+    batch: int,
+) -> None:
+    run = run_settings(rounds=1, clients_per_node=count, server_device="cpu")
+    split = small_split(cohorts=2, fronts="batched", cut=2)
+    settings = mocosfl_settings(**{**SMALL, "steps_per_round": 1, "batch": batch})
+    # The last maps of eight pixels are one pixel, whose normalisation magnifies rounding.
+    clients = tiny_clients(count, run, side=16)
+    pool = SmallPool(settings, run, split, clients)
+    plain = PlainMocoSFL(settings, run, split, clients, batch=batch)
+    pool.play(1)
+    plain.round()
+
+    within = {"rtol": 0.0, "atol": 1e-5}
+    torch.testing.assert_close(pool.state.front, plain.front(), **within)
+    torch.testing.assert_close(pool.weights(), plain.weights(), **within)
+    torch.testing.assert_close(pool.state.memory.rows, torch.stack(plain.memory), **within)
+
+
 def off(got: Tensor, expected: Tensor, start: Tensor) -> float:
     """Return a deviation as a part of what was learnt."""
     return float((got - expected).norm() / (expected - start).norm())
