@@ -15,6 +15,7 @@ from client_app.data import sources
 from client_app.models import catalogue
 from generators import build as generators
 from server_app.checkpoints import Checkpoint, Checkpoints
+from server_app.occasion import Occasion
 from server_app.progress import round_line
 from server_app.report import page
 from server_app.roster import Client
@@ -125,12 +126,11 @@ class Run:
         clients = self._loop.gather(round_number, first=first)
         task = self._begin_task(clients)
         waited = time.perf_counter() - started
+        occasion = Occasion(round_number, clients, self._state, task, self._standing.accepted)
         rounds = self._split or self._loop
-        record, uplinks = rounds.play(
-            round_number, clients, self._state, task, self._standing.accepted
-        )
+        record, uplinks = rounds.play(occasion)
         record.seconds = {"wait": waited, **record.seconds}
-        line = self._complete(record, uplinks, task, clients)
+        line = self._complete(record, uplinks, occasion)
         board.write(line)
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -147,8 +147,7 @@ class Run:
         self,
         record: RoundRecord,
         uplinks: Mapping[int, Payload],
-        task: Task,
-        clients: Mapping[int, Client],
+        occasion: Occasion,
     ) -> dict[str, object]:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
@@ -157,8 +156,7 @@ class Run:
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
         if self._split is not None:
-            said = self._split.survey(record, clients, self._state, task, standing.accepted)
-            aggregated = aggregated.joined(said)
+            aggregated = aggregated.joined(self._split.survey(record, occasion))
         if aggregated.diagnostics:
             log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
         for note in (*record.notes, *aggregated.notes):
@@ -172,7 +170,7 @@ class Run:
             self._checkpoints.save(
                 Checkpoint(
                     round_number=record.round_number,
-                    task=task,
+                    task=occasion.task,
                     accepted=dict(standing.accepted),
                     best_round=standing.best_round,
                     best_accuracy=standing.best_accuracy,

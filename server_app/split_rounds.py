@@ -11,6 +11,7 @@ from typing import Any, final
 
 from flwr.common.logger import log
 
+from server_app.occasion import Occasion
 from server_app.roster import Client
 from server_app.round_record import Outcome, RoundRecord
 from server_app.rounds import RoundLoop
@@ -24,7 +25,6 @@ from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.state import load_tensors, to_tensors
-from strategies.common.task import Task
 from strategies.common.wire import Payload
 
 _STREAM = "stream"
@@ -59,49 +59,36 @@ class SplitRounds:
         self._split = split
         self._untrained = Aggregated()
 
-    def play(
-        self,
-        round_number: int,
-        clients: Mapping[int, Client],
-        state: object,
-        task: Task,
-        accepted: Mapping[int, int],
-    ) -> tuple[RoundRecord, dict[int, Payload]]:
-        """Play one round up to, and without, aggregation; parameters as in ``RoundLoop.play``.
+    def play(self, occasion: Occasion) -> tuple[RoundRecord, dict[int, Payload]]:
+        """Play one round up to, and without, aggregation.
 
         Raises
         ------
         FederationError
             If too few clients took part to its end, even after a second try.
         """
-        untrained = RoundRecord(round_number)
-        if round_number == 1 and self._run.evaluate_every:
-            said = self._survey(untrained, 0, clients, state, task, accepted)
+        number = occasion.round_number
+        untrained = RoundRecord(number)
+        if number == 1 and self._run.evaluate_every:
+            said = self._survey(untrained, occasion, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
             named = {f"untrained_{n}": value for n, value in numbers.items() if value is not None}
             self._untrained = Aggregated(named)
-        before = to_tensors(state)
+        before = to_tensors(occasion.state)
         try:
-            record, uplinks = self._exchange(round_number, clients, state, task, accepted)
+            record, uplinks = self._exchange(occasion)
         except FederationError as error:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
-            load_tensors(state, before)
-            again = self._loop.gather(round_number, first=False)
-            record, uplinks = self._exchange(round_number, again, state, task, accepted)
+            load_tensors(occasion.state, before)
+            again = self._loop.gather(number, first=False)
+            record, uplinks = self._exchange(replace(occasion, clients=again))
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:
                 moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = moved
         return record, uplinks
 
-    def survey(
-        self,
-        record: RoundRecord,
-        clients: Mapping[int, Client],
-        state: object,
-        task: Task,
-        accepted: Mapping[int, int],
-    ) -> Aggregated:
+    def survey(self, record: RoundRecord, occasion: Occasion) -> Aggregated:
         """Evaluate the global model after a round, where the method asks for it.
 
         Before the first round it was evaluated too, unless ``evaluate-every`` is 0; what that
@@ -111,65 +98,50 @@ class SplitRounds:
         ----------
         record : RoundRecord
             The round; takes in the clients' accuracies and bytes.
-        clients, state, task, accepted : Mapping, object, Task, Mapping
-            As in ``RoundLoop.play``, after aggregation.
+        occasion : Occasion
+            As after aggregation.
 
         Returns
         -------
         Aggregated
             What the evaluation adds to the journal.
         """
-        said = self._survey(record, record.round_number, clients, state, task, accepted)
+        said = self._survey(record, occasion, after=record.round_number)
         untrained, self._untrained = self._untrained, Aggregated()
         return untrained.joined(said)
 
-    def _survey(
-        self,
-        record: RoundRecord,
-        after: int,
-        clients: Mapping[int, Client],
-        state: object,
-        task: Task,
-        accepted: Mapping[int, int],
-    ) -> Aggregated:
-        plan = self._half.survey_plan(state, after, sorted(clients))
+    def _survey(self, record: RoundRecord, occasion: Occasion, *, after: int) -> Aggregated:
+        state = occasion.state
+        plan = self._half.survey_plan(state, after, sorted(occasion.clients))
         if plan is None:
             return Aggregated()
         engine = self._half.engine(state, plan)
-        with self._session(engine, plan, clients) as session:
-            failed = self._loop.survey(record, clients, state, task, accepted, session)
+        with self._session(engine, plan, occasion.clients) as session:
+            failed = self._loop.survey(record, occasion, session)
         if session.failure:
             failed.append(session.failure)
         self._take_in(record, session)
         record.notes += [f"evaluation: {reason}" for reason in failed]
         with record.timed("evaluate"), threads(self._run.server_threads):
             assessment = self._half.assess(state, engine)
-        for partition, tested in self._by_node(assessment).items():
+        for partition, outcome in self._by_node(assessment).items():
             if partition in record.nodes:
-                record.nodes[partition] = replace(record.nodes[partition], by_server=tested)
+                record.nodes[partition] = replace(record.nodes[partition], by_server=outcome)
         return assessment.said
 
-    def _exchange(
-        self,
-        round_number: int,
-        clients: Mapping[int, Client],
-        state: object,
-        task: Task,
-        accepted: Mapping[int, int],
-    ) -> tuple[RoundRecord, dict[int, Payload]]:
-        plan = self._half.plan(state, round_number, sorted(clients))
+    def _exchange(self, occasion: Occasion) -> tuple[RoundRecord, dict[int, Payload]]:
+        number, state = occasion.round_number, occasion.state
+        plan = self._half.plan(state, number, sorted(occasion.clients))
         engine = self._half.engine(state, plan)
-        with self._session(engine, plan, clients) as session:
+        with self._session(engine, plan, occasion.clients) as session:
             try:
-                record, uplinks = self._loop.play(
-                    round_number, clients, state, task, accepted, session=session
-                )
+                record, uplinks = self._loop.play(occasion, session)
             except FederationError as error:
                 reason = f"; the exchange ended early: {session.failure}" if session.failure else ""
                 raise FederationError(f"{error}{reason}") from None
         if session.failure:
             # The last answers are out before the server's own update, which may fail as well.
-            raise FederationError(f"round {round_number}: {session.failure}") from session.cause
+            raise FederationError(f"round {number}: {session.failure}") from session.cause
         self._take_in(record, session)
         return record, uplinks
 

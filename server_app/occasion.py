@@ -1,0 +1,52 @@
+"""What a round starts from, and where its activations are exchanged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from server_app.roster import Client
+from strategies.common.split.invitation import Invitation
+from strategies.common.task import Task
+
+
+@final
+@dataclass(frozen=True)
+class Occasion:
+    """All that a round is played with.
+
+    Attributes
+    ----------
+    round_number : int
+        Which round, from 1.
+    clients : Mapping[int, Client]
+        Who is there, by partition.
+    state : object
+        State of the server half, from which the downlink payloads come.
+    task : Task
+        What the clients agree on.
+    accepted : Mapping[int, int]
+        Last round accepted from each client, by partition.
+    """
+
+    round_number: int
+    clients: Mapping[int, Client]
+    state: object
+    task: Task
+    accepted: Mapping[int, int]
+
+
+class Session(Protocol):
+    """Where the clients of one round exchange activations with the server."""
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Nodes that take part, ascending."""
+        ...
+
+    def invitation(self, partition: int) -> Invitation:
+        """Return what a node needs to take part."""
+        ...
+
+    def hopeless(self) -> str | None:
+        """Return why no further reply is to be expected, or ``None``."""
+        ...
