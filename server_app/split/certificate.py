@@ -20,6 +20,8 @@ from strategies.common.errors import SettingsError
 # Devices' clocks may be off by so much, both ways.
 _MARGIN = timedelta(hours=1)
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nectar")])
+# Certificates are filled up to a multiple of so many bytes.
+_STRIDE = 1024
 
 
 @final
@@ -64,8 +66,11 @@ def self_signed(hosts: Iterable[str], lifetime_s: float) -> Certificate:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
     return Certificate(
-        certificate.public_bytes(serialization.Encoding.PEM),
+        # Signatures differ in length by a few bytes. What crosses the network is counted, and
+        # equal runs shall count alike; PEM may end in blank lines.
+        pem.ljust(-(-len(pem) // _STRIDE) * _STRIDE, b"\n"),
         key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

@@ -73,6 +73,11 @@ def test_no_two_sessions_share_a_key_and_no_key_is_shown() -> None:
     assert "PRIVATE" not in repr(first)
 
 
+def test_certificates_are_of_one_length_whatever_their_signatures() -> None:
+    lengths = {len(self_signed(["127.0.0.1"], 60.0).certificate) for _ in range(40)}
+    assert lengths == {1024}
+
+
 def test_an_operators_files_are_read(tmp_path: Path) -> None:
     made, other = self_signed(["a"], 1.0), self_signed(["a"], 1.0)
     paths = {name: str(tmp_path / name) for name in ("cert", "key", "other", "text")}
