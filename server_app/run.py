@@ -123,7 +123,11 @@ class Run:
     def _play_round(self, round_number: int, board: TensorBoardLog) -> None:
         started = time.perf_counter()
         first = not self._seconds
-        clients = self._loop.gather(round_number, first=first)
+        clients: dict[int, Client] = {}
+        if self._split is None or self._split.needs_clients(self._state, round_number):
+            clients = self._loop.gather(round_number, first=first)
+        else:
+            self._watch(round_number, "learning from what was kept", 0, 0)
         task = self._begin_task(clients)
         waited = time.perf_counter() - started
         occasion = Occasion(round_number, clients, self._state, task, self._standing.accepted)
@@ -140,7 +144,8 @@ class Run:
         if self._state is None:
             with threads(self._settings.server_threads):
                 self._state = self._half.start(task)
-        self._folder.save_clients(task, clients)
+        if clients:  # without any, nothing is known that could be written down
+            self._folder.save_clients(task, clients)
         return task
 
     def _complete(

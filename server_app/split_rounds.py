@@ -2,6 +2,7 @@
 
 The server's part of a network learns while the round is under way. A round that fails has
 therefore changed it, and is played again from where the last synchronisation left it.
+A round in which the server learns from what it kept has no session.
 """
 
 from collections.abc import Mapping
@@ -59,8 +60,22 @@ class SplitRounds:
         self._split = split
         self._untrained = Aggregated()
 
+    def needs_clients(self, state: object, round_number: int) -> bool:
+        """Tell whether a round sends messages: all do but replayed ones without a survey.
+
+        Parameters
+        ----------
+        state : object
+            State of the server half after the round before.
+        round_number : int
+            Which round, from 1.
+        """
+        if not self._half.replays(round_number):
+            return True
+        return self._half.survey_plan(state, round_number, ()) is not None
+
     def play(self, occasion: Occasion) -> tuple[RoundRecord, dict[int, Payload]]:
-        """Play one round up to, and without, aggregation.
+        """Play one round up to, and without, aggregation; nothing of one that is replayed.
 
         Raises
         ------
@@ -69,6 +84,8 @@ class SplitRounds:
         """
         number = occasion.round_number
         untrained = RoundRecord(number)
+        if self._half.replays(number):
+            return untrained, {}
         if number == 1 and self._run.evaluate_every:
             said = self._survey(untrained, occasion, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}

@@ -17,11 +17,12 @@ InfoNCE, symmetric contrast                  ``contrast.contrast``
 memory Q                                     ``memory.Memory``
 rest of the network S, its copy S-bar        ``encoder.Encoder``, ``momentum.follow``
 a step at the server                         ``engine.MocoSFLEngine``
-pool, synchronisation                        ``server.MocoSFLServer.plan``, ``.aggregate``
+pool, synchronisation                        ``server.MocoSFLServer.plan``, ``synchronisation``
 batch and pool by number of clients          ``automatic.sampling``
 kNN monitor, linear probe                    ``assessment.Assessor``
 collapse                                     ``collapse.collapse_notes``
 TAResSFL                                     ``taressfl``
+rounds without clients                       ``cache.Cache``, ``replay.replay``
 ===========================================  =============================================
 
 A step, in the order of the reference code: the query view passes the client model; the
@@ -52,6 +53,9 @@ Where this differs from the reference code:
   a probe stand beside its best one, which the code reports.
 * **Expert.** With a TAResSFL client model the server starts from the expert's momentum copy
   too; the code lets it start at random.
+* **Replay.** Clients of an expert never change, so that their activations can be kept:
+  ``cache-rounds`` lets the server learn from those of the first rounds alone. The code's
+  replay serves clients that train, when the loss falls too slowly.
 * **Left out:** memories of single clients, skipping of gradients by a loss threshold, rich
   and poor clients, and the largest head, whose batch normalisation couples samples.
 """

@@ -1,6 +1,7 @@
 """The server at work within a session: one contrastive step after another."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -13,6 +14,7 @@ from strategies.common.split.evaluation.features import FeatureTable
 from strategies.common.split.frames import Survey
 from strategies.common.split.plan import Plan
 from strategies.mocosfl.automatic import is_symmetric
+from strategies.mocosfl.cache import CachedStep, Recorder
 from strategies.mocosfl.contrast import contrast
 from strategies.mocosfl.figures import Figures
 from strategies.mocosfl.momentum import follow
@@ -40,11 +42,15 @@ class MocoSFLEngine(Engine):
         Steps of the whole run.
     num_classes : int
         Classes of the task, for surveys.
+    recorder : Recorder | None
+        Takes in what arrives, where it is kept for later rounds.
 
     Attributes
     ----------
     plan : Plan
-        The session.
+        The session; during a replay, with cohorts and batch of the step under way.
+    recorder : Recorder | None
+        As given; ``None`` once what it took in was kept.
     figures : Figures
         What it came to.
     surveyed : FeatureTable
@@ -58,8 +64,10 @@ class MocoSFLEngine(Engine):
         settings: MocoSFLSettings,
         total_steps: int,
         num_classes: int,
+        recorder: Recorder | None = None,
     ) -> None:
         self.plan = plan
+        self.recorder = recorder
         self._state = state
         self._settings = settings
         self._total_steps = total_steps
@@ -72,7 +80,7 @@ class MocoSFLEngine(Engine):
 
     def advance(
         self,
-        step: int,  # noqa: ARG002
+        step: int,
         cohort: int,
         arrived: Mapping[int, tuple[Tensor, ...]],
     ) -> Mapping[int, Tensor]:
@@ -82,6 +90,8 @@ class MocoSFLEngine(Engine):
         part of the pool: of a client that is late, no other feels more than a mean over
         fewer samples.
         """
+        if self.recorder is not None:
+            self.recorder.add(step, cohort, self.plan.cohorts[cohort], arrived)
         if not arrived:
             return {}
         if not self._keys:
@@ -125,6 +135,21 @@ class MocoSFLEngine(Engine):
         for term in zip(*by_client, strict=True):
             self._state.memory.enqueue(torch.cat(term))
         self._keys.clear()
+
+    def replay(self, step: int, cached: CachedStep) -> None:
+        """Learn from a kept step as if its activations arrived now.
+
+        Parameters
+        ----------
+        step : int
+            Step of the run that this is, from 1; the kept step had another number.
+        cached : CachedStep
+            What arrived then.
+        """
+        self.plan = replace(self.plan, cohorts=cached.cohorts, batch=cached.batch)
+        for cohort, arrived in enumerate(cached.arrived):
+            self.advance(step, cohort, arrived)
+        self.finish(step)
 
     def survey(self, survey: Survey) -> None:
         """Compute the features of a client's samples."""

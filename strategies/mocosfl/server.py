@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.compute import torch_device
-from strategies.common.errors import ModelError, WireError
+from strategies.common.errors import ModelError
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunSettings
-from strategies.common.split.averaging import average
 from strategies.common.split.engine import Engine
 from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
@@ -23,13 +21,17 @@ from strategies.common.task import Task
 from strategies.common.wire import Payload
 from strategies.mocosfl import automatic
 from strategies.mocosfl.assessment import Assessor
+from strategies.mocosfl.cache import Recorder
+from strategies.mocosfl.checks import check_fronts
 from strategies.mocosfl.collapse import collapse_notes
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.figures import spread
 from strategies.mocosfl.frames import frame_spec
 from strategies.mocosfl.network import build_network, client_models
+from strategies.mocosfl.replay import replay, replay_note
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState, first_state
+from strategies.mocosfl.synchronisation import synchronise
 from strategies.mocosfl.taressfl.expert import Expert, load
 from strategies.mocosfl.taressfl.structure import structure
 from strategies.mocosfl.wire import AveragedFront, Fronts
@@ -118,19 +120,28 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             self._last = AveragedFront(state.front, momentum.view(-1, len(state.front)))
         return self._last
 
+    def replays(self, round_number: int) -> bool:
+        """Tell whether clients have sent all that they are asked for."""
+        return 0 < self._settings.cache_rounds < round_number
+
     def plan(
         self,
         state: MocoSFLServerState,  # noqa: ARG002
         round_number: int,
         partitions: Sequence[int],
     ) -> Plan:
-        """Draw the pool from the clients that are there, uniformly and without replacement."""
+        """Draw the pool from the clients that are there, uniformly and without replacement.
+
+        A round that is replayed has no pool; its cohorts and batches are those of kept steps.
+        """
+        first = (round_number - 1) * self._steps + 1
+        if self.replays(round_number):
+            return Plan(first, self._steps, 1, ())
         present = self._clients(partitions)
         chosen = automatic.sampling(self._settings, len(present))
         randomness = seeds.generator(self._run.seed, "pool", round_number=round_number)
         drawn = torch.randperm(len(present), generator=randomness)[: chosen.pool]
         pool = tuple(present[place] for place in drawn.tolist())
-        first = (round_number - 1) * self._steps + 1
         cohorts = deal_cohorts(pool, self._split.cohorts)
         self._plan = Plan(first, self._steps, chosen.batch, cohorts)
         return self._plan
@@ -159,10 +170,17 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             frozen=self._settings.frozen,
         )
 
-    def engine(self, state: MocoSFLServerState, plan: Plan) -> Engine:
+    def engine(self, state: MocoSFLServerState, plan: Plan) -> MocoSFLEngine:
         """Return the contrast at work in one session, changing ``state`` in place."""
+        # What is never replayed is not kept, and what is replayed is not kept twice.
+        keeps = bool(plan.pool) and 0 < self._settings.cache_rounds < self._run.rounds
         engine = MocoSFLEngine(
-            state, plan, self._settings, self._total_steps, self._known_task.num_classes
+            state,
+            plan,
+            self._settings,
+            self._total_steps,
+            self._known_task.num_classes,
+            Recorder() if plan.steps and keeps else None,
         )
         if plan.steps:
             self._training = engine
@@ -176,25 +194,10 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         WireError
             Naming field, expected and got.
         """
-        where = f"client {partition}: {Fronts.schema}"
-        own = self._plan.seats(partition, self._run.clients_per_node)
-        expected = sorted(client for cohort in own for client in cohort)
-        if self._settings.frozen:
-            expected = []
-        if uplink.clients.tolist() != expected:
-            raise WireError(f"{where}.clients: expected {expected}, got {uplink.clients.tolist()}")
-        followers = len(expected) if self._settings.average_momentum else 0
-        for name, tensor, rows in (
-            ("fronts", uplink.fronts, len(expected)),
-            ("momentum", uplink.momentum, followers),
-        ):
-            if tuple(tensor.shape) != (rows, self._num_parameters):
-                raise WireError(
-                    f"{where}.{name}: expected ({rows}, {self._num_parameters}), got "
-                    f"{tuple(tensor.shape)}"
-                )
-            if not bool(torch.isfinite(tensor).all()):
-                raise WireError(f"{where}.{name}: expected finite values, got NaN or infinity")
+        seats = self._plan.seats(partition, self._run.clients_per_node)
+        own = () if self._settings.frozen else sorted(c for cohort in seats for c in cohort)
+        averaged = self._settings.average_momentum
+        check_fronts(uplink, partition, own, self._num_parameters, followers=averaged)
 
     def aggregate(
         self,
@@ -208,29 +211,31 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         of the memory, and ``client_divergence``: the mean distance of a client model from
         their average, eq. 4 of the paper over all parameters at once.
 
+        Activations that are to be replayed are kept here; in a round without clients they are
+        learnt from here.
+
         Raises
         ------
         ModelError
             If the server's part diverged.
+        StoreError
+            If a round is to be replayed and nothing was kept.
         """
+        cached = self._kept_or_replayed(state, round_number)
         numbers = self._session_numbers(state, round_number)
         notes: tuple[str, ...] = ()
         # Rows that the memory starts with are spread as no keys are.
         if int(state.memory.written) >= len(state.memory.rows):
             notes = collapse_notes(numbers, len(state.memory.rows), self._terms)
-        if self._settings.frozen:
-            return Aggregated(numbers, notes).joined(self._told_of_expert(round_number))
-        fronts = _by_client(uplinks, [uplink.fronts for uplink in uplinks.values()])
-        if not fronts:
+        if self._expert is not None:
+            said = Aggregated(numbers, (*notes, *cached))
+            first = round_number == 1
+            return said.joined(self._expert.introduced(self._settings.expert)) if first else said
+        divergence = synchronise(state, uplinks)
+        if divergence is None:
             note = "mocosfl: no client model arrived; all clients go on from the last average"
             return Aggregated(numbers, (*notes, note))
-        state.front = average(fronts)
-        if self._settings.average_momentum:
-            momentum = [uplink.momentum for uplink in uplinks.values()]
-            state.momentum_front = average(_by_client(uplinks, momentum))
-        distances = [float((front - state.front).norm()) for front in fronts.values()]
-        numbers["client_divergence"] = sum(distances) / len(distances)
-        return Aggregated(numbers, notes)
+        return Aggregated({**numbers, "client_divergence": divergence}, notes)
 
     def assess(self, state: MocoSFLServerState, engine: Engine) -> Assessment:
         """Evaluate the representation, more thoroughly after the last round.
@@ -270,13 +275,20 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         )
         return load(Path(settings.expert), wanted)
 
-    def _told_of_expert(self, round_number: int) -> Aggregated:
-        """Say once in a run what attackers made of the expert."""
-        if self._expert is None or round_number != 1:
-            return Aggregated()
-        verdict = self._expert.description.verdict
-        note = f"mocosfl.expert {self._settings.expert}: {verdict.describe()}"
-        return Aggregated(notes=() if verdict.resistant else (note,), pictures=self._expert.drawn())
+    def _kept_or_replayed(self, state: MocoSFLServerState, round_number: int) -> tuple[str, ...]:
+        """Keep what the session brought, or learn from what is kept; say so once."""
+        notes: tuple[str, ...] = ()
+        if self.replays(round_number):
+            engine, cache = self.engine(state, self.plan(state, round_number, ())), state.cache
+            replay(engine, cache, self._run.seed)
+            if cache is not None and round_number == self._settings.cache_rounds + 1:
+                notes = (replay_note(cache),)
+        elif self._training is not None and self._training.recorder is not None:
+            state.cache = self._training.recorder.appended_to(state.cache)
+            self._training.recorder = None
+        if round_number == self._run.rounds:
+            state.cache = None
+        return notes
 
     def _session_numbers(self, state: MocoSFLServerState, round_number: int) -> dict[str, float]:
         numbers = {} if self._training is None else self._training.figures.means()
@@ -288,13 +300,3 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
                 f"{numbers['loss']:g}; lower mocosfl.learning-rate and resume"
             )
         return {**numbers, "key_spread": spread(state.memory.keys())}
-
-
-def _by_client(uplinks: Mapping[int, Fronts], models: Sequence[Tensor]) -> dict[int, Tensor]:
-    """Return one row of the uplinks' models for each logical client."""
-    pairs = zip(uplinks.values(), models, strict=True)
-    return {
-        client: row
-        for uplink, rows in pairs
-        for client, row in zip(uplink.clients.tolist(), rows, strict=True)
-    }

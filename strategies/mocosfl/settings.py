@@ -84,6 +84,11 @@ class MocoSFLSettings(Settings):
         File of a TAResSFL client model with the server's part that it was trained with;
         clients then never train it, send no weights and receive no gradients. Empty trains
         all parts from the start.
+    cache_rounds : int
+        With an expert, rounds in which clients send activations; 0 for all. The server keeps
+        these activations, in memory and in its checkpoints on disk, and in all later rounds
+        learns from them alone: devices are then asked for nothing but samples to evaluate.
+        The last round's checkpoint no longer holds them; earlier ones still do.
     knn_neighbours : int
         Neighbours that vote on a sample (k of the kNN monitor).
     knn_temperature : float
@@ -121,12 +126,22 @@ class MocoSFLSettings(Settings):
     flip: bool
     key_prefetch: bool
     expert: str
+    cache_rounds: int = Field(ge=0)
     average_momentum: bool
     knn_neighbours: int = Field(ge=1)
     knn_temperature: float = Field(gt=0)
     holdout_fraction: float = Field(gt=0, lt=1)
     probe_epochs: int = Field(ge=0)
     semi_supervised: bool
+
+    @field_validator("cache_rounds")
+    @classmethod
+    def _clients_that_train_are_not_cached(cls, value: int, info: ValidationInfo) -> int:
+        if value and not info.data.get("expert"):
+            raise PydanticCustomError(
+                "trained", "Input should be 0 without an expert: clients that train go on changing"
+            )
+        return value
 
     @field_validator("average_momentum")
     @classmethod

@@ -10,6 +10,7 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.split.networks.cut import CutNetwork
 from strategies.mocosfl.automatic import projection_dim, projection_hidden
+from strategies.mocosfl.cache import Cache
 from strategies.mocosfl.encoder import Encoder
 from strategies.mocosfl.heads import projection_head
 from strategies.mocosfl.memory import Memory
@@ -36,6 +37,9 @@ class MocoSFLServerState:
         (parameters,) mean of the last pool's client models, or the expert's.
     momentum_front : Tensor | None
         (parameters,) mean of their momentum models, where that is synchronised.
+    cached_activations, cached_seats : Tensor | None
+        What clients sent in earlier rounds, on the CPU, as in :class:`Cache`; ``None`` where
+        nothing is kept.
     """
 
     online: Encoder
@@ -44,6 +48,20 @@ class MocoSFLServerState:
     memory: Memory
     front: Tensor
     momentum_front: Tensor | None
+    cached_activations: Tensor | None = None
+    cached_seats: Tensor | None = None
+
+    @property
+    def cache(self) -> Cache | None:
+        """Steps that can be replayed; ``None`` for none."""
+        if self.cached_activations is None or self.cached_seats is None:
+            return None
+        return Cache(self.cached_activations, self.cached_seats)
+
+    @cache.setter
+    def cache(self, cache: Cache | None) -> None:
+        self.cached_activations = None if cache is None else cache.activations
+        self.cached_seats = None if cache is None else cache.seats
 
 
 def first_state(

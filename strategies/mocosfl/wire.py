@@ -1,6 +1,7 @@
 """What MocoSFL's halves send each other between sessions: weights of client models.
 
-Activations and gradients travel on the stream and are no payloads. Sizes are for float32; P
+Activations and gradients travel on the stream and are no payloads; with ``cache-rounds`` the
+server keeps the activations of the first rounds in its checkpoints. Sizes are for float32; P
 stands for the parameters of one client model, m for the members of the pool on one node.
 """
 

@@ -61,6 +61,14 @@ class SplitServerHalf(ServerHalf[State, Downlink, Uplink], Generic[State, Downli
             Nodes that are there, ascending.
         """
 
+    def replays(self, round_number: int) -> bool:  # noqa: ARG002
+        """Tell whether the server learns in a round from what it kept of earlier ones.
+
+        Such a round has no session and no messages but those of a survey that is due;
+        ``aggregate`` plays it, without uplinks. By default no round is one.
+        """
+        return False
+
     @abstractmethod
     def survey_plan(
         self, state: State, round_number: int, partitions: Sequence[int]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from strategies.common import tensor_file
 from strategies.common.errors import SettingsError, StoreError
-from strategies.common.method import Picture
+from strategies.common.method import Aggregated, Picture
 from strategies.mocosfl.taressfl.gate import Verdict
 from strategies.mocosfl.taressfl.structure import Structure
 
@@ -103,6 +103,12 @@ class Expert:
     online: Mapping[str, Tensor]
     momentum: Mapping[str, Tensor]
     pictures: Tensor
+
+    def introduced(self, file: str) -> Aggregated:
+        """Return what the journal of a run that takes it from a file says of it."""
+        verdict = self.description.verdict
+        note = f"mocosfl.expert {file}: {verdict.describe()}"
+        return Aggregated(notes=() if verdict.resistant else (note,), pictures=self.drawn())
 
     def drawn(self) -> tuple[Picture, ...]:
         """Return the pictures for a run's folder and report."""

@@ -11,10 +11,8 @@ from strategies.common.errors import SettingsError, StoreError
 from strategies.common.settings import RunSettings
 from strategies.common.split.settings import SplitSettings
 from strategies.mocosfl.settings import MocoSFLSettings
-from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance, save
-from strategies.mocosfl.taressfl.gate import Finding, Verdict
-from strategies.mocosfl.taressfl.quality import Quality
-from strategies.mocosfl.taressfl.structure import structure
+from strategies.mocosfl.taressfl.expert import Expert
+from tests.strategies.mocosfl import small_expert
 from tests.strategies.mocosfl.small_pool import SmallPool, tiny_clients
 
 TINY = {
@@ -24,18 +22,6 @@ TINY = {
     "projection_dim": 6,
     "batch": 2,
 }
-PROVENANCE = Provenance(
-    target="digits",
-    auxiliary="digits",
-    target_images=4,
-    auxiliary_images=8,
-    steps=1,
-    ssim_target=0.6,
-    ssim_weight=2.0,
-    codec="float32",
-    seed=0,
-    notes=(),
-)
 Build = Callable[..., SmallPool]
 
 
@@ -59,22 +45,7 @@ def pool(
 
 def write_expert(path: Path, small: SmallPool, mse: float) -> Expert:
     """Store a federation's first state, with other numbers, as an expert."""
-    own = structure(small.split, small.task, 8, 6)
-    finding = Finding("res_N1C4 0", Quality(mse, 0.5, 14.0))
-    verdict = Verdict((finding,), Quality(0.09, 0.1, 10.0), 0.02)
-    parts = [
-        {name: tensor + shift for name, tensor in small.state.online.state_dict().items()}
-        for shift in (0.1, 0.2)
-    ]
-    expert = Expert(
-        Description(structure=own, provenance=PROVENANCE, verdict=verdict),
-        small.state.front + 0.1,
-        small.state.front + 0.2,
-        *parts,
-        torch.zeros(2, 3, 8, 18, dtype=torch.uint8),
-    )
-    save(path, expert)
-    return expert
+    return small_expert.write_expert(path, small.split, small.task, small.state, mse=mse)
 
 
 @pytest.fixture

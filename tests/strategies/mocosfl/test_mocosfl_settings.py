@@ -20,6 +20,14 @@ def test_frozen_clients_have_nothing_to_average(
         mocosfl_settings(expert="front.safetensors", average_momentum=True)
 
 
+def test_clients_that_train_cannot_be_replayed(
+    mocosfl_settings: Callable[..., MocoSFLSettings],
+) -> None:
+    assert mocosfl_settings(expert="front.safetensors", cache_rounds=3).cache_rounds == 3
+    with pytest.raises(SettingsError, match=r"mocosfl\.cache-rounds: .* 0 without an expert"):
+        mocosfl_settings(cache_rounds=1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -32,6 +40,7 @@ def test_frozen_clients_have_nothing_to_average(
         ("holdout_fraction", 1.0),
         ("gradient_scale", "mean"),
         ("client_schedule", "step"),
+        ("cache_rounds", -1),
     ],
 )
 def test_a_value_out_of_range_is_named(
