@@ -22,7 +22,7 @@ from generators.preview import Drawn, draw, latent_statistics, write_sheet
 from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
-from strategies.common.settings import RunConfig, flatten
+from strategies.common.settings import RunConfig, flatten, read_changes
 
 _EXAMPLES = """\
 examples:
@@ -212,12 +212,7 @@ def _read_config(project: Path, changes: Sequence[str]) -> RunConfig:
             f"{project.resolve()}: expected [tool.flwr.app.config] in it; "
             f"run this in the project's folder"
         ) from None
-    try:
-        return {**defaults, **flatten(tomllib.loads("\n".join(changes)))}
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"--set: expected KEY=VALUE as TOML, got {', '.join(changes)}: {error}"
-        ) from None
+    return {**defaults, **read_changes(changes)}
 
 
 if __name__ == "__main__":

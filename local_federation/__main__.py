@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from local_federation.campaign import Campaign
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.superlink import LocalFederationError
 from server_app.progress import format_duration
+from strategies.common.errors import NectarError
+from strategies.common.settings import read_changes
 from strategies.methods import METHODS, display_name
 
 _ROOT = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         _play(arguments, console)
-    except LocalFederationError as error:
+    except (LocalFederationError, NectarError) as error:
         console.print(f"[bold red]failed:[/] {error}", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _play(arguments: argparse.Namespace, console: Console) -> None:
-    overrides = _overrides(arguments.set)
+    overrides = read_changes(arguments.set)
     if arguments.kind == "demo-split":
         _play_split(arguments, overrides, console)
         return
@@ -120,20 +121,6 @@ def _play_split(
     campaign.play({name: {"method": "mocosfl"}}, console)
     alone_beside(folder / name, settings, arguments.clients, console)
     campaign.show(name, None, console)
-
-
-def _overrides(pairs: list[str]) -> dict[str, bool | int | float | str]:
-    overrides: dict[str, bool | int | float | str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        try:
-            parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed = value
-        if not equals or not isinstance(parsed, bool | int | float | str):
-            raise LocalFederationError(f"--set {pair}: expected KEY=VALUE, e.g. --set rounds=5")
-        overrides[key.strip()] = parsed
-    return overrides
 
 
 if __name__ == "__main__":

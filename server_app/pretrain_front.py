@@ -6,7 +6,6 @@ with fresh ones, and writes it for runs of MocoSFL with ``mocosfl.expert``.
 
 import argparse
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from strategies.common.settings import (
     AnySettings,
     RunConfig,
     default_config,
-    flatten,
+    read_changes,
     read_run,
     read_table,
 )
@@ -201,12 +200,7 @@ def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
 
 def _config(changes: Sequence[str]) -> RunConfig:
     defaults = default_config()
-    try:
-        changed = flatten(tomllib.loads("\n".join(changes)))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"--set: expected KEY=VALUE as TOML, got {', '.join(changes)}: {error}"
-        ) from None
+    changed = read_changes(changes)
     unknown = sorted(set(changed) - set(defaults))
     if unknown:
         raise SettingsError(

@@ -1,0 +1,26 @@
+"""Settings as they stand on a command line."""
+
+import pytest
+
+from strategies.common.errors import SettingsError
+from strategies.common.settings import read_changes
+
+
+def test_values_are_toml_or_text() -> None:
+    pairs = ["rounds=5", "learning-rate = 0.5", 'models="cnn,resnet8"', "method=fd", "resume=true"]
+    assert read_changes([*pairs, "split.bottleneck=", "a=b=c"]) == {
+        "rounds": 5,
+        "learning-rate": 0.5,
+        "models": "cnn,resnet8",
+        "method": "fd",
+        "resume": True,
+        "split.bottleneck": "",
+        "a": "b=c",
+    }
+
+
+@pytest.mark.parametrize("pair", ["rounds", "=5", "rounds=[1, 2]", "rounds={a = 1}"])
+def test_what_is_no_setting_is_refused_with_the_word_itself(pair: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_changes(["seed=1", pair])
+    assert f"--set: expected KEY=VALUE, got {pair};" in str(refusal.value)
