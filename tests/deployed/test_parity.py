@@ -14,7 +14,7 @@ from rich.console import Console
 from local_federation.campaign import Campaign
 from strategies.methods import METHODS
 
-pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.deployed, pytest.mark.timeout(1800)]
 
 SETTINGS = {**TINY, "rounds": 3, "models": "cnn,resnet4,resnet6", "max-samples": 120}
 # Two clients on every node, and evaluations before, between and after.

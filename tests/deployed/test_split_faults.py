@@ -7,7 +7,7 @@ from deployed.conftest import Deployment
 from federations.split_federation import TINY
 from loopback import Federation, without_clocks
 
-pytestmark = [pytest.mark.deployed, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.deployed, pytest.mark.timeout(600)]
 
 # Long enough a round to be killed in, short enough waits to see what follows.
 SPLIT = {
