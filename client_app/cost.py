@@ -40,7 +40,7 @@ def cost_of_a_client(
     figures = {
         "model_bytes": found.model_bytes,
         "memory_above_idle_bytes": found.extra_bytes,
-        "mflop_per_image": (found.online_flops + found.backward_flops + found.momentum_flops) / 1e6,
+        "mflop_per_image": found.flops / 1e6,
         "up_per_image_bytes": found.bytes_up,
         "down_per_image_bytes": found.bytes_down,
         "ms_per_image": found.median_ms,

@@ -136,12 +136,11 @@ def _table(figures: DeviceFigures, asked: argparse.Namespace) -> Table:
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("what it is")
-    flops = figures.online_flops + figures.backward_flops + figures.momentum_flops
     for name, value, meaning in (
         ("parameters", f"{figures.parameters:,}", "weights of the client's model"),
         ("peak memory", f"{figures.extra_bytes / _MIB:.1f} MiB", "above the idle process"),
         ("  in total", f"{figures.peak_bytes / _MIB:.0f} MiB", "with Python and libraries"),
-        ("operations", f"{flops / 1e6:,.1f} MFLOP", "per step, of convolutions"),
+        ("operations", f"{figures.flops / 1e6:,.1f} MFLOP", "per step, of convolutions"),
         ("  forward", f"{figures.online_flops / 1e6:,.1f} MFLOP", "first view"),
         ("  backward", f"{figures.backward_flops / 1e6:,.1f} MFLOP", "from the gradient"),
         ("  momentum", f"{figures.momentum_flops / 1e6:,.1f} MFLOP", "second view, forward"),

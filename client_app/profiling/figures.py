@@ -99,6 +99,11 @@ class DeviceFigures:
         return self.peak_bytes - self.baseline_bytes
 
     @property
+    def flops(self) -> int:
+        """All floating-point operations per step."""
+        return self.online_flops + self.backward_flops + self.momentum_flops
+
+    @property
     def model_bytes(self) -> int:
         """Weights as they travel once each way at every synchronisation, in float32."""
         return self.parameters * _FLOAT_BYTES

@@ -9,23 +9,22 @@ from torch import Tensor
 from strategies.common.device import Device
 from strategies.common.errors import WireError
 from strategies.common.method import ClientHalf, Trained
-from strategies.common.samples import Samples, normalise, ordered_batches
+from strategies.common.samples import Samples
 from strategies.common.split.frames import Split
 from strategies.common.split.lockstep import run_lanes
 from strategies.common.split.networks.fronts import Fronts as ClientModels
+from strategies.common.split.networks.of_run import client_models, client_part
+from strategies.common.split.seats import rows_of, seated
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.surveying import send_samples
 from strategies.common.wire import Payload
 from strategies.mocosfl.automatic import steps_per_round
 from strategies.mocosfl.frames import frame_spec
 from strategies.mocosfl.holdout import bank_and_holdout
 from strategies.mocosfl.members import Members, Views
-from strategies.mocosfl.network import build_client_part, client_models
 from strategies.mocosfl.private import MocoSFLClientState, frozen_models
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.wire import AveragedFront, Fronts
-
-# Samples of a survey that pass the client model at once.
-_SURVEY_BATCH = 64
 
 
 @final
@@ -66,11 +65,11 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
             If the server cannot be reached or does not answer in time.
         """
         plan = device.link.plan
-        network = build_client_part(self._split, device.task, device.settings.seed)
+        network = client_part(self._split, device.task, device.settings.seed)
         fronts = client_models(network, self._split)
         received = self._checked(downlink, fronts)
         state.require(len(device.clients), fronts.num_parameters)
-        seats = {cohort: own for cohort, own in enumerate(_seats(device)) if own}
+        seats = seated(device)
         cohorts = {
             cohort: self._members(device, own, fronts, state, received)
             for cohort, own in seats.items()
@@ -116,12 +115,12 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         """
         if device.link.plan.steps:
             return
-        network = build_client_part(self._split, device.task, device.settings.seed)
+        network = client_part(self._split, device.task, device.settings.seed)
         fronts = client_models(network, self._split)
         vector = self._checked(downlink, fronts).front.to(device.torch_device)
-        for own in _seats(device):
-            for client in _seated(device, own):
-                self._survey(device, client, fronts, vector)
+        for own in seated(device).values():
+            for row in rows_of(device, own):
+                self._survey(device, device.clients[row], fronts, vector)
 
     def _checked(self, downlink: AveragedFront | None, fronts: ClientModels) -> AveragedFront:
         if downlink is None:
@@ -149,9 +148,9 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         if settings.frozen:
             models = frozen_models(received.front, len(seats), device.torch_device)
         else:
-            rows = _rows(device, seats)
+            rows = torch.tensor(rows_of(device, seats))
             models = state.models(rows, received.front, momentum, device.torch_device)
-        clients = _seated(device, seats)
+        clients = [device.clients[row] for row in rows_of(device, seats)]
         total = device.settings.rounds * steps_per_round(settings)
         return Members(clients, fronts, models, settings, device.link.plan.batch, total)
 
@@ -166,9 +165,9 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         empty = torch.zeros(0, num_parameters)
         if self._settings.frozen or not cohorts:
             return Trained(Fronts(empty, empty, torch.zeros(0, dtype=torch.int64)), {})
-        seats = _seats(device)
+        seats = seated(device)
         for cohort, members in cohorts.items():
-            state.keep(_rows(device, seats[cohort]), members.models)
+            state.keep(torch.tensor(rows_of(device, seats[cohort])), members.models)
         clients = torch.tensor([client for cohort in cohorts for client in seats[cohort]])
         order = clients.argsort()
         fronts = torch.cat([members.models.online.detach().cpu() for members in cohorts.values()])
@@ -189,23 +188,4 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
             "test": client.test,
         }
         for split, samples in parts.items():
-            for part in ordered_batches(len(samples), _SURVEY_BATCH):
-                inputs = normalise(samples.inputs[part].to(device.torch_device))
-                with torch.no_grad():
-                    (activations,) = fronts(vector[None], inputs[None])
-                device.link.survey(client.partition, split, activations.cpu(), samples.labels[part])
-
-
-def _seats(device: Device) -> tuple[tuple[int, ...], ...]:
-    """Return this node's clients in the session, cohort by cohort."""
-    return device.link.plan.seats(device.partition, len(device.clients))
-
-
-def _seated(device: Device, seats: tuple[int, ...]) -> list[Device]:
-    return [client for client in device.clients if client.partition in seats]
-
-
-def _rows(device: Device, seats: tuple[int, ...]) -> Tensor:
-    """Return which rows of the state belong to some clients."""
-    numbers = [client.partition for client in device.clients]
-    return torch.tensor([numbers.index(client) for client in seats])
+            send_samples(device, client.partition, split, samples, fronts, vector)

@@ -5,9 +5,6 @@ from math import isfinite
 from pathlib import Path
 from typing import ClassVar, final
 
-import torch
-
-from strategies.common import seeds
 from strategies.common.compute import torch_device
 from strategies.common.errors import ModelError
 from strategies.common.method import Aggregated
@@ -15,7 +12,9 @@ from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
 from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
+from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, deal_cohorts
+from strategies.common.split.pool import draw_pool, is_evaluated, logical_clients
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
@@ -27,7 +26,6 @@ from strategies.mocosfl.collapse import collapse_notes
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.figures import spread
 from strategies.mocosfl.frames import frame_spec
-from strategies.mocosfl.network import build_network, client_models
 from strategies.mocosfl.replay import replay, replay_note
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState, first_state
@@ -91,7 +89,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         StoreError
             If the expert's file cannot be read.
         """
-        network = build_network(self._split, task, self._run.seed)
+        network = whole_network(self._split, task, self._run.seed)
         fronts = client_models(network, self._split)
         self._task = task
         self._latent_shape = network.latent_shape
@@ -137,11 +135,9 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         first = (round_number - 1) * self._steps + 1
         if self.replays(round_number):
             return Plan(first, self._steps, 1, ())
-        present = self._clients(partitions)
+        present = logical_clients(partitions, self._run.clients_per_node)
         chosen = automatic.sampling(self._settings, len(present))
-        randomness = seeds.generator(self._run.seed, "pool", round_number=round_number)
-        drawn = torch.randperm(len(present), generator=randomness)[: chosen.pool]
-        pool = tuple(present[place] for place in drawn.tolist())
+        pool = draw_pool(present, chosen.pool, self._run.seed, round_number)
         cohorts = deal_cohorts(pool, self._split.cohorts)
         self._plan = Plan(first, self._steps, chosen.batch, cohorts)
         return self._plan
@@ -153,11 +149,10 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         partitions: Sequence[int],
     ) -> Plan | None:
         """Ask all clients that are there for samples, every so many rounds and at the end."""
-        every = self._run.evaluate_every
-        at_the_end = round_number == self._run.rounds
-        if not at_the_end and not (every and round_number % every == 0):
+        if not is_evaluated(self._run, round_number):
             return None
-        return Plan(round_number * self._steps + 1, 0, 1, (self._clients(partitions),))
+        everyone = logical_clients(partitions, self._run.clients_per_node)
+        return Plan(round_number * self._steps + 1, 0, 1, (everyone,))
 
     def frames(self, plan: Plan, clients: tuple[int, ...]) -> FrameSpec:
         """Return what the frames of some logical clients hold: two views' activations."""
@@ -260,10 +255,6 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         if self._task is None:
             raise RuntimeError("the server half was asked to work before it was started")
         return self._task
-
-    def _clients(self, partitions: Sequence[int]) -> tuple[int, ...]:
-        carried = self._run.clients_per_node
-        return tuple(node * carried + own for node in sorted(partitions) for own in range(carried))
 
     def _load_expert(self, task: Task) -> Expert:
         settings = self._settings

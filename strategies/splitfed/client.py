@@ -10,21 +10,19 @@ from torch import Tensor
 from strategies.common.device import Device
 from strategies.common.errors import StoreError, WireError
 from strategies.common.method import ClientHalf, Trained
-from strategies.common.samples import normalise, ordered_batches
 from strategies.common.split.frames import FrameSpec
 from strategies.common.split.link import Lane
 from strategies.common.split.lockstep import Exchanged, run_lanes
 from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.of_run import client_models, client_part
+from strategies.common.split.seats import rows_of, seated
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.sgd import SGD
+from strategies.common.split.surveying import send_samples
 from strategies.common.wire import Payload
 from strategies.splitfed.members import Batch, Members
-from strategies.splitfed.network import client_part
 from strategies.splitfed.settings import SplitFedSettings
 from strategies.splitfed.wire import AveragedFront, TrainedFronts, frame_spec
-
-# Samples of a survey that pass the client model at once; the stream splits no smaller.
-_SURVEY_BATCH = 64
 
 
 @final
@@ -80,23 +78,23 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
             If the server cannot be reached or does not answer in time.
         """
         network = client_part(self._split, device.task, device.settings.seed)
-        fronts = Fronts(network.front, batched=self._split.fronts == "batched")
+        fronts = client_models(network, self._split)
         front = _checked(downlink, fronts.num_parameters)
         velocity = _velocity(state, len(device.clients), fronts.num_parameters)
-        seated = _seated(device)
+        seats = seated(device)
         lanes = {
             cohort: device.link.lane(cohort, self._spec(device, clients, network.latent_shape))
-            for cohort, clients in seated.items()
+            for cohort, clients in seats.items()
         }
         cohorts = {
             cohort: self._members(device, clients, fronts, front, velocity)
-            for cohort, clients in seated.items()
+            for cohort, clients in seats.items()
         }
         exchanged = _exchange(device, lanes, cohorts)
         state.velocity = velocity
-        for cohort, clients in seated.items():
-            velocity[_rows(device, clients)] = cohorts[cohort].velocity.cpu()
-        return _brought_home(seated, cohorts, exchanged)
+        for cohort, clients in seats.items():
+            velocity[rows_of(device, clients)] = cohorts[cohort].velocity.cpu()
+        return _brought_home(seats, cohorts, exchanged)
 
     def evaluate(
         self,
@@ -123,7 +121,7 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
         asked = set(device.link.plan.pool)
         for client in device.clients:
             if client.partition in asked:
-                _survey(device, client, fronts, front)
+                send_samples(device, client.partition, "test", client.test, fronts, front)
 
     def _spec(
         self, device: Device, clients: tuple[int, ...], latent_shape: tuple[int, ...]
@@ -139,7 +137,7 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
         front: Tensor,
         velocity: Tensor,
     ) -> Members:
-        rows = _rows(device, clients)
+        rows = rows_of(device, clients)
         return Members(
             [device.clients[row] for row in rows],
             fronts,
@@ -148,18 +146,6 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
             self._rule,
             device.link.plan.batch,
         )
-
-
-def _seated(device: Device) -> dict[int, tuple[int, ...]]:
-    """Return this node's clients by cohort, for the cohorts in which it has any."""
-    seats = device.link.plan.seats(device.partition, device.settings.clients_per_node)
-    return {cohort: clients for cohort, clients in enumerate(seats) if clients}
-
-
-def _rows(device: Device, clients: tuple[int, ...]) -> list[int]:
-    """Return which of the node's clients these are."""
-    carried = [client.partition for client in device.clients]
-    return [carried.index(client) for client in clients]
 
 
 def _checked(downlink: AveragedFront | None, num_parameters: int) -> Tensor:
@@ -205,25 +191,16 @@ def _exchange(
 
 
 def _brought_home(
-    seated: Mapping[int, tuple[int, ...]], cohorts: Mapping[int, Members], exchanged: Exchanged
+    seats: Mapping[int, tuple[int, ...]], cohorts: Mapping[int, Members], exchanged: Exchanged
 ) -> Trained[TrainedFronts]:
     """Pack what leaves the device, client by client whatever their cohorts."""
-    clients = torch.tensor([client for own in seated.values() for client in own])
+    clients = torch.tensor([client for own in seats.values() for client in own])
     order = clients.argsort()
-    fronts = torch.cat([cohorts[cohort].weights.detach().cpu() for cohort in seated])
-    samples = torch.tensor([count for cohort in seated for count in cohorts[cohort].samples])
-    norms = [norm for cohort in seated for norm in cohorts[cohort].gradient_norms]
+    fronts = torch.cat([cohorts[cohort].weights.detach().cpu() for cohort in seats])
+    samples = torch.tensor([count for cohort in seats for count in cohorts[cohort].samples])
+    norms = [norm for cohort in seats for norm in cohorts[cohort].gradient_norms]
     return Trained(
         TrainedFronts(fronts[order], clients[order], samples[order]),
         {"gradient_norm": sum(norms) / len(norms)} if norms else {},
         {"steps": float(exchanged.taken), "skipped_steps": float(exchanged.skipped)},
     )
-
-
-def _survey(device: Device, client: Device, fronts: Fronts, front: Tensor) -> None:
-    samples = client.test
-    for part in ordered_batches(len(samples), _SURVEY_BATCH):
-        inputs = normalise(samples.inputs[part].to(device.torch_device))
-        with torch.no_grad():
-            (activations,) = fronts(front[None], inputs[None])
-        device.link.survey(client.partition, "test", activations.cpu(), samples.labels[part])

@@ -6,11 +6,9 @@ from typing import final
 from torch import nn
 
 from strategies.common import seeds
-from strategies.common.split.networks.cut import CutFront, build, build_front
+from strategies.common.split.networks.of_run import whole_network
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
-
-_PURPOSE = "split-network"
 
 
 @final
@@ -33,11 +31,6 @@ class SplitClassifier:
     latent_shape: tuple[int, ...]
 
 
-def client_part(split: SplitSettings, task: Task, seed: int) -> CutFront:
-    """Build what clients hold of the same network, without the server's part."""
-    return build_front(split, task, seeds.derive(seed, _PURPOSE))
-
-
 def split_classifier(split: SplitSettings, task: Task, seed: int) -> SplitClassifier:
     """Build both parts with the weights that a run starts from.
 
@@ -55,7 +48,7 @@ def split_classifier(split: SplitSettings, task: Task, seed: int) -> SplitClassi
     SettingsError
         If the network cannot be built or cut so.
     """
-    network = build(split, task, seeds.derive(seed, _PURPOSE))
+    network = whole_network(split, task, seed)
     with seeds.seeded(seeds.derive(seed, "split-head")):
         head = nn.Linear(network.feature_dim, task.num_classes)
         nn.init.xavier_uniform_(head.weight)

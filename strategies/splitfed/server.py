@@ -7,7 +7,6 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from strategies.common import seeds
 from strategies.common.compute import torch_device
 from strategies.common.errors import ExchangeError, WireError
 from strategies.common.method import Aggregated
@@ -19,6 +18,7 @@ from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.plan import Plan, deal_cohorts
+from strategies.common.split.pool import draw_pool, is_evaluated, logical_clients
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
@@ -120,11 +120,9 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         self, state: SplitFedServerState, round_number: int, partitions: Sequence[int]
     ) -> Plan:
         """Draw the pool uniformly, without replacement, from the clients that are there."""
-        clients = self._clients(partitions)
+        clients = logical_clients(partitions, self._run.clients_per_node)
         count = max(1, round(self._run.participation * len(clients)))
-        randomness = seeds.generator(self._run.seed, "pool", round_number=round_number)
-        order = torch.randperm(len(clients), generator=randomness).tolist()
-        pool = tuple(sorted(clients[index] for index in order[:count]))
+        pool = draw_pool(clients, count, self._run.seed, round_number)
         # V2 takes one client after another, over the whole pool.
         cohorts = 1 if self._settings.version == "v2" else self._split.cohorts
         first = int(state.step) + 1
@@ -134,10 +132,9 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         self, state: SplitFedServerState, round_number: int, partitions: Sequence[int]
     ) -> Plan | None:
         """Evaluate every ``evaluate-every`` rounds, and after the last one in any case."""
-        every = self._run.evaluate_every
-        if round_number != self._run.rounds and (not every or round_number % every):
+        if not is_evaluated(self._run, round_number):
             return None
-        clients = tuple(self._clients(partitions))
+        clients = logical_clients(partitions, self._run.clients_per_node)
         return Plan(int(state.step) + 1, 0, self._run.batch_size, (clients,))
 
     def frames(self, plan: Plan, clients: tuple[int, ...]) -> FrameSpec:
@@ -225,11 +222,6 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         if hits is None:
             return Assessment({}, {}, Aggregated(notes=(_NOBODY_TESTED,)))
         return Assessment(hits.evaluations, hits.samples)
-
-    def _clients(self, partitions: Sequence[int]) -> list[int]:
-        """Return the logical clients of some nodes, ascending."""
-        carried = self._run.clients_per_node
-        return [p * carried + member for p in sorted(partitions) for member in range(carried)]
 
     def _steps(self, state: SplitFedServerState) -> int:
         if self._settings.steps_per_round:

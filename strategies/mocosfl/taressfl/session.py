@@ -11,6 +11,7 @@ from strategies.common.compute import torch_device
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings
 from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.of_run import client_part
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.automatic import is_symmetric, projection_dim, projection_hidden
@@ -18,7 +19,6 @@ from strategies.mocosfl.collapse import collapse_notes
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.figures import spread
 from strategies.mocosfl.members import augmentation
-from strategies.mocosfl.network import build_network
 from strategies.mocosfl.server import MocoSFLServer
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.examination import Examination
@@ -112,8 +112,8 @@ class Session:
         self._recipe = recipe
         self.device = torch_device(recipe.run.server_device)
         self.state = MocoSFLServer(recipe.mocosfl, recipe.run, recipe.split).start(recipe.task)
-        network = build_network(recipe.split, recipe.task, recipe.run.seed)
-        self.front: nn.Module = network.front.to(self.device)
+        part = client_part(recipe.split, recipe.task, recipe.run.seed)
+        self.front: nn.Module = part.front.to(self.device)
         self._pretraining = Pretraining(
             self.front,
             material,

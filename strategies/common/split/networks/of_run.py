@@ -1,4 +1,4 @@
-"""The network that is split, with the seed that all parts of a run build it from."""
+"""The network that a run splits: both sides build it from the run's seed, with the same weights."""
 
 from strategies.common import seeds
 from strategies.common.split.networks.cut import CutFront, CutNetwork, build, build_front
@@ -9,7 +9,7 @@ from strategies.common.task import Task
 _PURPOSE = "split-network"
 
 
-def build_network(split: SplitSettings, task: Task, seed: int) -> CutNetwork:
+def whole_network(split: SplitSettings, task: Task, seed: int) -> CutNetwork:
     """Build the network with the weights that a run starts from.
 
     Parameters
@@ -29,7 +29,7 @@ def build_network(split: SplitSettings, task: Task, seed: int) -> CutNetwork:
     return build(split, task, seeds.derive(seed, _PURPOSE))
 
 
-def build_client_part(split: SplitSettings, task: Task, seed: int) -> CutFront:
+def client_part(split: SplitSettings, task: Task, seed: int) -> CutFront:
     """Build what clients hold of the same network, without the server's part."""
     return build_front(split, task, seeds.derive(seed, _PURPOSE))
 

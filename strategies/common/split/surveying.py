@@ -1,0 +1,44 @@
+"""A device's part in an evaluation: samples as they are, through the synchronised model."""
+
+import torch
+from torch import Tensor
+
+from strategies.common.device import Device
+from strategies.common.samples import Samples, normalise, ordered_batches
+from strategies.common.split.frames import Split
+from strategies.common.split.networks.fronts import Fronts
+
+# Samples that pass the client model at once; the stream splits no smaller.
+BATCH = 64
+
+
+def send_samples(
+    device: Device, client: int, split: Split, samples: Samples, fronts: Fronts, front: Tensor
+) -> None:
+    """Send the server the activations of samples that are not augmented, with their labels.
+
+    Parameters
+    ----------
+    device : Device
+        The node, whose link they take.
+    client : int
+        Logical client that they belong to.
+    split : str
+        What they serve.
+    samples : Samples
+        Any number of them.
+    fronts : Fronts
+        Computes client models.
+    front : Tensor
+        (parameters,) the synchronised client model, on the device that computes.
+
+    Raises
+    ------
+    ExchangeError
+        If the server cannot be reached or does not answer in time.
+    """
+    for part in ordered_batches(len(samples), BATCH):
+        inputs = normalise(samples.inputs[part].to(device.torch_device))
+        with torch.no_grad():
+            (activations,) = fronts(front[None], inputs[None])
+        device.link.survey(client, split, activations.cpu(), samples.labels[part])
