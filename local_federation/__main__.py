@@ -14,7 +14,7 @@ from local_federation.superlink import LocalFederationError
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError
 from strategies.common.settings import read_changes
-from strategies.methods import METHODS, display_name
+from strategies.methods import METHODS, display_name, exchanges
 
 _ROOT = Path(__file__).parent.parent
 
@@ -97,14 +97,23 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     )
     method = "fedktl" if demo else arguments.method
     name = "demo" if demo else arguments.name or method
-    baseline = None if method == "local" else f"{name}-local"
+    floor = floor_of(method)
+    baseline = f"{name}-local" if floor else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
-    if baseline is not None:
-        runs[baseline] = {"method": "local"}
+    if floor and baseline:
+        runs[baseline] = dict(floor)
     runs[name] = {"method": method, "compare-with": baseline or ""}
     console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
     campaign.play(runs, console)
     campaign.show(name, baseline, console)
+
+
+def floor_of(method: str) -> Mapping[str, bool | int | float | str] | None:
+    """Return the settings of the run that a method has to beat, or ``None`` where none is played.
+
+    Clients of a split method hold no network of their own that could be trained alone.
+    """
+    return None if method == "local" or exchanges(method) else {"method": "local"}
 
 
 def _play_split(
