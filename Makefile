@@ -9,7 +9,7 @@ export FLWR_DISABLE_UPDATE_CHECK = 1
 export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: help install demo demo-split federation test test-deployed check format clean
+.PHONY: help install demo demo-split demo-adapters federation test test-deployed check format clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes; PyTorch with CUDA alone is several gigabytes."
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,dev]'
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
@@ -28,6 +28,9 @@ demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 
 
 demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)
 	$(BIN)/python -m local_federation demo-split
+
+demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (backbone first, once)
+	$(BIN)/python -m local_federation demo-adapters
 
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
 	$(BIN)/python -m local_federation deploy --folder runs/federation

@@ -1,24 +1,45 @@
 """The concrete device: one client with its data, its model and its randomness."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import final
 
 import torch
 
+from client_app.backbones import loading
 from client_app.data import prepared
-from client_app.data.prepared import ClientData
+from client_app.data.client_data import ClientData
 from client_app.models import catalogue
 from client_app.node import NodeConfig, state_folder
 from strategies.common import seeds
+from strategies.common.adapters.backbone import Backbone
+from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.compute import torch_device
-from strategies.common.errors import DataError, ExchangeError
+from strategies.common.errors import DataError, ExchangeError, ModelError
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.split.link import Link
-from strategies.common.task import Task
+from strategies.common.task import Foundation, Task
+
+
+@final
+@dataclass(frozen=True)
+class Adapting:
+    """What a method adapts.
+
+    Attributes
+    ----------
+    settings : AdapterSettings
+        Which foundation model.
+    foundation : Callable[[Backbone], Foundation]
+        What the server must know of it.
+    """
+
+    settings: AdapterSettings
+    foundation: Callable[[Backbone], Foundation]
 
 
 @final
@@ -37,6 +58,8 @@ class LocalDevice:
         Logical clients on this node; with more than one, data belong to ``clients``.
     link : Link | None
         Stream to the server, where the method exchanges activations.
+    adapting : Adapting | None
+        What the method adapts, where it trains adapters.
     """
 
     def __init__(
@@ -47,27 +70,42 @@ class LocalDevice:
         *,
         carried: int = 1,
         link: Link | None = None,
+        adapting: Adapting | None = None,
     ) -> None:
         self.settings = settings
+        self._adapting = adapting
         self._carried = carried
         self._link = link
         self.partition = node.partition_id
         self.round_number = round_number
         self.torch_device = torch_device(settings.device)
         names = catalogue.check(node.model or settings.models)
-        self.model_name = catalogue.dealt(names, node.partition_id)
+        self.model_name = (
+            adapting.settings.model_name if adapting else catalogue.dealt(names, node.partition_id)
+        )
         self._node = node
 
     @cached_property
     def data(self) -> ClientData:
         """The client's split, prepared on first use and read back afterwards."""
-        return prepared.load(
-            self.settings,
-            self._node.data or self.settings.data,
+        settings = self.settings
+        if self._adapting and not settings.image_size:
+            settings = settings.model_copy(update={"image_size": self.backbone.image_size})
+        spec = self._node.data or settings.data
+        data = prepared.load(
+            settings,
+            spec,
             self._node.partition_id,
             self._node.num_partitions,
             self._cache,
         )
+        if bool(data.train.questions) is not (self._adapting is not None):
+            wanted = "questions about images" if self._adapting else "samples without questions"
+            raise DataError(
+                f"setting data: expected {wanted} for method {settings.method}, got {spec}; "
+                f"digitgrid and vqa sources hold questions, all others do not"
+            )
+        return data
 
     @property
     def train(self) -> Samples:
@@ -124,10 +162,30 @@ class LocalDevice:
             return self.clients[0].task
         _, channels, height, width = self.data.train.inputs.shape
         shape = Task(self.data.num_classes, channels, height, width, self.settings.feature_dim)
+        if self._adapting:
+            return replace(
+                shape,
+                feature_dim=self.backbone.feature_dim,
+                foundation=self._adapting.foundation(self.backbone),
+            )
         if shape.feature_dim:
             return shape
         feature_dim = self._build(shape).feature_dim
         return Task(self.data.num_classes, channels, height, width, feature_dim)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """Frozen foundation model, loaded once per process.
+
+        Raises
+        ------
+        ModelError
+            If the method adapts none, or it cannot be loaded.
+        """
+        if self._adapting is None:
+            raise ModelError(f"method {self.settings.method}: it adapts no foundation model")
+        kept = loading.cache_folder(state_folder(self._node, self.settings))
+        return loading.load(self._adapting.settings.backbone, self.torch_device, kept)
 
     def build_model(self) -> FeatureModel:
         """Build this client's own architecture with fresh, seeded weights."""

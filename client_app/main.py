@@ -4,11 +4,13 @@ This is the only place on a device that knows Flower. Whatever is raised here re
 server as this node's failure, with its text.
 """
 
+from typing import Any
+
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client_app.cost import cost_of_a_client
-from client_app.device import LocalDevice
+from client_app.device import Adapting, LocalDevice
 from client_app.link import open_link
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
@@ -23,8 +25,9 @@ from strategies.common.envelope import (
     read_payload,
     to_record_dict,
 )
+from strategies.common.method import ClientHalf
 from strategies.common.samples import class_counts
-from strategies.common.settings import read_run
+from strategies.common.settings import RunConfig, read_run
 
 app = ClientApp()
 
@@ -38,7 +41,10 @@ def describe(message: Message, context: Context) -> Message:
     half = methods.client_half(settings.method, context.run_config)
     node = read_node(context.node_config)
     with threads(settings.client_threads):
-        device = LocalDevice(node, settings, 0, carried=settings.clients_per_node)
+        adapting = _adapting(half, context.run_config)
+        device = LocalDevice(
+            node, settings, 0, carried=settings.clients_per_node, adapting=adapting
+        )
         model, task = device.model_name, device.task
         data = [client.data for client in device.clients]
         figures: dict[str, float] = {}
@@ -49,9 +55,10 @@ def describe(message: Message, context: Context) -> Message:
             if split.profile:
                 figures, told = cost_of_a_client(split, task, settings.client_threads)
                 notes += told
-        else:
+        elif not half.adapts:
             device.build_model()
-    shared = data if settings.share_class_counts else []
+    # Lists of answers are each client's own.
+    shared = data if settings.share_class_counts and not half.adapts else []
     classes = task.num_classes
     description = Description(
         partition=node.partition_id,
@@ -62,7 +69,10 @@ def describe(message: Message, context: Context) -> Message:
         height=task.height,
         width=task.width,
         feature_dim=task.feature_dim,
-        class_names=list(data[0].class_names),
+        foundation=task.foundation.sha256 if task.foundation else "",
+        rank=task.foundation.rank if task.foundation else 0,
+        places=[place.to_word() for place in task.foundation.places] if task.foundation else [],
+        class_names=[] if half.adapts else list(data[0].class_names),
         train_samples=sum(len(own.train) for own in data),
         test_samples=sum(len(own.test) for own in data),
         train_counts=[n for own in shared for n in class_counts(own.train, classes)],
@@ -96,7 +106,12 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     invitation = read_invitation(message.content, sender=_SERVER)
     with threads(settings.client_threads), open_link(invitation, node.partition_id) as link:
         device = LocalDevice(
-            node, settings, order.round_number, carried=settings.clients_per_node, link=link
+            node,
+            settings,
+            order.round_number,
+            carried=settings.clients_per_node,
+            link=link,
+            adapting=_adapting(half, context.run_config),
         )
         downlink = read_payload(
             message.content,
@@ -109,3 +124,7 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
         report, uplink = take_turn(half, device, store, order, downlink, clock, learn=learn)
         parcel = pack(uplink, settings.wire_dtype)
     return Message(to_record_dict(report, parcel), reply_to=message)
+
+
+def _adapting(half: ClientHalf[Any, Any, Any], config: RunConfig) -> Adapting | None:
+    return Adapting(methods.adapter_settings(config), half.foundation) if half.adapts else None

@@ -71,7 +71,8 @@ def take_turn(
     load_s = clock.lap()
     trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
     train_s = clock.lap()
-    evaluation = half.evaluate(device, state, downlink)
+    later = learn and half.tests_aggregate
+    evaluation = None if later else half.evaluate(device, state, downlink)
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
@@ -87,7 +88,8 @@ def take_turn(
         train_s=train_s,
         evaluate_s=evaluate_s,
         save_s=clock.lap(),
-        notes=list(stored.notes),
+        notes=[*stored.notes, *trained.notes],
+        scores=dict(evaluation.scores) if evaluation else {},
         losses=dict(trained.losses),
         figures={
             # On a device every message is a process of its own, so this is the round's peak.

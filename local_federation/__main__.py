@@ -8,13 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local_federation import adapter_demo
+from local_federation.adapter_demo import ADAPTER_CLIENTS
 from local_federation.campaign import Campaign
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.superlink import LocalFederationError
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError
 from strategies.common.settings import read_changes
-from strategies.methods import METHODS, display_name, exchanges
+from strategies.methods import METHODS, adapts, display_name, exchanges
 
 _ROOT = Path(__file__).parent.parent
 
@@ -31,7 +33,7 @@ _DEMO: dict[str, bool | int | float | str] = {
     "server-device": "cpu",
 }
 _DEMO_CLIENTS = 5
-_DEMOS = ("demo", "demo-split")
+_DEMOS = ("demo", "demo-split", "demo-adapters")
 _DEPLOYED: dict[str, bool | int | float | str] = {
     "data": "digits",
     "models": "cnn,resnet4,resnet6",
@@ -63,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     for kind, clients, text in (
         ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
         ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
+        (
+            "demo-adapters",
+            ADAPTER_CLIENTS,
+            "FedDAT on five clients that ask about digits, simulated",
+        ),
         ("simulate", 5, "one method, clients simulated by Ray"),
         ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
     ):
@@ -87,15 +94,25 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.kind == "demo-split":
         _play_split(arguments, overrides, console)
         return
+    if arguments.kind == "demo-adapters":
+        folder = arguments.folder.resolve()
+        run_dir = adapter_demo.play(folder, arguments.clients, overrides, console)
+        console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
+        return
     demo = arguments.kind == "demo"
-    defaults = _DEPLOYED if arguments.kind == "deploy" else _DEMO
+    method = "fedktl" if demo else arguments.method
+    folder = arguments.folder.resolve()
+    defaults: Mapping[str, bool | int | float | str] = (
+        _DEPLOYED if arguments.kind == "deploy" else _DEMO
+    )
+    if adapts(method):
+        defaults = adapter_demo.defaults(folder, overrides, console)
     campaign = Campaign(
-        folder=arguments.folder.resolve(),
+        folder=folder,
         num_clients=arguments.clients,
         simulated=arguments.kind != "deploy",
         settings={**defaults, **overrides},
     )
-    method = "fedktl" if demo else arguments.method
     name = "demo" if demo else arguments.name or method
     floor = floor_of(method)
     baseline = f"{name}-local" if floor else None
@@ -113,6 +130,8 @@ def floor_of(method: str) -> Mapping[str, bool | int | float | str] | None:
 
     Clients of a split method hold no network of their own that could be trained alone.
     """
+    if adapts(method):
+        return adapter_demo.ALONE
     return None if method == "local" or exchanges(method) else {"method": "local"}
 
 

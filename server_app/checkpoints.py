@@ -112,7 +112,7 @@ class Checkpoints:
             values = json.loads(text["checkpoint"])
             return Checkpoint(
                 round_number=int(values["round"]),
-                task=Task(**values["task"]),
+                task=Task.from_values(values["task"]),
                 accepted={int(k): int(v) for k, v in values["accepted"].items()},
                 best_round=int(values["best_round"]),
                 best_accuracy=float(values["best_accuracy"]),

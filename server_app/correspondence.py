@@ -185,9 +185,10 @@ class Correspondence:
                 f"{client.label}: report.round_number: expected {record.round_number}, got "
                 f"{report.round_number}"
             )
-        if not half.exchanges and not report.test_samples:
+        tests_later = half.exchanges or (learnt and half.tests_aggregate)
+        if not tests_later and not report.test_samples:
             raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
-        kind = half.uplink if learnt else None
+        kind = half.uplink if learnt and half.uploads(record.round_number) else None
         uplink = read_payload(
             content,
             Report,

@@ -17,12 +17,10 @@ from server_app.image_pool import open_pool
 from server_app.image_shares import Images, Shares, deal
 from strategies.common import seeds
 from strategies.common.compute import threads
-from strategies.common.errors import NectarError, SettingsError
+from strategies.common.errors import NectarError
 from strategies.common.settings import (
     AnySettings,
-    RunConfig,
-    default_config,
-    read_changes,
+    changed_config,
     read_run,
     read_table,
 )
@@ -164,7 +162,7 @@ def _count(text: str) -> int:
 
 
 def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
-    config = _config(options.changes)
+    config = changed_config(options.changes)
     run = read_run(config)
     split = read_table(config, "split", SplitSettings)
     mocosfl = read_table(config, "mocosfl", MocoSFLSettings)
@@ -196,17 +194,6 @@ def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
     expert.save(options.out, session.expert(provenance, examination))
     _report(examination.verdict, last, options.out, console)
     return examination.verdict
-
-
-def _config(changes: Sequence[str]) -> RunConfig:
-    defaults = default_config()
-    changed = read_changes(changes)
-    unknown = sorted(set(changed) - set(defaults))
-    if unknown:
-        raise SettingsError(
-            f"--set: unknown setting {', '.join(unknown)}; the known ones stand in pyproject.toml"
-        )
-    return {**defaults, **changed}
 
 
 def _table(

@@ -6,7 +6,6 @@ itself, and clients are known by their partition from then on.
 """
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from logging import INFO, WARNING
 from typing import final
@@ -15,6 +14,7 @@ from flwr.app import Message, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
+from server_app.agreement import Agreement
 from server_app.exchange import Question
 from strategies.common.control import Description, Order
 from strategies.common.envelope import read_control_record, to_record_dict
@@ -59,6 +59,8 @@ class Roster:
         Flower's connection to the nodes.
     run_name : str
         Name of the run.
+    private_classes : bool
+        Whether every client has classes of its own, so that their number may differ.
 
     Attributes
     ----------
@@ -66,8 +68,9 @@ class Roster:
         Why a connected node cannot take part, by node id.
     """
 
-    def __init__(self, grid: Grid, run_name: str) -> None:
+    def __init__(self, grid: Grid, run_name: str, *, private_classes: bool = False) -> None:
         self._grid = grid
+        self._agreement = Agreement(private_classes=private_classes)
         self._order = Order(run=run_name, round_number=0, continue_from=0)
         self._questions: list[Question] = []
         self._asked_again: set[int] = set()
@@ -127,11 +130,8 @@ class Roster:
         failures. Feature widths may differ: the task's is 0 then.
         """
         if self._task is None:
-            votes = Counter(_shape(client) for client in self._by_node.values())
-            shape = max(sorted(votes), key=lambda candidate: votes[candidate])
-            agreeing = [c for c in self._by_node.values() if _shape(c) == shape]
-            widths = {client.description.feature_dim for client in agreeing}
-            self._task = Task(*shape, feature_dim=widths.pop() if len(widths) == 1 else 0)
+            described = [client.description for client in self._by_node.values()]
+            self._task = self._agreement.reach(described)
             for client in list(self._by_node.values()):
                 self._refuse_stranger(client)
         return self._task
@@ -172,24 +172,10 @@ class Roster:
             self._refuse_stranger(client)
 
     def _refuse_stranger(self, client: Client) -> None:
-        task = self._task
-        if task is None:
+        if self._task is None:
             return
-        expected = (task.num_classes, task.channels, task.height, task.width)
-        described = client.description
-        if _shape(client) != expected:
-            self._drop(
-                client,
-                f"expected {expected[0]} classes and inputs of {expected[1:]}, got "
-                f"{described.num_classes} and {_shape(client)[1:]}; give it the others' data, or "
-                f"set image-size",
-            )
-        elif task.feature_dim and described.feature_dim != task.feature_dim:
-            self._drop(
-                client,
-                f"expected features of width {task.feature_dim}, got {described.feature_dim}; "
-                f"set feature-dim",
-            )
+        if objection := self._agreement.objection(self._task, client.description):
+            self._drop(client, objection)
 
     def _drop(self, client: Client, reason: str) -> None:
         del self._by_node[client.node_id]
@@ -198,8 +184,3 @@ class Roster:
     def _fail(self, node_id: int, reason: str) -> None:
         self.failures[node_id] = reason
         log(WARNING, "%s; it cannot take part", reason)
-
-
-def _shape(client: Client) -> tuple[int, int, int, int]:
-    described = client.description
-    return described.num_classes, described.channels, described.height, described.width

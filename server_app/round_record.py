@@ -19,13 +19,13 @@ class Outcome:
 
     Attributes
     ----------
-    correct, samples : int
+    correct, samples : float, int
         Samples classified correctly, of how many; at least one.
     loss : float
         Mean loss over them.
     """
 
-    correct: int
+    correct: float
     samples: int
     loss: float
 
@@ -52,6 +52,8 @@ class NodeRecord:
         Bytes by record, as :func:`strategies.common.envelope.count_bytes` counts them.
     by_server : Outcome | None
         What the server found where it evaluates itself.
+    after : Report | None
+        What the client said when it tested what aggregation made.
     """
 
     client: Client
@@ -60,14 +62,20 @@ class NodeRecord:
     uplink: Mapping[str, int]
     downlink: Mapping[str, int]
     by_server: Outcome | None = None
+    after: Report | None = None
 
     @property
     def tested(self) -> Outcome | None:
         """How the model does, whoever tested it; ``None`` where nobody did."""
-        report = self.report
+        report = self.after or self.report
         if self.by_server is not None or not report.test_samples:
             return self.by_server
         return Outcome(report.correct, report.test_samples, report.loss)
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """How other models of the client do on the same samples."""
+        return (self.after or self.report).scores
 
     def with_traffic(self, uplink: Mapping[str, int], downlink: Mapping[str, int]) -> "NodeRecord":
         """Return this record with more bytes."""
@@ -81,7 +89,7 @@ class NodeRecord:
         phases = {
             "load": report.load_s,
             "train": report.train_s,
-            "evaluate": report.evaluate_s,
+            "evaluate": report.evaluate_s + (self.after.evaluate_s if self.after else 0.0),
             "save": report.save_s,
         }
         return {
@@ -99,10 +107,11 @@ class NodeRecord:
                 **{f"up/{name}": size for name, size in self.uplink.items()},
             },
             "seconds": {**phases, "total": sum(phases.values())},
+            "scores": dict(self.scores),
             "losses": dict(report.losses),
             "figures": dict(report.figures),
             "continued_from": report.continued_from,
-            "notes": list(report.notes),
+            "notes": list(report.notes) + (list(self.after.notes) if self.after else []),
         }
 
 
@@ -147,6 +156,16 @@ class RoundRecord:
         total = sum(result.samples for result in tested)
         return sum(result.correct for result in tested) / total if total else None
 
+    def scores(self) -> dict[str, float]:
+        """Return the means of the clients' other scores by name, weighted by test samples."""
+        sums: dict[str, tuple[float, int]] = {}
+        for _, node in sorted(self.nodes.items()):
+            samples = node.tested.samples if node.tested else 0
+            for name, score in node.scores.items():
+                total, count = sums.get(name, (0.0, 0))
+                sums[name] = total + score * samples, count + samples
+        return {name: total / count for name, (total, count) in sums.items() if count}
+
     def to_json(self, method: str, aggregated: Aggregated) -> dict[str, object]:
         """Return the line of the journal.
 
@@ -171,6 +190,7 @@ class RoundRecord:
             "accuracy": self.accuracy(),
             "loss": _weighted_loss(tested),
             "accuracy_std": _spread(tested),
+            "scores": self.scores(),
             "diagnostics": dict(aggregated.diagnostics),
             "notes": [*self.notes, *aggregated.notes],
             "nodes": entries,

@@ -8,6 +8,7 @@ too few replied, and then fails loudly with everything up to the last complete r
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from logging import WARNING
 from typing import Any, final
 
@@ -60,8 +61,9 @@ class RoundLoop:
         self._run = run
         self._run_name = run_name
         self._watch = watch
+        self._tests_aggregate = half.tests_aggregate
         self._letters = Correspondence(grid, half, run, run_name, watch)
-        self.roster = Roster(grid, run_name)
+        self.roster = Roster(grid, run_name, private_classes=half.adapts)
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
         """Wait until enough clients are there.
@@ -146,11 +148,38 @@ class RoundLoop:
             self._letters.ask(turn, silent, "train")
         self._require_replies(turn, " after two tries")
         every = self._run.evaluate_every
-        if every and round_number % every == 0:
+        if every and round_number % every == 0 and not self._tests_aggregate:
             asked = {*chosen, *turn.record.nodes, *turn.record.failures}
             idle = {p: c for p, c in occasion.clients.items() if p not in asked}
             self._letters.ask(turn, idle, "evaluate")
         return turn.record, dict(sorted(turn.uplinks.items()))
+
+    def test(self, record: RoundRecord, occasion: Occasion) -> list[str]:
+        """Let all clients that are there test what aggregation made.
+
+        Parameters
+        ----------
+        record : RoundRecord
+            The round; what they say and the bytes are added.
+        occasion : Occasion
+            What is sent from, after aggregation.
+
+        Returns
+        -------
+        list[str]
+            Reasons of the clients that failed.
+        """
+        turn = Turn(occasion)
+        self._letters.ask(turn, occasion.clients, "evaluate")
+        for partition, node in turn.record.nodes.items():
+            known = record.nodes.get(partition)
+            if known is not None:
+                moved = known.with_traffic(node.uplink, node.downlink)
+                record.nodes[partition] = replace(moved, after=node.report)
+            elif partition not in record.failures:
+                record.nodes[partition] = node
+        record.seconds["evaluate"] = sum(turn.record.seconds.values())
+        return [reason for _, reason in sorted(turn.record.failures.items())]
 
     def survey(self, record: RoundRecord, occasion: Occasion, session: Session) -> list[str]:
         """Let clients send what the server evaluates, after a round's aggregation.

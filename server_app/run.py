@@ -162,6 +162,9 @@ class Run:
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
         if self._split is not None:
             aggregated = aggregated.joined(self._split.survey(record, occasion))
+        elif self._half.tests_aggregate and self._settings.is_evaluated(record.round_number):
+            failed = self._loop.test(record, occasion)
+            record.notes += [f"evaluation: {reason}" for reason in failed]
         if aggregated.diagnostics:
             log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
         for note in (*record.notes, *aggregated.notes):

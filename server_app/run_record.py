@@ -42,6 +42,8 @@ class NodeLine:
         What crossed the network for this client, and the part of each payload by schema.
     seconds : Mapping[str, float]
         Time on the device by phase, with ``"total"``.
+    scores : Mapping[str, float]
+        How other models of the client do on the same samples, by name.
     losses : Mapping[str, float]
         Mean training losses by name.
     figures : Mapping[str, float]
@@ -61,6 +63,7 @@ class NodeLine:
     downlink_bytes: int = 0
     payload_bytes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -81,6 +84,8 @@ class RoundLine:
     accuracy, loss, accuracy_std : float | None
         Means over the clients that reported, weighted by test samples, and the standard
         deviation of the accuracy over them.
+    scores : Mapping[str, float]
+        Means of the clients' other scores by name, weighted by test samples.
     seconds : Mapping[str, float]
         Time on the server by phase, with ``"total"``.
     diagnostics, notes : Mapping[str, float], tuple[str, ...]
@@ -94,6 +99,7 @@ class RoundLine:
     accuracy: float | None = None
     loss: float | None = None
     accuracy_std: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -183,7 +183,7 @@ class SplitRounds:
                 )
 
     def _by_node(self, assessment: Assessment) -> dict[int, Outcome]:
-        sums: dict[int, tuple[int, int, float]] = {}
+        sums: dict[int, tuple[float, int, float]] = {}
         for client, evaluation in sorted(assessment.evaluations.items()):
             node = client // self._run.clients_per_node
             samples = assessment.test_samples[client]

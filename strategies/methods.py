@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import SettingsError
 from strategies.common.method import ClientHalf, ServerHalf
 from strategies.common.settings import RunConfig, RunSettings, Settings, known_name, read_table
@@ -26,6 +27,9 @@ METHODS = {
     "fd": "FD",
     "splitfed": "SplitFed",
     "mocosfl": "MocoSFL",
+    "feddat": "FedDAT",
+    "fedadapter": "FedAdapter",
+    "fedlora": "FedLoRA",
 }
 
 
@@ -39,7 +43,7 @@ def client_half(name: str, config: RunConfig) -> ClientHalf[Any, Any, Any]:
     """
     settings = method_settings(name, config)
     half = _class(name, "client", "Client")
-    built: ClientHalf[Any, Any, Any] = half(settings, *_split_settings(half, name, config))
+    built: ClientHalf[Any, Any, Any] = half(settings, *_shared_settings(half, name, config))
     return built
 
 
@@ -70,8 +74,8 @@ def server_half(
     settings = method_settings(name, config)
     half = _class(name, "server", "Server")
     arguments = (build_generator(),) if half.needs_generator else ()
-    split = _split_settings(half, name, config)
-    built: ServerHalf[Any, Any, Any] = half(settings, run, *split, *arguments)
+    shared = _shared_settings(half, name, config)
+    built: ServerHalf[Any, Any, Any] = half(settings, run, *shared, *arguments)
     return built
 
 
@@ -88,9 +92,20 @@ def exchanges(name: str) -> bool:
     return bool(_class(name, "client", "Client").exchanges)
 
 
+def adapts(name: str) -> bool:
+    """Tell whether a method trains adapters on a frozen foundation model."""
+    known_name("setting method", name, METHODS)
+    return bool(_class(name, "client", "Client").adapts)
+
+
 def split_settings(config: RunConfig) -> SplitSettings:
     """Read the table of the data plane and of the network that is split."""
     return read_table(config, "split", SplitSettings)
+
+
+def adapter_settings(config: RunConfig) -> AdapterSettings:
+    """Read the table of adapters and of the model that they adapt."""
+    return read_table(config, "adapters", AdapterSettings)
 
 
 def display_name(name: str) -> str:
@@ -98,7 +113,8 @@ def display_name(name: str) -> str:
     return METHODS.get(name, name)
 
 
-def _split_settings(half: Any, name: str, config: RunConfig) -> tuple[SplitSettings, ...]:
+def _shared_settings(half: Any, name: str, config: RunConfig) -> tuple[Settings, ...]:
+    """Read the tables that methods of a kind share, and refuse what they cannot do."""
     if half.exchanges:
         return (split_settings(config),)
     if config.get("clients-per-node", 1) != 1:
@@ -106,7 +122,7 @@ def _split_settings(half: Any, name: str, config: RunConfig) -> tuple[SplitSetti
             f"setting clients-per-node: expected 1 for {name}, got {config['clients-per-node']}; "
             f"only methods that exchange activations carry several clients on a node"
         )
-    return ()
+    return (adapter_settings(config),) if half.adapts else ()
 
 
 def _class(name: str, module: str, suffix: str) -> Any:

@@ -15,7 +15,7 @@ Value = bool | int | float | str
 
 FORBIDDEN = (
     *("server_app", "generators", "local_federation", "strategies.*.server"),
-    *("diffusers", "transformers", "accelerate", "matplotlib", "tensorboard"),
+    *("diffusers", "transformers", "peft", "accelerate", "matplotlib", "tensorboard"),
 )
 # For these a device has uses, but not in a round on data that is already prepared.
 ONCE = ("torchvision", "sklearn", "datasets", "flwr_datasets", "PIL")

@@ -17,6 +17,7 @@ import pytest
 
 from client_app.data import prepared
 from strategies import methods
+from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.settings import RunSettings, Settings, default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 
@@ -120,6 +121,7 @@ def test_anything_beside_a_docstring_is_noticed(source: str) -> None:
 def settings_classes() -> Iterator[tuple[str, type[Settings]]]:
     """Yield the name of the table and the class of all settings but the general ones."""
     yield "split", SplitSettings
+    yield "adapters", AdapterSettings
     for package in ("strategies", "generators"):
         for file in sorted((ROOT / package).glob("*/settings.py")):
             table = file.parent.name
@@ -143,8 +145,10 @@ def test_a_method_is_complete(name: str) -> None:
     folder = ROOT / "strategies" / name
     client = getattr(import_module(f"strategies.{name}.client"), f"{methods.METHODS[name]}Client")
     server = getattr(import_module(f"strategies.{name}.server"), f"{methods.METHODS[name]}Server")
-    sends = client.downlink is not None or server.uplink is not None
-    assert (folder / "wire.py").is_file() is sends
+    wires = {payload.__module__ for payload in (client.downlink, server.uplink) if payload}
+    # Methods that send the same thing share its description.
+    assert (folder / "wire.py").is_file() is (f"strategies.{name}.wire" in wires)
+    assert wires <= {f"strategies.{name}.wire", "strategies.common.adapters.wire"}
     assert SETTINGS[name].__name__ == f"{methods.METHODS[name]}Settings"
     assert (name in CONFIG) is bool(SETTINGS[name].model_fields)
     assert sorted((ROOT / "tests" / "strategies" / name).glob("test_*.py"))

@@ -46,21 +46,39 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
     """
     import pyarrow as pa  # noqa: PLC0415
 
-    found = ", ".join(f"{field.name} ({field.type})" for field in schema)
-    image = [f.name for f in schema if pa.types.is_struct(f.type) and "bytes" in _parts(f.type)]
-    if not image:
-        raise DataError(
-            f"{where}: expected an image column with bytes and path, e.g. img or image; found "
-            f"{found}"
-        )
+    image = image_column(schema, where)
     integers = [f.name for f in schema if pa.types.is_integer(f.type)]
     known = [name for name in LABEL_NAMES if name in integers]
     if not known and len(integers) != 1:
         raise DataError(
             f"{where}: expected a column of integer labels named {', '.join(LABEL_NAMES)}, or one "
-            f"integer column only; found {found}"
+            f"integer column only; found {described(schema)}"
         )
-    return Columns(image[0], (known or integers)[0])
+    return Columns(image, (known or integers)[0])
+
+
+def image_column(schema: "pa.Schema", where: str) -> str:
+    """Find the first column of images.
+
+    Raises
+    ------
+    DataError
+        With the columns that were found.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    for field in schema:
+        if pa.types.is_struct(field.type) and "bytes" in _parts(field.type):
+            return str(field.name)
+    raise DataError(
+        f"{where}: expected an image column with bytes and path, e.g. img or image; found "
+        f"{described(schema)}"
+    )
+
+
+def described(schema: "pa.Schema") -> str:
+    """List a table's columns with their types, for messages."""
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)
 
 
 def checked_labels(column: "pa.ChunkedArray", where: str) -> Tensor:
@@ -138,9 +156,9 @@ def _parts(struct: "pa.StructType") -> list[str]:
 
 
 def _declared_names(schema: "pa.Schema", label: str) -> tuple[str, ...]:
-    described = (schema.metadata or {}).get(b"huggingface", b"{}")
+    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
-        names = json.loads(described)["info"]["features"][label]["names"]
+        names = json.loads(metadata)["info"]["features"][label]["names"]
     except (ValueError, KeyError, TypeError):
         # The metadata are a courtesy of whoever wrote the file.
         return ()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from client_app.data import folder, parquet, pfllib
 from client_app.data.sources import Source
+from client_app.data.vqa import image_folder
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
@@ -15,7 +16,13 @@ VERSION = 1
 # Libraries that draw, decode or resize; another version may come to other bytes.
 LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")
 
-FILES = {"folder": folder.files, "parquet": parquet.files, "pfllib": pfllib.files}
+FILES = {
+    "folder": folder.files,
+    "parquet": parquet.files,
+    "pfllib": pfllib.files,
+    "vqa": image_folder.files,
+    "vqa-parquet": parquet.files,
+}
 
 
 def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> str:
@@ -44,6 +51,7 @@ def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> s
             settings.min_train_samples,
             settings.min_test_samples,
             settings.max_samples,
+            settings.max_answers,
             settings.test_fraction,
             settings.image_size,
             settings.seed,

@@ -31,7 +31,7 @@ def read(name: str) -> Collection:
         If it cannot be loaded, or lacks an image or label column.
     """
     where = f"hub {name}"
-    merged = _load(name)
+    merged = load(name)
     schema = merged.features.arrow_schema
     chosen = columns.choose(schema, where)
     column = merged.select_columns([chosen.label]).with_format("arrow")[:].column(0)
@@ -41,7 +41,14 @@ def read(name: str) -> Collection:
     return Collection(labels, names, partial(_read_rows, encoded, where))
 
 
-def _load(name: str) -> "Dataset":
+def load(name: str) -> "Dataset":
+    """Load a data set's train and test splits as one, or all splits where it has neither.
+
+    Raises
+    ------
+    DataError
+        If it cannot be loaded.
+    """
     try:
         import datasets  # noqa: PLC0415
     except ImportError:
@@ -64,17 +71,20 @@ def _load(name: str) -> "Dataset":
 
 def _read_rows(encoded: "Dataset", where: str, rows: Tensor, image_size: int) -> Reading:
     probed = torch.arange(min(columns.PROBED_ROWS, len(encoded)))
-    num_channels = columns.channels(_cells(encoded, probed), where)
-    inputs = columns.decode(_cells(encoded, rows), rows, num_channels, image_size, where)
+    num_channels = columns.channels(cells(encoded, probed), where)
+    inputs = columns.decode(cells(encoded, rows), rows, num_channels, image_size, where)
     return Reading(inputs, torch.arange(len(rows)))
 
 
-def _cells(encoded: "Dataset", rows: Tensor) -> list[Cell]:
-    cells: list[Cell] = encoded.select(rows.tolist())[:].column(0).to_pylist()
-    return [_embedded(cell) for cell in cells]
+def cells(encoded: "Dataset", rows: Tensor) -> list[Cell]:
+    """Read the encoded images of some rows of a table in arrow format with one column."""
+    found: list[Cell | None] = encoded.select(rows.tolist())[:].column(0).to_pylist()
+    return [_embedded(cell) for cell in found]
 
 
-def _embedded(cell: Cell) -> Cell:
+def _embedded(cell: Cell | None) -> Cell:
+    if cell is None:
+        return {"bytes": None, "path": None}
     # Hub data made of single files keep paths into the library's cache in place of bytes.
     path = cell["path"]
     if cell["bytes"] is None and isinstance(path, str):

@@ -69,23 +69,46 @@ def read(folder: Path) -> Collection:
 def _read_rows(
     paths: list[Path], counts: list[int], image: str, rows: Tensor, image_size: int
 ) -> Reading:
-    probed = _cells(paths[0], image, torch.arange(min(columns.PROBED_ROWS, counts[0])))
+    probed = _file_cells(paths[0], image, torch.arange(min(columns.PROBED_ROWS, counts[0])))
     num_channels = columns.channels(probed, f"parquet {paths[0]}")
-    cells: list[Cell] = []
-    start = 0
-    for path, count in zip(paths, counts, strict=True):
-        cells += _cells(path, image, _within(rows, start, count))
-        start += count
     where = f"parquet {paths[0].parent}"
-    inputs = columns.decode(cells, rows, num_channels, image_size, where)
+    encoded = cells(paths, counts, image, rows)
+    inputs = columns.decode(encoded, rows, num_channels, image_size, where)
     return Reading(inputs, torch.arange(len(rows)))
 
 
-def _cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
+def cells(paths: list[Path], counts: list[int], image: str, rows: Tensor) -> list[Cell]:
+    """Read the encoded images of ascending rows of all files together.
+
+    Parameters
+    ----------
+    paths : list[Path]
+        The files.
+    counts : list[int]
+        Rows of each.
+    image : str
+        Column of the images.
+    rows : Tensor
+        (images,) int64, counted through all files.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged.
+    """
+    found: list[Cell] = []
+    start = 0
+    for path, count in zip(paths, counts, strict=True):
+        found += _file_cells(path, image, _within(rows, start, count))
+        start += count
+    return found
+
+
+def _file_cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    cells: list[Cell] = []
+    found: list[Cell] = []
     start = 0
     try:
         file = pq.ParquetFile(path)
@@ -94,11 +117,11 @@ def _cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
             own = _within(rows, start, count)
             if len(own):
                 table = file.read_row_group(group, columns=[image], use_threads=False)
-                cells += table.column(0).take(pa.array(own.numpy())).to_pylist()
+                found += table.column(0).take(pa.array(own.numpy())).to_pylist()
             start += count
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"parquet {path}: cannot be read: {error}") from None
-    return cells
+    return found
 
 
 def _within(rows: Tensor, start: int, count: int) -> Tensor:

@@ -6,15 +6,24 @@ file into memory and import nothing but torch. Folders of other fingerprints are
 alone, since other runs may use them, and may be deleted at any time.
 """
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import final
 
 import torch
 from torch import Tensor
 
-from client_app.data import digits, folder, hub, images, parquet, partition, pfllib, split
+from client_app.data import (
+    digits,
+    folder,
+    hub,
+    images,
+    parquet,
+    partition,
+    pfllib,
+    questions,
+    split,
+)
+from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.fingerprint import fingerprint
 from client_app.data.sources import Source, parse
@@ -22,31 +31,6 @@ from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, StoreError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
-
-
-@final
-@dataclass(frozen=True)
-class ClientData:
-    """What one client trains and tests on.
-
-    Attributes
-    ----------
-    train, test : Samples
-        The client's own split; inputs are (samples, channels, height, width), uint8 images
-        or float32 already scaled.
-    num_classes : int
-        Classes of the whole federation, whether or not this client has samples of each.
-    class_names : tuple[str, ...]
-        One name per class.
-    notes : tuple[str, ...]
-        What the user should know, in plain sentences.
-    """
-
-    train: Samples
-    test: Samples
-    num_classes: int
-    class_names: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def load(
@@ -79,15 +63,17 @@ def load(
     repaired: tuple[str, ...] = ()
     if _exists(stored):
         try:
-            return _restore(stored)
+            return from_file(*tensor_file.read(stored))
         except StoreError as error:
             repaired = (f"{error}; this client's data was prepared again",)
     scanned = stored.with_name("classes.safetensors")
     if source.kind == "pfllib":
         data = _published(settings, source.folder, partition, scanned)
+    elif source.kind in questions.KINDS:
+        data = questions.read(settings, source, partition, num_partitions)
     else:
         data = _prepare(settings, source, partition, num_partitions)
-    _save(stored, data)
+    _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
 
@@ -178,29 +164,6 @@ def _scanned_classes(place: Path, remembered: Path) -> int:
     num_classes = pfllib.scanned_classes(place)
     _write(remembered, {}, {"num_classes": str(num_classes)})
     return num_classes
-
-
-def _save(path: Path, data: ClientData) -> None:
-    tensors = {
-        "train.inputs": data.train.inputs,
-        "train.labels": data.train.labels,
-        "test.inputs": data.test.inputs,
-        "test.labels": data.test.labels,
-    }
-    text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
-    _write(path, tensors, text)
-
-
-def _restore(path: Path) -> ClientData:
-    tensors, text = tensor_file.read(path)
-    class_names = tuple(json.loads(text["class_names"]))
-    return ClientData(
-        train=Samples(tensors["train.inputs"], tensors["train.labels"]),
-        test=Samples(tensors["test.inputs"], tensors["test.labels"]),
-        num_classes=len(class_names),
-        class_names=class_names,
-        notes=tuple(json.loads(text["notes"])),
-    )
 
 
 def _exists(path: Path) -> bool:

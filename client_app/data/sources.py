@@ -13,6 +13,10 @@ SOURCES = {
     "pfllib": "<dir>",
     "folder": "<dir>",
     "hub": "<name>",
+    "digitgrid": "<benchmark>",
+    "vqa": "<dir>",
+    "vqa-parquet": "<dir>",
+    "vqa-hub": "<name>",
 }
 
 

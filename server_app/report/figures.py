@@ -125,6 +125,11 @@ def diagnostics_figures(run: RunRecord) -> Html:
     return _small_charts("diagnostic", {n: line.diagnostics for n, line in _by_round(run)})
 
 
+def scores_figures(run: RunRecord) -> Html:
+    """Draw how the clients' several models do, one small chart each."""
+    return _small_charts("score", {n: line.scores for n, line in _by_round(run)})
+
+
 def losses_figures(run: RunRecord) -> Html:
     """Draw the clients' training losses, one small chart each."""
     return _small_charts("training", {n: _mean_losses(line) for n, line in _by_round(run)})

@@ -18,6 +18,19 @@ _BY_SERVER: Final = (
     "therefore only stands beside the last. Bytes are what crossed the network in replies that "
     "count and on the stream of activations, headers included."
 )
+_BY_ADAPTERS: Final = (
+    "Every accuracy is that on the client's own test split, which it never trains on, with the "
+    "client's private head; where several answers are right, it counts what the given ones are "
+    "worth. Clients are asked in a message of its own after aggregation, every so many rounds and "
+    "after the last. Some answer with several models: {models}. The headline is {counted}. Bytes "
+    "are what crossed the network in replies that count, headers included."
+)
+_MODELS: Final = {
+    "shared": "shared, the federation's adapter as aggregation left it",
+    "teacher": "teacher, the mean of the client's own adapter and the shared one it learnt from",
+    "local": "local, the client's own adapter alone",
+    "own": "own, the client's adapter before it was averaged",
+}
 
 
 def title(run: RunRecord) -> str:
@@ -49,7 +62,7 @@ def header(run: RunRecord) -> Html:
 
 def _split_as_published(run: RunRecord) -> bool:
     """Tell a source whose clients and test samples no setting decides on."""
-    return str(run.settings.get("data")).startswith("pfllib:")
+    return str(run.settings.get("data")).startswith(("pfllib:", "digitgrid:", "vqa:"))
 
 
 def cards(run: RunRecord, comparison: Comparison | None) -> Html:
@@ -95,6 +108,11 @@ def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
     if any(n.tested_by == "server" for line in run.rounds for n in line.nodes.values()):
         return element("p", _BY_SERVER)
+    if names := {name for line in run.rounds for name in line.scores}:
+        told = "; ".join(text for name, text in _MODELS.items() if name in names)
+        first = run.settings.get("feddat.inference") if run.method == "feddat" else None
+        counted = str(first or ("shared" if "shared" in names else "own"))
+        return element("p", _BY_ADAPTERS.format(models=told, counted=counted))
     fraction = run.settings.get("test-fraction")
     share = f" ({float(fraction):.0%} of its samples)" if isinstance(fraction, float) else ""
     if _split_as_published(run):

@@ -7,6 +7,7 @@ from typing import Final
 from server_app.comparison import compare
 from server_app.progress import describe_failure
 from server_app.report import figures, headline, tables
+from server_app.report.examples import examples
 from server_app.report.floor import floor
 from server_app.report.markup import Html, block, bullets, details, element, join, section, text
 from server_app.report.partition import partition_picture
@@ -89,6 +90,8 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
     if devices := tables.devices_table(run):
         parts.append(section("Devices", devices))
     parts.append(section("Partition", partition_picture(run)))
+    if answered := examples(run):
+        parts.append(section("Questions and answers", answered))
     if pictures := last_pictures(run):
         parts.append(section("Generated images", pictures))
     if has_charts:
@@ -110,6 +113,10 @@ def _charts(run: RunRecord, other: RunRecord | None) -> Html:
 
 def _curves(run: RunRecord) -> list[Html]:
     parts = []
+    if drawn := figures.scores_figures(run):
+        told = "Means over the clients, weighted by test samples."
+        note = element("p", told, attributes={"class": "muted"})
+        parts.append(section("The same questions, answered by several models", note, drawn))
     if drawn := figures.losses_figures(run):
         told = "Means over the clients that trained, weighted by training samples."
         note = element("p", told, attributes={"class": "muted"})

@@ -36,7 +36,23 @@ def _grid(run: RunRecord, number: int, files: list[Path]) -> Html:
 
 
 def _picture(run: RunRecord, file: Path) -> Html:
-    caption = element("figcaption", _caption(run, file.stem))
+    named = _caption(run, file.stem)
+    return picture(file, f"Generated image: {named}", text(named))
+
+
+def picture(file: Path, described: str, told: Html) -> Html:
+    """Show one picture inside the page.
+
+    Parameters
+    ----------
+    file : Path
+        A PNG; one that cannot be read says so.
+    described : str
+        What it shows, for those who do not see it.
+    told : Html
+        Its caption.
+    """
+    caption = element("figcaption", told)
     try:
         data, side = _png(file)
     except (OSError, SyntaxError, ValueError):
@@ -44,7 +60,7 @@ def _picture(run: RunRecord, file: Path) -> Html:
         return element("figure", element("p", "cannot be read"), caption)
     attributes = {
         "src": f"data:image/png;base64,{base64.b64encode(data).decode()}",
-        "alt": f"Generated image: {_caption(run, file.stem)}",
+        "alt": described,
         "class": "pixels" if side <= FEW_PIXELS else "smooth",
     }
     return element("figure", void("img", attributes), caption)

@@ -15,10 +15,11 @@ Scalar = int | float | str | bytes | bool
 Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
 AnyControl = TypeVar("AnyControl", bound="Control")
 
-# Losses, and figures of the device, that a method may report beside its payload.
+# Scores, losses and figures of the device that a method may report beside its payload.
+MAX_SCORES = 16
 MAX_LOSSES = 16
 MAX_FIGURES = 16
-_PREFIXES = {"losses": "loss.", "figures": "figure."}
+_PREFIXES = {"scores": "score.", "losses": "loss.", "figures": "figure."}
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -69,6 +70,12 @@ class Description(Control):
         Name of the client's architecture.
     num_classes, channels, height, width, feature_dim : int
         The client's view of the task.
+    foundation : str
+        SHA-256 of the frozen model that it adapts; empty where it adapts none.
+    rank : int
+        Width of its adapters' bottlenecks; 0 where clients may differ.
+    places : list[str]
+        Where adapters are attached to it, as ``Place.to_word`` writes them.
     class_names : list[str]
         Names of the classes, in label order.
     train_samples, test_samples : int
@@ -93,6 +100,11 @@ class Description(Control):
     height: int = Field(ge=1, le=65_536)
     width: int = Field(ge=1, le=65_536)
     feature_dim: int = Field(ge=1, le=1_000_000)
+    foundation: str = Field(pattern=r"^([0-9a-f]{64})?$")
+    rank: int = Field(ge=0, le=4096)
+    places: list[Annotated[str, Field(pattern=r"^[0-9]{1,6}:[0-9]{1,6}:.{1,200}$")]] = Field(
+        max_length=10_000
+    )
     class_names: list[str]
     train_samples: Count
     test_samples: Count
@@ -113,8 +125,9 @@ class Report(Control):
         Round that was trained or evaluated.
     continued_from : int
         Round whose state it started from.
-    correct, test_samples : int
-        Test samples classified correctly, of how many; 0 where the server evaluates.
+    correct, test_samples : float, int
+        Test samples classified correctly, of how many; 0 where nothing was tested. Where
+        several answers are right, what the given ones are worth together.
     loss : float
         Mean test loss.
     train_samples : int
@@ -123,6 +136,9 @@ class Report(Control):
         Seconds by phase.
     notes : list[str]
         What a user should know, e.g. that a damaged file was passed over.
+    scores : dict[str, float]
+        How other models of the client do on the same test samples, by name, in [0, 1]; they
+        travel as ``score.<name>``.
     losses : dict[str, float]
         Mean training losses by name; they travel as ``loss.<name>``.
     figures : dict[str, float]
@@ -132,7 +148,7 @@ class Report(Control):
 
     round_number: int = Field(ge=1)
     continued_from: Count
-    correct: Count
+    correct: float = Field(ge=0)
     test_samples: Count
     loss: float
     train_samples: int = Field(ge=1)
@@ -141,6 +157,7 @@ class Report(Control):
     evaluate_s: Seconds
     save_s: Seconds
     notes: list[str]
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(max_length=MAX_SCORES)
     losses: dict[str, float] = Field(max_length=MAX_LOSSES)
     figures: dict[str, float] = Field(max_length=MAX_FIGURES)
 
@@ -179,6 +196,6 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
     if isinstance(read, Report) and read.correct > read.test_samples:
         raise WireError(
             f"{sender}: report.correct: expected at most test_samples={read.test_samples}, "
-            f"got {read.correct}"
+            f"got {read.correct:g}"
         )
     return read

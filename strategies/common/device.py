@@ -5,6 +5,7 @@ from typing import Protocol
 
 import torch
 
+from strategies.common.adapters.backbone import Backbone
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
@@ -66,6 +67,17 @@ class Device(Protocol):
         ------
         ExchangeError
             If the server opened none in this round.
+        """
+        ...
+
+    @property
+    def backbone(self) -> Backbone:
+        """Frozen foundation model, for methods that train adapters.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be loaded.
         """
         ...
 

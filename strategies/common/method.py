@@ -13,8 +13,9 @@ from typing import ClassVar, Generic, TypeVar, final
 
 from torch import Tensor
 
+from strategies.common.adapters.backbone import Backbone
 from strategies.common.device import Device
-from strategies.common.task import Task
+from strategies.common.task import Foundation, Task
 from strategies.common.wire import Payload
 
 State = TypeVar("State")
@@ -35,11 +36,14 @@ class Trained(Generic[Uplink]):
         Mean training losses by name, for the journal.
     figures : Mapping[str, float]
         What it cost this device, by name, e.g. ``"step_ms"``.
+    notes : tuple[str, ...]
+        What a user should know of it.
     """
 
     uplink: Uplink | None
     losses: Mapping[str, float]
     figures: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @final
@@ -49,14 +53,18 @@ class Evaluation:
 
     Attributes
     ----------
-    correct : int
-        Samples classified correctly.
+    correct : float
+        Samples classified correctly; where several answers are right, the sum of what the
+        given ones are worth.
     loss : float
         Mean loss over the test samples.
+    scores : Mapping[str, float]
+        How other models of the client do on the same samples, by name, in [0, 1].
     """
 
-    correct: int
+    correct: float
     loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @final
@@ -114,10 +122,23 @@ class ClientHalf(ABC, Generic[State, Downlink, Uplink]):
     exchanges : bool
         Whether activations are exchanged within a round; the constructor then takes the
         ``SplitSettings`` after the method's own, and a node may carry several clients.
+    adapts : bool
+        Whether adapters on a frozen foundation model are trained, with a private list of
+        answers per client; the constructor then takes the ``AdapterSettings`` after the
+        method's own.
+    tests_aggregate : bool
+        Whether clients test what aggregation made, asked once more after it, every
+        ``evaluate-every`` rounds and after the last; otherwise each tests what it trained.
     """
 
     downlink: ClassVar[type[Payload] | None]
     exchanges: ClassVar[bool] = False
+    adapts: ClassVar[bool] = False
+    tests_aggregate: ClassVar[bool] = False
+
+    def foundation(self, backbone: Backbone) -> Foundation:
+        """Return what the server must know of the model that is adapted, by methods that do."""
+        raise TypeError(f"{type(self).__name__} adapts no {type(backbone).__name__}")
 
     @abstractmethod
     def start(self, device: Device) -> State:
@@ -149,11 +170,16 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
     exchanges : bool
         Whether activations are exchanged within a round; the constructor then takes the
         ``SplitSettings`` after the run's.
+    adapts, tests_aggregate : bool
+        As of the client half; the constructor of one that adapts takes the
+        ``AdapterSettings`` after the run's.
     """
 
     uplink: ClassVar[type[Payload] | None]
     needs_generator: ClassVar[bool]
     exchanges: ClassVar[bool] = False
+    adapts: ClassVar[bool] = False
+    tests_aggregate: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, task: Task) -> State:
@@ -177,6 +203,10 @@ class ServerHalf(ABC, Generic[State, Downlink, Uplink]):
         WireError
             Naming payload, field, expected and got; the client then counts as failed.
         """
+
+    def uploads(self, round_number: int) -> bool:  # noqa: ARG002
+        """Tell whether replies of a round carry the uplink payload; by default all do."""
+        return True
 
     def resolved(self) -> Mapping[str, float | str]:
         """Return what settings left at ``"auto"`` came to, by their names in the config."""

@@ -18,15 +18,28 @@ class Samples:
     inputs : Tensor
         (samples, channels, height, width); uint8 images, or float32 already scaled.
     labels : Tensor
-        (samples,) int64 class of each input.
+        (samples,) int64 class of each input; of questions, the answer with the highest score.
+    questions : tuple[str, ...]
+        What is asked of each input; empty where there is nothing but inputs.
+    scores : Tensor | None
+        (samples, classes) float32 in [0, 1], what each answer is worth where several are
+        right; ``None`` where the label alone is.
     """
 
     inputs: Tensor
     labels: Tensor
+    questions: tuple[str, ...] = ()
+    scores: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.labels)
+
+    def rows(self, index: Tensor) -> "Samples":
+        """Return the samples at some positions, in the order asked for."""
+        asked = tuple(self.questions[row] for row in index.tolist()) if self.questions else ()
+        scores = None if self.scores is None else self.scores[index]
+        return Samples(self.inputs[index], self.labels[index], asked, scores)
 
 
 def class_counts(samples: Samples, num_classes: int) -> list[int]:
@@ -70,6 +83,12 @@ def shuffled_batches(
             stop = num_samples
         yield order[start:stop]
         start = stop
+
+
+def num_batches(num_samples: int, batch_size: int) -> int:
+    """Return how many batches :func:`shuffled_batches` makes of some samples."""
+    full, rest = divmod(num_samples, batch_size)
+    return full + (rest > 1 or (rest == 1 and not full))
 
 
 def ordered_batches(num_samples: int, batch_size: int) -> Iterator[slice]:

@@ -66,6 +66,8 @@ class RunSettings(Settings):
         Fewest samples with which a client may start; batch normalisation needs two to train.
     max_samples : int
         Most samples a client keeps, train and test together; 0 keeps all.
+    max_answers : int
+        Longest list of answers of a client that answers questions: its most frequent ones.
     test_fraction : float
         Part of each client's samples that it tests on and never trains on.
     image_size : int
@@ -130,6 +132,7 @@ class RunSettings(Settings):
     min_train_samples: int = Field(ge=2)
     min_test_samples: int = Field(ge=1)
     max_samples: int = Field(ge=0)
+    max_answers: int = Field(ge=1, le=100_000)
     test_fraction: float = Field(gt=0, lt=1)
     image_size: int = Field(ge=0, le=1024)
     rounds: int = Field(ge=1)
@@ -156,6 +159,14 @@ class RunSettings(Settings):
     state_dir: str = Field(min_length=1)
     compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")
     resume: bool
+
+    def is_evaluated(self, round_number: int) -> bool:
+        """Tell whether an evaluation of its own follows a round: the last in any case.
+
+        Round 0 stands for the time before the first.
+        """
+        every = self.evaluate_every
+        return round_number == self.rounds or bool(every and round_number % every == 0)
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -207,6 +218,23 @@ def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
             raise SettingsError(f"--set: expected KEY=VALUE, got {pair}; e.g. --set rounds=5")
         changes[key.strip()] = value
     return changes
+
+
+def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Return the defaults with the ``--set KEY=VALUE`` words of a command line in place.
+
+    Raises
+    ------
+    SettingsError
+        If a word cannot be read, or names a setting that does not exist.
+    """
+    defaults = default_config()
+    changed = read_changes(pairs)
+    if unknown := sorted(set(changed) - set(defaults)):
+        raise SettingsError(
+            f"--set: unknown setting {', '.join(unknown)}; the known ones stand in pyproject.toml"
+        )
+    return {**defaults, **changed}
 
 
 def read_run(config: RunConfig) -> RunSettings:

@@ -71,7 +71,7 @@ def train_epochs(
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + loss.item() * len(index)
     means = {name: total / seen for name, total in sums.items()}
-    _refuse_divergence(means, settings.learning_rate)
+    refuse_divergence(means, "learning-rate", settings.learning_rate)
     return means
 
 
@@ -95,7 +95,7 @@ def evaluate_scores(
     for batch_scores, labels in score_batches(device, device.test, module, scores):
         correct += int((batch_scores.argmax(1) == labels).sum())
         loss += functional.cross_entropy(batch_scores, labels, reduction="sum").item()
-    _refuse_divergence({"test loss": loss}, device.settings.learning_rate)
+    refuse_divergence({"test loss": loss}, "learning-rate", device.settings.learning_rate)
     return Evaluation(correct, loss / len(device.test))
 
 
@@ -111,10 +111,17 @@ def score_batches(
         yield scores, samples.labels[part].to(device.torch_device)
 
 
-def _refuse_divergence(losses: Mapping[str, float], learning_rate: float) -> None:
+def refuse_divergence(losses: Mapping[str, float], setting: str, learning_rate: float) -> None:
+    """Refuse losses that are no longer finite.
+
+    Raises
+    ------
+    ModelError
+        Naming the loss, and the setting that holds the learning rate.
+    """
     for name, value in losses.items():
         if not torch.isfinite(torch.tensor(value)):
             raise ModelError(
-                f"training diverged: {name} is {value} at learning-rate={learning_rate}; "
+                f"training diverged: {name} is {value} at {setting}={learning_rate}; "
                 f"lower the learning rate"
             )

@@ -14,7 +14,7 @@ from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, deal_cohorts
-from strategies.common.split.pool import draw_pool, is_evaluated, logical_clients
+from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
@@ -149,7 +149,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         partitions: Sequence[int],
     ) -> Plan | None:
         """Ask all clients that are there for samples, every so many rounds and at the end."""
-        if not is_evaluated(self._run, round_number):
+        if not self._run.is_evaluated(round_number):
             return None
         everyone = logical_clients(partitions, self._run.clients_per_node)
         return Plan(round_number * self._steps + 1, 0, 1, (everyone,))

@@ -18,7 +18,7 @@ from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.plan import Plan, deal_cohorts
-from strategies.common.split.pool import draw_pool, is_evaluated, logical_clients
+from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
@@ -132,7 +132,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         self, state: SplitFedServerState, round_number: int, partitions: Sequence[int]
     ) -> Plan | None:
         """Evaluate every ``evaluate-every`` rounds, and after the last one in any case."""
-        if not is_evaluated(self._run, round_number):
+        if not self._run.is_evaluated(round_number):
             return None
         clients = logical_clients(partitions, self._run.clients_per_node)
         return Plan(int(state.step) + 1, 0, self._run.batch_size, (clients,))

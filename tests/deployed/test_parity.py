@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from deployed.conftest import TINY
-from federations.split_federation import EXCHANGING
+from federations.split_federation import ADAPTING, EXCHANGING
 from federations.split_federation import TINY as SPLIT
 from loopback import Federation, without_clocks
 from rich.console import Console
 
 from local_federation.campaign import Campaign
 from strategies.methods import METHODS
+from tests.client_app.backbones import tiny_backbones
 
 pytestmark = [pytest.mark.deployed, pytest.mark.timeout(1800)]
 
@@ -22,18 +23,26 @@ SPLIT_SETTINGS = {**SETTINGS, **SPLIT, "rounds": 3, "evaluate-every": 2}
 CLIENTS = 3
 
 
-def settings(method: str) -> dict[str, bool | int | float | str]:
-    return {**(SPLIT_SETTINGS if method in EXCHANGING else SETTINGS), "method": method}
+def settings(method: str, backbone: Path) -> dict[str, bool | int | float | str]:
+    chosen = {**(SPLIT_SETTINGS if method in EXCHANGING else SETTINGS), "method": method}
+    if method in ADAPTING:
+        chosen |= {"data": "digitgrid:function", "evaluate-every": 2}
+        chosen |= {"adapters.backbone": f"folder:{backbone}", "adapters.learning-rate": 0.01}
+        chosen |= {"fedlora.ranks": "2,3"}
+    return chosen
 
 
-def over_loopback(folder: Path, method: str) -> list[dict[str, Any]]:
-    overrides = {**settings(method), "run-name": method}
+def over_loopback(folder: Path, method: str, backbone: Path) -> list[dict[str, Any]]:
+    overrides = {**settings(method, backbone), "run-name": method}
     return Federation(folder, CLIENTS, overrides).play()
 
 
-def over_processes(folder: Path, *, simulated: bool) -> dict[str, list[dict[str, Any]]]:
+def over_processes(
+    folder: Path, backbone: Path, *, simulated: bool
+) -> dict[str, list[dict[str, Any]]]:
     campaign = Campaign(folder, CLIENTS, simulated, {})
-    campaign.play({method: settings(method) for method in METHODS}, Console(quiet=True))
+    runs = {method: settings(method, backbone) for method in METHODS}
+    campaign.play(runs, Console(quiet=True))
     return {
         method: [
             json.loads(line) for line in (folder / method / "rounds.jsonl").read_text().splitlines()
@@ -43,10 +52,11 @@ def over_processes(folder: Path, *, simulated: bool) -> dict[str, list[dict[str,
 
 
 def test_loopback_ray_and_deployed_agree_to_the_last_digit(tmp_path: Path) -> None:
-    loopback = {m: over_loopback(tmp_path / "loop", m) for m in METHODS}
-    again = {m: over_loopback(tmp_path / "again", m) for m in METHODS}
-    simulated = over_processes(tmp_path / "simulated", simulated=True)
-    deployed = over_processes(tmp_path / "deployed", simulated=False)
+    backbone = tiny_backbones.save(tmp_path / "backbone", "masked")
+    loopback = {m: over_loopback(tmp_path / "loop", m, backbone) for m in METHODS}
+    again = {m: over_loopback(tmp_path / "again", m, backbone) for m in METHODS}
+    simulated = over_processes(tmp_path / "simulated", backbone, simulated=True)
+    deployed = over_processes(tmp_path / "deployed", backbone, simulated=False)
 
     for method in METHODS:
         expected = without_clocks(loopback[method])

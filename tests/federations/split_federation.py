@@ -10,7 +10,8 @@ from strategies import methods
 from strategies.common import tensor_file
 
 EXCHANGING = [name for name in methods.METHODS if methods.exchanges(name)]
-OTHERS = [name for name in methods.METHODS if name not in EXCHANGING]
+ADAPTING = [name for name in methods.METHODS if methods.adapts(name)]
+OTHERS = [name for name in methods.METHODS if name not in (*EXCHANGING, *ADAPTING)]
 
 TINY: dict[str, bool | int | float | str] = {
     "data": "digits",

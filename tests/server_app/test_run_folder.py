@@ -49,6 +49,9 @@ def client(partition: int, **changes: object) -> Client:
         "height": 8,
         "width": 8,
         "feature_dim": 16,
+        "foundation": "",
+        "rank": 0,
+        "places": [],
         "class_names": ["zero", "one"],
         "train_samples": 30,
         "test_samples": 10,
@@ -206,6 +209,7 @@ def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder
         "height": 8,
         "width": 8,
         "feature_dim": 16,
+        "foundation": None,
     }
     assert saved["class_names"] == ["zero", "one"]
     assert list(saved["clients"]) == ["0", "2", "10"]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from client_app.data import pfllib, prepared
-from client_app.data.prepared import ClientData
+from client_app.data.client_data import ClientData
 from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.settings import RunSettings

@@ -1,0 +1,1 @@
+"""How the backbone ``digitgrid`` comes about: a tiny ViLT learns words on its own pictures."""

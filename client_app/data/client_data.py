@@ -1,0 +1,66 @@
+"""What one client trains and tests on, and how it is kept in a file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from strategies.common.samples import Samples
+
+_SPLITS = ("train", "test")
+
+
+@final
+@dataclass(frozen=True)
+class ClientData:
+    """What one client trains and tests on.
+
+    Attributes
+    ----------
+    train, test : Samples
+        The client's own split; inputs are (samples, channels, height, width), uint8 images
+        or float32 already scaled.
+    num_classes : int
+        Classes of the whole federation, whether or not this client has samples of each.
+    class_names : tuple[str, ...]
+        One name per class.
+    notes : tuple[str, ...]
+        What the user should know, in plain sentences.
+    """
+
+    train: Samples
+    test: Samples
+    num_classes: int
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return tensors and text that :func:`from_file` reads back."""
+    tensors: dict[str, Tensor] = {}
+    text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
+    for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
+        tensors |= {f"{split}.inputs": samples.inputs, f"{split}.labels": samples.labels}
+        if samples.scores is not None:
+            tensors[f"{split}.scores"] = samples.scores
+        if samples.questions:
+            text[f"{split}.questions"] = json.dumps(samples.questions)
+    return tensors, text
+
+
+def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientData:
+    """Return what :func:`to_file` was given."""
+    train, test = (
+        Samples(
+            tensors[f"{split}.inputs"],
+            tensors[f"{split}.labels"],
+            tuple(json.loads(text.get(f"{split}.questions", "[]"))),
+            tensors.get(f"{split}.scores"),
+        )
+        for split in _SPLITS
+    )
+    class_names = tuple(json.loads(text["class_names"]))
+    notes = tuple(json.loads(text["notes"]))
+    return ClientData(train, test, len(class_names), class_names, notes)

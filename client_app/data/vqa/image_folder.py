@@ -1,0 +1,87 @@
+"""``vqa:<dir>``: a device's own pictures and questions, in the hub's image-folder layout.
+
+The folder holds pictures and a ``metadata.jsonl``; or two folders ``train`` and ``test``
+that hold such, and then the split is kept as it is. All of it belongs to this client alone
+and is not dealt to others.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from client_app.data.collection import Reading, require_folder
+from client_app.data.vqa import metadata, pictures
+from client_app.data.vqa.asked import Asked, gather
+from client_app.data.vqa.metadata import Entry
+from strategies.common.errors import DataError
+
+PARTS = ("train", "test")
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the metadata, and the pictures that they name and that exist.
+
+    Raises
+    ------
+    DataError
+        If there are no metadata, or a line of them cannot be read.
+    """
+    listed = []
+    for place in _places(folder):
+        listed.append(place / metadata.NAME)
+        names = sorted({entry.file_name for entry in metadata.read(place / metadata.NAME)})
+        listed += [place / name for name in names if (place / name).is_file()]
+    return listed
+
+
+def read(folder: Path) -> tuple[Asked, Asked | None]:
+    """Read the questions to train and to test on, and prepare to decode their pictures.
+
+    Returns
+    -------
+    tuple[Asked, Asked | None]
+        Both parts; or all questions, yet to be split, and ``None``.
+
+    Raises
+    ------
+    DataError
+        If there are no metadata, or a line of them cannot be read.
+    """
+    first, *second = [_read(place) for place in _places(folder)]
+    return first, (second[0] if second else None)
+
+
+def _places(folder: Path) -> tuple[Path, ...]:
+    require_folder(folder, "vqa")
+    parts = tuple(folder / part for part in PARTS)
+    split = [part for part in parts if (part / metadata.NAME).is_file()]
+    if (folder / metadata.NAME).is_file():
+        if split:
+            raise DataError(
+                f"vqa: expected {metadata.NAME} either in {folder.absolute()} or in its folders "
+                f"{' and '.join(PARTS)}, found it in both"
+            )
+        return (folder,)
+    if len(split) < len(PARTS):
+        raise DataError(
+            f"vqa: expected {metadata.NAME} in {folder.absolute()}, or in each of its folders "
+            f"{' and '.join(PARTS)}; found it in "
+            f"{', '.join(part.name for part in split) or 'neither'}"
+        )
+    return parts
+
+
+def _read(place: Path) -> Asked:
+    entries = metadata.read(place / metadata.NAME)
+    return gather(
+        [entry.question for entry in entries],
+        [entry.answers for entry in entries],
+        partial(_read_rows, place, entries),
+        f"vqa {place}",
+    )
+
+
+def _read_rows(place: Path, entries: list[Entry], rows: Tensor, image_size: int) -> Reading:
+    names = [entries[row].file_name for row in rows.tolist()]
+    return pictures.read([(name, place / name) for name in names], image_size, f"vqa {place}")

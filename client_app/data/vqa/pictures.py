@@ -1,0 +1,74 @@
+"""Decoding the pictures of questions, several of which may share one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from client_app.data import images
+from client_app.data.collection import Reading
+from strategies.common.errors import DataError
+
+NAMED_FAILURES = 5
+
+# A name for messages, and a file or its contents; None where the source has neither.
+Picture = tuple[str, bytes | Path | None]
+
+
+def read(pictures: Sequence[Picture], image_size: int, where: str) -> Reading:
+    """Decode pictures in colour, skipping and counting those that cannot be read.
+
+    Parameters
+    ----------
+    pictures : Sequence[Picture]
+        One per question; equal names mean the same picture, which is decoded once.
+    image_size : int
+        Side in pixels of the result; 0 keeps the size, which must then be one for all.
+    where : str
+        Names the source in notes and errors.
+
+    Raises
+    ------
+    DataError
+        If there are pictures and none can be read, or they differ in size and are to keep it.
+    """
+    decoded: dict[str, Tensor | None] = {}
+    for name, source in pictures:
+        if name not in decoded:
+            decoded[name] = _decode(source, image_size)
+    kept = [row for row, (name, _) in enumerate(pictures) if decoded[name] is not None]
+    failed = [name for name, image in decoded.items() if image is None]
+    if pictures and not kept:
+        raise DataError(
+            f"{where}: none of the {len(decoded)} images could be read, e.g. {failed[0]}"
+        )
+    found = [image for name, _ in pictures if (image := decoded[name]) is not None]
+    inputs = (
+        images.stack(found, where)
+        if found
+        else torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)
+    )
+    return Reading(inputs, torch.tensor(kept, dtype=torch.int64), _note(failed, decoded, where))
+
+
+def _decode(source: bytes | Path | None, image_size: int) -> Tensor | None:
+    if source is None:
+        return None
+    try:
+        image = images.decode(source, channels=3)
+    except DataError:
+        return None
+    return images.resize(image.unsqueeze(0), image_size)[0]
+
+
+def _note(failed: Sequence[str], decoded: dict[str, Tensor | None], where: str) -> tuple[str, ...]:
+    if not failed:
+        return ()
+    shown = ", ".join(failed[:NAMED_FAILURES])
+    more = f" and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
+    were = "was" if len(failed) == 1 else "were"
+    return (
+        f"{where}: {len(failed)} of {len(decoded)} images could not be read and {were} skipped: "
+        f"{shown}{more}",
+    )

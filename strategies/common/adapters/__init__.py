@@ -1,0 +1,1 @@
+"""Adapters on a frozen foundation model: attached by hooks, traded, averaged, exported."""

@@ -1,0 +1,78 @@
+"""What a client of FedDAT learns from one batch: mutual knowledge distillation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from strategies.common.adapters.adapter_set import AdapterSet
+from strategies.common.adapters.answering import Answering
+from strategies.common.adapters.answers import answer_loss
+from strategies.common.adapters.distillation import distillation_loss
+from strategies.common.adapters.dual import DualAdapter
+from strategies.common.adapters.optimisation import Optimiser
+from strategies.common.adapters.reading import Batch
+from strategies.feddat.settings import FedDATSettings
+
+
+@final
+@dataclass(frozen=True)
+class Lesson:
+    """Teaches the shared adapter and the client's own in turn (paper, section 3.3).
+
+    Attributes
+    ----------
+    settings : FedDATSettings
+        alpha, beta, T and the order of steps.
+    answering : Answering
+        Backbone and head.
+    shared : AdapterSet
+        A_s, to be trained and sent.
+    teacher : DualAdapter
+        Mean of the frozen copy of A_s and of A_c, of which A_c is trained.
+    optimiser : Optimiser
+        Of A_s, A_c and the head.
+    """
+
+    settings: FedDATSettings
+    answering: Answering
+    shared: AdapterSet
+    teacher: DualAdapter
+    optimiser: Optimiser
+
+    def __call__(self, batch: Batch) -> Mapping[str, float]:
+        """Learn from a batch and return the losses by name."""
+        losses = self._jointly(batch) if self.settings.joint_step else self._in_turn(batch)
+        self.optimiser.advance()
+        return losses
+
+    def _in_turn(self, batch: Batch) -> Mapping[str, float]:
+        """Move A_s and the head towards the teacher, then A_c and the head towards A_s.
+
+        The teacher's logits are those from before the first step, and A_s's as well.
+        """
+        with torch.no_grad():
+            taught = self.answering.logits(batch, self.teacher)
+        by_shared = self.answering.logits(batch, self.shared)
+        shared = self._loss(batch, by_shared, taught, self.settings.alpha)
+        self.optimiser.step(shared)
+        by_teacher = self.answering.logits(batch, self.teacher)
+        dual = self._loss(batch, by_teacher, by_shared, self.settings.beta)
+        self.optimiser.step(dual)
+        return {"shared": shared.item(), "teacher": dual.item()}
+
+    def _jointly(self, batch: Batch) -> Mapping[str, float]:
+        by_shared = self.answering.logits(batch, self.shared)
+        by_teacher = self.answering.logits(batch, self.teacher)
+        shared = self._loss(batch, by_shared, by_teacher, self.settings.alpha)
+        dual = self._loss(batch, by_teacher, by_shared, self.settings.beta)
+        self.optimiser.step(shared + dual)
+        return {"shared": shared.item(), "teacher": dual.item()}
+
+    def _loss(self, batch: Batch, student: Tensor, teacher: Tensor, weight: float) -> Tensor:
+        task = answer_loss(student, batch.labels, batch.scores)
+        if not weight:
+            return task
+        return task + weight * distillation_loss(student, teacher, self.settings.temperature)

@@ -1,0 +1,137 @@
+"""The device half of FedLoRA: train low-rank factors and a private head."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from strategies.common.adapters.answers import answer_loss
+from strategies.common.adapters.backbone import Backbone
+from strategies.common.adapters.client_half import AdapterClientHalf, Logits
+from strategies.common.adapters.heads import private_head
+from strategies.common.adapters.learning import learn, require_movement
+from strategies.common.adapters.lora import AttachedLora, attached, lora_shape
+from strategies.common.adapters.lora_aggregation import truncated
+from strategies.common.adapters.lora_factors import LoraFactors
+from strategies.common.adapters.optimisation import Optimiser
+from strategies.common.adapters.reading import Batch, Reader, cut_note, steps_of_round
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.device import Device
+from strategies.common.method import Trained
+from strategies.common.task import Foundation, Place
+from strategies.common.wire import Payload
+from strategies.fedlora.settings import FedLoRASettings
+from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, keys_of, read_factors, shape_of
+
+
+@final
+@dataclass
+class FedLoRAState:
+    """What stays on the device.
+
+    Attributes
+    ----------
+    head : nn.Sequential
+        The client's classifier over its own answers.
+    """
+
+    head: nn.Sequential
+
+
+@final
+class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors]):
+    """Trains low-rank updates of a frozen foundation model.
+
+    Parameters
+    ----------
+    settings : FedLoRASettings
+        Ranks, and what becomes of the factors.
+    adapters : AdapterSettings
+        How they are trained.
+    """
+
+    downlink: ClassVar[type[Payload] | None] = GlobalUpdate
+
+    def __init__(self, settings: FedLoRASettings, adapters: AdapterSettings) -> None:
+        self._settings = settings
+        self._adapters = adapters
+
+    def foundation(self, backbone: Backbone) -> Foundation:
+        """Return the query and value projections of the model; ranks are each client's own."""
+        targets = lora_shape(backbone.module).targets
+        places = (Place(t.name, t.in_features, t.out_features) for t in targets)
+        return Foundation(backbone.sha256, 0, tuple(places))
+
+    def start(self, device: Device) -> FedLoRAState:
+        """Return a fresh head."""
+        return FedLoRAState(private_head(device, self._adapters))
+
+    def train(
+        self, device: Device, state: FedLoRAState, downlink: GlobalUpdate | None
+    ) -> Trained[TrainedFactors]:
+        """Run the local epochs on factors of this client's rank.
+
+        Raises
+        ------
+        WireError
+            If an update of other layers arrived.
+        ModelError
+            If training diverged, or the factors did not move.
+        """
+        reader = Reader(device.backbone, device.train, device.torch_device)
+        steps = steps_of_round(device)
+        batches = reader.shuffled(device.settings.batch_size, steps, device.generator("batches"))
+        with self._attached(device, downlink) as lora:
+            before = lora.factors()
+            moving = chain(lora.parameters(), state.head.parameters())
+            optimiser = Optimiser(moving, self._adapters, device, steps)
+
+            def lesson(batch: Batch) -> Mapping[str, float]:
+                loss = answer_loss(_logits(device, state, batch), batch.labels, batch.scores)
+                optimiser.step(loss)
+                optimiser.advance()
+                return {"answer": loss.item()}
+
+            losses = learn(batches, lesson, self._adapters.learning_rate)
+            factors = lora.factors()
+        require_movement("client's low-rank", before.vector(), factors.vector())
+        uplink = TrainedFactors(
+            factors.vector(),
+            torch.tensor([factors.rank]),
+            keys_of(factors.shape),
+            torch.tensor([len(device.train)]),
+        )
+        return Trained(uplink, losses, notes=cut_note(reader))
+
+    @contextmanager
+    def models(
+        self, device: Device, state: FedLoRAState, downlink: GlobalUpdate | None
+    ) -> Iterator[Mapping[str, Logits]]:
+        """Return the federation's update as this client holds it: whole, or cut to its rank."""
+        with self._attached(device, downlink):
+            yield {"shared": partial(_logits, device, state)}
+
+    @contextmanager
+    def _attached(self, device: Device, downlink: GlobalUpdate | None) -> Iterator[AttachedLora]:
+        """Put the federation's update on the backbone, and factors to train."""
+        shape = shape_of(device.task)
+        rank = min(self._settings.rank_of(device.partition), shape.full_rank)
+        randomness = device.generator("lora")
+        fresh = LoraFactors.initial(shape, rank, randomness)
+        received = None if downlink is None else read_factors("server", downlink, shape)
+        stacked = self._settings.aggregation == "stack"
+        if received is not None and not stacked:
+            fresh = truncated(received, rank).with_idle_redrawn(randomness)
+        accumulated = received if stacked else None
+        with attached(device.backbone.module, fresh, accumulated) as lora:
+            yield lora
+
+
+def _logits(device: Device, state: FedLoRAState, batch: Batch) -> Tensor:
+    logits: Tensor = state.head(device.backbone.features(batch.images, batch.tokens, batch.mask))
+    return logits

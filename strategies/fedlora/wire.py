@@ -1,0 +1,131 @@
+"""What FedLoRA's halves send each other: factors of one rank, and how many layers they are for.
+
+Sizes are for float32; ``P(r)`` stands for the sum over the layers of ``r (in + out)``.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from strategies.common.adapters.lora_factors import LoraFactors
+from strategies.common.adapters.lora_shape import LoraShape, LoraTarget
+from strategies.common.errors import ModelError, WireError
+from strategies.common.task import Task
+from strategies.common.wire import Payload, Sizes, tensor
+
+_DIGEST_BYTES = 32
+
+
+@final
+@dataclass(frozen=True)
+class GlobalUpdate(Payload):
+    """The federation's update so far, from server to every device: ``4P(r) + 40`` bytes.
+
+    Tells each device the sum of all means of all clients' updates, and of one other client
+    that client's.
+
+    Attributes
+    ----------
+    factors : Tensor
+        (parameters,) float; A and B of each layer in turn.
+    rank : Tensor
+        (one,) int64 rank of the factors.
+    keys : Tensor
+        (digest,) uint8 SHA-256 of the layers' names and widths.
+    """
+
+    schema: ClassVar[str] = "fedlora.global-update"
+    version: ClassVar[int] = 1
+
+    factors: Tensor = tensor("float", "parameters")
+    rank: Tensor = tensor("int64", "one")
+    keys: Tensor = tensor("uint8", "digest")
+
+    @staticmethod
+    def sizes(task: Task) -> Sizes:
+        """Return the longest that factors of any rank are."""
+        return _sizes(task)
+
+
+@final
+@dataclass(frozen=True)
+class TrainedFactors(Payload):
+    """One client's factors after local training, to the server: ``4P(r) + 48`` bytes.
+
+    Tells the server how the client's data moved its layers, and how many samples it has.
+
+    Attributes
+    ----------
+    factors, rank, keys : Tensor
+        As of :class:`GlobalUpdate`.
+    samples : Tensor
+        (one,) int64, at least 1; training samples behind them.
+    """
+
+    schema: ClassVar[str] = "fedlora.trained-factors"
+    version: ClassVar[int] = 1
+
+    factors: Tensor = tensor("float", "parameters")
+    rank: Tensor = tensor("int64", "one")
+    keys: Tensor = tensor("uint8", "digest")
+    samples: Tensor = tensor("int64", "one")
+
+    @staticmethod
+    def sizes(task: Task) -> Sizes:
+        """Return the longest that factors of any rank are."""
+        return _sizes(task)
+
+
+def shape_of(task: Task) -> LoraShape:
+    """Return the layers that all clients adapt.
+
+    Raises
+    ------
+    ModelError
+        If the task has no foundation model.
+    """
+    if task.foundation is None:
+        raise ModelError("fedlora: expected a foundation model in the task, got none")
+    places = task.foundation.places
+    return LoraShape(tuple(LoraTarget(place.name, place.inputs, place.outputs) for place in places))
+
+
+def keys_of(shape: LoraShape) -> Tensor:
+    """Return the digest of the layers as it travels, (32,) uint8."""
+    return torch.frombuffer(bytearray.fromhex(shape.digest()), dtype=torch.uint8)
+
+
+def read_factors(
+    where: str, payload: GlobalUpdate | TrainedFactors, shape: LoraShape
+) -> LoraFactors:
+    """Return the factors of a payload.
+
+    Raises
+    ------
+    WireError
+        If they are of other layers, or their number does not fit their rank.
+    """
+    named = f"{where}: {payload.schema}"
+    if not torch.equal(payload.keys, keys_of(shape)):
+        raise WireError(
+            f"{named}.keys: expected the digest of {len(shape.targets)} layers, got others' "
+            f"digest; all parts of a federation must run the same version with the same backbone"
+        )
+    rank = int(payload.rank)
+    if not 1 <= rank <= shape.full_rank:
+        raise WireError(f"{named}.rank: expected 1 to {shape.full_rank}, got {rank}")
+    try:
+        return LoraFactors.from_vector(shape, rank, payload.factors)
+    except WireError as error:
+        raise WireError(f"{named}.factors: {error}") from None
+
+
+def _sizes(task: Task) -> Sizes:
+    shape = shape_of(task)
+    return Sizes(
+        0,
+        {"digest": _DIGEST_BYTES, "one": 1},
+        {"parameters": shape.num_parameters(shape.full_rank)},
+    )

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from client_app.data.vqa import image_folder
+from strategies.common.errors import DataError
+
+
+def _fill(place: Path, values: list[int]) -> None:
+    """Save pictures of one value each, and ask of each what its value is."""
+    (place / "pictures").mkdir(parents=True)
+    lines = []
+    for value in values:
+        name = f"pictures/{value}.png"
+        Image.fromarray(np.full((4, 5, 3), value, dtype=np.uint8)).save(place / name)
+        entry = {"file_name": name, "question": f"is it {value} ?", "answers": ["yes", str(value)]}
+        lines.append(json.dumps(entry))
+    (place / "metadata.jsonl").write_text("\n".join(lines))
+
+
+def test_one_folder(tmp_path: Path) -> None:
+    _fill(tmp_path, [30, 20, 10])
+    asked, test = image_folder.read(tmp_path)
+    assert test is None
+    assert asked.questions == ("is it 30 ?", "is it 20 ?", "is it 10 ?")
+    assert asked.answers[1] == ("yes", "20")
+    reading = asked.read(torch.tensor([0, 2]), 3)
+    assert reading.inputs.shape == (2, 3, 3, 3)
+    assert reading.inputs[:, 0, 0, 0].tolist() == [30, 10]
+
+
+def test_train_and_test_stay_apart(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", [1, 2])
+    _fill(tmp_path / "test", [3])
+    train, test = image_folder.read(tmp_path)
+    assert test is not None
+    assert train.questions == ("is it 1 ?", "is it 2 ?")
+    assert test.read(torch.tensor([0]), 2).inputs[:, 0, 0, 0].tolist() == [3]
+
+
+def test_a_missing_picture_is_skipped_and_counted(tmp_path: Path) -> None:
+    _fill(tmp_path, [1, 2, 3])
+    (tmp_path / "pictures" / "2.png").unlink()
+    (tmp_path / "pictures" / "3.png").write_bytes(b"broken")
+    asked, _ = image_folder.read(tmp_path)
+    assert len(asked) == 3
+    reading = asked.read(torch.arange(3), 4)
+    assert reading.kept.tolist() == [0]
+    assert reading.notes == (
+        f"vqa {tmp_path}: 2 of 3 images could not be read and were skipped: pictures/2.png, "
+        f"pictures/3.png",
+    )
+
+
+def test_files_are_the_metadata_and_the_pictures_that_exist(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", [2, 1])
+    _fill(tmp_path / "test", [3])
+    (tmp_path / "train" / "pictures" / "2.png").unlink()
+    (tmp_path / "train" / "other.png").write_bytes(b"")
+    assert [path.relative_to(tmp_path).as_posix() for path in image_folder.files(tmp_path)] == [
+        "train/metadata.jsonl",
+        "train/pictures/1.png",
+        "test/metadata.jsonl",
+        "test/pictures/3.png",
+    ]
+
+
+def test_no_folder_and_no_metadata(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"vqa: expected a folder at .*nowhere"):
+        image_folder.read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"expected metadata.jsonl in .*found it in neither"):
+        image_folder.read(tmp_path)
+
+
+def test_half_a_split(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", [1])
+    with pytest.raises(DataError, match=r"each of its folders train and test; found it in train"):
+        image_folder.read(tmp_path)
+
+
+def test_both_layouts_at_once(tmp_path: Path) -> None:
+    _fill(tmp_path, [1])
+    _fill(tmp_path / "test", [2])
+    with pytest.raises(DataError, match="found it in both"):
+        image_folder.files(tmp_path)
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    _fill(tmp_path, [1, 2])
+    with (tmp_path / "metadata.jsonl").open("a") as file:
+        file.write("\nnonsense")
+    with pytest.raises(DataError, match=r"metadata.jsonl, line 3"):
+        image_folder.read(tmp_path)

@@ -1,0 +1,219 @@
+"""Methods with adapters, whole: over the loopback grid, on a backbone of a few hundred weights."""
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import safetensors.torch
+import torch
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from loopback import Federation, without_clocks
+from torch import Tensor
+
+from strategies.common.envelope import read_blob
+from strategies.methods import METHODS
+from tests.federations.split_federation import ADAPTING
+from tests.strategies.tiny_backbone import TinyBackbone
+
+pytestmark = pytest.mark.federation
+
+TINY = {
+    "data": "digitgrid:function",
+    "max-samples": 40,
+    "rounds": 2,
+    "evaluate-every": 1,
+    "batch-size": 8,
+    "adapters.rank": 2,
+    "adapters.learning-rate": 0.01,
+    "fedlora.ranks": "2,3",
+}
+
+
+@pytest.fixture(autouse=True)
+def _backbone() -> Iterator[None]:
+    """Stand in for what devices would load."""
+    backbone = TinyBackbone()
+    with patch("client_app.device.loading.load", lambda *_: backbone):
+        yield
+
+
+def federation(folder: Path, method: str, nodes: int = 3, **overrides: Any) -> Federation:
+    kebab = {key.replace("__", ".").replace("_", "-"): value for key, value in overrides.items()}
+    return Federation(folder, nodes, {**TINY, "method": method, **kebab})
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
+    tmp_path: Path, method: str
+) -> None:
+    played = federation(tmp_path, method)
+    lines = played.play()
+    kinds = [message.metadata.message_type for message in played.grid.sent]
+    assert kinds == ["query"] * 3 + (["train"] * 3 + ["evaluate"] * 3) * 2
+    for line in lines:
+        assert line["accuracy"] is not None
+        for node in line["nodes"].values():
+            assert node["test_samples"] == 10
+            assert node["took_part"]
+        if method == "feddat":
+            assert set(line["scores"]) == {"shared", "teacher", "local"}
+            assert line["scores"]["shared"] == pytest.approx(line["accuracy"])
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_it_is_tested_every_so_many_rounds_and_after_the_last(tmp_path: Path, method: str) -> None:
+    lines = federation(tmp_path, method, rounds=3, evaluate_every=2).play()
+    assert [line["accuracy"] is None for line in lines] == [True, False, False]
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_the_same_seed_gives_the_same_journal_and_another_does_not(
+    tmp_path: Path, method: str
+) -> None:
+    first = federation(tmp_path / "a", method).play()
+    again = federation(tmp_path / "b", method).play()
+    other = federation(tmp_path / "c", method, seed=1).play()
+    assert without_clocks(first) == without_clocks(again)
+    assert without_clocks(first) != without_clocks(other)
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
+    # A schedule that falls to the end of the run would know how long each was to be.
+    steady: dict[str, Any] = {
+        "evaluate_every": 3, "adapters__schedule": "constant", "adapters__warmup": 0.0
+    }  # fmt: skip
+    whole = federation(tmp_path / "whole", method, rounds=3, **steady).play()
+    federation(tmp_path / "parts", method, rounds=2, **steady).play()
+    resumed = federation(tmp_path / "parts", method, rounds=3, resume=True, **steady).play()
+    assert without_clocks(resumed[-1]) == without_clocks(whole[-1])
+
+
+@pytest.mark.parametrize("method", ADAPTING)
+def test_half_precision_halves_what_goes_up(tmp_path: Path, method: str) -> None:
+    schema = import_module(f"strategies.{method}.server").__dict__[f"{METHODS[method]}Server"]
+    sizes = []
+    for dtype in ("float32", "float16"):
+        played = federation(tmp_path / dtype, method, wire_dtype=dtype)
+        played.play()
+        reply = next(r for r in played.grid.arrived if r.metadata.message_type == "train")
+        sizes.append(len(read_blob(reply.content, schema.uplink.schema, "test")))
+    assert sizes[1] < 0.75 * sizes[0]
+
+
+SENT = "adapters.trained"
+
+
+def with_adapter(content: RecordDict, change: Callable[[dict[str, Tensor]], None]) -> RecordDict:
+    """Unpack the adapter of a reply, change it, and pack it again."""
+    blob = read_blob(content, SENT, "test")
+    (length,) = struct.unpack("<Q", blob[:8])
+    stamp = json.loads(blob[8 : 8 + length])["__metadata__"]
+    tensors = safetensors.torch.load(blob)
+    change(tensors)
+    spoilt = safetensors.torch.save(tensors, metadata=stamp)
+    array = Array("uint8", (len(spoilt),), "nectar.safetensors", spoilt)
+    return RecordDict({**content, SENT: ArrayRecord({"blob": array})})
+
+
+def _cut(tensors: dict[str, Tensor]) -> None:
+    tensors["adapter"] = tensors["adapter"][:-1].clone()
+
+
+def _longer(tensors: dict[str, Tensor]) -> None:
+    tensors["adapter"] = torch.cat([tensors["adapter"], torch.ones(1)])
+
+
+def _other_keys(tensors: dict[str, Tensor]) -> None:
+    tensors["keys"] = tensors["keys"].flip(0).clone()
+
+
+def _nan(tensors: dict[str, Tensor]) -> None:
+    tensors["adapter"][3] = float("nan")
+
+
+def _missing(tensors: dict[str, Tensor]) -> None:
+    del tensors["keys"]
+
+
+def _extra(tensors: dict[str, Tensor]) -> None:
+    tensors["head"] = torch.ones(4)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_cut, "adapter: expected (parameters="),
+        (_longer, "adapter: expected (parameters="),
+        (_other_keys, "keys: expected the digest of 8 tensors of rank 2"),
+        (_nan, "adapter: expected finite values"),
+        (_missing, "missing field keys"),
+        (_extra, "unknown field head"),
+    ],
+)
+def test_an_adapter_that_is_none_is_named_and_the_round_goes_on(
+    tmp_path: Path, change: Callable[[dict[str, Tensor]], None], told: str
+) -> None:
+    played = federation(tmp_path, "feddat")
+
+    def tamper(node_id: int, reply: Message) -> Message:
+        if node_id == 101 and reply.metadata.message_type == "train":
+            reply.content = with_adapter(reply.content, change)
+        return reply
+
+    played.grid.tamper = tamper
+    lines = played.play()
+    assert len(lines) == 2
+    for line in lines:
+        assert told in line["nodes"]["1"]["failure"]
+        assert line["nodes"]["0"]["accuracy"] is not None
+
+
+def test_a_copy_of_what_was_sent_is_refused(tmp_path: Path) -> None:
+    played = federation(tmp_path, "feddat")
+    sent: dict[str, Tensor] = {}
+
+    def tamper(node_id: int, reply: Message) -> Message:
+        if node_id == 101 and reply.metadata.message_type == "train":
+            order = next(
+                m for m in reversed(played.grid.sent)
+                if m.metadata.dst_node_id == 101 and m.metadata.message_type == "train"
+            )  # fmt: skip
+            blob = read_blob(order.content, "adapters.shared", "test")
+            sent["adapter"] = safetensors.torch.load(blob)["adapter"]
+            reply.content = with_adapter(reply.content, lambda tensors: tensors.update(sent))
+        return reply
+
+    played.grid.tamper = tamper
+    for line in played.play():
+        assert (
+            "expected a trained adapter, got the one that was sent" in line["nodes"]["1"]["failure"]
+        )
+
+
+def other_foundation(content: RecordDict) -> RecordDict:
+    described = content["description"]
+    assert isinstance(described, ConfigRecord)
+    described["foundation"] = "f" * 64
+    return content
+
+
+def test_another_digest_is_refused_before_the_first_round(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    played = federation(tmp_path, "feddat", min_nodes=2)
+
+    def tamper(node_id: int, reply: Message) -> Message:
+        if node_id == 101 and reply.metadata.message_type == "query":
+            reply.content = other_foundation(reply.content)
+        return reply
+
+    played.grid.tamper = tamper
+    lines = played.play()
+    assert all(set(line["nodes"]) == {"0", "2"} for line in lines)
+    assert "that most clients hold, got sha256 ffffffffffff" in caplog.text

@@ -1,0 +1,63 @@
+from typing import Any
+
+from server_app.agreement import Agreement
+from strategies.common.control import Description
+from strategies.common.task import Foundation, Place, Task
+
+ONE, OTHER = "1" * 64, "2" * 64
+
+
+def description(**changes: Any) -> Description:
+    values: dict[str, Any] = {
+        "partition": 0, "num_partitions": 3, "model": "m", "num_classes": 10, "channels": 3,
+        "height": 32, "width": 32, "feature_dim": 64, "foundation": "", "rank": 0, "places": [],
+        "class_names": [], "train_samples": 5, "test_samples": 5, "train_counts": [],
+        "test_counts": [], "clients": 1, "notes": [], "figures": {},
+    }  # fmt: skip
+    return Description(**{**values, **changes})
+
+
+def adapted(**changes: Any) -> Description:
+    return description(**{"foundation": ONE, "rank": 4, "places": ["64:64:layer.0"], **changes})
+
+
+def test_most_clients_decide_and_another_shape_is_told() -> None:
+    agreement = Agreement(private_classes=False)
+    task = agreement.reach([description(num_classes=2), description(), description()])
+    assert task == Task(10, 3, 32, 32, 64)
+    said = agreement.objection(task, description(num_classes=2))
+    assert said is not None
+    assert "expected 10 classes and inputs of (3, 32, 32), got 2 and (3, 32, 32)" in said
+    assert agreement.objection(task, description()) is None
+
+
+def test_features_of_several_widths_leave_the_width_open() -> None:
+    agreement = Agreement(private_classes=False)
+    task = agreement.reach([description(), description(feature_dim=32)])
+    assert task.feature_dim == 0
+    assert agreement.objection(task, description(feature_dim=7)) is None
+
+
+def test_private_answers_may_be_of_any_number() -> None:
+    agreement = Agreement(private_classes=True)
+    task = agreement.reach([adapted(num_classes=2), adapted(num_classes=17)])
+    assert task == Task(0, 3, 32, 32, 64, Foundation(ONE, 4, (Place("layer.0", 64, 64),)))
+    assert agreement.objection(task, adapted(num_classes=100)) is None
+
+
+def test_another_foundation_model_is_told_by_its_digest() -> None:
+    agreement = Agreement(private_classes=True)
+    task = agreement.reach([adapted(), adapted(), adapted(foundation=OTHER)])
+    said = agreement.objection(task, adapted(foundation=OTHER))
+    assert said is not None
+    assert "expected the foundation model sha256 111111111111 that most clients hold" in said
+    assert "got sha256 222222222222; copy the same folder" in said
+
+
+def test_another_rank_or_other_places_are_told() -> None:
+    agreement = Agreement(private_classes=True)
+    task = agreement.reach([adapted(), adapted()])
+    for other in (adapted(rank=8), adapted(places=["64:64:layer.1"])):
+        said = agreement.objection(task, other)
+        assert said is not None
+        assert "expected adapters of rank 4 at 1 places" in said
