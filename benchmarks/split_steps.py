@@ -129,7 +129,7 @@ def _one_process(config: Config, folder: Path, rounds: int) -> float:
 
 def _stream(config: Config, folder: Path, rounds: int, *, latency_s: float = 0.0) -> float:
     run, split = read_run(config), methods.split_settings(config)
-    half = methods.server_half("mocosfl", config, run, _no_generator)
+    half = methods.server_half("mocosfl", config, run)
     if not isinstance(half, SplitServerHalf):
         raise TypeError("expected a split method")
     device = Device(config, folder)
@@ -206,10 +206,6 @@ def _tell(seconds: dict[str, list[float]], rounds: int, few: int, latency_ms: fl
 def _add(seconds: dict[str, list[float]], name: str, value: float) -> None:
     seconds.setdefault(name, []).append(value)
     Console(stderr=True).print(f"{name}: {value:.1f} s", style="dim")
-
-
-def _no_generator() -> Any:
-    raise TypeError("split methods take no generator")
 
 
 if __name__ == "__main__":

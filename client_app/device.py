@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 
@@ -18,11 +18,13 @@ from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.compute import torch_device
 from strategies.common.errors import DataError, ExchangeError, ModelError
+from strategies.common.method import ClientHalf
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
-from strategies.common.settings import RunSettings
+from strategies.common.settings import RunConfig, RunSettings
 from strategies.common.split.link import Link
 from strategies.common.task import Foundation, Task
+from strategies.methods import adapter_settings
 
 
 @final
@@ -40,6 +42,11 @@ class Adapting:
 
     settings: AdapterSettings
     foundation: Callable[[Backbone], Foundation]
+
+    @classmethod
+    def of(cls, half: ClientHalf[Any, Any, Any], config: RunConfig) -> "Adapting | None":
+        """Return what a method adapts, or ``None`` where it trains models of the device's own."""
+        return cls(adapter_settings(config), half.foundation) if half.adapts else None
 
 
 @final

@@ -45,7 +45,7 @@ def _export(asked: argparse.Namespace) -> str:
     node = read_node(read_changes(asked.node_config.split()))
     half = methods.client_half(_METHOD, config)
     assert isinstance(half, FedDATClient)  # noqa: S101 - by its name
-    adapting = Adapting(methods.adapter_settings(config), half.foundation)
+    adapting = Adapting.of(half, config)
     device = LocalDevice(node, settings, 0, adapting=adapting)
     place = state_folder(node, settings) / asked.run / str(node.partition_id)
     rounds = tensor_file.rounds_in(place)

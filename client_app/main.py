@@ -4,8 +4,6 @@ This is the only place on a device that knows Flower. Whatever is raised here re
 server as this node's failure, with its text.
 """
 
-from typing import Any
-
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
@@ -25,9 +23,8 @@ from strategies.common.envelope import (
     read_payload,
     to_record_dict,
 )
-from strategies.common.method import ClientHalf
 from strategies.common.samples import class_counts
-from strategies.common.settings import RunConfig, read_run
+from strategies.common.settings import read_run
 
 app = ClientApp()
 
@@ -41,7 +38,7 @@ def describe(message: Message, context: Context) -> Message:
     half = methods.client_half(settings.method, context.run_config)
     node = read_node(context.node_config)
     with threads(settings.client_threads):
-        adapting = _adapting(half, context.run_config)
+        adapting = Adapting.of(half, context.run_config)
         device = LocalDevice(
             node, settings, 0, carried=settings.clients_per_node, adapting=adapting
         )
@@ -111,7 +108,7 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
             order.round_number,
             carried=settings.clients_per_node,
             link=link,
-            adapting=_adapting(half, context.run_config),
+            adapting=Adapting.of(half, context.run_config),
         )
         downlink = read_payload(
             message.content,
@@ -124,7 +121,3 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
         report, uplink = take_turn(half, device, store, order, downlink, clock, learn=learn)
         parcel = pack(uplink, settings.wire_dtype)
     return Message(to_record_dict(report, parcel), reply_to=message)
-
-
-def _adapting(half: ClientHalf[Any, Any, Any], config: RunConfig) -> Adapting | None:
-    return Adapting(methods.adapter_settings(config), half.foundation) if half.adapts else None

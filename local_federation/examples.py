@@ -67,7 +67,7 @@ def _answer(
 ) -> list[Example]:
     half = methods.client_half(settings.method, config)
     assert isinstance(half, AdapterClientHalf)  # noqa: S101 - the caller's methods
-    adapting = Adapting(methods.adapter_settings(config), half.foundation)
+    adapting = Adapting.of(half, config)
     device = LocalDevice(node, settings, checkpoint.round_number, adapting=adapting)
     state = half.start(device)
     place = Path(settings.state_dir) / settings.run_name / str(node.partition_id)
@@ -91,7 +91,7 @@ def _answer(
 def _downlink(
     config: RunConfig, settings: RunSettings, checkpoint: Checkpoint, partition: int
 ) -> Any:
-    server = methods.server_half(settings.method, config, settings, _no_generator)
+    server = methods.server_half(settings.method, config, settings)
     state = server.start(checkpoint.task)
     load_tensors(state, checkpoint.tensors)
     return server.downlink(state, partition)
@@ -101,7 +101,3 @@ def _draw(pixels: Tensor, path: Path) -> None:
     from PIL import Image  # noqa: PLC0415 - not needed to print the help
 
     Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(path)
-
-
-def _no_generator() -> Any:
-    raise TypeError("methods with adapters take no generator")

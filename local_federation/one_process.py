@@ -106,11 +106,7 @@ class OneProcess:
         return LocalDevice(config, self._settings, round_number, carried=carried, link=link)
 
     def _server_half(self, name: str, config: RunConfig) -> SplitServerHalf[Any, Any, Any]:
-        half = methods.server_half(name, config, self._settings, _no_generator)
+        half = methods.server_half(name, config, self._settings)
         if not isinstance(half, SplitServerHalf):
             raise TypeError(f"expected a method that exchanges activations, got {name}")
         return half
-
-
-def _no_generator() -> Any:
-    raise TypeError("split methods take no generator")

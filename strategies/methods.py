@@ -51,7 +51,7 @@ def server_half(
     name: str,
     config: RunConfig,
     run: RunSettings,
-    build_generator: Callable[[], ImageGenerator],
+    build_generator: Callable[[], ImageGenerator] | None = None,
 ) -> ServerHalf[Any, Any, Any]:
     """Build a method's server half from the run config.
 
@@ -63,8 +63,8 @@ def server_half(
         Flower's flat run config.
     run : RunSettings
         General settings of the run.
-    build_generator : Callable[[], ImageGenerator]
-        Called only for methods that need a generator.
+    build_generator : Callable[[], ImageGenerator] | None
+        Called only for methods that need a generator; ``None`` where no method does.
 
     Raises
     ------
@@ -73,7 +73,11 @@ def server_half(
     """
     settings = method_settings(name, config)
     half = _class(name, "server", "Server")
-    arguments = (build_generator(),) if half.needs_generator else ()
+    arguments: tuple[ImageGenerator, ...] = ()
+    if half.needs_generator:
+        if build_generator is None:
+            raise TypeError(f"{name}: expected a way to build its generator, got none")
+        arguments = (build_generator(),)
     shared = _shared_settings(half, name, config)
     built: ServerHalf[Any, Any, Any] = half(settings, run, *shared, *arguments)
     return built

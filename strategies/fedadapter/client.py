@@ -13,16 +13,16 @@ from torch import nn
 from strategies.common import seeds
 from strategies.common.adapters.adapter_set import AdapterSet
 from strategies.common.adapters.answering import Answering
-from strategies.common.adapters.answers import answer_loss
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
 from strategies.common.adapters.heads import private_head
-from strategies.common.adapters.learning import learn, require_movement
+from strategies.common.adapters.keys import keys_of
+from strategies.common.adapters.learning import answer_lesson, learn, require_movement
 from strategies.common.adapters.optimisation import Optimiser
-from strategies.common.adapters.reading import Batch, Reader, cut_note, steps_of_round
+from strategies.common.adapters.reading import Reader, cut_note, steps_of_round
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, keys_of, received
+from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, received
 from strategies.common.device import Device
 from strategies.common.method import Trained
 from strategies.common.task import Foundation
@@ -99,14 +99,8 @@ class FedAdapterClient(AdapterClientHalf[FedAdapterState, SharedAdapter, Trained
         reader = Reader(device.backbone, device.train, device.torch_device)
         batches = reader.shuffled(device.settings.batch_size, steps, device.generator("batches"))
         with Answering(device.backbone, state.head) as answering:
-
-            def lesson(batch: Batch) -> Mapping[str, float]:
-                logits = answering.logits(batch, state.adapter)
-                loss = answer_loss(logits, batch.labels, batch.scores)
-                optimiser.step(loss)
-                optimiser.advance()
-                return {"answer": loss.item()}
-
+            logits = partial(answering.logits, adapters=state.adapter)
+            lesson = answer_lesson(logits, optimiser)
             losses = learn(batches, lesson, self._adapters.learning_rate)
         trained = state.adapter.vector().cpu()
         require_movement("client's", before, trained)

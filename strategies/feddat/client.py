@@ -19,11 +19,12 @@ from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
 from strategies.common.adapters.heads import private_head
+from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.learning import learn, require_movement
 from strategies.common.adapters.optimisation import Optimiser
 from strategies.common.adapters.reading import Reader, cut_note, steps_of_round
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, keys_of, received
+from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, received
 from strategies.common.device import Device
 from strategies.common.method import Trained
 from strategies.common.task import Foundation

@@ -53,8 +53,10 @@ class Lesson:
 
         The teacher's logits are those from before the first step, and A_s's as well.
         """
-        with torch.no_grad():
-            taught = self.answering.logits(batch, self.teacher)
+        taught = None
+        if self.settings.alpha:
+            with torch.no_grad():
+                taught = self.answering.logits(batch, self.teacher)
         by_shared = self.answering.logits(batch, self.shared)
         shared = self._loss(batch, by_shared, taught, self.settings.alpha)
         self.optimiser.step(shared)
@@ -71,8 +73,8 @@ class Lesson:
         self.optimiser.step(shared + dual)
         return {"shared": shared.item(), "teacher": dual.item()}
 
-    def _loss(self, batch: Batch, student: Tensor, teacher: Tensor, weight: float) -> Tensor:
+    def _loss(self, batch: Batch, student: Tensor, teacher: Tensor | None, weight: float) -> Tensor:
         task = answer_loss(student, batch.labels, batch.scores)
-        if not weight:
+        if teacher is None or not weight:
             return task
         return task + weight * distillation_loss(student, teacher, self.settings.temperature)

@@ -10,11 +10,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from strategies.common.adapters.answers import answer_loss
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.heads import private_head
-from strategies.common.adapters.learning import learn, require_movement
+from strategies.common.adapters.keys import keys_of
+from strategies.common.adapters.learning import answer_lesson, learn, require_movement
 from strategies.common.adapters.lora import AttachedLora, attached, lora_shape
 from strategies.common.adapters.lora_aggregation import truncated
 from strategies.common.adapters.lora_factors import LoraFactors
@@ -26,7 +26,7 @@ from strategies.common.method import Trained
 from strategies.common.task import Foundation, Place
 from strategies.common.wire import Payload
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, keys_of, read_factors, shape_of
+from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
 
 
 @final
@@ -90,13 +90,7 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
             before = lora.factors()
             moving = chain(lora.parameters(), state.head.parameters())
             optimiser = Optimiser(moving, self._adapters, device, steps)
-
-            def lesson(batch: Batch) -> Mapping[str, float]:
-                loss = answer_loss(_logits(device, state, batch), batch.labels, batch.scores)
-                optimiser.step(loss)
-                optimiser.advance()
-                return {"answer": loss.item()}
-
+            lesson = answer_lesson(partial(_logits, device, state), optimiser)
             losses = learn(batches, lesson, self._adapters.learning_rate)
             factors = lora.factors()
         require_movement("client's low-rank", before.vector(), factors.vector())

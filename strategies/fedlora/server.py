@@ -7,6 +7,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from strategies.common.adapters.keys import keys_of, require_samples
 from strategies.common.adapters.lora_aggregation import (
     added,
     naive,
@@ -24,7 +25,7 @@ from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, keys_of, read_factors, shape_of
+from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
 
 # Share of an update's own size below which two of them are the same.
 _ROUNDING = 1e-6
@@ -109,10 +110,7 @@ class FedLoRAServer(ServerHalf[FedLoRAServerState, GlobalUpdate, TrainedFactors]
                 f"{int(uplink.rank)}; server and devices must have the same fedlora.ranks"
             )
         factors = read_factors(where, uplink, shape)
-        if int(uplink.samples) < 1:
-            raise WireError(
-                f"{where}: {uplink.schema}.samples: expected at least 1, got {int(uplink.samples)}"
-            )
+        require_samples(f"{where}: {uplink.schema}", uplink.samples)
         if self._is_untrained(factors):
             raise WireError(
                 f"{where}: {uplink.schema}.factors: expected trained factors, got an update that "

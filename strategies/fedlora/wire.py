@@ -6,16 +6,15 @@ Sizes are for float32; ``P(r)`` stands for the sum over the layers of ``r (in + 
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor
 
+from strategies.common.adapters.foundation import foundation_of
+from strategies.common.adapters.keys import DIGEST_BYTES, require_keys
 from strategies.common.adapters.lora_factors import LoraFactors
 from strategies.common.adapters.lora_shape import LoraShape, LoraTarget
-from strategies.common.errors import ModelError, WireError
+from strategies.common.errors import WireError
 from strategies.common.task import Task
 from strategies.common.wire import Payload, Sizes, tensor
-
-_DIGEST_BYTES = 32
 
 
 @final
@@ -86,15 +85,8 @@ def shape_of(task: Task) -> LoraShape:
     ModelError
         If the task has no foundation model.
     """
-    if task.foundation is None:
-        raise ModelError("fedlora: expected a foundation model in the task, got none")
-    places = task.foundation.places
+    places = foundation_of(task).places
     return LoraShape(tuple(LoraTarget(place.name, place.inputs, place.outputs) for place in places))
-
-
-def keys_of(shape: LoraShape) -> Tensor:
-    """Return the digest of the layers as it travels, (32,) uint8."""
-    return torch.frombuffer(bytearray.fromhex(shape.digest()), dtype=torch.uint8)
 
 
 def read_factors(
@@ -108,11 +100,7 @@ def read_factors(
         If they are of other layers, or their number does not fit their rank.
     """
     named = f"{where}: {payload.schema}"
-    if not torch.equal(payload.keys, keys_of(shape)):
-        raise WireError(
-            f"{named}.keys: expected the digest of {len(shape.targets)} layers, got others' "
-            f"digest; all parts of a federation must run the same version with the same backbone"
-        )
+    require_keys(named, payload.keys, shape, f"{len(shape.targets)} layers")
     rank = int(payload.rank)
     if not 1 <= rank <= shape.full_rank:
         raise WireError(f"{named}.rank: expected 1 to {shape.full_rank}, got {rank}")
@@ -126,6 +114,6 @@ def _sizes(task: Task) -> Sizes:
     shape = shape_of(task)
     return Sizes(
         0,
-        {"digest": _DIGEST_BYTES, "one": 1},
+        {"digest": DIGEST_BYTES, "one": 1},
         {"parameters": shape.num_parameters(shape.full_rank)},
     )

@@ -12,9 +12,6 @@ from client_app.data.vqa.asked import Asked
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 
-# Length of a client's list of answers in the paper's benchmarks.
-NUM_ANSWERS = 100
-
 
 @final
 @dataclass(frozen=True)
@@ -55,9 +52,7 @@ class Labelled:
     notes: tuple[str, ...]
 
 
-def label(
-    train: Part, test: Part, image_size: int, where: str, num_answers: int = NUM_ANSWERS
-) -> Labelled:
+def label(train: Part, test: Part, image_size: int, where: str, num_answers: int) -> Labelled:
     """List the client's answers, and read and score all that can be answered from the list.
 
     The list is made from training data alone. A question none of whose answers is in it is

@@ -9,8 +9,9 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.adapters.adapter_set import AdapterSet, AdapterShape
 from strategies.common.adapters.foundation import adapter_shape
+from strategies.common.adapters.keys import keys_of, require_samples
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, check_keys, keys_of
+from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, check_keys
 from strategies.common.errors import WireError
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunSettings
@@ -70,10 +71,7 @@ class SharedMean:
         """
         where = f"client {partition}"
         check_keys(where, uplink, self._known_shape)
-        if int(uplink.samples) < 1:
-            raise WireError(
-                f"{where}: {uplink.schema}.samples: expected at least 1, got {int(uplink.samples)}"
-            )
+        require_samples(f"{where}: {uplink.schema}", uplink.samples)
         if self._sent is not None and torch.equal(uplink.adapter, self._sent):
             raise WireError(
                 f"{where}: {uplink.schema}.adapter: expected a trained adapter, got the one that "

@@ -1,4 +1,4 @@
-"""Bottleneck adapters of a foundation model, as device and server both describe them."""
+"""A foundation model and its bottlenecks, as device and server both describe them."""
 
 from strategies.common.adapters.adapter_set import AdapterShape
 from strategies.common.adapters.backbone import Backbone
@@ -41,8 +41,20 @@ def adapter_shape(task: Task) -> AdapterShape:
     ModelError
         If the task has no foundation model.
     """
+    foundation = foundation_of(task)
+    places = foundation.places
+    names, widths = tuple(p.name for p in places), tuple(p.inputs for p in places)
+    return AdapterShape(names, widths, foundation.rank)
+
+
+def foundation_of(task: Task) -> Foundation:
+    """Return the foundation model of a task.
+
+    Raises
+    ------
+    ModelError
+        If it has none.
+    """
     if task.foundation is None:
         raise ModelError("adapters: expected a foundation model in the task, got none")
-    places = task.foundation.places
-    names, widths = tuple(p.name for p in places), tuple(p.inputs for p in places)
-    return AdapterShape(names, widths, task.foundation.rank)
+    return task.foundation

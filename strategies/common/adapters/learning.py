@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
+from strategies.common.adapters.answers import answer_loss
+from strategies.common.adapters.optimisation import Optimiser
 from strategies.common.adapters.reading import Batch
 from strategies.common.errors import ModelError
 from strategies.common.training import refuse_divergence
@@ -45,6 +47,28 @@ def learn(
     means = {name: total / seen for name, total in sums.items()}
     refuse_divergence(means, "adapters.learning-rate", learning_rate)
     return means
+
+
+def answer_lesson(
+    logits: Callable[[Batch], Tensor], optimiser: Optimiser
+) -> Callable[[Batch], Mapping[str, float]]:
+    """Return the plain lesson: one step down the loss of the answers.
+
+    Parameters
+    ----------
+    logits : Callable[[Batch], Tensor]
+        (batch, answers) of a batch.
+    optimiser : Optimiser
+        Of all that is trained.
+    """
+
+    def lesson(batch: Batch) -> Mapping[str, float]:
+        loss = answer_loss(logits(batch), batch.labels, batch.scores)
+        optimiser.step(loss)
+        optimiser.advance()
+        return {"answer": loss.item()}
+
+    return lesson
 
 
 def require_movement(role: str, before: Tensor, after: Tensor) -> None:

@@ -98,21 +98,6 @@ class AttachedLora:
         copies = (matrix.detach().to("cpu", copy=True) for matrix in self._parameters)
         return LoraFactors.of(self._shape, self._rank, copies)
 
-    def load(self, factors: LoraFactors) -> None:
-        """Overwrite the client's own factors; what trains stays what it was.
-
-        Raises
-        ------
-        ModelError
-            If layers or rank are others.
-        """
-        if (factors.shape, factors.rank) != (self._shape, self._rank):
-            raise ModelError(
-                f"LoRA: expected rank {self._rank} at layers {self._shape.digest()[:12]}, got "
-                f"rank {factors.rank} at layers {factors.shape.digest()[:12]}"
-            )
-        _copy(factors, self._parameters)
-
 
 @contextmanager
 def attached(
@@ -147,7 +132,7 @@ def attached(
     if accumulated is not None and accumulated.shape != own.shape:
         raise ModelError(
             f"LoRA on {type(module).__name__}: expected an accumulated update of the layers "
-            f"{own.shape.digest()[:12]}, got {accumulated.shape.digest()[:12]}"
+            f"{own.shape.digest().hex()[:12]}, got {accumulated.shape.digest().hex()[:12]}"
         )
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:

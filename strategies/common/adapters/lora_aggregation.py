@@ -194,9 +194,9 @@ def _check_layers(factors: Sequence[LoraFactors]) -> None:
     for position, part in enumerate(factors):
         if part.shape != expected:
             raise ModelError(
-                f"LoRA: expected the layers of digest {expected.digest()[:12]} from everyone, got "
-                f"{part.shape.digest()[:12]} at position {position}; all parts of a federation "
-                f"adapt the same foundation model at the same layers"
+                f"LoRA: expected the layers of digest {expected.digest().hex()[:12]} from "
+                f"everyone, got {part.shape.digest().hex()[:12]} at position {position}; all parts "
+                f"of a federation adapt the same foundation model at the same layers"
             )
 
 

@@ -105,7 +105,7 @@ class LoraShape:
             )
         )
 
-    def digest(self) -> str:
-        """Return the SHA-256 of names and widths, in hexadecimal: equal where factors can mix."""
+    def digest(self) -> bytes:
+        """Return 32 bytes that are equal where factors can mix: SHA-256 of names and widths."""
         rows = [[target.name, target.in_features, target.out_features] for target in self.targets]
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(rows).encode()).digest()

@@ -4,6 +4,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
+from strategies.common.adapters.bottleneck import Initialisation
 from strategies.common.settings import Settings
 
 
@@ -44,7 +45,7 @@ class AdapterSettings(Settings):
 
     backbone: str = Field(min_length=1)
     rank: int = Field(ge=0, le=4096)
-    initialisation: Literal["normal", "zero-up"]
+    initialisation: Initialisation
     head: Literal["linear", "mlp"]
     learning_rate: float = Field(gt=0)
     warmup: float = Field(ge=0, lt=1)

@@ -7,16 +7,14 @@ Sizes are for float32; ``P`` stands for the adapter's parameters,
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor
 
 from strategies.common.adapters.adapter_set import AdapterShape
 from strategies.common.adapters.foundation import adapter_shape
+from strategies.common.adapters.keys import DIGEST_BYTES, require_keys
 from strategies.common.errors import WireError
 from strategies.common.task import Task
 from strategies.common.wire import Payload, Sizes, tensor
-
-_DIGEST_BYTES = 32
 
 
 @final
@@ -74,11 +72,6 @@ class TrainedAdapter(Payload):
         return _sizes(task)
 
 
-def keys_of(shape: AdapterShape) -> Tensor:
-    """Return the digest of an adapter's list of keys as it travels, (32,) uint8."""
-    return torch.frombuffer(bytearray(shape.digest()), dtype=torch.uint8)
-
-
 def check_keys(where: str, payload: SharedAdapter | TrainedAdapter, shape: AdapterShape) -> None:
     """Refuse an adapter whose tensors are others than agreed, though as many numbers.
 
@@ -87,12 +80,8 @@ def check_keys(where: str, payload: SharedAdapter | TrainedAdapter, shape: Adapt
     WireError
         Saying how many tensors there should be, and what to do.
     """
-    if not torch.equal(payload.keys, keys_of(shape)):
-        raise WireError(
-            f"{where}: {payload.schema}.keys: expected the digest of {len(shape.keys())} tensors "
-            f"of rank {shape.rank}, got that of another list; all parts must run the "
-            f"same version of the app with the same settings"
-        )
+    described = f"{len(shape.keys())} tensors of rank {shape.rank}"
+    require_keys(f"{where}: {payload.schema}", payload.keys, shape, described)
 
 
 def received(downlink: SharedAdapter | None, shape: AdapterShape) -> Tensor:
@@ -111,4 +100,4 @@ def received(downlink: SharedAdapter | None, shape: AdapterShape) -> Tensor:
 
 def _sizes(task: Task) -> Sizes:
     parameters = adapter_shape(task).num_parameters
-    return Sizes(0, {"parameters": parameters, "digest": _DIGEST_BYTES, "one": 1})
+    return Sizes(0, {"parameters": parameters, "digest": DIGEST_BYTES, "one": 1})

@@ -22,9 +22,10 @@ def test_hidden_states_are_the_librarys_up_to_its_order_of_patches(tmp_path: Pat
         theirs = stock(asked.tokens, attention_mask=asked.mask, pixel_values=inputs)
     places = asked.tokens.shape[1] + 1  # words and the image's class token keep their places
     expected = theirs.last_hidden_state
-    assert (ours[:, :places] - expected[:, :places]).abs().max() < 1e-6 * expected.abs().max()
+    # The library draws the order of patches anew in each call, and sums round with the order.
+    assert torch.allclose(ours[:, :places], expected[:, :places], atol=1e-5)
     assert pooled is not None
-    assert (pooled - theirs.pooler_output).abs().max() < 1e-6
+    assert torch.allclose(pooled, theirs.pooler_output, atol=1e-5)
     # Sorted along the patches, their values are the same whatever the order.
     ordered, shuffled = ours[:, places:].sort(dim=1), expected[:, places:].sort(dim=1)
     assert torch.allclose(ordered.values, shuffled.values, atol=1e-5)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from strategies.common.adapters.foundation import adapter_shape
+from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.adapters.wire import SharedAdapter, keys_of
+from strategies.common.adapters.wire import SharedAdapter
 from strategies.common.errors import WireError
 from strategies.common.settings import RunSettings, read_table
 from strategies.common.state import load_tensors, to_tensors

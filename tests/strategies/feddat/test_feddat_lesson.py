@@ -126,8 +126,12 @@ def test_the_second_loss_learns_from_the_shared_logits_of_before_the_first_step(
 def test_without_distillation_both_losses_are_cross_entropy_alone() -> None:
     scene = Scene(alpha=0.0, beta=0.0)
     by_shared, _ = scene.logits()
+    passes: list[object] = []
+    scene.backbone.module.register_forward_hook(lambda *_: passes.append(1))
     losses = scene.lesson(scene.batch)
     assert abs(losses["shared"] - functional.cross_entropy(by_shared, scene.batch.labels)) < 1e-6
+    # Nobody needs the teacher's logits of before the first step.
+    assert len(passes) == 2
 
 
 def test_a_joint_step_moves_all_three_at_once() -> None:

@@ -63,7 +63,7 @@ def test_questions_beyond_the_list_are_left_out_and_counted() -> None:
 def test_the_list_is_of_training_data_and_of_the_clients_rows_alone() -> None:
     asked = _asked(["a1"], ["b1"], ["c1"], ["d1"], ["b1"])
     done = label(
-        Part(asked, torch.tensor([1, 3])), Part(asked, torch.tensor([0, 4])), 4, "client 0"
+        Part(asked, torch.tensor([1, 3])), Part(asked, torch.tensor([0, 4])), 4, "client 0", 100
     )
     assert done.answers == ("b1", "d1")
     assert done.train.inputs[:, 0, 0, 0].tolist() == [1, 3]
@@ -71,14 +71,14 @@ def test_the_list_is_of_training_data_and_of_the_clients_rows_alone() -> None:
 
 
 def test_nothing_left_to_test_on() -> None:
-    done = label(_all(_asked(["a1"])), _all(_asked(["b1"])), 4, "client 0")
+    done = label(_all(_asked(["a1"])), _all(_asked(["b1"])), 4, "client 0", 100)
     assert len(done.test) == 0
     assert done.test.inputs.shape == (0, 3, 4, 4)
 
 
 def test_notes_of_one_source_are_told_once() -> None:
     asked = _asked(["a1"], ["a1"], ["x"], [""])
-    done = label(Part(asked, torch.tensor([0])), Part(asked, torch.tensor([1])), 4, "client 0")
+    done = label(Part(asked, torch.tensor([0])), Part(asked, torch.tensor([1])), 4, "client 0", 100)
     assert done.notes == ("here: 1 of 4 questions have no answer and are left out",)
 
 
@@ -86,4 +86,4 @@ def test_a_client_without_answers_is_refused() -> None:
     asked = _asked(["x"])
     nothing = Part(asked, torch.tensor([], dtype=torch.int64))
     with pytest.raises(DataError, match=r"client 3: expected questions with answers to train on"):
-        label(nothing, _all(asked), 4, "client 3")
+        label(nothing, _all(asked), 4, "client 3", 100)

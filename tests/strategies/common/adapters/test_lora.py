@@ -242,34 +242,26 @@ def test_the_usual_start_leaves_outputs_bitwise_equal():
         assert torch.equal(toy_outputs(model), plain)
 
 
-def test_factors_are_read_and_written_as_they_are():
+def test_factors_are_read_as_they_are():
     model = toy_backbone()
     shape = lora.lora_shape(model)
-    first, second = random_factors(shape, 3, 0), random_factors(shape, 3, 1)
+    first = random_factors(shape, 3, 0)
     with lora.attached(model, first, random_factors(shape, 4, 2)) as attached:
         found = attached.factors()
         assert torch.equal(found.vector(), first.vector())
         trained = attached.parameters()
-        attached.load(second)
-        assert [id(p) for p in attached.parameters()] == [id(p) for p in trained]
-        assert torch.equal(attached.factors().vector(), second.vector())
-        # A copy: what was read before does not follow.
-        assert torch.equal(found.vector(), first.vector())
         with torch.no_grad():
             trained[0][0, 0] = torch.nan
+        # A copy: what was read before does not follow.
+        assert torch.equal(found.vector(), first.vector())
         with pytest.raises(ModelError, match=r"0\.query\.lora_A\.weight: expected finite"):
             attached.factors()
 
 
-def test_factors_of_another_rank_or_model_are_refused():
+def test_factors_of_another_model_are_refused():
     model = toy_backbone()
     shape = lora.lora_shape(model)
     other = lora.lora_shape(model, ["key"])
-    with lora.attached(model, random_factors(shape, 2, 0)) as attached:
-        with pytest.raises(ModelError, match=r"expected rank 2 .* got rank 3"):
-            attached.load(random_factors(shape, 3, 0))
-        with pytest.raises(ModelError, match="at layers"):
-            attached.load(random_factors(other, 2, 0))
     cases = [
         (LoraShape((LoraTarget("0.query", 5, 4),)), r"0.query: expected .* 5 to 4, got \(5, 5\)"),
         (LoraShape((LoraTarget("0.dropout", 5, 5),)), "0.dropout: .* got Dropout"),

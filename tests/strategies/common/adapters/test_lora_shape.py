@@ -37,7 +37,7 @@ def test_rank_8_of_a_small_vilt():
 
 def test_the_digest_covers_names_and_widths_in_order():
     text = '[["a.query", 6, 6], ["a.value", 6, 2]]'
-    assert UNLIKE.digest() == hashlib.sha256(text.encode()).hexdigest()
+    assert UNLIKE.digest() == hashlib.sha256(text.encode()).digest()
     others = [
         LoraShape(UNLIKE.targets[::-1]),
         LoraShape(UNLIKE.targets[:1]),
