@@ -54,6 +54,7 @@ def publish(
                 tokenizer.save_pretrained(made)
                 ViltImageProcessor(size={"shortest_edge": IMAGE_SIZE}).save_pretrained(made)
             (made / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+            _let_others_read(made)
             _sync(made)
             if folder.exists():
                 folder.replace(Path(aside) / "replaced")
@@ -63,6 +64,16 @@ def publish(
             f"{folder}: cannot be written ({error}); make its parent folder writable, free space "
             f"on its disk, or name another one with --out"
         ) from None
+
+
+def _let_others_read(folder: Path) -> None:
+    """Give all files the rights of one that was simply written.
+
+    safetensors keeps its file to its owner; a device's service may run under another account.
+    """
+    rights = (folder / CARD).stat().st_mode
+    for path in folder.iterdir():
+        path.chmod(rights)
 
 
 def _sync(folder: Path) -> None:
