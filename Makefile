@@ -29,7 +29,7 @@ demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 
 demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)
 	$(BIN)/python -m local_federation demo-split
 
-demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (backbone first, once)
+demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (about 7 minutes; backbone first, once)
 	$(BIN)/python -m local_federation demo-adapters
 
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
+from server_app.comparison import run_title
 from server_app.progress import format_bytes, format_duration
 from server_app.report.charts import (
     INK,
@@ -16,7 +17,6 @@ from server_app.report.charts import (
 )
 from server_app.report.markup import Html, block, element, join, text
 from server_app.run_record import RoundLine, RunRecord
-from strategies.methods import display_name
 
 PHASES: Final = ("wait", "configure", "replies", "aggregate", "save")
 # Beyond this ratio the smaller of two lines would lie on the axis.
@@ -46,7 +46,7 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
     mean = _points(run, lambda line: line.accuracy)
     if other is not None:
         reference = _points(other, lambda line: line.accuracy)
-        title = f"{display_name(other.method)}, weighted mean ({other.name})"
+        title = f"{run_title(other)}, weighted mean ({other.name})"
         series.append(Series(title, reference, MUTED, width=2.2, dashed=True))
         legend.append((title, MUTED, "dashed"))
     series.append(Series("weighted mean", mean, INK, width=2.8))
@@ -64,7 +64,7 @@ def loss_figure(run: RunRecord, other: RunRecord | None) -> Html:
     series = [Series("weighted mean", _points(run, lambda line: line.loss), INK, width=2.8)]
     legend = [("weighted mean", INK, "")]
     if other is not None:
-        title = f"{display_name(other.method)}, weighted mean ({other.name})"
+        title = f"{run_title(other)}, weighted mean ({other.name})"
         reference = _points(other, lambda line: line.loss)
         series.append(Series(title, reference, MUTED, width=2.2, dashed=True))
         legend.append((title, MUTED, "dashed"))

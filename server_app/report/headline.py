@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server_app.comparison import ABSENT, Comparison, typical_bytes
+from server_app.comparison import ABSENT, Comparison, is_alone, typical_bytes
 from server_app.progress import format_bytes, format_duration
 from server_app.report.markup import Html, block, element, join
 from server_app.run_record import RunRecord
@@ -89,7 +89,7 @@ def cards(run: RunRecord, comparison: Comparison | None) -> Html:
 
 def verdict(comparison: Comparison, run: RunRecord, other: RunRecord) -> Html:
     """Say how the run compares, in plain words, with everything that limits the comparison."""
-    federated = other.method == "local" and run.method != "local"
+    federated = is_alone(other) and not is_alone(run)
     sentences = (*comparison.sentences(federated=federated), *comparison.caveats)
     paragraphs = [element("p", sentence) for sentence in sentences]
     paragraphs.append(

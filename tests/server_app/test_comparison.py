@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from server_app.comparison import compare, latest_mean, typical_bytes
+from server_app.comparison import compare, latest_mean, run_title, typical_bytes
 from server_app.run_record import read_run_record
 from tests.server_app.run_folders import failed_round, round_of, write_run
 
@@ -72,6 +72,19 @@ def test_two_runs_of_one_method_go_by_name_and_differ_in_its_table(tmp_path):
     assert comparison is not None
     assert comparison.titles == ("a", "b")
     assert "fedktl.transfer-weight (50.0 against 1.0)" in comparison.caveats[0]
+
+
+def test_adapters_that_each_client_trains_alone_are_no_federation(tmp_path):
+    lines = [round_of(1, (0.5, 0.5))]
+    titles = [
+        run_title(read_run_record(write_run(tmp_path / name, lines, method=method, settings=own)))
+        for name, method, own in (
+            ("alone", "fedadapter", {"fedadapter.shared-rounds": 0}),
+            ("together", "fedadapter", {"fedadapter.shared-rounds": -1}),
+            ("local", "local", {}),
+        )
+    ]
+    assert titles == ["FedAdapter, each client alone", "FedAdapter", "Local"]
 
 
 def test_other_clients_in_the_last_rounds_are_said(tmp_path):
