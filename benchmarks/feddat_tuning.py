@@ -30,7 +30,7 @@ _RELATED: Final[Overrides] = {"data": "digitgrid:related", "max-samples": 300}
 REGIMES: Final[Mapping[str, tuple[str, int, Overrides]]] = {
     "few": ("Domain, 200 questions a client", 25, _FEW),
     "related": ("kindred renderings, 200 questions a client", 25, _RELATED),
-    "long": ("kindred renderings, 200 questions a client, 75 rounds", 75, _RELATED),
+    "long": ("kindred renderings, 200 questions a client, 50 rounds", 50, _RELATED),
     "gentle": (
         "Domain, 200 questions a client, adapters that start as the identity, half the rate",
         25,
