@@ -101,7 +101,7 @@ def _tables(jobs: Mapping[tuple[str, str, int], Job], seeds: Sequence[int]) -> s
 
 def _rows(variant: Variant, records: Sequence[RunRecord]) -> Iterator[str]:
     """Return one row for each model that answered."""
-    seconds = statistics.mean(
+    seconds = statistics.median(
         sum(line.seconds.get("total", 0.0) for line in record.rounds) for record in records
     )
     sizes = [
