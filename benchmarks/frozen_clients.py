@@ -6,7 +6,8 @@ shards of digits each train with MocoSFL: with client models of their own, with 
 one, and with the defended one while sending activations in the first rounds alone.
 
 Run with ``python -m benchmarks.frozen_clients FOLDER --auxiliary pfllib:DIR`` (MNIST, say).
-The table goes into ``docs/results.md`` between its markers.
+The table goes into ``docs/results.md`` between its markers, and what the attackers made of
+images into the picture beside it.
 """
 
 import argparse
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
+import torch
 from rich.console import Console
+from torch.nn import functional
 
 from benchmarks.results import RESULTS, complete, over_seeds, write_block
 from local_federation.campaign import Campaign
@@ -27,6 +30,9 @@ from strategies.mocosfl.taressfl import expert
 from strategies.mocosfl.taressfl.gate import Verdict
 
 Value = bool | int | float | str
+
+PICTURE: Final = RESULTS.parent / "pictures" / "frozen_clients.png"
+_MAGNIFIED: Final = 4
 
 SETTINGS: Final[Mapping[str, Value]] = {
     **SPLIT_SETTINGS,
@@ -93,7 +99,8 @@ def main() -> None:
             if not complete(folder / name / name, options.rounds):
                 _play(folder, name, row, seed, options, console)
     write_block("frozen_clients", _table(folder, rows, options.seeds))
-    console.print(f"{RESULTS}: the table is written", soft_wrap=True)
+    _draw(folder, options.seeds[0])
+    console.print(f"written: {RESULTS}, {PICTURE}", soft_wrap=True)
 
 
 def _options() -> argparse.Namespace:
@@ -162,6 +169,22 @@ def _table(folder: Path, rows: Sequence[Row], seeds: Sequence[int]) -> str:
         ]
         lines.append(f"| {row.title} | {_attacks(verdicts)} | {_learnt(runs)} | {_sent(runs)} |")
     return "\n".join([*lines, ""])
+
+
+def _draw(folder: Path, seed: int) -> None:
+    """Write a sheet: per client model a row of images, each beside its reconstruction."""
+    from PIL import Image  # noqa: PLC0415 - not needed to print the help
+
+    drawn = [expert.load(folder / f"{front}-{seed}.safetensors", None).pictures for front in FRONTS]
+    # A white frame around every pair.
+    framed = [functional.pad(pictures, (2, 2, 2, 2), value=255) for pictures in drawn]
+    rows = [torch.cat(list(pictures), dim=2) for pictures in framed]
+    sheet = Image.fromarray(torch.cat(rows, dim=1).permute(1, 2, 0).contiguous().numpy())
+    large = sheet.resize(
+        (_MAGNIFIED * sheet.width, _MAGNIFIED * sheet.height), Image.Resampling.NEAREST
+    )
+    PICTURE.parent.mkdir(exist_ok=True)
+    large.save(PICTURE)
 
 
 def _attacks(verdicts: Sequence[Verdict]) -> str:
