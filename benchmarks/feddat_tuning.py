@@ -6,7 +6,8 @@ own settings, and how its adapters start, are changed one by one where every cli
 another kind of question. Settings are not chosen on a split of
 their own: read what stands out as optimistic.
 
-Run with ``python -m benchmarks.feddat_tuning --backbone DIR``.
+Run with ``python -m benchmarks.feddat_tuning --backbone DIR``. What stands out is then tried on
+other seeds: ``--only few --seeds 2 3 4`` plays one regime and prints its table.
 """
 
 import argparse
@@ -28,8 +29,9 @@ RIVALS: Final = (
 _FEW: Final[Overrides] = {"data": "digitgrid:domain", "max-samples": 300}
 _RELATED: Final[Overrides] = {"data": "digitgrid:related", "max-samples": 300}
 _FUNCTION: Final[Overrides] = {"data": "digitgrid:function", "max-samples": 300}
+Regimes = Mapping[str, tuple[str, int, Overrides]]
 # Title, rounds and settings.
-REGIMES: Final[Mapping[str, tuple[str, int, Overrides]]] = {
+REGIMES: Final[Regimes] = {
     "few": ("Domain, 200 questions a client", 25, _FEW),
     "related": ("kindred renderings, 200 questions a client", 25, _RELATED),
     "long": ("kindred renderings, 200 questions a client, 50 rounds", 50, _RELATED),
@@ -59,10 +61,15 @@ def main() -> None:
     )
     add_options(parser, "feddat_tuning")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--only", choices=REGIMES, help="one regime; its table is printed")
     options = parser.parse_args()
     runs = dict(_runs(options))
     play(list(runs.values()), options.jobs)
-    lines = [*_regimes(runs, options.seeds), "", *_knobs(runs, options.seeds), ""]
+    if options.only:
+        found = _regimes(runs, options.seeds, {options.only: REGIMES[options.only]})
+        Console().print("\n".join(found), markup=False, soft_wrap=True)
+        return
+    lines = [*_regimes(runs, options.seeds, REGIMES), "", *_knobs(runs, options.seeds), ""]
     write_block("feddat_tuning", "\n".join(lines))
     Console().print(f"written: {RESULTS}")
 
@@ -70,6 +77,8 @@ def main() -> None:
 def _runs(options: argparse.Namespace) -> Iterator[tuple[tuple[str, int], Job]]:
     for seed in options.seeds:
         for name, rounds, own in _settings():
+            if options.only and not name.startswith(f"{options.only}-"):
+                continue
             settings = {**own, "seed": seed}
             run = f"{name}-seed{seed}"
             yield (name, seed), job(run, options.folder, options.backbone, rounds, settings)
@@ -85,10 +94,10 @@ def _settings() -> Iterator[tuple[str, int, Overrides]]:
         yield f"knob-{name}", rounds, {**own, **variants(rounds)["feddat"].overrides, **changes}
 
 
-def _regimes(runs: Runs, seeds: Sequence[int]) -> Iterator[str]:
+def _regimes(runs: Runs, seeds: Sequence[int], regimes: Regimes) -> Iterator[str]:
     yield "| regime | method | compute | answered with | accuracy, % |"
     yield "|---" * 5 + "|"
-    for name, (title, rounds, _) in REGIMES.items():
+    for name, (title, rounds, _) in regimes.items():
         for rival in RIVALS:
             variant = variants(rounds)[rival]
             for model, found in _scores(runs, f"{name}-{rival}", seeds):
