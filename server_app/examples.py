@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from strategies.common.errors import RunFolderError
+from server_app.beside_run import read_list
 
 FOLDER = "examples"
 _FILE = "examples.json"
@@ -61,11 +61,4 @@ def read(run_dir: Path) -> tuple[Example, ...]:
     RunFolderError
         If the file cannot be understood.
     """
-    path = run_dir / FOLDER / _FILE
-    if not path.is_file():
-        return ()
-    try:
-        return _EXAMPLES.validate_python(json.loads(path.read_bytes()))
-    except (ValueError, ValidationError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise RunFolderError(f"{path}: expected questions and answers, got {reason}") from None
+    return read_list(run_dir / FOLDER / _FILE, _EXAMPLES, "questions and answers")

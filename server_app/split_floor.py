@@ -1,13 +1,12 @@
 """What each client of a split method learns alone, as it stands beside a run."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, final
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from strategies.common.errors import RunFolderError
+from server_app.beside_run import read_list
 
 FILE = "alone.json"
 
@@ -46,11 +45,4 @@ def read_floors(run_dir: Path) -> tuple[Floor, ...]:
     RunFolderError
         If the file cannot be understood.
     """
-    path = run_dir / FILE
-    if not path.is_file():
-        return ()
-    try:
-        return _FLOORS.validate_python(json.loads(path.read_bytes()))
-    except (ValueError, ValidationError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise RunFolderError(f"{path}: expected what clients learn alone, got {reason}") from None
+    return read_list(run_dir / FILE, _FLOORS, "what clients learn alone")

@@ -1,6 +1,7 @@
 """Local training and evaluation loops that the client halves share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,7 @@ def train_epochs(
     for module in (m for group in groups for m in group):
         module.train()
     order = device.generator("batches")
-    sums: dict[str, float] = {}
-    seen = 0
+    means = Means()
     for _ in range(settings.local_epochs):
         for index in shuffled_batches(len(device.train), settings.batch_size, order):
             inputs = normalise(device.train.inputs[index].to(device.torch_device))
@@ -67,12 +67,10 @@ def train_epochs(
                 for group in parameters:
                     nn.utils.clip_grad_norm_(group, max_norm)
             optimiser.step()
-            seen += len(index)
-            for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + loss.item() * len(index)
-    means = {name: total / seen for name, total in sums.items()}
-    refuse_divergence(means, "learning-rate", settings.learning_rate)
-    return means
+            means.add({name: loss.item() for name, loss in losses.items()}, len(index))
+    found = means.result()
+    refuse_divergence(found, "learning-rate", settings.learning_rate)
+    return found
 
 
 def evaluate_scores(
@@ -109,6 +107,25 @@ def score_batches(
         with torch.no_grad():
             scores = outputs(inputs)
         yield scores, samples.labels[part].to(device.torch_device)
+
+
+@final
+class Means:
+    """Means of losses by name, over samples that come in batches."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._seen = 0
+
+    def add(self, losses: Mapping[str, float], count: int) -> None:
+        """Take in the means over a batch of so many samples."""
+        for name, loss in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + loss * count
+        self._seen += count
+
+    def result(self) -> dict[str, float]:
+        """Return the means over all samples; empty where there was no batch."""
+        return {name: total / self._seen for name, total in self._sums.items()}
 
 
 def refuse_divergence(losses: Mapping[str, float], setting: str, learning_rate: float) -> None:

@@ -18,9 +18,7 @@ from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
-from strategies.common.adapters.learning import answer_lesson, learn, require_movement
-from strategies.common.adapters.optimisation import Optimiser
-from strategies.common.adapters.reading import Reader, cut_note, steps_of_round
+from strategies.common.adapters.learning import LocalLessons, answer_lesson, require_movement
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, received
 from strategies.common.device import Device
@@ -93,21 +91,17 @@ class FedAdapterClient(AdapterClientHalf[FedAdapterState, SharedAdapter, Trained
         if downlink is not None:
             state.adapter.load(received(downlink, shape))
         before = state.adapter.vector().cpu()
-        steps = steps_of_round(device, self._settings.compute)
         moving = chain(state.adapter.parameters(), state.head.parameters())
-        optimiser = Optimiser(moving, self._adapters, device, steps)
-        reader = Reader(device.backbone, device.train, device.torch_device)
-        batches = reader.shuffled(device.settings.batch_size, steps, device.generator("batches"))
+        lessons = LocalLessons(device, self._adapters, moving, self._settings.compute)
         with Answering(device.backbone, state.head) as answering:
             logits = partial(answering.logits, adapters=state.adapter)
-            lesson = answer_lesson(logits, optimiser)
-            losses = learn(batches, lesson, self._adapters.learning_rate)
+            losses = lessons.give(answer_lesson(logits, lessons.optimiser))
         trained = state.adapter.vector().cpu()
         require_movement("client's", before, trained)
         alone = 0 <= self._settings.shared_rounds < device.round_number
         samples = torch.tensor([len(device.train)])
         uplink = None if alone else TrainedAdapter(trained, keys_of(shape), samples)
-        return Trained(uplink, losses, notes=cut_note(reader))
+        return Trained(uplink, losses, notes=lessons.notes)
 
     @contextmanager
     def models(

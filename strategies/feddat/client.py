@@ -20,9 +20,7 @@ from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
-from strategies.common.adapters.learning import learn, require_movement
-from strategies.common.adapters.optimisation import Optimiser
-from strategies.common.adapters.reading import Reader, cut_note, steps_of_round
+from strategies.common.adapters.learning import LocalLessons, require_movement
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, received
 from strategies.common.device import Device
@@ -103,20 +101,17 @@ class FedDATClient(AdapterClientHalf[FedDATState, SharedAdapter, TrainedAdapter]
         shared = AdapterSet.from_vector(shape, sent).to(device.torch_device)
         state.frozen.load(sent)
         own = state.local.vector()
-        steps = steps_of_round(device)
         moving = chain(shared.parameters(), state.local.parameters(), state.head.parameters())
-        optimiser = Optimiser(moving, self._adapters, device, steps)
-        reader = Reader(device.backbone, device.train, device.torch_device)
-        batches = reader.shuffled(device.settings.batch_size, steps, device.generator("batches"))
+        lessons = LocalLessons(device, self._adapters, moving)
         teacher = DualAdapter(state.frozen, state.local)
         with Answering(device.backbone, state.head) as answering:
-            lesson = Lesson(self._settings, answering, shared, teacher, optimiser)
-            losses = learn(batches, lesson, self._adapters.learning_rate)
+            lesson = Lesson(self._settings, answering, shared, teacher, lessons.optimiser)
+            losses = lessons.give(lesson)
         trained = shared.vector().cpu()
         require_movement("shared", sent, trained)
         require_movement("client's own", own, state.local.vector())
         uplink = TrainedAdapter(trained, keys_of(shape), torch.tensor([len(device.train)]))
-        return Trained(uplink, losses, notes=cut_note(reader))
+        return Trained(uplink, losses, notes=lessons.notes)
 
     @contextmanager
     def models(

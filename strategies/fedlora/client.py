@@ -14,12 +14,11 @@ from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
-from strategies.common.adapters.learning import answer_lesson, learn, require_movement
+from strategies.common.adapters.learning import LocalLessons, answer_lesson, require_movement
 from strategies.common.adapters.lora import AttachedLora, attached, lora_shape
 from strategies.common.adapters.lora_aggregation import truncated
 from strategies.common.adapters.lora_factors import LoraFactors
-from strategies.common.adapters.optimisation import Optimiser
-from strategies.common.adapters.reading import Batch, Reader, cut_note, steps_of_round
+from strategies.common.adapters.reading import Batch
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.device import Device
 from strategies.common.method import Trained
@@ -83,15 +82,12 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
         ModelError
             If training diverged, or the factors did not move.
         """
-        reader = Reader(device.backbone, device.train, device.torch_device)
-        steps = steps_of_round(device)
-        batches = reader.shuffled(device.settings.batch_size, steps, device.generator("batches"))
         with self._attached(device, downlink) as lora:
             before = lora.factors()
             moving = chain(lora.parameters(), state.head.parameters())
-            optimiser = Optimiser(moving, self._adapters, device, steps)
-            lesson = answer_lesson(partial(_logits, device, state), optimiser)
-            losses = learn(batches, lesson, self._adapters.learning_rate)
+            lessons = LocalLessons(device, self._adapters, moving)
+            logits = partial(_logits, device, state)
+            losses = lessons.give(answer_lesson(logits, lessons.optimiser))
             factors = lora.factors()
         require_movement("client's low-rank", before.vector(), factors.vector())
         uplink = TrainedFactors(
@@ -100,7 +96,7 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
             keys_of(factors.shape),
             torch.tensor([len(device.train)]),
         )
-        return Trained(uplink, losses, notes=cut_note(reader))
+        return Trained(uplink, losses, notes=lessons.notes)
 
     @contextmanager
     def models(

@@ -1,52 +1,85 @@
 """One round of local training on questions, and what must have come of it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strategies.common.adapters.answers import answer_loss
 from strategies.common.adapters.optimisation import Optimiser
-from strategies.common.adapters.reading import Batch
+from strategies.common.adapters.reading import Batch, Reader, cut_note, steps_of_round
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.device import Device
 from strategies.common.errors import ModelError
-from strategies.common.training import refuse_divergence
+from strategies.common.training import Means, refuse_divergence
 
 
-def learn(
-    batches: Iterable[Batch],
-    lesson: Callable[[Batch], Mapping[str, float]],
-    learning_rate: float,
-) -> dict[str, float]:
-    """Give one lesson per batch.
+@final
+class LocalLessons:
+    """What one client learns from in one round, and the steps that it takes.
 
     Parameters
     ----------
-    batches : Iterable[Batch]
-        At least one.
-    lesson : Callable[[Batch], Mapping[str, float]]
-        Learns from a batch and returns its losses by name.
-    learning_rate : float
-        For the error message.
+    device : Device
+        Gives samples, batch size, local epochs and their order.
+    settings : AdapterSettings
+        How adapters are trained.
+    moving : Iterable[nn.Parameter]
+        What may move.
+    compute : float
+        Multiple of the local epochs, for comparisons at equal compute.
 
-    Returns
-    -------
-    dict[str, float]
-        Mean of each loss over the samples seen.
-
-    Raises
-    ------
-    ModelError
-        If a loss is no longer finite.
+    Attributes
+    ----------
+    optimiser : Optimiser
+        Of all that may move.
     """
-    sums: dict[str, float] = {}
-    seen = 0
-    for batch in batches:
-        for name, loss in lesson(batch).items():
-            sums[name] = sums.get(name, 0.0) + loss * len(batch)
-        seen += len(batch)
-    means = {name: total / seen for name, total in sums.items()}
-    refuse_divergence(means, "adapters.learning-rate", learning_rate)
-    return means
+
+    def __init__(
+        self,
+        device: Device,
+        settings: AdapterSettings,
+        moving: Iterable[nn.Parameter],
+        compute: float = 1.0,
+    ) -> None:
+        steps = steps_of_round(device, compute)
+        self.optimiser = Optimiser(moving, settings, device, steps)
+        self._learning_rate = settings.learning_rate
+        self._reader = Reader(device.backbone, device.train, device.torch_device)
+        self._batches = self._reader.shuffled(
+            device.settings.batch_size, steps, device.generator("batches")
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the samples."""
+        return cut_note(self._reader)
+
+    def give(self, lesson: Callable[[Batch], Mapping[str, float]]) -> dict[str, float]:
+        """Give one lesson per batch.
+
+        Parameters
+        ----------
+        lesson : Callable[[Batch], Mapping[str, float]]
+            Learns from a batch and returns its losses by name.
+
+        Returns
+        -------
+        dict[str, float]
+            Mean of each loss over the samples seen.
+
+        Raises
+        ------
+        ModelError
+            If a loss is no longer finite.
+        """
+        means = Means()
+        for batch in self._batches:
+            means.add(lesson(batch), len(batch))
+        found = means.result()
+        refuse_divergence(found, "adapters.learning-rate", self._learning_rate)
+        return found
 
 
 def answer_lesson(
