@@ -29,12 +29,18 @@ from server_app.split.certificate import self_signed
 from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import Activations, FrameSpec, Gradients, Survey, TensorSpec
-from strategies.common.split.framing import Framer
-from strategies.common.split.invitation import Invitation
 from strategies.common.split.plan import Plan
-from strategies.common.split.protocol import METHOD, SERVICE, channel_options
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import (
+    Activations,
+    FrameSpec,
+    Gradients,
+    Survey,
+    TensorSpec,
+)
+from strategies.common.split.wire.framing import Framer
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import METHOD, SERVICE, channel_options
 
 # More than any repetition can use up.
 _STEPS = 100_000_000

@@ -24,10 +24,10 @@ from torch.nn import functional
 from benchmarks.results import RESULTS, complete, over_seeds, write_block
 from local_federation.campaign import Campaign
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS
-from server_app import pretrain_front
 from server_app.run_record import RunRecord, read_run_record
 from strategies.mocosfl.taressfl import expert
-from strategies.mocosfl.taressfl.gate import Verdict
+from strategies.mocosfl.taressfl.verdict import Verdict
+from taressfl import __main__ as pretrain_front
 
 Value = bool | int | float | str
 

@@ -19,8 +19,8 @@ import torch
 from rich.console import Console
 
 from strategies.common.errors import WireError
-from strategies.common.split import framing, split_pb2, survey_parts
-from strategies.common.split.frames import (
+from strategies.common.split.wire import framing, split_pb2, survey_parts
+from strategies.common.split.wire.frames import (
     Activations,
     CodecName,
     FrameSpec,
@@ -29,7 +29,7 @@ from strategies.common.split.frames import (
     Survey,
     TensorSpec,
 )
-from strategies.common.split.framing import Framer
+from strategies.common.split.wire.framing import Framer
 
 MAX_MESSAGE = 600
 MAX_SHOWN = 5

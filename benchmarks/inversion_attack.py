@@ -23,10 +23,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from benchmarks.results import over_seeds
-from server_app.image_pool import open_pool
-from server_app.image_shares import Images, Shares, deal
 from strategies.common import seeds
-from strategies.common.compute import threads
 from strategies.common.method import Picture
 from strategies.common.samples import Samples, normalise, ordered_batches
 from strategies.common.settings import default_config, read_run, read_table
@@ -35,12 +32,15 @@ from strategies.common.split.evaluation.knn import nearest_neighbours
 from strategies.common.split.evaluation.probe import linear_probe
 from strategies.common.split.settings import SplitSettings
 from strategies.common.training import EVALUATION_BATCH
+from strategies.common.transport.compute import threads
 from strategies.mocosfl.settings import MocoSFLSettings
-from strategies.mocosfl.taressfl.examination import examine, turns
-from strategies.mocosfl.taressfl.gate import Verdict
-from strategies.mocosfl.taressfl.intercept import travelled
-from strategies.mocosfl.taressfl.session import Recipe, Session
-from strategies.mocosfl.taressfl.settings import AttackSettings, PretrainingSettings
+from strategies.mocosfl.taressfl.verdict import Verdict
+from taressfl.examination import examine, turns
+from taressfl.image_pool import open_pool
+from taressfl.image_shares import Images, Shares, deal
+from taressfl.intercept import travelled
+from taressfl.session import Recipe, Session
+from taressfl.settings import AttackSettings, PretrainingSettings
 
 VARIANTS = {"undefended": False, "TAResSFL": True}
 # The paper's 200 would be a seventh of all digits.

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from benchmarks.results import RESULTS, write_block
 from server_app.run_record import read_run_record
-from strategies.common.adapters.lora_aggregation import naive, relative_error, stack, svd
-from strategies.common.adapters.lora_factors import LoraFactors
-from strategies.common.adapters.lora_shape import LoraShape, LoraTarget
+from strategies.fedlora.lora_aggregation import naive, relative_error, stack, svd
+from strategies.fedlora.lora_factors import LoraFactors
+from strategies.fedlora.lora_shape import LoraShape, LoraTarget
 from tests.loopback import Federation
 
 RANKS: Final = (4, 4, 8)

@@ -19,7 +19,7 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from benchmarks.pretraining.images import read_unlabelled
 from benchmarks.pretraining.trainer import Recipe, Trainer
 from generators.stylegan import safetensors_file
-from strategies.common.compute import torch_device
+from strategies.common.transport.compute import torch_device
 
 SIDE = 32
 SAVE_EVERY_S = 120.0

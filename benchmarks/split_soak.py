@@ -21,9 +21,9 @@ from client_app.profiling import memory
 from client_app.split.stream import StreamLink
 from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
-from strategies.common.split.frames import Gradients
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import Gradients
 from tests.split_proxy import proxied
 
 GROWTH = 0.05

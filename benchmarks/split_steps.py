@@ -33,7 +33,7 @@ from server_app.split.session import SplitSession
 from strategies import methods
 from strategies.common.settings import default_config, read_run
 from strategies.common.split.halves import SplitServerHalf
-from strategies.common.split.invitation import Invitation
+from strategies.common.split.wire.invitation import Invitation
 
 Config = Mapping[str, bool | int | float | str]
 

@@ -11,12 +11,11 @@ import torch
 from client_app.backbones import loading
 from client_app.data import prepared
 from client_app.data.client_data import ClientData
-from client_app.models import catalogue
 from client_app.node import NodeConfig, state_folder
+from models import catalogue
 from strategies.common import seeds
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.compute import torch_device
 from strategies.common.errors import DataError, ExchangeError, ModelError
 from strategies.common.method import ClientHalf
 from strategies.common.model import FeatureModel
@@ -24,6 +23,7 @@ from strategies.common.samples import Samples
 from strategies.common.settings import RunConfig, RunSettings
 from strategies.common.split.link import Link
 from strategies.common.task import Foundation, Task
+from strategies.common.transport.compute import torch_device
 from strategies.methods import adapter_settings
 
 

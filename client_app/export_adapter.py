@@ -20,7 +20,7 @@ from strategies.common.adapters import export
 from strategies.common.adapters.dual import merged
 from strategies.common.errors import NectarError, StoreError
 from strategies.common.settings import changed_config, read_changes, read_run
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.feddat.client import FedDATClient
 
 _METHOD = "feddat"

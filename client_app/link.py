@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from strategies.common.split.invitation import Invitation
 from strategies.common.split.link import Link
+from strategies.common.split.wire.invitation import Invitation
 
 
 @contextmanager

@@ -14,17 +14,17 @@ from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
 from client_app.turn import Clock, take_turn
 from strategies import methods
-from strategies.common.compute import threads
-from strategies.common.control import Description, Order
-from strategies.common.envelope import (
+from strategies.common.samples import class_counts
+from strategies.common.settings import read_run
+from strategies.common.transport.compute import threads
+from strategies.common.transport.control import Description, Order
+from strategies.common.transport.envelope import (
     pack,
     read_control_record,
     read_invitation,
     read_payload,
     to_record_dict,
 )
-from strategies.common.samples import class_counts
-from strategies.common.settings import read_run
 
 app = ClientApp()
 

@@ -7,9 +7,9 @@ from client_app.device import LocalDevice
 from client_app.profiling import memory
 from client_app.store import ClientStore
 from strategies.common import seeds
-from strategies.common.control import Order, Report
 from strategies.common.method import ClientHalf, Trained
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.control import Order, Report
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import Payload
 
 

@@ -19,10 +19,10 @@ from server_app.examples import Example
 from server_app.run_record import read_run_record
 from strategies import methods
 from strategies.common.adapters.client_half import AdapterClientHalf
-from strategies.common.compute import threads
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import RunConfig, RunSettings, default_config, read_run
-from strategies.common.state import load_tensors
+from strategies.common.transport.compute import threads
+from strategies.common.transport.state import load_tensors
 
 
 def answer(run_dir: Path, count: int) -> None:

@@ -13,12 +13,12 @@ from client_app.node import NodeConfig
 from server_app.split.direct import DirectLink
 from server_app.split.hub import Hub
 from strategies import methods
-from strategies.common.compute import threads
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.plan import Plan
+from strategies.common.transport.compute import threads
 
 
 @final

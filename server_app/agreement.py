@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
-from strategies.common.control import Description
 from strategies.common.task import Foundation, Place, Task
+from strategies.common.transport.control import Description
 
 _DIGITS = 12
 

@@ -13,8 +13,11 @@ from server_app.exchange import Answers, Question
 from server_app.occasion import Occasion, Session
 from server_app.roster import Client
 from server_app.round_record import NodeRecord, RoundRecord
-from strategies.common.control import Order, Report
-from strategies.common.envelope import (
+from strategies.common.errors import WireError
+from strategies.common.method import ServerHalf
+from strategies.common.settings import RunSettings
+from strategies.common.transport.control import Order, Report
+from strategies.common.transport.envelope import (
     Parcel,
     count_bytes,
     pack,
@@ -22,9 +25,6 @@ from strategies.common.envelope import (
     read_payload,
     to_record_dict,
 )
-from strategies.common.errors import WireError
-from strategies.common.method import ServerHalf
-from strategies.common.settings import RunSettings
 from strategies.common.wire import Payload
 
 Kind = Literal["train", "evaluate"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, final
 
 from server_app.roster import Client
-from strategies.common.split.invitation import Invitation
+from strategies.common.split.wire.invitation import Invitation
 from strategies.common.task import Task
 
 

@@ -16,10 +16,10 @@ from flwr.serverapp import Grid
 
 from server_app.agreement import Agreement
 from server_app.exchange import Question
-from strategies.common.control import Description, Order
-from strategies.common.envelope import read_control_record, to_record_dict
 from strategies.common.errors import WireError
 from strategies.common.task import Task
+from strategies.common.transport.control import Description, Order
+from strategies.common.transport.envelope import read_control_record, to_record_dict
 
 # A description with ten thousand class names still fits.
 MAX_DESCRIPTION_BYTES = 1 << 20

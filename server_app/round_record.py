@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from server_app.roster import Client
-from strategies.common.control import Report
 from strategies.common.method import Aggregated
+from strategies.common.transport.control import Report
 
 
 @final
@@ -49,7 +49,7 @@ class NodeRecord:
     took_part : bool
         Whether it trained; otherwise it was only evaluated.
     uplink, downlink : Mapping[str, int]
-        Bytes by record, as :func:`strategies.common.envelope.count_bytes` counts them.
+        Bytes by record, as :func:`strategies.common.transport.envelope.count_bytes` counts them.
     by_server : Outcome | None
         What the server found where it evaluates itself.
     after : Report | None

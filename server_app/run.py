@@ -12,8 +12,8 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from client_app.data import sources
-from client_app.models import catalogue
 from generators import build as generators
+from models import catalogue
 from server_app.checkpoints import Checkpoint, Checkpoints
 from server_app.occasion import Occasion
 from server_app.progress import round_line
@@ -25,13 +25,13 @@ from server_app.run_folder import RunFolder
 from server_app.split_rounds import SplitRounds
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
-from strategies.common.compute import threads, torch_device
 from strategies.common.errors import RunFolderError
 from strategies.common.method import ServerHalf
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.halves import SplitServerHalf
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.compute import threads, torch_device
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import Payload
 
 

@@ -17,7 +17,6 @@ from server_app.roster import Client
 from server_app.round_record import Outcome, RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.split.session import SplitSession
-from strategies.common.compute import threads
 from strategies.common.errors import FederationError
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunSettings
@@ -25,7 +24,8 @@ from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.compute import threads
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import Payload
 
 _STREAM = "stream"

@@ -79,8 +79,8 @@ def play_round(folder: Path) -> None:
     from flwr.supercore.task_identity import TaskIdentity
 
     import client_app.main
-    from strategies.common.control import Order, Report
-    from strategies.common.envelope import read_control_record, to_record_dict
+    from strategies.common.transport.control import Order, Report
+    from strategies.common.transport.envelope import read_control_record, to_record_dict
 
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
     order = to_record_dict(Order(run="guarded", round_number=1, continue_from=0), None)

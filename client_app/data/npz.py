@@ -15,11 +15,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pickles import arrays
+from pickles.byte_strings import BYTE_STRINGS
+from pickles.opcodes import parse
+from pickles.symbols import Call, MalformedPickleError, Name
 from strategies.common.errors import DataError
-from strategies.common.pickles import arrays
-from strategies.common.pickles.byte_strings import BYTE_STRINGS
-from strategies.common.pickles.opcodes import parse
-from strategies.common.pickles.symbols import Call, MalformedPickleError, Name
 
 # A zip can unpack to a thousand times its size; more than this is no client's data.
 MAX_MEMBER_BYTES = 4 * 2**30

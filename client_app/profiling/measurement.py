@@ -12,8 +12,8 @@ import torch
 from client_app.profiling import memory
 from client_app.profiling.figures import DeviceFigures, Workload
 from client_app.profiling.step import DeviceStep
-from strategies.common.compute import threads
-from strategies.common.split.codec import activation_sizes, gradient_sizes
+from strategies.common.split.wire.codec import activation_sizes, gradient_sizes
+from strategies.common.transport.compute import threads
 
 # The first steps choose kernels and fill caches.
 WARM_UP = 2

@@ -12,10 +12,10 @@ from torch import Tensor
 from client_app.profiling.figures import Workload
 from strategies.common import seeds
 from strategies.common.split.augment import Augmentation, apply, draw
-from strategies.common.split.codec import encode_activations
 from strategies.common.split.networks import cut
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.sgd import SGD
+from strategies.common.split.wire.codec import encode_activations
 
 VIEWS = Augmentation(family="mocov2", min_scale=0.08, flip=True)
 # As published; their values change what is learnt and not what it costs.

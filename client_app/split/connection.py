@@ -5,8 +5,8 @@ from typing import Any, final
 
 import grpc
 
-from strategies.common.split.invitation import Invitation
-from strategies.common.split.protocol import METHOD, SERVICE, TOKEN_KEY, channel_options
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import METHOD, SERVICE, TOKEN_KEY, channel_options
 
 _FIRST_RETRY_MS = 100
 _LAST_RETRY_MS = 1000

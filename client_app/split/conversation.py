@@ -14,9 +14,9 @@ import grpc
 from client_app.split.connection import Connection
 from client_app.split.watchdog import Watchdog
 from strategies.common.errors import ExchangeError
-from strategies.common.split import framing, split_pb2
-from strategies.common.split.invitation import Invitation
-from strategies.common.split.protocol import VERSION
+from strategies.common.split.wire import framing, split_pb2
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import VERSION
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0

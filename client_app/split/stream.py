@@ -8,8 +8,9 @@ from torch import Tensor
 from client_app.split.conversation import Conversation
 from client_app.split.watchdog import Watchdog
 from strategies.common.errors import ExchangeError
-from strategies.common.split import survey_parts
-from strategies.common.split.frames import (
+from strategies.common.split.plan import Plan
+from strategies.common.split.wire import survey_parts
+from strategies.common.split.wire.frames import (
     Activations,
     FrameSpec,
     Gradients,
@@ -17,10 +18,9 @@ from strategies.common.split.frames import (
     Split,
     Survey,
 )
-from strategies.common.split.framing import Framer
-from strategies.common.split.invitation import Invitation
-from strategies.common.split.plan import Plan
-from strategies.common.split.protocol import SLACK_BYTES
+from strategies.common.split.wire.framing import Framer
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import SLACK_BYTES
 
 # A survey has one lane per node.
 _SURVEY_COHORT = 0

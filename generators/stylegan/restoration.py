@@ -15,9 +15,9 @@ from torch import Tensor
 
 from generators.stylegan import storages
 from generators.stylegan.records import Record
-from strategies.common.pickles import arrays
-from strategies.common.pickles.byte_strings import BYTE_STRINGS
-from strategies.common.pickles.symbols import Call, MalformedPickleError, Name, Opaque
+from pickles import arrays
+from pickles.byte_strings import BYTE_STRINGS
+from pickles.symbols import Call, MalformedPickleError, Name, Opaque
 
 # The classes of a published generator; a discriminator's are not needed.
 NETWORK_CLASSES = frozenset(

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strategies.common.pickles.opcodes import parse
-from strategies.common.pickles.symbols import MalformedPickleError, Name, Persistent
+from pickles.opcodes import parse
+from pickles.symbols import MalformedPickleError, Name, Persistent
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

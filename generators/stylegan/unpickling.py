@@ -10,9 +10,9 @@ from pathlib import Path
 from generators.stylegan.records import Record
 from generators.stylegan.restoration import Restoration, Unknown
 from generators.stylegan.storages import MAGIC
+from pickles.opcodes import parse
+from pickles.symbols import Call, MalformedPickleError, Name
 from strategies.common.errors import GeneratorError
-from strategies.common.pickles.opcodes import parse
-from strategies.common.pickles.symbols import Call, MalformedPickleError, Name
 
 MAX_FILE_BYTES = 8 << 30
 

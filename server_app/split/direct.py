@@ -10,8 +10,9 @@ from torch import Tensor
 
 from server_app.split.hub import Hub
 from server_app.split.lanes import Lane
-from strategies.common.split import framing, survey_parts
-from strategies.common.split.frames import (
+from strategies.common.split.plan import Plan
+from strategies.common.split.wire import framing, survey_parts
+from strategies.common.split.wire.frames import (
     Activations,
     FrameSpec,
     Gradients,
@@ -19,7 +20,6 @@ from strategies.common.split.frames import (
     Split,
     Survey,
 )
-from strategies.common.split.plan import Plan
 
 
 @final

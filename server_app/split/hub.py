@@ -15,11 +15,11 @@ import torch
 from server_app.split.lanes import Lane, seat
 from server_app.split.refusals import Reason, RefusalError
 from server_app.split.turns import Turn, Turns
-from strategies.common.compute import threads
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import Activations, FrameSpec, Gradients, Skipped, Survey
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import Activations, FrameSpec, Gradients, Skipped, Survey
+from strategies.common.transport.compute import threads
 
 
 @final

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from server_app.split.refusals import Reason, RefusalError
-from strategies.common.split.frames import FrameSpec, Gradients, Skipped
-from strategies.common.split.framing import Framer
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import FrameSpec, Gradients, Skipped
+from strategies.common.split.wire.framing import Framer
 
 _SESSION_BYTES = 16
 

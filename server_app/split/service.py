@@ -18,8 +18,8 @@ from server_app.split.refusals import Reason, RefusalError, Refusals
 from server_app.split.tickets import Tickets
 from server_app.split.traffic import Meter
 from strategies.common.errors import WireError
-from strategies.common.split import framing, split_pb2, survey_parts
-from strategies.common.split.protocol import METHOD, SERVICE, TOKEN_KEY, VERSION
+from strategies.common.split.wire import framing, split_pb2, survey_parts
+from strategies.common.split.wire.protocol import METHOD, SERVICE, TOKEN_KEY, VERSION
 
 _STATUS = {
     Reason.TOKEN: grpc.StatusCode.UNAUTHENTICATED,

@@ -18,12 +18,12 @@ from server_app.split.tickets import Tickets
 from server_app.split.traffic import Traffic
 from strategies.common.errors import SettingsError
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import FrameSpec
-from strategies.common.split.invitation import Invitation
 from strategies.common.split.plan import Plan
-from strategies.common.split.protocol import channel_options
 from strategies.common.split.settings import SplitSettings
-from strategies.common.split.survey_parts import largest_part
+from strategies.common.split.wire.frames import FrameSpec
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import channel_options
+from strategies.common.split.wire.survey_parts import largest_part
 
 # Threads that turn strangers away while all seats are taken.
 _SPARE_THREADS = 4

@@ -14,9 +14,9 @@ from typing import final
 from torch import Tensor
 
 from server_app.split.lanes import Lane, Move
-from strategies.common.split.frames import Activations, Skipped
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import Activations, Skipped
 
 _MAX_LISTED = 8
 

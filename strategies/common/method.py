@@ -2,7 +2,7 @@
 
 Halves know tensors and dataclasses only. Flower's types stay in ``client_app`` and
 ``server_app``, which carry payloads, keep states and count bytes for every method alike.
-A state is a dataclass of modules and tensors (``strategies/common/state.py``) and lists
+A state is a dataclass of modules and tensors (``strategies/common/transport/state.py``) and lists
 all that survives a round; ``train`` and ``aggregate`` change it in place.
 """
 

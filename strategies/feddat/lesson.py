@@ -10,10 +10,10 @@ from torch import Tensor
 from strategies.common.adapters.adapter_set import AdapterSet
 from strategies.common.adapters.answering import Answering
 from strategies.common.adapters.answers import answer_loss
-from strategies.common.adapters.distillation import distillation_loss
 from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.optimisation import Optimiser
 from strategies.common.adapters.reading import Batch
+from strategies.common.distillation import distillation_loss
 from strategies.feddat.settings import FedDATSettings
 
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from generators.base import ImageGenerator
 from strategies.common import seeds
-from strategies.common.compute import torch_device
 from strategies.common.errors import WireError
 from strategies.common.method import Aggregated, Picture, ServerHalf
 from strategies.common.settings import RunSettings
 from strategies.common.task import Task
+from strategies.common.transport.compute import torch_device
 from strategies.common.wire import Payload
 from strategies.fedktl.alignment import Uploaded, align, latent_centroids
 from strategies.fedktl.automatic import automatic

@@ -15,15 +15,15 @@ from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.learning import LocalLessons, answer_lesson, require_movement
-from strategies.common.adapters.lora import AttachedLora, attached, lora_shape
-from strategies.common.adapters.lora_aggregation import truncated
-from strategies.common.adapters.lora_factors import LoraFactors
 from strategies.common.adapters.reading import Batch
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.device import Device
 from strategies.common.method import Trained
 from strategies.common.task import Foundation, Place
 from strategies.common.wire import Payload
+from strategies.fedlora.lora import AttachedLora, attached, lora_shape
+from strategies.fedlora.lora_aggregation import truncated
+from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.settings import FedLoRASettings
 from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
 

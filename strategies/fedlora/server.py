@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from strategies.common.adapters.keys import keys_of, require_samples
-from strategies.common.adapters.lora_aggregation import (
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.errors import WireError
+from strategies.common.method import Aggregated, ServerHalf
+from strategies.common.settings import RunSettings
+from strategies.common.task import Task
+from strategies.common.wire import Payload
+from strategies.fedlora.lora_aggregation import (
     added,
     naive,
     relative_error,
@@ -16,14 +22,8 @@ from strategies.common.adapters.lora_aggregation import (
     svd,
     truncated,
 )
-from strategies.common.adapters.lora_factors import LoraFactors
-from strategies.common.adapters.lora_shape import LoraShape
-from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.errors import WireError
-from strategies.common.method import Aggregated, ServerHalf
-from strategies.common.settings import RunSettings
-from strategies.common.task import Task
-from strategies.common.wire import Payload
+from strategies.fedlora.lora_factors import LoraFactors
+from strategies.fedlora.lora_shape import LoraShape
 from strategies.fedlora.settings import FedLoRASettings
 from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from strategies.common.adapters.foundation import foundation_of
 from strategies.common.adapters.keys import DIGEST_BYTES, require_keys
-from strategies.common.adapters.lora_factors import LoraFactors
-from strategies.common.adapters.lora_shape import LoraShape, LoraTarget
 from strategies.common.errors import WireError
 from strategies.common.task import Task
 from strategies.common.wire import Payload, Sizes, tensor
+from strategies.fedlora.lora_factors import LoraFactors
+from strategies.fedlora.lora_shape import LoraShape, LoraTarget
 
 
 @final

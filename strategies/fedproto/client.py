@@ -7,16 +7,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.common.class_means import ClassMeans, ClassSums
+from strategies.common.class_table import (
+    PrototypeTable,
+    distance_scores,
+    prototype_loss,
+)
 from strategies.common.device import Device
 from strategies.common.method import ClientHalf, Evaluation, Trained
 from strategies.common.model import FeatureModel
 from strategies.common.training import evaluate_scores, score_batches, train_epochs
 from strategies.common.wire import Payload
-from strategies.fedproto.prototypes import (
-    PrototypeTable,
-    distance_scores,
-    prototype_loss,
-)
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
 

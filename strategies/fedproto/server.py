@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from strategies.common.class_means import ClassSums
+from strategies.common.class_table import PrototypeTable
 from strategies.common.errors import ModelError, WireError
 from strategies.common.method import Aggregated, ServerHalf
 from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.wire import Payload
-from strategies.fedproto.prototypes import PrototypeTable
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
 

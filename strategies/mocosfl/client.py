@@ -10,13 +10,13 @@ from strategies.common.device import Device
 from strategies.common.errors import WireError
 from strategies.common.method import ClientHalf, Trained
 from strategies.common.samples import Samples
-from strategies.common.split.frames import Split
 from strategies.common.split.lockstep import run_lanes
 from strategies.common.split.networks.fronts import Fronts as ClientModels
 from strategies.common.split.networks.of_run import client_models, client_part
 from strategies.common.split.seats import rows_of, seated
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.surveying import send_samples
+from strategies.common.split.wire.frames import Split
 from strategies.common.wire import Payload
 from strategies.mocosfl.automatic import steps_per_round
 from strategies.mocosfl.frames import frame_spec

@@ -11,8 +11,8 @@ from torch.optim import SGD
 
 from strategies.common.split.engine import Engine
 from strategies.common.split.evaluation.features import FeatureTable
-from strategies.common.split.frames import Survey
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Survey
 from strategies.mocosfl.automatic import is_symmetric
 from strategies.mocosfl.cache import CachedStep, Recorder
 from strategies.mocosfl.contrast import contrast

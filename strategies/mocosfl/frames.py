@@ -1,8 +1,8 @@
 """What MocoSFL's frames hold, so that both halves mean the same."""
 
-from strategies.common.split.frames import FrameSpec, TensorSpec
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import FrameSpec, TensorSpec
 
 
 def frame_spec(

@@ -5,18 +5,18 @@ from math import isfinite
 from pathlib import Path
 from typing import ClassVar, final
 
-from strategies.common.compute import torch_device
 from strategies.common.errors import ModelError
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import FrameSpec
 from strategies.common.task import Task
+from strategies.common.transport.compute import torch_device
 from strategies.common.wire import Payload
 from strategies.mocosfl import automatic
 from strategies.mocosfl.assessment import Assessor

@@ -10,7 +10,6 @@ from torch import Tensor
 from strategies.common.device import Device
 from strategies.common.errors import StoreError, WireError
 from strategies.common.method import ClientHalf, Trained
-from strategies.common.split.frames import FrameSpec
 from strategies.common.split.link import Lane
 from strategies.common.split.lockstep import Exchanged, run_lanes
 from strategies.common.split.networks.fronts import Fronts
@@ -19,6 +18,7 @@ from strategies.common.split.seats import rows_of, seated
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.sgd import SGD
 from strategies.common.split.surveying import send_samples
+from strategies.common.split.wire.frames import FrameSpec
 from strategies.common.wire import Payload
 from strategies.splitfed.members import Batch, Members
 from strategies.splitfed.settings import SplitFedSettings

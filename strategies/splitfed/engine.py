@@ -12,9 +12,9 @@ from strategies.common.errors import WireError
 from strategies.common.split.engine import Engine
 from strategies.common.split.evaluation.features import check_labels
 from strategies.common.split.evaluation.hits import Hits, count_hits
-from strategies.common.split.frames import Survey
 from strategies.common.split.plan import Plan
 from strategies.common.split.sgd import SGD
+from strategies.common.split.wire.frames import Survey
 from strategies.splitfed.server_part import Learnt, ServerPart
 from strategies.splitfed.settings import SplitFedSettings
 

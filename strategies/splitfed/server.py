@@ -7,20 +7,20 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from strategies.common.compute import torch_device
 from strategies.common.errors import ExchangeError, WireError
 from strategies.common.method import Aggregated
 from strategies.common.settings import RunSettings
 from strategies.common.split.averaging import average
 from strategies.common.split.batches import steps_per_pass
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import FrameSpec
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.plan import Plan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import FrameSpec
 from strategies.common.task import Task
+from strategies.common.transport.compute import torch_device
 from strategies.common.wire import Payload
 from strategies.splitfed.engine import SplitFedEngine
 from strategies.splitfed.network import split_classifier

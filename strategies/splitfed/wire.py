@@ -10,9 +10,9 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from strategies.common.split.frames import FrameSpec, TensorSpec
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import FrameSpec, TensorSpec
 from strategies.common.task import Task
 from strategies.common.wire import Payload, Sizes, tensor
 

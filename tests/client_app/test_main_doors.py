@@ -8,8 +8,8 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from strategies.common import tensor_file
-from strategies.common.control import Description, Order, Report
-from strategies.common.envelope import Parcel, read_control_record, to_record_dict
+from strategies.common.transport.control import Description, Order, Report
+from strategies.common.transport.envelope import Parcel, read_control_record, to_record_dict
 from tests.loopback import Federation, LoopbackGrid
 
 NODE = 100

@@ -15,7 +15,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 from torch import Tensor
 
-from strategies.common.envelope import read_blob
+from strategies.common.transport.envelope import read_blob
 from strategies.methods import METHODS
 from tests.federations.split_federation import ADAPTING
 from tests.strategies.tiny_backbone import TinyBackbone

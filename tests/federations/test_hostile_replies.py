@@ -12,7 +12,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from loopback import Federation
 from torch import Tensor
 
-from strategies.common.envelope import read_blob
+from strategies.common.transport.envelope import read_blob
 
 pytestmark = pytest.mark.federation
 

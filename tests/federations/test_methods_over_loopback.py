@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from loopback import Federation, without_clocks
 
-from strategies.common.control import Order, Report
-from strategies.common.envelope import read_blob
+from strategies.common.transport.control import Order, Report
+from strategies.common.transport.envelope import read_blob
 from strategies.methods import METHODS
 from tests.federations.split_federation import OTHERS
 

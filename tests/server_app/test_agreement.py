@@ -1,8 +1,8 @@
 from typing import Any
 
 from server_app.agreement import Agreement
-from strategies.common.control import Description
 from strategies.common.task import Foundation, Place, Task
+from strategies.common.transport.control import Description
 
 ONE, OTHER = "1" * 64, "2" * 64
 

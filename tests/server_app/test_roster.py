@@ -4,9 +4,9 @@ import pytest
 from flwr.app import ConfigRecord, Error, RecordDict
 
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
-from strategies.common.control import Description, Order
-from strategies.common.envelope import read_control_record, to_record_dict
 from strategies.common.task import Task
+from strategies.common.transport.control import Description, Order
+from strategies.common.transport.envelope import read_control_record, to_record_dict
 from tests.server_app.scripted_grid import Answer, ScriptedGrid
 
 

@@ -9,8 +9,8 @@ import pytest
 from server_app.roster import Client
 from server_app.round_record import NodeRecord, Outcome, RoundRecord
 from server_app.run_record import read_round
-from strategies.common.control import Description, Report
 from strategies.common.method import Aggregated
+from strategies.common.transport.control import Description, Report
 
 
 def client(partition: int) -> Client:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from strategies.common.split.frames import Survey
+from strategies.common.split.wire.frames import Survey
 
 
 class Engine(ABC):

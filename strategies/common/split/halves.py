@@ -14,8 +14,8 @@ from strategies.common.method import (
     Uplink,
 )
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import FrameSpec
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import FrameSpec
 
 
 @final

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from strategies.common.split.frames import FrameSpec, Gradients, Skipped, Split
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import FrameSpec, Gradients, Skipped, Split
 
 
 class Lane(Protocol):

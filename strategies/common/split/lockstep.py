@@ -7,9 +7,9 @@ from typing import Generic, TypeVar, final
 from torch import Tensor
 
 from strategies.common.errors import ExchangeError
-from strategies.common.split.frames import Gradients
 from strategies.common.split.link import Lane
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Gradients
 
 Batch = TypeVar("Batch")
 

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from strategies.common.device import Device
 from strategies.common.samples import Samples, normalise, ordered_batches
-from strategies.common.split.frames import Split
 from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.wire.frames import Split
 
 # Samples that pass the client model at once; the stream splits no smaller.
 BATCH = 64

@@ -9,7 +9,7 @@ it: no gradient comes down that a server could misuse, and no weights go up.
 
 ``pretraining.py`` and ``adversary.py`` train; ``attack.py`` and ``refinement.py`` attack what
 was trained, from scratch; ``gate.py`` judges by these attacks alone; ``expert.py`` is the file
-that a run names in ``mocosfl.expert``. ``python -m server_app.pretrain_front`` does it all.
+that a run names in ``mocosfl.expert``. ``python -m taressfl`` does it all.
 
 Deviations from the authors' code: decoders have group normalisation, since with batch
 normalisation the one that is evaluated reads far worse than the one that is trained, and

@@ -16,8 +16,8 @@ from torch import Tensor
 from strategies.common import tensor_file
 from strategies.common.errors import SettingsError, StoreError
 from strategies.common.method import Aggregated, Picture
-from strategies.mocosfl.taressfl.gate import Verdict
 from strategies.mocosfl.taressfl.structure import Structure
+from strategies.mocosfl.taressfl.verdict import Verdict
 
 _FORMAT = "taressfl-1"
 _PARTS = ("online", "momentum")
@@ -158,7 +158,7 @@ def load(path: Path, wanted: Structure | None) -> Expert:
     if text.get("format") != _FORMAT:
         raise StoreError(
             f"{path}: expected an expert of format {_FORMAT}, got {text.get('format', 'none')}; "
-            f"name a file that server_app.pretrain_front of this version wrote"
+            f"name a file that python -m taressfl of this version wrote"
         )
     try:
         expert = Expert(

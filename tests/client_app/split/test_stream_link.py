@@ -15,11 +15,11 @@ import torch
 from client_app.split.stream import StreamLink
 from server_app.split.certificate import self_signed
 from strategies.common.errors import ExchangeError, WireError
-from strategies.common.split import split_pb2
-from strategies.common.split.frames import Gradients
-from strategies.common.split.framing import Framer
-from strategies.common.split.invitation import Invitation
-from strategies.common.split.protocol import METHOD, SERVICE
+from strategies.common.split.wire import split_pb2
+from strategies.common.split.wire.frames import Gradients
+from strategies.common.split.wire.framing import Framer
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.split.wire.protocol import METHOD, SERVICE
 from tests.server_app.split.toy_session import Node, Toy, split_settings
 
 TOY = Toy(nodes=1, cohorts=1)

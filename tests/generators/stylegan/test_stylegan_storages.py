@@ -19,7 +19,7 @@ from generators.stylegan.storages import (
     rebuild_parameter,
     rebuild_tensor,
 )
-from strategies.common.pickles.symbols import MalformedPickleError
+from pickles.symbols import MalformedPickleError
 from tests.generators.stylegan.published import storage_bytes
 
 DTYPES = (

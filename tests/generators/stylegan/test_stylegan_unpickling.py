@@ -19,8 +19,8 @@ from generators.stylegan import restoration, unpickling
 from generators.stylegan.records import Record
 from generators.stylegan.restoration import MAX_DEPTH, NETWORK_CLASSES, Unknown
 from generators.stylegan.unpickling import read, read_bytes
+from pickles.opcodes import parse
 from strategies.common.errors import GeneratorError
-from strategies.common.pickles.opcodes import parse
 from tests.generators.stylegan.published import (
     SOURCE,
     Global,

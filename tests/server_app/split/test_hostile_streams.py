@@ -15,11 +15,11 @@ from client_app.split.stream import StreamLink
 from server_app.split import refusals
 from server_app.split.refusals import Reason
 from server_app.split.session import SplitSession
-from strategies.common.split import split_pb2, survey_parts
-from strategies.common.split.frames import Activations, Survey
-from strategies.common.split.framing import Framer
 from strategies.common.split.plan import Plan
-from strategies.common.split.protocol import VERSION
+from strategies.common.split.wire import split_pb2, survey_parts
+from strategies.common.split.wire.frames import Activations, Survey
+from strategies.common.split.wire.framing import Framer
+from strategies.common.split.wire.protocol import VERSION
 from tests.server_app.split.toy_session import Node, Toy, split_settings
 
 LIMIT = 1 << 20

@@ -13,11 +13,11 @@ from client_app.split.stream import StreamLink
 from server_app.split.certificate import self_signed
 from server_app.split.direct import DirectLink
 from server_app.split.session import SplitSession
-from strategies.common.control import read_control
 from strategies.common.errors import ExchangeError, SettingsError
-from strategies.common.split.frames import CodecName
-from strategies.common.split.invitation import Invitation
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import CodecName
+from strategies.common.split.wire.invitation import Invitation
+from strategies.common.transport.control import read_control
 from tests.server_app.split.toy_session import Node, Numbers, Toy, play_all, same, split_settings
 from tests.split_proxy import Proxy, proxied
 

@@ -17,8 +17,8 @@ from server_app.split.hub import Hub
 from server_app.split.lanes import Lane
 from server_app.split.refusals import Reason, RefusalError
 from strategies.common.errors import ExchangeError
-from strategies.common.split.frames import Activations, Gradients, Skipped, Survey
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Activations, Gradients, Skipped, Survey
 from tests.server_app.split.toy_session import (
     Node,
     Toy,

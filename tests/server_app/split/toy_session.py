@@ -11,7 +11,10 @@ from server_app.split.hub import Hub
 from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import (
+from strategies.common.split.link import Link
+from strategies.common.split.plan import Plan, deal_cohorts
+from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import (
     CodecName,
     FrameSpec,
     Gradients,
@@ -19,9 +22,6 @@ from strategies.common.split.frames import (
     Survey,
     TensorSpec,
 )
-from strategies.common.split.link import Link
-from strategies.common.split.plan import Plan, deal_cohorts
-from strategies.common.split.settings import SplitSettings
 
 SHAPE = (2, 3, 3)
 CLASSES = 5

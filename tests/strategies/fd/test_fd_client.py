@@ -9,7 +9,7 @@ import torch
 
 from strategies.common import tensor_file
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fd.client import FDClient
 from strategies.fd.server import FDServer
 from strategies.fd.settings import FDSettings

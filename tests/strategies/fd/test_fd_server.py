@@ -12,8 +12,8 @@ from torch import Tensor
 from strategies.common import tensor_file
 from strategies.common.errors import WireError
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
 from strategies.fd.server import FDServer
 from strategies.fd.settings import FDSettings

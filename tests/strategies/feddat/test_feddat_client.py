@@ -10,7 +10,7 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.adapters.wire import SharedAdapter
 from strategies.common.errors import WireError
 from strategies.common.settings import RunSettings, read_table
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.feddat.client import FedDATClient, FedDATState
 from strategies.feddat.server import FedDATServer
 from strategies.feddat.settings import FedDATSettings

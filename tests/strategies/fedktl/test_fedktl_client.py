@@ -13,7 +13,7 @@ from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.common.samples import normalise, shuffled_batches
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fedktl.client import FedKTLClient, FedKTLState
 from strategies.fedktl.etf import simplex_etf
 from strategies.fedktl.settings import FedKTLSettings

@@ -9,8 +9,8 @@ import torch
 
 from strategies.common.errors import ModelError, WireError
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
 from strategies.fedktl.client import FedKTLClient
 from strategies.fedktl.etf import simplex_etf

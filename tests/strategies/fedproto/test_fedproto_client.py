@@ -12,7 +12,7 @@ from torch import nn
 
 from strategies.common import tensor_file
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fedproto.client import FedProtoClient
 from strategies.fedproto.server import FedProtoServer
 from strategies.fedproto.settings import FedProtoSettings

@@ -10,8 +10,8 @@ import torch
 from strategies.common import tensor_file
 from strategies.common.errors import ModelError, WireError
 from strategies.common.settings import RunSettings
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fedproto.server import FedProtoServer
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import Prototypes

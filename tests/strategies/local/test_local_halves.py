@@ -9,8 +9,8 @@ import torch
 
 from strategies.common import tensor_file
 from strategies.common.settings import RunSettings, read_table
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.local.client import LocalClient
 from strategies.local.server import LocalServer, LocalServerState
 from strategies.local.settings import LocalSettings

@@ -9,9 +9,8 @@ from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.state import MocoSFLServerState
 from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance, save
-from strategies.mocosfl.taressfl.gate import Finding, Verdict
-from strategies.mocosfl.taressfl.quality import Quality
 from strategies.mocosfl.taressfl.structure import structure
+from strategies.mocosfl.taressfl.verdict import Finding, Quality, Verdict
 
 PROVENANCE = Provenance(
     target="digits",

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from strategies.common.settings import default_config, read_table
-from strategies.common.split.frames import Activations, CodecName, Gradients
-from strategies.common.split.framing import Framer
 from strategies.common.split.networks.cut import build_front
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
+from strategies.common.split.wire.frames import Activations, CodecName, Gradients
+from strategies.common.split.wire.framing import Framer
 from strategies.common.task import Task
 from strategies.mocosfl.frames import frame_spec
 

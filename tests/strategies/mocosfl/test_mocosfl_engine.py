@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common.split.frames import Survey
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Survey
 from strategies.mocosfl.encoder import Encoder
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.heads import projection_head

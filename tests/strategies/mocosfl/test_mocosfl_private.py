@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from strategies.common.errors import StoreError
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.private import MocoSFLClientState, frozen_models
 
 CPU = torch.device("cpu")

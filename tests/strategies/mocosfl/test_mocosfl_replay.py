@@ -13,7 +13,7 @@ from strategies.common.errors import StoreError
 from strategies.common.settings import RunSettings
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.cache import Cache, Recorder, replayed_place
 from strategies.mocosfl.encoder import Encoder
 from strategies.mocosfl.engine import MocoSFLEngine

@@ -13,8 +13,8 @@ from torch import Tensor
 from strategies.common.errors import ModelError, WireError
 from strategies.common.settings import RunSettings
 from strategies.common.split.settings import SplitSettings
-from strategies.common.state import load_tensors, to_tensors
 from strategies.common.task import Task
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.server import MocoSFLServer
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import ModelError, WireError
-from strategies.common.split.frames import Survey
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Survey
 from strategies.splitfed.engine import SplitFedEngine
 from tests.strategies.splitfed.small_run import chosen
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from strategies.common.errors import ExchangeError, WireError
 from strategies.common.method import Trained
 from strategies.common.split.plan import Plan
-from strategies.common.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.splitfed.server import SplitFedServer
 from strategies.splitfed.wire import TrainedFronts
 from tests.strategies.splitfed.small_run import (

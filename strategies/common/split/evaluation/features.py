@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import ExchangeError, WireError
-from strategies.common.split.frames import Split
+from strategies.common.split.wire.frames import Split
 
 
 @final

@@ -17,8 +17,8 @@ from strategies.common.errors import ExchangeError, WireError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
-from strategies.common.split.frames import FrameSpec, Gradients, Skipped, Split, Survey
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import FrameSpec, Gradients, Skipped, Split, Survey
 from strategies.common.task import Task
 from tests.strategies.fake_device import FakeDevice
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import ExchangeError
-from strategies.common.split.frames import Gradients, Skipped
 from strategies.common.split.lockstep import Exchanged, run_lanes
 from strategies.common.split.plan import Plan
+from strategies.common.split.wire.frames import Gradients, Skipped
 
 Answer = Gradients | Skipped
 

@@ -13,9 +13,8 @@ from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.taressfl import expert
 from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance
-from strategies.mocosfl.taressfl.gate import Finding, Verdict
-from strategies.mocosfl.taressfl.quality import Quality
 from strategies.mocosfl.taressfl.structure import Structure, structure
+from strategies.mocosfl.taressfl.verdict import Finding, Quality, Verdict
 
 STRUCTURE = Structure(
     network="resnet18",

@@ -1,0 +1,145 @@
+"""The table of models: adding a model is one line here.
+
+A model is the function ``<module>:<name>`` that maps a task to a body; its module is
+imported only when it is asked for, so that names can be checked without loading any model
+and a device loads none but its own.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import final
+
+from models.body import Body
+from strategies.common.errors import ModelError
+from strategies.common.model import FeatureModel
+from strategies.common.seeds import seeded
+from strategies.common.settings import known_name
+from strategies.common.task import Task
+
+
+@final
+@dataclass(frozen=True)
+class Inputs:
+    """What a kind of model can read; any number of channels will do.
+
+    Attributes
+    ----------
+    meaning : str
+        The kind in words, for error messages.
+    heights, widths : range
+        Sizes that it can read.
+    """
+
+    meaning: str
+    heights: range
+    widths: range
+
+    def fit(self, task: Task) -> bool:
+        """Return whether the task's inputs are of this kind."""
+        return task.height in self.heights and task.width in self.widths
+
+
+IMAGES = Inputs("images of 8 to 224 pixels a side", range(8, 225), range(8, 225))
+WINDOWS = Inputs("sensor windows of height 1 and 28 to 4096 steps", range(1, 2), range(28, 4097))
+
+MODELS = {
+    "cnn": ("cnn", IMAGES),
+    "resnet4": ("resnet", IMAGES),
+    "resnet6": ("resnet", IMAGES),
+    "resnet8": ("resnet", IMAGES),
+    "resnet10": ("resnet", IMAGES),
+    "resnet18": ("vision", IMAGES),
+    "resnet34": ("vision", IMAGES),
+    "resnet50": ("vision", IMAGES),
+    "googlenet": ("vision", IMAGES),
+    "mobilenet_v2": ("vision", IMAGES),
+    "vit_tiny": ("vision", IMAGES),
+    "vit_b_16": ("vision", IMAGES),
+    "vit_b_32": ("vision", IMAGES),
+    "sensor_cnn": ("sensor", WINDOWS),
+}
+
+
+def check(names: str) -> tuple[str, ...]:
+    """Split the ``models`` setting and check every name.
+
+    Parameters
+    ----------
+    names : str
+        Model names, comma separated; blanks around them do not count, repeats do.
+
+    Raises
+    ------
+    SettingsError
+        If a name is empty or unknown, with the known ones.
+
+    Examples
+    --------
+    >>> check("cnn, resnet4")
+    ('cnn', 'resnet4')
+    """
+    split = tuple(name.strip() for name in names.split(","))
+    for name in split:
+        known_name("setting models", name, MODELS)
+    return split
+
+
+def dealt(names: tuple[str, ...], partition: int) -> str:
+    """Return the model of a client: names are dealt to partitions in turn.
+
+    Examples
+    --------
+    >>> dealt(("cnn", "resnet4"), 2)
+    'cnn'
+    """
+    return names[partition % len(names)]
+
+
+def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
+    """Build a model with fresh weights, on the CPU.
+
+    Parameters
+    ----------
+    name : str
+        Name in the table.
+    task : Task
+        Gives classes, channels and size; its ``feature_dim`` is not read.
+    feature_dim : int
+        Width that the features are pooled to; 0 keeps the model's own.
+    seed : int
+        Same seed, same weights; the global generators are left as they were.
+
+    Raises
+    ------
+    SettingsError
+        If the name is unknown.
+    ModelError
+        If the model cannot read the task's inputs, naming those that can.
+    """
+    known_name("model", name, MODELS)
+    module, inputs = MODELS[name]
+    if not inputs.fit(task):
+        raise ModelError(_refusal(name, inputs, task))
+    builder = getattr(import_module(f"models.{module}"), name)
+    with seeded(seed):
+        body: Body = builder(task)
+        return FeatureModel(
+            body.network,
+            body_width=body.width,
+            feature_dim=feature_dim,
+            num_classes=task.num_classes,
+        )
+
+
+def _refusal(name: str, inputs: Inputs, task: Task) -> str:
+    able = [other for other, (_, kind) in MODELS.items() if kind.fit(task)]
+    if able:
+        advice = f"models that can read it are {', '.join(able)}"
+    elif task.height == 1:
+        advice = f"no model can read it; cut the data into {WINDOWS.meaning}"
+    else:
+        advice = "no model can read it; set image-size to between 8 and 224"
+    return (
+        f"model {name!r}: expected {inputs.meaning}, got {task.channels} x {task.height} x "
+        f"{task.width} (channels x height x width); {advice}"
+    )

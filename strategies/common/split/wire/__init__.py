@@ -1,0 +1,1 @@
+"""Frames of the stream on which activations and gradients travel."""

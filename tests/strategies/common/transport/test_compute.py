@@ -1,0 +1,36 @@
+"""Where and with how many threads to compute."""
+
+import pytest
+import torch
+
+from strategies.common.transport.compute import threads, torch_device
+
+
+def test_a_named_device_is_that_device() -> None:
+    assert torch_device("cpu") == torch.device("cpu")
+    assert torch_device("cuda") == torch.device("cuda")
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_auto_takes_the_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, there: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert torch_device("auto") == torch.device(expected)
+
+
+def test_threads_hold_within_the_block_and_are_put_back() -> None:
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        with threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_threads_are_put_back_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="shape"), threads(before + 1):
+        torch.zeros(3).reshape(2, 2)
+    assert torch.get_num_threads() == before

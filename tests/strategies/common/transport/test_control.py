@@ -1,0 +1,196 @@
+"""Orders, descriptions and reports are read strictly, whoever sent them."""
+
+import pytest
+
+from strategies.common.errors import WireError
+from strategies.common.transport.control import (
+    MAX_FIGURES,
+    MAX_LOSSES,
+    Control,
+    Description,
+    Order,
+    Report,
+    Value,
+    read_control,
+)
+
+
+def report(**changes: object) -> dict[str, object]:
+    return {
+        "round_number": 3,
+        "continued_from": 2,
+        "correct": 7,
+        "test_samples": 10,
+        "loss": 0.5,
+        "train_samples": 30,
+        "load_s": 0.1,
+        "train_s": 1.0,
+        "evaluate_s": 0.0,
+        "save_s": 0.2,
+        "notes": ["a note"],
+        "loss.total": 0.75,
+        **changes,
+    }
+
+
+def description(**changes: object) -> dict[str, object]:
+    return {
+        "partition": 1,
+        "num_partitions": 3,
+        "model": "cnn",
+        "num_classes": 2,
+        "channels": 1,
+        "height": 8,
+        "width": 8,
+        "feature_dim": 16,
+        "foundation": "",
+        "rank": 0,
+        "places": [],
+        "class_names": ["zero", "one"],
+        "train_samples": 30,
+        "test_samples": 10,
+        "train_counts": [20, 10],
+        "test_counts": [5, 5],
+        "clients": 1,
+        "notes": [],
+        **changes,
+    }
+
+
+def order(**changes: object) -> dict[str, object]:
+    return {"run": "run-1", "round_number": 1, "continue_from": 0, **changes}
+
+
+def refused(kind: type[Control], values: dict[str, object]) -> str:
+    with pytest.raises(WireError) as caught:
+        read_control(kind, values, "client 4")
+    message = str(caught.value)
+    assert message.startswith(f"client 4: {kind.__name__.lower()}.")
+    return message
+
+
+def test_a_report_comes_back_as_it_was_sent() -> None:
+    sent = read_control(Report, report(**{"loss.prototype": 2.0}), "client 4")
+    assert sent.losses == {"total": 0.75, "prototype": 2.0}
+    values: dict[str, Value] = sent.to_values()
+    assert values == report(**{"loss.prototype": 2.0})
+    assert read_control(Report, values, "client 4") == sent
+
+
+def test_an_order_and_a_description_come_back_as_they_were_sent() -> None:
+    told = read_control(Order, order(), "server")
+    assert told.to_values() == order()
+    described = read_control(Description, description(), "client 4")
+    assert described.to_values() == description()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [(Report, report()), (Description, description()), (Order, order())]
+)
+def test_every_field_must_be_there_and_no_other(
+    kind: type[Control], values: dict[str, object]
+) -> None:
+    surplus = refused(kind, {**values, "surprise": 1})
+    assert "surprise: Extra inputs are not permitted" in surplus
+    for name in values:
+        if not name.startswith("loss."):
+            without = {k: v for k, v in values.items() if k != name}
+            assert f".{name}: Field required" in refused(kind, without)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["loss", "loss.total", "train_s"])
+def test_numbers_must_be_finite(name: str, bad: float) -> None:
+    message = refused(Report, report(**{name: bad}))
+    assert "finite" in message
+    assert repr(bad) in message
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("round_number", 0),
+        ("continued_from", -1),
+        ("correct", -1),
+        ("test_samples", -1),
+        ("figure.step_ms", "fast"),
+        ("figures", 0.5),
+        ("train_samples", 0),
+        ("load_s", -0.1),
+        ("save_s", -1.0),
+        ("correct", float("nan")),
+        ("correct", "7"),
+        ("correct", True),
+        ("loss", "0.5"),
+        ("notes", [1]),
+        ("notes", "a note"),
+        ("loss.total", "0.75"),
+        ("loss.total", [0.75]),
+        ("losses", [0.5]),
+        ("losses", 0.5),
+    ],
+)
+def test_a_bad_field_of_a_report_is_refused(name: str, bad: object) -> None:
+    refused(Report, report(**{name: bad}))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("partition", -1),
+        ("num_partitions", 0),
+        ("num_classes", 0),
+        ("num_classes", 100_001),
+        ("channels", 0),
+        ("height", 65_537),
+        ("width", 0),
+        ("feature_dim", 0),
+        ("feature_dim", 1_000_001),
+        ("model", "x" * 101),
+        ("train_samples", -1),
+        ("train_counts", [3, -1]),
+        ("train_counts", [3.0]),
+        ("class_names", [b"zero"]),
+    ],
+)
+def test_a_bad_field_of_a_description_is_refused(name: str, bad: object) -> None:
+    assert f"description.{name}" in refused(Description, description(**{name: bad}))
+
+
+def test_a_description_carries_figures_by_name() -> None:
+    read = read_control(Description, description(**{"figure.ms_per_image": 2.5}), "client 4")
+    assert read.figures == {"ms_per_image": 2.5}
+    assert read.to_values() == description(**{"figure.ms_per_image": 2.5})
+    assert "description.figures" in refused(Description, description(**{"figure.ms": "fast"}))
+
+
+def test_a_report_has_a_bounded_number_of_losses() -> None:
+    few = {f"loss.{number}": 1.0 for number in range(MAX_LOSSES - 1)}
+    assert len(read_control(Report, report(**few), "client 4").losses) == MAX_LOSSES
+    many = {**few, "loss.one-more": 1.0}
+    assert "report.losses" in refused(Report, report(**many))
+
+
+def test_a_report_has_a_bounded_number_of_figures() -> None:
+    few = {f"figure.{number}": 1.0 for number in range(MAX_FIGURES)}
+    assert len(read_control(Report, report(**few), "client 4").figures) == MAX_FIGURES
+    many = {**few, "figure.one-more": 1.0}
+    assert "report.figures" in refused(Report, report(**many))
+
+
+def test_not_more_samples_are_correct_than_there_are() -> None:
+    assert read_control(Report, report(correct=10), "client 4").correct == 10
+    message = refused(Report, report(correct=11))
+    assert message.endswith("report.correct: expected at most test_samples=10, got 11")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "", ".", "..", ".hidden", "/etc", "a\\b", "a b", "a\n", "ä", "a" * 101]
+)
+def test_a_run_name_cannot_leave_its_folder(name: str) -> None:
+    assert "order.run" in refused(Order, order(run=name))
+
+
+@pytest.mark.parametrize("name", ["a", "fedktl-20260101-120000", "A.b_c-9", "a" * 100])
+def test_a_plain_run_name_is_accepted(name: str) -> None:
+    assert read_control(Order, order(run=name), "server").run == name

@@ -1,0 +1,119 @@
+"""States become tensors and come back, whole or not at all."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from strategies.common.errors import StoreError
+from strategies.common.transport.state import load_tensors, to_tensors
+
+
+@dataclass
+class Toy:
+    model: nn.Module
+    means: Tensor | None
+    labels: Tensor | None
+
+
+@dataclass
+class Empty:
+    """Nothing survives."""
+
+
+def model(offset: float = 0.0) -> nn.Module:
+    layers = nn.Sequential(nn.Linear(2, 3, bias=False), nn.BatchNorm1d(3))
+    with torch.no_grad():
+        for number, parameter in enumerate(layers.parameters()):
+            parameter.fill_(number + offset)
+    return layers
+
+
+def toy(offset: float = 0.0) -> Toy:
+    return Toy(model(offset), torch.arange(6.0).reshape(2, 3) + offset, None)
+
+
+def test_a_state_has_one_tensor_per_tensor() -> None:
+    tensors = to_tensors(toy())
+    assert set(tensors) == {
+        "means",
+        "model/0.weight",
+        "model/1.weight",
+        "model/1.bias",
+        "model/1.running_mean",
+        "model/1.running_var",
+        "model/1.num_batches_tracked",
+    }
+
+
+def test_a_state_comes_back_as_it_was() -> None:
+    saved = toy(5.0)
+    saved.model(torch.tensor([[1.0, 2.0], [3.0, 5.0]]))  # so that the buffers have moved
+    fresh = toy()
+    fresh.labels = torch.tensor([1])
+    load_tensors(fresh, to_tensors(saved))
+    assert fresh.means is not None
+    assert torch.equal(fresh.means, torch.arange(6.0).reshape(2, 3) + 5.0)
+    assert fresh.labels is None
+    for name, tensor in saved.model.state_dict().items():
+        assert torch.equal(fresh.model.state_dict()[name], tensor), name
+    assert int(fresh.model.state_dict()["1.num_batches_tracked"]) == 1
+
+
+def test_a_state_may_gain_a_tensor_that_it_began_without() -> None:
+    saved = toy()
+    saved.labels = torch.tensor([3, 1])
+    fresh = toy()
+    load_tensors(fresh, to_tensors(saved))
+    assert fresh.labels is not None
+    assert fresh.labels.tolist() == [3, 1]
+
+
+def test_tensors_are_copies_that_later_training_does_not_touch() -> None:
+    state = toy()
+    assert state.means is not None
+    state.means = state.means.T
+    tensors = to_tensors(state)
+    assert tensors["means"].is_contiguous()
+    assert not any(tensor.requires_grad for tensor in tensors.values())
+    with torch.no_grad():
+        state.means += 1
+        for parameter in state.model.parameters():
+            parameter.add_(1)
+    assert torch.equal(tensors["means"], torch.arange(6.0).reshape(2, 3).T)
+    assert torch.equal(tensors["model/0.weight"], torch.zeros(3, 2))
+
+
+def test_a_state_of_nothing_is_no_tensor() -> None:
+    assert to_tensors(Empty()) == {}
+    load_tensors(Empty(), {})
+
+
+@pytest.mark.parametrize(
+    "stray", ["other", "model", "means/0.weight", "labels/x", "other/0.weight", ""]
+)
+def test_a_tensor_that_belongs_nowhere_is_refused(stray: str) -> None:
+    tensors = {**to_tensors(toy()), stray: torch.zeros(1)}
+    with pytest.raises(StoreError, match="unknown fields"):
+        load_tensors(toy(), tensors)
+
+
+def test_a_module_gets_all_of_its_tensors_and_no_more() -> None:
+    tensors = to_tensors(toy())
+    lacking = {k: v for k, v in tensors.items() if k != "model/1.bias"}
+    with pytest.raises(StoreError, match=r"(?s)does not fit model:.*1\.bias"):
+        load_tensors(toy(), lacking)
+    with pytest.raises(StoreError, match=r"(?s)does not fit model:.*2\.weight"):
+        load_tensors(toy(), {**tensors, "model/2.weight": torch.zeros(1)})
+    with pytest.raises(StoreError, match=r"(?s)does not fit model:.*size mismatch"):
+        load_tensors(toy(), {**tensors, "model/0.weight": torch.zeros(2, 2)})
+
+
+def test_only_modules_and_tensors_make_a_state() -> None:
+    @dataclass
+    class Wrong:
+        count: int
+
+    with pytest.raises(TypeError, match="state field count holds a int"):
+        to_tensors(Wrong(3))
