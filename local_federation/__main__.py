@@ -114,18 +114,18 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
         settings={**defaults, **overrides},
     )
     name = "demo" if demo else arguments.name or method
-    floor = floor_of(method)
-    baseline = f"{name}-local" if floor else None
+    baseline = baseline_of(method)
+    beside = f"{name}-local" if baseline else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
-    if floor and baseline:
-        runs[baseline] = dict(floor)
-    runs[name] = {"method": method, "compare-with": baseline or ""}
+    if baseline and beside:
+        runs[beside] = dict(baseline)
+    runs[name] = {"method": method, "compare-with": beside or ""}
     console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
     campaign.play(runs, console)
-    campaign.show(name, baseline, console)
+    campaign.show(name, beside, console)
 
 
-def floor_of(method: str) -> Mapping[str, bool | int | float | str] | None:
+def baseline_of(method: str) -> Mapping[str, bool | int | float | str] | None:
     """Return the settings of the run that a method has to beat, or ``None`` where none is played.
 
     Clients of a split method hold no network of their own that could be trained alone.

@@ -33,7 +33,7 @@ ADAPTER_SETTINGS: Final[Mapping[str, Value]] = {
     "adapters.learning-rate": 0.004,
 }
 ALONE: Final[Mapping[str, Value]] = {"method": "fedadapter", "fedadapter.shared-rounds": 0}
-# What the demo plays, in this order; the first is the floor.
+# What the demo plays, in this order; the first is the baseline.
 RUNS: Final[Mapping[str, tuple[str, Mapping[str, Value]]]] = {
     "alone": ("each client alone", ALONE),
     "average": ("FedAvg on adapters", {"method": "fedadapter"}),

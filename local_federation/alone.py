@@ -1,4 +1,4 @@
-"""What each client of a split method learns alone: the floor that the federation has to beat.
+"""What each client of a split method learns alone: the baseline that the federation has to beat.
 
 Every client trains the whole network, front and back, on its own samples with the same
 method, and is judged on the samples of all clients, as the federation is.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import final
 
 from local_federation.one_process import OneProcess
-from server_app.split_floor import FILE, Floor
+from server_app.alone_baseline import FILE, Baseline
 
 Config = Mapping[str, bool | int | float | str]
 
@@ -33,7 +33,7 @@ def play_alone(
     folder: Path,
     workers: int,
     watch: Callable[[int, int], None],
-) -> tuple[Floor, ...]:
+) -> tuple[Baseline, ...]:
     """Let every client train alone, several at a time.
 
     Parameters
@@ -52,7 +52,7 @@ def play_alone(
 
     Returns
     -------
-    tuple[Floor, ...]
+    tuple[Baseline, ...]
         Each client's best, by client.
     """
     own = {**config, "clients-per-node": 1, "split.cohorts": 1}
@@ -64,27 +64,27 @@ def play_alone(
         for future in as_completed([pool.submit(_play_one, task) for task in tasks]):
             found.append(future.result())
             watch(len(found), num_clients)
-    return tuple(sorted(found, key=lambda floor: floor.client))
+    return tuple(sorted(found, key=lambda baseline: baseline.client))
 
 
-def save(floors: tuple[Floor, ...], run_dir: Path) -> None:
+def save(baselines: tuple[Baseline, ...], run_dir: Path) -> None:
     """Write what clients learn alone beside a run, for its report."""
-    text = json.dumps([asdict(floor) for floor in floors], indent=1)
+    text = json.dumps([asdict(baseline) for baseline in baselines], indent=1)
     (run_dir / FILE).write_text(text + "\n")
 
 
-def _play_one(task: _Task) -> Floor:
-    return max(_checkpoints(task), key=lambda floor: floor.probe_accuracy)
+def _play_one(task: _Task) -> Baseline:
+    return max(_checkpoints(task), key=lambda baseline: baseline.probe_accuracy)
 
 
-def _checkpoints(task: _Task) -> Iterator[Floor]:
+def _checkpoints(task: _Task) -> Iterator[Baseline]:
     process = OneProcess(task.config, task.client, task.num_clients, task.folder)
     for round_number in range(1, int(task.config["rounds"]) + 1):
         process.play(round_number)
         assessment = process.assess(round_number)
         if assessment is not None:
             told = assessment.said.diagnostics
-            yield Floor(
+            yield Baseline(
                 client=task.client,
                 round_number=round_number,
                 probe_accuracy=told["probe_accuracy"],

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from local_federation import alone
 from server_app.report import page
-from server_app.report.floor import sentence
+from server_app.report.alone_baseline import sentence
 from server_app.run_record import read_run_record
 from strategies.common.settings import default_config
 
@@ -72,13 +72,13 @@ def alone_beside(
     console.print("Now each client alone, on its own samples with the same method")
     with Progress(console=console) as progress, TemporaryDirectory() as folder:
         bar = progress.add_task("clients", total=clients)
-        floors = alone.play_alone(
+        baselines = alone.play_alone(
             config,
             clients,
             Path(folder),
             os.cpu_count() or 1,
             lambda done, _: progress.update(bar, completed=done),
         )
-    alone.save(floors, run_dir)
+    alone.save(baselines, run_dir)
     page.write_report(run_dir)
-    console.print(sentence(read_run_record(run_dir), floors), soft_wrap=True)
+    console.print(sentence(read_run_record(run_dir), baselines), soft_wrap=True)

@@ -14,7 +14,7 @@ from strategies.common.transport.control import Report
 
 @final
 @dataclass(frozen=True)
-class Outcome:
+class MeasuredAccuracy:
     """How a node's model does on its test samples.
 
     Attributes
@@ -50,7 +50,7 @@ class NodeRecord:
         Whether it trained; otherwise it was only evaluated.
     uplink, downlink : Mapping[str, int]
         Bytes by record, as :func:`strategies.common.transport.envelope.count_bytes` counts them.
-    by_server : Outcome | None
+    by_server : MeasuredAccuracy | None
         What the server found where it evaluates itself.
     after : Report | None
         What the client said when it tested what aggregation made.
@@ -61,16 +61,16 @@ class NodeRecord:
     took_part: bool
     uplink: Mapping[str, int]
     downlink: Mapping[str, int]
-    by_server: Outcome | None = None
+    by_server: MeasuredAccuracy | None = None
     after: Report | None = None
 
     @property
-    def tested(self) -> Outcome | None:
+    def tested(self) -> MeasuredAccuracy | None:
         """How the model does, whoever tested it; ``None`` where nobody did."""
         report = self.after or self.report
         if self.by_server is not None or not report.test_samples:
             return self.by_server
-        return Outcome(report.correct, report.test_samples, report.loss)
+        return MeasuredAccuracy(report.correct, report.test_samples, report.loss)
 
     @property
     def scores(self) -> Mapping[str, float]:
@@ -197,7 +197,7 @@ class RoundRecord:
         }
 
 
-def _tested(nodes: Iterable[NodeRecord]) -> list[Outcome]:
+def _tested(nodes: Iterable[NodeRecord]) -> list[MeasuredAccuracy]:
     return [node.tested for node in nodes if node.tested is not None]
 
 
@@ -205,14 +205,14 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
-def _weighted_loss(tested: list[Outcome]) -> float | None:
+def _weighted_loss(tested: list[MeasuredAccuracy]) -> float | None:
     total = sum(result.samples for result in tested)
     if not total:
         return None
     return math.fsum(result.loss * result.samples for result in tested) / total
 
 
-def _spread(tested: list[Outcome]) -> float | None:
+def _spread(tested: list[MeasuredAccuracy]) -> float | None:
     """Return the population standard deviation of accuracy over clients, unweighted."""
     if not tested:
         return None

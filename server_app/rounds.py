@@ -16,9 +16,9 @@ import torch
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.correspondence import Correspondence, Turn, Watcher
-from server_app.occasion import Occasion, Session
+from server_app.messenger import Messenger, RoundInProgress, Watcher
 from server_app.roster import Client, Roster
+from server_app.round_context import RoundContext, Session
 from server_app.round_record import RoundRecord
 from strategies.common import seeds
 from strategies.common.errors import FederationError
@@ -62,7 +62,7 @@ class RoundLoop:
         self._run_name = run_name
         self._watch = watch
         self._tests_aggregate = half.tests_aggregate
-        self._letters = Correspondence(grid, half, run, run_name, watch)
+        self._messenger = Messenger(grid, half, run, run_name, watch)
         self.roster = Roster(grid, run_name, private_classes=half.adapts)
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
@@ -106,13 +106,13 @@ class RoundLoop:
             time.sleep(_WAIT_POLL_S)
 
     def play(
-        self, occasion: Occasion, session: Session | None = None
+        self, context: RoundContext, session: Session | None = None
     ) -> tuple[RoundRecord, dict[int, Payload]]:
         """Play one round up to, and without, aggregation.
 
         Parameters
         ----------
-        occasion : Occasion
+        context : RoundContext
             What the round is played with.
         session : Session | None
             Where this round's activations are exchanged; its clients take part and no others.
@@ -128,40 +128,40 @@ class RoundLoop:
             If fewer than ``min_replies`` clients replied well, even after a second try; with a
             session there is none, since the exchange has changed the server's part already.
         """
-        turn = Turn(occasion, session)
+        ongoing = RoundInProgress(context, session)
         if session is not None:
-            self._letters.ask(turn, _seated(session, occasion.clients), "train")
-            self._require_replies(turn, "")
-            return turn.record, dict(sorted(turn.uplinks.items()))
-        round_number = occasion.round_number
-        chosen = self._choose(round_number, occasion.clients)
-        self._letters.ask(turn, chosen, "train")
-        if len(turn.record.nodes) < self._run.min_replies:
+            self._messenger.ask(ongoing, _seated(session, context.clients), "train")
+            self._require_replies(ongoing, "")
+            return ongoing.record, dict(sorted(ongoing.uplinks.items()))
+        round_number = context.round_number
+        chosen = self._choose(round_number, context.clients)
+        self._messenger.ask(ongoing, chosen, "train")
+        if len(ongoing.record.nodes) < self._run.min_replies:
             log(
                 WARNING,
                 "round %d: %d good replies, trying once more",
                 round_number,
-                len(turn.uplinks),
+                len(ongoing.uplinks),
             )
             again = self.gather(round_number, first=False)
-            silent = {p: c for p, c in again.items() if p not in turn.record.nodes}
-            self._letters.ask(turn, silent, "train")
-        self._require_replies(turn, " after two tries")
+            silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
+            self._messenger.ask(ongoing, silent, "train")
+        self._require_replies(ongoing, " after two tries")
         every = self._run.evaluate_every
         if every and round_number % every == 0 and not self._tests_aggregate:
-            asked = {*chosen, *turn.record.nodes, *turn.record.failures}
-            idle = {p: c for p, c in occasion.clients.items() if p not in asked}
-            self._letters.ask(turn, idle, "evaluate")
-        return turn.record, dict(sorted(turn.uplinks.items()))
+            asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
+            idle = {p: c for p, c in context.clients.items() if p not in asked}
+            self._messenger.ask(ongoing, idle, "evaluate")
+        return ongoing.record, dict(sorted(ongoing.uplinks.items()))
 
-    def test(self, record: RoundRecord, occasion: Occasion) -> list[str]:
+    def test(self, record: RoundRecord, context: RoundContext) -> list[str]:
         """Let all clients that are there test what aggregation made.
 
         Parameters
         ----------
         record : RoundRecord
             The round; what they say and the bytes are added.
-        occasion : Occasion
+        context : RoundContext
             What is sent from, after aggregation.
 
         Returns
@@ -169,26 +169,26 @@ class RoundLoop:
         list[str]
             Reasons of the clients that failed.
         """
-        turn = Turn(occasion)
-        self._letters.ask(turn, occasion.clients, "evaluate")
-        for partition, node in turn.record.nodes.items():
+        ongoing = RoundInProgress(context)
+        self._messenger.ask(ongoing, context.clients, "evaluate")
+        for partition, node in ongoing.record.nodes.items():
             known = record.nodes.get(partition)
             if known is not None:
                 moved = known.with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = replace(moved, after=node.report)
             elif partition not in record.failures:
                 record.nodes[partition] = node
-        record.seconds["evaluate"] = sum(turn.record.seconds.values())
-        return [reason for _, reason in sorted(turn.record.failures.items())]
+        record.seconds["evaluate"] = sum(ongoing.record.seconds.values())
+        return [reason for _, reason in sorted(ongoing.record.failures.items())]
 
-    def survey(self, record: RoundRecord, occasion: Occasion, session: Session) -> list[str]:
+    def survey(self, record: RoundRecord, context: RoundContext, session: Session) -> list[str]:
         """Let clients send what the server evaluates, after a round's aggregation.
 
         Parameters
         ----------
         record : RoundRecord
             The round; bytes and, of clients that sat it out, reports are added.
-        occasion : Occasion
+        context : RoundContext
             What is sent from, after aggregation.
         session : Session
             Where the samples are sent to.
@@ -199,18 +199,18 @@ class RoundLoop:
             Reasons of the clients that failed; one that took part in the round still did, and
             one that failed in the round stays failed.
         """
-        turn = Turn(occasion, session)
-        self._letters.ask(turn, _seated(session, occasion.clients), "evaluate")
-        for partition, node in turn.record.nodes.items():
+        ongoing = RoundInProgress(context, session)
+        self._messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
+        for partition, node in ongoing.record.nodes.items():
             known = record.nodes.get(partition)
             if known is not None:
                 record.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
             elif partition not in record.failures:
                 record.nodes[partition] = node
-        return [reason for _, reason in sorted(turn.record.failures.items())]
+        return [reason for _, reason in sorted(ongoing.record.failures.items())]
 
-    def _require_replies(self, turn: Turn, after: str) -> None:
-        record, needed = turn.record, self._run.min_replies
+    def _require_replies(self, ongoing: RoundInProgress, after: str) -> None:
+        record, needed = ongoing.record, self._run.min_replies
         if len(record.nodes) < needed:
             raise FederationError(
                 f"round {record.round_number}: expected at least min-replies={needed} good "

@@ -15,10 +15,10 @@ from client_app.data import sources
 from generators import build as generators
 from models import catalogue
 from server_app.checkpoints import Checkpoint, Checkpoints
-from server_app.occasion import Occasion
 from server_app.progress import round_line
 from server_app.report import page
 from server_app.roster import Client
+from server_app.round_context import RoundContext
 from server_app.round_record import RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
@@ -130,11 +130,11 @@ class Run:
             self._watch(round_number, "learning from what was kept", 0, 0)
         task = self._begin_task(clients)
         waited = time.perf_counter() - started
-        occasion = Occasion(round_number, clients, self._state, task, self._standing.accepted)
+        context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
         rounds = self._split or self._loop
-        record, uplinks = rounds.play(occasion)
+        record, uplinks = rounds.play(context)
         record.seconds = {"wait": waited, **record.seconds}
-        line = self._complete(record, uplinks, occasion)
+        line = self._complete(record, uplinks, context)
         board.write(line)
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -152,7 +152,7 @@ class Run:
         self,
         record: RoundRecord,
         uplinks: Mapping[int, Payload],
-        occasion: Occasion,
+        context: RoundContext,
     ) -> dict[str, object]:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
@@ -161,9 +161,9 @@ class Run:
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
         if self._split is not None:
-            aggregated = aggregated.joined(self._split.survey(record, occasion))
+            aggregated = aggregated.joined(self._split.survey(record, context))
         elif self._half.tests_aggregate and self._settings.is_evaluated(record.round_number):
-            failed = self._loop.test(record, occasion)
+            failed = self._loop.test(record, context)
             record.notes += [f"evaluation: {reason}" for reason in failed]
         if aggregated.diagnostics:
             log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
@@ -178,7 +178,7 @@ class Run:
             self._checkpoints.save(
                 Checkpoint(
                     round_number=record.round_number,
-                    task=occasion.task,
+                    task=context.task,
                     accepted=dict(standing.accepted),
                     best_round=standing.best_round,
                     best_accuracy=standing.best_accuracy,

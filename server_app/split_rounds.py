@@ -12,9 +12,9 @@ from typing import Any, final
 
 from flwr.common.logger import log
 
-from server_app.occasion import Occasion
 from server_app.roster import Client
-from server_app.round_record import Outcome, RoundRecord
+from server_app.round_context import RoundContext
+from server_app.round_record import MeasuredAccuracy, RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.split.session import SplitSession
 from strategies.common.errors import FederationError
@@ -74,7 +74,7 @@ class SplitRounds:
             return True
         return self._half.survey_plan(state, round_number, ()) is not None
 
-    def play(self, occasion: Occasion) -> tuple[RoundRecord, dict[int, Payload]]:
+    def play(self, context: RoundContext) -> tuple[RoundRecord, dict[int, Payload]]:
         """Play one round up to, and without, aggregation; nothing of one that is replayed.
 
         Raises
@@ -82,30 +82,30 @@ class SplitRounds:
         FederationError
             If too few clients took part to its end, even after a second try.
         """
-        number = occasion.round_number
+        number = context.round_number
         untrained = RoundRecord(number)
         if self._half.replays(number):
             return untrained, {}
         if number == 1 and self._run.evaluate_every:
-            said = self._survey(untrained, occasion, after=0)
+            said = self._survey(untrained, context, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
             named = {f"untrained_{n}": value for n, value in numbers.items() if value is not None}
             self._untrained = Aggregated(named)
-        before = to_tensors(occasion.state)
+        before = to_tensors(context.state)
         try:
-            record, uplinks = self._exchange(occasion)
+            record, uplinks = self._exchange(context)
         except FederationError as error:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
-            load_tensors(occasion.state, before)
+            load_tensors(context.state, before)
             again = self._loop.gather(number, first=False)
-            record, uplinks = self._exchange(replace(occasion, clients=again))
+            record, uplinks = self._exchange(replace(context, clients=again))
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:
                 moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = moved
         return record, uplinks
 
-    def survey(self, record: RoundRecord, occasion: Occasion) -> Aggregated:
+    def survey(self, record: RoundRecord, context: RoundContext) -> Aggregated:
         """Evaluate the global model after a round, where the method asks for it.
 
         Before the first round it was evaluated too, unless ``evaluate-every`` is 0; what that
@@ -115,7 +115,7 @@ class SplitRounds:
         ----------
         record : RoundRecord
             The round; takes in the clients' accuracies and bytes.
-        occasion : Occasion
+        context : RoundContext
             As after aggregation.
 
         Returns
@@ -123,36 +123,36 @@ class SplitRounds:
         Aggregated
             What the evaluation adds to the journal.
         """
-        said = self._survey(record, occasion, after=record.round_number)
+        said = self._survey(record, context, after=record.round_number)
         untrained, self._untrained = self._untrained, Aggregated()
         return untrained.joined(said)
 
-    def _survey(self, record: RoundRecord, occasion: Occasion, *, after: int) -> Aggregated:
-        state = occasion.state
-        plan = self._half.survey_plan(state, after, sorted(occasion.clients))
+    def _survey(self, record: RoundRecord, context: RoundContext, *, after: int) -> Aggregated:
+        state = context.state
+        plan = self._half.survey_plan(state, after, sorted(context.clients))
         if plan is None:
             return Aggregated()
         engine = self._half.engine(state, plan)
-        with self._session(engine, plan, occasion.clients) as session:
-            failed = self._loop.survey(record, occasion, session)
+        with self._session(engine, plan, context.clients) as session:
+            failed = self._loop.survey(record, context, session)
         if session.failure:
             failed.append(session.failure)
         self._take_in(record, session)
         record.notes += [f"evaluation: {reason}" for reason in failed]
         with record.timed("evaluate"), threads(self._run.server_threads):
             assessment = self._half.assess(state, engine)
-        for partition, outcome in self._by_node(assessment).items():
+        for partition, measured in self._by_node(assessment).items():
             if partition in record.nodes:
-                record.nodes[partition] = replace(record.nodes[partition], by_server=outcome)
+                record.nodes[partition] = replace(record.nodes[partition], by_server=measured)
         return assessment.said
 
-    def _exchange(self, occasion: Occasion) -> tuple[RoundRecord, dict[int, Payload]]:
-        number, state = occasion.round_number, occasion.state
-        plan = self._half.plan(state, number, sorted(occasion.clients))
+    def _exchange(self, context: RoundContext) -> tuple[RoundRecord, dict[int, Payload]]:
+        number, state = context.round_number, context.state
+        plan = self._half.plan(state, number, sorted(context.clients))
         engine = self._half.engine(state, plan)
-        with self._session(engine, plan, occasion.clients) as session:
+        with self._session(engine, plan, context.clients) as session:
             try:
-                record, uplinks = self._loop.play(occasion, session)
+                record, uplinks = self._loop.play(context, session)
             except FederationError as error:
                 reason = f"; the exchange ended early: {session.failure}" if session.failure else ""
                 raise FederationError(f"{error}{reason}") from None
@@ -182,7 +182,7 @@ class SplitRounds:
                     {_STREAM: traffic.uplink_bytes}, {_STREAM: traffic.downlink_bytes}
                 )
 
-    def _by_node(self, assessment: Assessment) -> dict[int, Outcome]:
+    def _by_node(self, assessment: Assessment) -> dict[int, MeasuredAccuracy]:
         sums: dict[int, tuple[float, int, float]] = {}
         for client, evaluation in sorted(assessment.evaluations.items()):
             node = client // self._run.clients_per_node
@@ -194,7 +194,7 @@ class SplitRounds:
                 loss + evaluation.loss * samples,
             )
         return {
-            node: Outcome(correct, total, loss / total)
+            node: MeasuredAccuracy(correct, total, loss / total)
             for node, (correct, total, loss) in sums.items()
             if total
         }

@@ -7,8 +7,8 @@ from typing import Final
 from server_app.comparison import compare
 from server_app.progress import describe_failure
 from server_app.report import figures, headline, tables
+from server_app.report.alone_baseline import alone_baseline
 from server_app.report.examples import examples
-from server_app.report.floor import floor
 from server_app.report.markup import Html, block, bullets, details, element, join, section, text
 from server_app.report.partition import partition_picture
 from server_app.report.pictures import last_pictures
@@ -83,7 +83,7 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
         parts.append(_charts(run, other))
     else:
         parts.append(_warning("Charts need matplotlib: install the server extra of Nectar."))
-    if alone := floor(run):
+    if alone := alone_baseline(run):
         parts.append(section("Together and alone", alone))
     parts.append(section("How these numbers are made", headline.method_of_measurement(run)))
     parts.append(section("Clients", tables.clients_table(run, other), tables.payloads_table(run)))

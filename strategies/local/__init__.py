@@ -1,4 +1,4 @@
-"""Local: every client learns alone; the floor that every federation has to beat.
+"""Local: every client learns alone; the baseline that every federation has to beat.
 
 Not a method from a paper but the control of all of them: the clients, splits, models,
 seeds, order of batches, optimiser and rounds are those of any other method, and nothing

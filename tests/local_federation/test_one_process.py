@@ -7,7 +7,7 @@ from federations.split_federation import EXCHANGING, TINY, federation
 
 from local_federation.alone import play_alone, save
 from local_federation.one_process import OneProcess
-from server_app.split_floor import read_floors
+from server_app.alone_baseline import read_baselines
 from strategies.common.settings import default_config
 
 pytestmark = pytest.mark.federation
@@ -46,8 +46,8 @@ def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path:
     }
     seen: list[tuple[int, int]] = []
     folder = tmp_path / "prepared"
-    floors = play_alone(config, 2, folder, 1, lambda done, total: seen.append((done, total)))
-    assert [floor.client for floor in floors] == [0, 1]
+    baselines = play_alone(config, 2, folder, 1, lambda done, total: seen.append((done, total)))
+    assert [baseline.client for baseline in baselines] == [0, 1]
     assert seen == [(1, 2), (2, 2)]
     own = OneProcess({**config, "clients-per-node": 1, "split.cohorts": 1}, 1, 2, folder)
     probes = []
@@ -57,7 +57,7 @@ def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path:
         assert assessment is not None
         assert sorted(assessment.test_samples) == [0, 1]
         probes.append(assessment.said.diagnostics["probe_accuracy"])
-    assert floors[1].probe_accuracy == max(probes)
-    assert floors[1].round_number == 1 + probes.index(max(probes))
-    save(floors, tmp_path)
-    assert read_floors(tmp_path) == floors
+    assert baselines[1].probe_accuracy == max(probes)
+    assert baselines[1].round_number == 1 + probes.index(max(probes))
+    save(baselines, tmp_path)
+    assert read_baselines(tmp_path) == baselines

@@ -1,6 +1,6 @@
 import pytest
 
-from local_federation.__main__ import floor_of
+from local_federation.__main__ import baseline_of
 from strategies import methods
 from strategies.common.settings import default_config, read_run
 
@@ -9,12 +9,12 @@ from strategies.common.settings import default_config, read_run
 def test_what_a_method_has_to_beat_can_be_played_with_its_settings(method: str) -> None:
     carried = 5 if methods.exchanges(method) else 1
     config = {**default_config(), "method": method, "clients-per-node": carried}
-    floor = floor_of(method)
-    if floor is not None:
-        config |= floor
-        assert dict(floor) != {"method": method}
+    baseline = baseline_of(method)
+    if baseline is not None:
+        config |= baseline
+        assert dict(baseline) != {"method": method}
     methods.client_half(read_run(config).method, config)
 
 
-def test_a_method_that_trains_alone_has_no_floor() -> None:
-    assert floor_of("local") is None
+def test_a_method_that_trains_alone_has_no_baseline() -> None:
+    assert baseline_of("local") is None

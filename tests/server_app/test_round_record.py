@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from server_app.roster import Client
-from server_app.round_record import NodeRecord, Outcome, RoundRecord
+from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from server_app.run_record import read_round
 from strategies.common.method import Aggregated
 from strategies.common.transport.control import Description, Report
@@ -162,7 +162,7 @@ def test_phases_add_up_and_an_error_does_not_lose_their_time() -> None:
 
 def test_what_the_server_tested_counts_where_the_device_tested_nothing() -> None:
     untested = node(1, 0, 0, 0.0)
-    by_server = replace(untested, by_server=Outcome(correct=3, samples=4, loss=0.5))
+    by_server = replace(untested, by_server=MeasuredAccuracy(correct=3, samples=4, loss=0.5))
     record = RoundRecord(1, nodes={0: untested, 1: by_server})
     line = record.to_json("mocosfl", Aggregated())
     assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (0.75, 0.5, 0.0)

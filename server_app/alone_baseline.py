@@ -15,7 +15,7 @@ _Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 @final
 @dataclass(frozen=True)
-class Floor:
+class Baseline:
     """One client's best model of its own, judged on all clients' test samples.
 
     Attributes
@@ -34,10 +34,10 @@ class Floor:
     knn_accuracy: _Accuracy
 
 
-_FLOORS = TypeAdapter(tuple[Floor, ...])
+_BASELINES = TypeAdapter(tuple[Baseline, ...])
 
 
-def read_floors(run_dir: Path) -> tuple[Floor, ...]:
+def read_baselines(run_dir: Path) -> tuple[Baseline, ...]:
     """Read what clients learn alone; empty where nobody tried.
 
     Raises
@@ -45,4 +45,4 @@ def read_floors(run_dir: Path) -> tuple[Floor, ...]:
     RunFolderError
         If the file cannot be understood.
     """
-    return read_list(run_dir / FILE, _FLOORS, "what clients learn alone")
+    return read_list(run_dir / FILE, _BASELINES, "what clients learn alone")

@@ -10,8 +10,8 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.exchange import Answers, Question
-from server_app.occasion import Occasion, Session
 from server_app.roster import Client
+from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
 from strategies.common.errors import WireError
 from strategies.common.method import ServerHalf
@@ -39,12 +39,12 @@ class Watcher(Protocol):
 
 @final
 @dataclass
-class Turn:
+class RoundInProgress:
     """One round on its way.
 
     Attributes
     ----------
-    occasion : Occasion
+    context : RoundContext
         What is sent from.
     session : Session | None
         Where activations are exchanged.
@@ -54,7 +54,7 @@ class Turn:
         Payloads that were accepted, by partition.
     """
 
-    occasion: Occasion
+    context: RoundContext
     session: Session | None = None
     record: RoundRecord = field(init=False)
     uplinks: dict[int, Payload] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Turn:
     _parcels: dict[int, tuple[Payload, Parcel | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.record = RoundRecord(self.occasion.round_number)
+        self.record = RoundRecord(self.context.round_number)
 
     def parcel(self, payload: Payload, wire_dtype: str) -> Parcel | None:
         """Pack a payload; most methods send the same object to all clients, packed once."""
@@ -71,7 +71,7 @@ class Turn:
 
 
 @final
-class Correspondence:
+class Messenger:
     """Sends a method's messages and takes in the replies.
 
     Parameters
@@ -102,22 +102,22 @@ class Correspondence:
         self._run_name = run_name
         self._watch = watch
 
-    def ask(self, turn: Turn, clients: Mapping[int, Client], kind: Kind) -> None:
+    def ask(self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind) -> None:
         """Send one message to each client and take in what comes back.
 
         Parameters
         ----------
-        turn : Turn
+        ongoing : RoundInProgress
             The round; its record and uplinks are added to.
         clients : Mapping[int, Client]
             Whom to ask, by partition.
         kind : str
             ``"train"`` to learn and test, ``"evaluate"`` to test alone.
         """
-        record = turn.record
+        record = ongoing.record
         with record.timed("configure"):
             contents = {
-                c.node_id: self._content(turn, partition) for partition, c in clients.items()
+                c.node_id: self._content(ongoing, partition) for partition, c in clients.items()
             }
             group = str(record.round_number)
             messages = [
@@ -130,32 +130,37 @@ class Correspondence:
             answers = question.wait(
                 self._run.round_deadline_s,
                 lambda done, total: self._watch(record.round_number, phase, done, total),
-                turn.session.hopeless if turn.session else lambda: None,
+                ongoing.session.hopeless if ongoing.session else lambda: None,
             )
         with record.timed("decode"):
             for client in clients.values():
-                self._take_in(turn, client, answers, contents[client.node_id], kind)
+                self._take_in(ongoing, client, answers, contents[client.node_id], kind)
 
-    def _content(self, turn: Turn, partition: int) -> RecordDict:
+    def _content(self, ongoing: RoundInProgress, partition: int) -> RecordDict:
         order = Order(
             run=self._run_name,
-            round_number=turn.record.round_number,
-            continue_from=turn.occasion.accepted.get(partition, 0),
+            round_number=ongoing.record.round_number,
+            continue_from=ongoing.context.accepted.get(partition, 0),
         )
-        payload = self._half.downlink(turn.occasion.state, partition)
-        parcel = None if payload is None else turn.parcel(payload, self._run.wire_dtype)
-        invitation = turn.session.invitation(partition) if turn.session else None
+        payload = self._half.downlink(ongoing.context.state, partition)
+        parcel = None if payload is None else ongoing.parcel(payload, self._run.wire_dtype)
+        invitation = ongoing.session.invitation(partition) if ongoing.session else None
         return to_record_dict(order, parcel, invitation)
 
     def _take_in(
-        self, turn: Turn, client: Client, answers: Answers, sent: RecordDict, kind: Kind
+        self,
+        ongoing: RoundInProgress,
+        client: Client,
+        answers: Answers,
+        sent: RecordDict,
+        kind: Kind,
     ) -> None:
-        partition, record = client.description.partition, turn.record
+        partition, record = client.description.partition, ongoing.record
         try:
             if client.node_id in answers.failures:
                 raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
             content = answers.replies[client.node_id].content
-            report, uplink = self._read(turn, client, content, learnt=kind == "train")
+            report, uplink = self._read(ongoing, client, content, learnt=kind == "train")
         except WireError as error:
             record.failures[partition] = str(error)
             log(WARNING, "round %d: failed: %s", record.round_number, error)
@@ -163,7 +168,7 @@ class Correspondence:
         for note in report.notes:
             log(WARNING, "round %d: %s: %s", record.round_number, client.label, note)
         if uplink is not None:
-            turn.uplinks[partition] = uplink
+            ongoing.uplinks[partition] = uplink
         record.failures.pop(partition, None)
         record.nodes[partition] = NodeRecord(
             client=client,
@@ -174,9 +179,9 @@ class Correspondence:
         )
 
     def _read(
-        self, turn: Turn, client: Client, content: RecordDict, *, learnt: bool
+        self, ongoing: RoundInProgress, client: Client, content: RecordDict, *, learnt: bool
     ) -> tuple[Report, Payload | None]:
-        run, half, record = self._run, self._half, turn.record
+        run, half, record = self._run, self._half, ongoing.record
         report = read_control_record(
             content, Report, sender=client.label, max_bytes=run.max_report_bytes
         )
@@ -193,7 +198,7 @@ class Correspondence:
             content,
             Report,
             kind,
-            turn.occasion.task,
+            ongoing.context.task,
             wire_dtype=run.wire_dtype,
             sender=client.label,
         )

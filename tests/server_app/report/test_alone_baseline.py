@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from server_app.alone_baseline import FILE, read_baselines
 from server_app.report.page import write_report
-from server_app.split_floor import FILE, read_floors
 from strategies.common.errors import RunFolderError
 from tests.server_app.run_folders import round_of, write_run
 
-FLOORS = [
+BASELINES = [
     {"client": 0, "round_number": 2, "probe_accuracy": 0.5, "knn_accuracy": 0.4},
     {"client": 1, "round_number": 1, "probe_accuracy": 0.75, "knn_accuracy": 0.6},
 ]
@@ -25,7 +25,7 @@ def run(folder: Path) -> Path:
 
 def test_the_report_says_how_the_federation_does_beside_its_clients(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
-    (folder / FILE).write_text(json.dumps(FLOORS))
+    (folder / FILE).write_text(json.dumps(BASELINES))
     page = write_report(folder).read_text()
     assert (
         "Linear probe of the federation: 0.875; of the untrained network: 0.250; of the clients "
@@ -36,15 +36,15 @@ def test_the_report_says_how_the_federation_does_beside_its_clients(tmp_path: Pa
 
 def test_without_a_comparison_there_is_none(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
-    assert read_floors(folder) == ()
+    assert read_baselines(folder) == ()
     assert "Together and alone" not in write_report(folder).read_text()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '[{"client": 0}]', json.dumps([{**FLOORS[0], "probe_accuracy": 2}])]
+    "text", ["", "{}", '[{"client": 0}]', json.dumps([{**BASELINES[0], "probe_accuracy": 2}])]
 )
 def test_a_damaged_comparison_is_named(tmp_path: Path, text: str) -> None:
     folder = run(tmp_path / "run")
     (folder / FILE).write_text(text)
     with pytest.raises(RunFolderError, match=r"alone\.json: expected what clients learn alone"):
-        read_floors(folder)
+        read_baselines(folder)

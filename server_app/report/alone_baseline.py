@@ -2,10 +2,10 @@
 
 from statistics import mean
 
+from server_app.alone_baseline import Baseline, read_baselines
 from server_app.comparison import ABSENT
 from server_app.report.markup import Column, Html, element, join, table, text
 from server_app.run_record import RunRecord
-from server_app.split_floor import Floor, read_floors
 
 _READING = (
     "Each client trained the whole network with the same method on its own samples alone. The "
@@ -14,7 +14,7 @@ _READING = (
 )
 
 
-def floor(run: RunRecord) -> Html:
+def alone_baseline(run: RunRecord) -> Html:
     """Return the comparison, or nothing where nobody tried.
 
     Raises
@@ -22,29 +22,31 @@ def floor(run: RunRecord) -> Html:
     RunFolderError
         If the file of the comparison cannot be understood.
     """
-    floors = read_floors(run.folder)
-    if not floors:
+    baselines = read_baselines(run.folder)
+    if not baselines:
         return text("")
     columns = [Column("Client"), Column("Linear probe"), Column("kNN"), Column("Round")]
     rows = [
         [str(f.client), f"{f.probe_accuracy:.3f}", f"{f.knn_accuracy:.3f}", str(f.round_number)]
-        for f in floors
+        for f in baselines
     ]
     note = element("p", _READING, attributes={"class": "muted"})
     return join(
-        element("p", sentence(run, floors)), table("What clients learn alone", columns, rows), note
+        element("p", sentence(run, baselines)),
+        table("What clients learn alone", columns, rows),
+        note,
     )
 
 
-def sentence(run: RunRecord, floors: tuple[Floor, ...]) -> str:
+def sentence(run: RunRecord, baselines: tuple[Baseline, ...]) -> str:
     """Say in plain words how the federation compares with its clients alone."""
-    best = max(floors, key=lambda f: f.probe_accuracy)
-    typical = mean(f.probe_accuracy for f in floors)
+    best = max(baselines, key=lambda f: f.probe_accuracy)
+    typical = mean(f.probe_accuracy for f in baselines)
     probe, before = _told(run, "probe_accuracy"), _told(run, "untrained_probe_accuracy")
     return (
         f"Linear probe of the federation: {probe}; of the untrained network: {before}; of the "
         f"clients alone: {typical:.3f} on average, {best.probe_accuracy:.3f} the best of "
-        f"{len(floors)} (client {best.client}). kNN: {_told(run, 'knn_accuracy')}, untrained "
+        f"{len(baselines)} (client {best.client}). kNN: {_told(run, 'knn_accuracy')}, untrained "
         f"{_told(run, 'untrained_knn_accuracy')}."
     )
 

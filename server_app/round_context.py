@@ -11,7 +11,7 @@ from strategies.common.task import Task
 
 @final
 @dataclass(frozen=True)
-class Occasion:
+class RoundContext:
     """All that a round is played with.
 
     Attributes
