@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.results import over_seeds
 from strategies.common import seeds
-from strategies.common.method import Picture
+from strategies.common.round import Picture
 from strategies.common.samples import Samples, normalise, ordered_batches
 from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.evaluation.features import Features

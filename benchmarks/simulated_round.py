@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from torch.nn import functional
 
-from client_app.device import LocalDevice
+from client_app.devices.message_device import LocalDevice
 from client_app.node import read_node
 from local_federation.campaign import Campaign, Settings
 from strategies.common.samples import normalise, ordered_batches, shuffled_batches

@@ -25,12 +25,15 @@ import torch
 from rich.console import Console
 
 from benchmarks.slow_wire import slow_wire
-from client_app.device import LocalDevice
+from client_app.devices.exchange_device import ExchangeNode
+from client_app.half import client_half
 from client_app.node import NodeConfig
 from client_app.split.stream import StreamLink
 from local_federation.one_process import OneProcess
+from server_app.half import server_half
 from server_app.split.session import SplitSession
 from strategies import methods
+from strategies.common.round import Reply
 from strategies.common.settings import default_config, read_run
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.split.wire.invitation import Invitation
@@ -129,12 +132,13 @@ def _one_process(config: Config, folder: Path, rounds: int) -> float:
 
 def _stream(config: Config, folder: Path, rounds: int, *, latency_s: float = 0.0) -> float:
     run, split = read_run(config), methods.split_settings(config)
-    half = methods.server_half("mocosfl", config, run)
+    half = server_half(run, config)
     if not isinstance(half, SplitServerHalf):
         raise TypeError("expected a split method")
     device = Device(config, folder)
     try:
-        state = half.start(_device(config, folder, 1).task)
+        half.provided.agree(_device(config, folder, 1).task)
+        state = half.start()
         started = time.perf_counter()
         for number in range(1, rounds + 1):
             plan = half.plan(state, number, [0])
@@ -145,10 +149,10 @@ def _stream(config: Config, folder: Path, rounds: int, *, latency_s: float = 0.0
                 invitation = session.invitation(0)
                 with _behind(invitation.address, latency_s) as address:
                     dialled = invitation.model_copy(update={"address": address})
-                    uplink = device.train(dialled, number, half.downlink(state, 0))
+                    uplink = device.train(dialled, number, half.broadcast(state))
             if session.failure:
                 raise RuntimeError(session.failure)
-            half.aggregate(state, number, {0: uplink})
+            half.aggregate(state, number, [Reply(0, 1, uplink)])
         return time.perf_counter() - started
     finally:
         device.stop()
@@ -162,7 +166,8 @@ def _behind(address: str, latency_s: float) -> Iterator[str]:
 
 def _serve_device(pipe: Connection, config: Config, folder: Path) -> None:
     torch.set_num_threads(1)
-    half: Any = methods.client_half("mocosfl", config)
+    half: Any = client_half(read_run(config), config)
+    half.provided.agree(_device(config, folder, 1).task)
     state = half.start(_device(config, folder, 1))
     pipe.send("ready")
     while (order := pipe.recv()) is not None:
@@ -175,9 +180,10 @@ def _serve_device(pipe: Connection, config: Config, folder: Path) -> None:
 
 def _device(
     config: Config, folder: Path, round_number: int, link: StreamLink | None = None
-) -> LocalDevice:
+) -> ExchangeNode:
     node = NodeConfig(partition_id=0, num_partitions=1, state_dir=str(folder))
-    return LocalDevice(node, read_run(config), round_number, carried=CLIENTS, link=link)
+    split = methods.split_settings(config)
+    return ExchangeNode(split, node, read_run(config), round_number, link)
 
 
 def _tell(seconds: dict[str, list[float]], rounds: int, few: int, latency_ms: float) -> None:

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from client_app.device import Adapting, LocalDevice
+from client_app.devices.adapter_device import LocalAdapterDevice
+from client_app.half import client_half
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
-from strategies import methods
 from strategies.common import tensor_file
 from strategies.common.adapters import export
 from strategies.common.adapters.dual import merged
@@ -43,10 +43,9 @@ def _export(asked: argparse.Namespace) -> str:
     config = {**changed_config(asked.changes), "method": _METHOD}
     settings = read_run(config)
     node = read_node(read_changes(asked.node_config.split()))
-    half = methods.client_half(_METHOD, config)
+    half = client_half(settings, config)
     assert isinstance(half, FedDATClient)  # noqa: S101 - by its name
-    adapting = Adapting.of(half, config)
-    device = LocalDevice(node, settings, 0, adapting=adapting)
+    device = LocalAdapterDevice(half, node, settings, 0)
     place = state_folder(node, settings) / asked.run / str(node.partition_id)
     rounds = tensor_file.rounds_in(place)
     if not rounds:

@@ -3,14 +3,16 @@
 import time
 from typing import Any, final
 
-from client_app.device import LocalDevice
+from client_app.devices.exchange_device import ExchangeNode
+from client_app.devices.kinds import AnyLocalDevice
 from client_app.profiling import memory
 from client_app.store import ClientStore
 from strategies.common import seeds
-from strategies.common.method import ClientHalf, Trained
+from strategies.common.method import AnyClientHalf
+from strategies.common.payload import Payload
+from strategies.common.round import Tested, Trained
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.common.wire import Payload
 
 
 @final
@@ -28,8 +30,8 @@ class Clock:
 
 
 def take_turn(
-    half: ClientHalf[Any, Any, Any],
-    device: LocalDevice,
+    half: AnyClientHalf,
+    device: AnyLocalDevice,
     store: ClientStore,
     order: Order,
     downlink: Payload | None,
@@ -46,7 +48,7 @@ def take_turn(
     ----------
     half : ClientHalf
         The method.
-    device : LocalDevice
+    device : AnyLocalDevice
         This client in this round.
     store : ClientStore
         Its private state.
@@ -71,7 +73,7 @@ def take_turn(
     load_s = clock.lap()
     trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
     train_s = clock.lap()
-    later = learn and half.tests_aggregate
+    later = learn and half.tested is Tested.AGGREGATED
     evaluation = None if later else half.evaluate(device, state, downlink)
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
@@ -94,21 +96,21 @@ def take_turn(
         figures={
             # On a device every message is a process of its own, so this is the round's peak.
             "peak_memory_bytes": float(memory.peak_bytes()),
-            **(_pace(device, train_s) if half.exchanges and learn else {}),
+            **(_pace(device, train_s) if isinstance(device, ExchangeNode) and learn else {}),
             **trained.figures,
         },
     )
     return report, trained.uplink
 
 
-def _pace(device: LocalDevice, train_s: float) -> dict[str, float]:
+def _pace(device: ExchangeNode, train_s: float) -> dict[str, float]:
     """Return the milliseconds of a step as the device meets it, waiting included."""
     steps = device.link.plan.steps
     return {"step_ms": 1000 * train_s / steps} if steps else {}
 
 
 def _learn(
-    half: ClientHalf[Any, Any, Any], device: LocalDevice, state: object, downlink: Payload | None
+    half: AnyClientHalf, device: AnyLocalDevice, state: object, downlink: Payload | None
 ) -> Trained[Any]:
     """Train under a derived seed, for layers that draw from the global generator."""
     seed = seeds.derive(

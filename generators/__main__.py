@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from generators.appearance import appearance
-from generators.base import ImageGenerator
 from generators.build import build, check
 from generators.checksum import require_sha256, sha256
 from generators.memory import is_out_of_memory
@@ -22,6 +21,7 @@ from generators.preview import Drawn, draw, latent_statistics, write_sheet
 from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
+from strategies.common.image_generator import ImageGenerator
 from strategies.common.settings import RunConfig, flatten, read_changes
 
 _EXAMPLES = """\

@@ -11,8 +11,8 @@ from typing import final
 
 import torch
 
-from generators.base import ImageGenerator
 from strategies.common.errors import GeneratorError, SettingsError
+from strategies.common.image_generator import ImageGenerator
 from strategies.common.settings import RunConfig, known_name, read_table
 
 _SETTING = "setting generator"

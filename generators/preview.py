@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generators.base import ImageGenerator
+from strategies.common.image_generator import ImageGenerator
 
 # Statistics of latents rest on so many draws, or on fewer where each is wide: pairs of
 # 2048 latents of a large diffusion model would take minutes to compare.

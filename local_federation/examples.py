@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from client_app.device import Adapting, LocalDevice
+from client_app.devices.adapter_device import LocalAdapterDevice
+from client_app.half import client_half
 from client_app.node import NodeConfig
 from client_app.store import ClientStore
 from server_app import examples
 from server_app.checkpoints import Checkpoint, Checkpoints
 from server_app.examples import Example
+from server_app.half import server_half
 from server_app.run_record import read_run_record
-from strategies import methods
-from strategies.common.adapters.client_half import AdapterClientHalf
+from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import RunConfig, RunSettings, default_config, read_run
 from strategies.common.transport.compute import threads
@@ -65,16 +66,15 @@ def _answer(
     folder: Path,
     count: int,
 ) -> list[Example]:
-    half = methods.client_half(settings.method, config)
+    half = client_half(settings, config)
     assert isinstance(half, AdapterClientHalf)  # noqa: S101 - the caller's methods
-    adapting = Adapting.of(half, config)
-    device = LocalDevice(node, settings, checkpoint.round_number, adapting=adapting)
+    device = LocalAdapterDevice(half, node, settings, checkpoint.round_number)
     state = half.start(device)
     place = Path(settings.state_dir) / settings.run_name / str(node.partition_id)
     accepted = checkpoint.accepted.get(node.partition_id, 0)
     if accepted:
         load_tensors(state, ClientStore(place).load(accepted).tensors)
-    downlink = _downlink(config, settings, checkpoint, node.partition_id)
+    downlink = _downlink(config, settings, checkpoint)
     asked = device.test.rows(torch.arange(min(count, len(device.test))))
     given = half.answers(device, state, downlink, asked)
     names = device.data.class_names
@@ -88,13 +88,12 @@ def _answer(
     return found
 
 
-def _downlink(
-    config: RunConfig, settings: RunSettings, checkpoint: Checkpoint, partition: int
-) -> Any:
-    server = methods.server_half(settings.method, config, settings)
-    state = server.start(checkpoint.task)
+def _downlink(config: RunConfig, settings: RunSettings, checkpoint: Checkpoint) -> Any:
+    server = server_half(settings, config)
+    server.provided.agree(checkpoint.task)
+    state = server.start()
     load_tensors(state, checkpoint.tensors)
-    return server.downlink(state, partition)
+    return server.broadcast(state)
 
 
 def _draw(pixels: Tensor, path: Path) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from client_app.device import LocalDevice
+from client_app.devices.exchange_device import ExchangeNode
+from client_app.half import client_half
 from client_app.node import NodeConfig
+from server_app.half import server_half
 from server_app.split.direct import DirectLink
 from server_app.split.hub import Hub
 from strategies import methods
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitServerHalf
@@ -48,11 +50,13 @@ class OneProcess:
         self._node = node
         self._num_nodes = num_nodes
         self._folder = folder
-        name = self._settings.method
-        self._server = self._server_half(name, config)
-        self._client: Any = methods.client_half(name, config)
+        self._server = self._server_half(config)
+        self._client: Any = client_half(self._settings, config)
         with threads(self._settings.client_threads):
-            self.state: Any = self._server.start(self._device(node, 1).task)
+            task = self._device(node, 1).task
+            self._client.provided.agree(task)
+            self._server.provided.agree(task)
+            self.state: Any = self._server.start()
             self._client_state: Any = self._client.start(self._device(node, 1))
 
     def play(self, round_number: int) -> Aggregated:
@@ -61,9 +65,11 @@ class OneProcess:
         engine = self._server.engine(self.state, plan)
         with threads(self._settings.client_threads):
             device = self._linked(self._hub(engine, plan, [self._node]), plan, round_number)
-            downlink = self._server.downlink(self.state, self._node)
+            downlink = self._server.broadcast(self.state)
             trained = self._client.train(device, self._client_state, downlink)
-            return self._server.aggregate(self.state, round_number, {self._node: trained.uplink})
+            samples = sum(len(client.train) for client in device.clients)
+            replies = [Reply(self._node, samples, trained.uplink)]
+            return self._server.aggregate(self.state, round_number, replies)
 
     def assess(self, round_number: int) -> Assessment | None:
         """Evaluate on the samples of all nodes, if the method does so after this round."""
@@ -76,7 +82,7 @@ class OneProcess:
         with threads(self._settings.client_threads):
             for node in everyone:
                 device = self._linked(hub, plan, max(1, round_number), node)
-                downlink = self._server.downlink(self.state, node)
+                downlink = self._server.broadcast(self.state)
                 self._client.evaluate(device, self._client.start(device), downlink)
             return self._server.assess(self.state, engine)
 
@@ -94,19 +100,19 @@ class OneProcess:
 
     def _linked(
         self, hub: Hub, plan: Plan, round_number: int, node: int | None = None
-    ) -> LocalDevice:
+    ) -> ExchangeNode:
         place = self._node if node is None else node
         return self._device(place, round_number, DirectLink(hub, place, plan))
 
-    def _device(self, node: int, round_number: int, link: DirectLink | None = None) -> LocalDevice:
+    def _device(self, node: int, round_number: int, link: DirectLink | None = None) -> ExchangeNode:
         config = NodeConfig(
             partition_id=node, num_partitions=self._num_nodes, state_dir=str(self._folder)
         )
-        carried = self._settings.clients_per_node
-        return LocalDevice(config, self._settings, round_number, carried=carried, link=link)
+        return ExchangeNode(self._split, config, self._settings, round_number, link)
 
-    def _server_half(self, name: str, config: RunConfig) -> SplitServerHalf[Any, Any, Any]:
-        half = methods.server_half(name, config, self._settings)
+    def _server_half(self, config: RunConfig) -> SplitServerHalf[Any, Any, Any, Any]:
+        half = server_half(self._settings, config)
         if not isinstance(half, SplitServerHalf):
+            name = self._settings.method
             raise TypeError(f"expected a method that exchanges activations, got {name}")
         return half

@@ -12,6 +12,7 @@ from typing import final
 from models.body import Body
 from strategies.common.errors import ModelError
 from strategies.common.model import FeatureModel
+from strategies.common.provided import ModelBuilder
 from strategies.common.seeds import seeded
 from strategies.common.settings import known_name
 from strategies.common.task import Task
@@ -129,6 +130,17 @@ def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
             feature_dim=feature_dim,
             num_classes=task.num_classes,
         )
+
+
+def builder(feature_dim: int) -> ModelBuilder:
+    """Return a function that builds models by name for a task with a seed.
+
+    Parameters
+    ----------
+    feature_dim : int
+        Width that their features are pooled to; 0 keeps each model's own.
+    """
+    return lambda name, task, seed: build(name, task, feature_dim, seed)
 
 
 def _refusal(name: str, inputs: Inputs, task: Task) -> str:

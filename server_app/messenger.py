@@ -14,7 +14,8 @@ from server_app.roster import Client
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
 from strategies.common.errors import WireError
-from strategies.common.method import ServerHalf
+from strategies.common.method import AnyServerHalf
+from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunSettings
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import (
@@ -25,7 +26,6 @@ from strategies.common.transport.envelope import (
     read_payload,
     to_record_dict,
 )
-from strategies.common.wire import Payload
 
 Kind = Literal["train", "evaluate"]
 
@@ -50,24 +50,29 @@ class RoundInProgress:
         Where activations are exchanged.
     record : RoundRecord
         What became of it.
-    uplinks : dict[int, Payload]
-        Payloads that were accepted, by partition.
+    replies : dict[int, Reply]
+        Uploads that were accepted, by partition.
     """
 
     context: RoundContext
     session: Session | None = None
     record: RoundRecord = field(init=False)
-    uplinks: dict[int, Payload] = field(default_factory=dict)
-    # Keeps each payload alive beside its packed form, so that ids stay its own.
-    _parcels: dict[int, tuple[Payload, Parcel | None]] = field(default_factory=dict)
+    replies: dict[int, Reply[Any]] = field(default_factory=dict)
+    # What goes to all, packed once whoever is asked and however often.
+    _broadcast: list[Parcel | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.record = RoundRecord(self.context.round_number)
 
-    def parcel(self, payload: Payload, wire_dtype: str) -> Parcel | None:
-        """Pack a payload; most methods send the same object to all clients, packed once."""
-        kept = self._parcels.setdefault(id(payload), (payload, pack(payload, wire_dtype)))
-        return kept[1]
+    def broadcast(self, half: AnyServerHalf, wire_dtype: str) -> Parcel | None:
+        """Return what a server half sends to all clients of this round, packed."""
+        if not self._broadcast:
+            self._broadcast.append(pack(half.broadcast(self.context.state), wire_dtype))
+        return self._broadcast[0]
+
+    def in_order(self) -> list[Reply[Any]]:
+        """Return the accepted uploads sorted by partition."""
+        return [reply for _, reply in sorted(self.replies.items())]
 
 
 @final
@@ -91,7 +96,7 @@ class Messenger:
     def __init__(
         self,
         grid: Grid,
-        half: ServerHalf[Any, Any, Any],
+        half: AnyServerHalf,
         run: RunSettings,
         run_name: str,
         watch: Watcher,
@@ -141,9 +146,12 @@ class Messenger:
             run=self._run_name,
             round_number=ongoing.record.round_number,
             continue_from=ongoing.context.accepted.get(partition, 0),
+            resolved=dict(self._half.resolved()),
         )
-        payload = self._half.downlink(ongoing.context.state, partition)
-        parcel = None if payload is None else ongoing.parcel(payload, self._run.wire_dtype)
+        wire_dtype = self._run.wire_dtype
+        parcel = ongoing.broadcast(self._half, wire_dtype)
+        if parcel is None:
+            parcel = pack(self._half.personal(ongoing.context.state, partition), wire_dtype)
         invitation = ongoing.session.invitation(partition) if ongoing.session else None
         return to_record_dict(order, parcel, invitation)
 
@@ -160,15 +168,15 @@ class Messenger:
             if client.node_id in answers.failures:
                 raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
             content = answers.replies[client.node_id].content
-            report, uplink = self._read(ongoing, client, content, learnt=kind == "train")
+            report, reply = self._read(ongoing, client, content, learnt=kind == "train")
         except WireError as error:
             record.failures[partition] = str(error)
             log(WARNING, "round %d: failed: %s", record.round_number, error)
             return
         for note in report.notes:
             log(WARNING, "round %d: %s: %s", record.round_number, client.label, note)
-        if uplink is not None:
-            ongoing.uplinks[partition] = uplink
+        if reply is not None:
+            ongoing.replies[partition] = reply
         record.failures.pop(partition, None)
         record.nodes[partition] = NodeRecord(
             client=client,
@@ -180,7 +188,7 @@ class Messenger:
 
     def _read(
         self, ongoing: RoundInProgress, client: Client, content: RecordDict, *, learnt: bool
-    ) -> tuple[Report, Payload | None]:
+    ) -> tuple[Report, Reply[Any] | None]:
         run, half, record = self._run, self._half, ongoing.record
         report = read_control_record(
             content, Report, sender=client.label, max_bytes=run.max_report_bytes
@@ -190,20 +198,15 @@ class Messenger:
                 f"{client.label}: report.round_number: expected {record.round_number}, got "
                 f"{report.round_number}"
             )
-        tests_later = half.exchanges or (learnt and half.tests_aggregate)
-        if not tests_later and not report.test_samples:
+        later = learnt and half.tested is Tested.AGGREGATED
+        if half.tested is not Tested.BY_SERVER and not later and not report.test_samples:
             raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
-        kind = half.uplink if learnt and half.uploads(record.round_number) else None
-        uplink = read_payload(
-            content,
-            Report,
-            kind,
-            ongoing.context.task,
-            wire_dtype=run.wire_dtype,
-            sender=client.label,
-        )
-        if kind is not None and uplink is None:
-            raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
-        if uplink is not None:
-            half.check(client.description.partition, uplink)
-        return report, uplink
+        kind = half.phase(record.round_number).up if learnt else None
+        uplink = read_payload(content, Report, kind, half.agreed, sender=client.label)
+        if kind is None or uplink is None:
+            if kind is not None:
+                raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
+            return report, None
+        reply = Reply(client.description.partition, report.train_samples, uplink)
+        half.check(ongoing.context.state, reply)
+        return report, reply

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from server_app.roster import Client
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated
 from strategies.common.transport.control import Report
 
 

@@ -21,10 +21,11 @@ from server_app.roster import Client, Roster
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import RoundRecord
 from strategies.common import seeds
+from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import FederationError
-from strategies.common.method import ServerHalf
+from strategies.common.method import AnyServerHalf
+from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunSettings
-from strategies.common.wire import Payload
 
 # A node that was asked who it is usually answers within seconds; after this long a round
 # starts without it.
@@ -53,7 +54,7 @@ class RoundLoop:
     def __init__(
         self,
         grid: Grid,
-        half: ServerHalf[Any, Any, Any],
+        half: AnyServerHalf,
         run: RunSettings,
         run_name: str,
         watch: Watcher,
@@ -61,9 +62,9 @@ class RoundLoop:
         self._run = run
         self._run_name = run_name
         self._watch = watch
-        self._tests_aggregate = half.tests_aggregate
+        self._tested = half.tested
         self._messenger = Messenger(grid, half, run, run_name, watch)
-        self.roster = Roster(grid, run_name, private_classes=half.adapts)
+        self.roster = Roster(grid, run_name, private_classes=isinstance(half, AdapterServerHalf))
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
         """Wait until enough clients are there.
@@ -107,7 +108,7 @@ class RoundLoop:
 
     def play(
         self, context: RoundContext, session: Session | None = None
-    ) -> tuple[RoundRecord, dict[int, Payload]]:
+    ) -> tuple[RoundRecord, list[Reply[Any]]]:
         """Play one round up to, and without, aggregation.
 
         Parameters
@@ -119,8 +120,8 @@ class RoundLoop:
 
         Returns
         -------
-        tuple[RoundRecord, dict[int, Payload]]
-            What happened, and the uplink payloads sorted by partition.
+        tuple[RoundRecord, list[Reply[Any]]]
+            What happened, and the uploads sorted by partition.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class RoundLoop:
         if session is not None:
             self._messenger.ask(ongoing, _seated(session, context.clients), "train")
             self._require_replies(ongoing, "")
-            return ongoing.record, dict(sorted(ongoing.uplinks.items()))
+            return ongoing.record, ongoing.in_order()
         round_number = context.round_number
         chosen = self._choose(round_number, context.clients)
         self._messenger.ask(ongoing, chosen, "train")
@@ -141,18 +142,18 @@ class RoundLoop:
                 WARNING,
                 "round %d: %d good replies, trying once more",
                 round_number,
-                len(ongoing.uplinks),
+                len(ongoing.replies),
             )
             again = self.gather(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
             self._messenger.ask(ongoing, silent, "train")
         self._require_replies(ongoing, " after two tries")
         every = self._run.evaluate_every
-        if every and round_number % every == 0 and not self._tests_aggregate:
+        if every and round_number % every == 0 and self._tested is not Tested.AGGREGATED:
             asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
             idle = {p: c for p, c in context.clients.items() if p not in asked}
             self._messenger.ask(ongoing, idle, "evaluate")
-        return ongoing.record, dict(sorted(ongoing.uplinks.items()))
+        return ongoing.record, ongoing.in_order()
 
     def test(self, record: RoundRecord, context: RoundContext) -> list[str]:
         """Let all clients that are there test what aggregation made.

@@ -1,7 +1,7 @@
 """A run from its settings to its report: the only place where all parts are joined."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import INFO, WARNING
@@ -15,6 +15,7 @@ from client_app.data import sources
 from generators import build as generators
 from models import catalogue
 from server_app.checkpoints import Checkpoint, Checkpoints
+from server_app.half import server_half
 from server_app.progress import round_line
 from server_app.report import page
 from server_app.roster import Client
@@ -26,13 +27,13 @@ from server_app.split_rounds import SplitRounds
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
 from strategies.common.errors import RunFolderError
-from strategies.common.method import ServerHalf
+from strategies.common.guard import guard_of
+from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
-from strategies.common.transport.compute import threads, torch_device
+from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.common.wire import Payload
 
 
 @final
@@ -82,7 +83,7 @@ class Run:
         catalogue.check(self._settings.models)
         sources.check(self._settings.data)
         generators.check(self._settings.generator)
-        self._half = self._build_half(config)
+        self._half = server_half(self._settings, config)
         # Saved as resolved, so that a run's folder says what it was played with.
         config = {**config, **self._half.resolved()}
         self._folder = RunFolder(Path(self._settings.runs_dir), self._name())
@@ -132,9 +133,9 @@ class Run:
         waited = time.perf_counter() - started
         context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
         rounds = self._split or self._loop
-        record, uplinks = rounds.play(context)
+        record, replies = rounds.play(context)
         record.seconds = {"wait": waited, **record.seconds}
-        line = self._complete(record, uplinks, context)
+        line = self._complete(record, replies, context)
         board.write(line)
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -142,27 +143,45 @@ class Run:
     def _begin_task(self, clients: Mapping[int, Client]) -> Task:
         task = self._loop.roster.task()
         if self._state is None:
-            with threads(self._settings.server_threads):
-                self._state = self._half.start(task)
+            self._state = self._first_state(task)
         if clients:  # without any, nothing is known that could be written down
             self._folder.save_clients(task, clients)
         return task
 
+    def _first_state(self, task: Task) -> Any:
+        """Return what a run starts from, once its payloads can be measured by the task.
+
+        Raises
+        ------
+        ModelError
+            If the clients' task does not suit the method.
+        """
+        agreed, phase = self._half.provided.agree(task), self._half.phase(1)
+        for payload in (phase.up, phase.down):
+            if payload is not None:
+                payload.sizes(agreed)
+        with threads(self._settings.server_threads):
+            return self._half.start()
+
     def _complete(
         self,
         record: RoundRecord,
-        uplinks: Mapping[int, Payload],
+        replies: Sequence[Reply[Any]],
         context: RoundContext,
     ) -> dict[str, object]:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
-            aggregated = self._half.aggregate(self._state, record.round_number, uplinks)
+            aggregated = self._half.aggregate(
+                self._state, record.round_number, guard_of(self._settings).arrived(replies)
+            )
         standing = self._standing
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
         if self._split is not None:
             aggregated = aggregated.joined(self._split.survey(record, context))
-        elif self._half.tests_aggregate and self._settings.is_evaluated(record.round_number):
+        elif self._half.tested is Tested.AGGREGATED and self._settings.is_evaluated(
+            record.round_number
+        ):
             failed = self._loop.test(record, context)
             record.notes += [f"evaluation: {reason}" for reason in failed]
         if aggregated.diagnostics:
@@ -189,16 +208,10 @@ class Run:
         self._folder.append(line)
         return line
 
-    def _build_half(self, config: RunConfig) -> ServerHalf[Any, Any, Any]:
-        settings = self._settings
-        device = torch_device(settings.server_device)
-        with threads(settings.server_threads):
-            return methods.server_half(
-                settings.method,
-                config,
-                settings,
-                lambda: generators.build(settings.generator, config, device),
-            )
+    def _is_tested_now(self, round_number: int) -> bool:
+        """Tell whether clients are to test what aggregation made of a round."""
+        later = self._half.tested is Tested.AGGREGATED
+        return later and self._settings.is_evaluated(round_number)
 
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):
@@ -228,8 +241,7 @@ class Run:
             return Standing(0, {}, 0, 0.0)
         self._folder.forget_after(checkpoint.round_number)
         self._loop.roster.fix_task(checkpoint.task)
-        with threads(self._settings.server_threads):
-            self._state = self._half.start(checkpoint.task)
+        self._state = self._first_state(checkpoint.task)
         load_tensors(self._state, checkpoint.tensors)
         log(INFO, "resumed after round %d", checkpoint.round_number)
         return Standing(

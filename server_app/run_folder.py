@@ -18,7 +18,7 @@ import tomli_w
 
 from server_app.roster import Client
 from strategies.common.errors import RunFolderError
-from strategies.common.method import Picture
+from strategies.common.round import Picture
 from strategies.common.settings import RunConfig
 from strategies.common.task import Task
 

@@ -18,7 +18,7 @@ from server_app.round_record import MeasuredAccuracy, RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.split.session import SplitSession
 from strategies.common.errors import FederationError
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitServerHalf
@@ -26,7 +26,6 @@ from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.common.wire import Payload
 
 _STREAM = "stream"
 
@@ -50,7 +49,7 @@ class SplitRounds:
     def __init__(
         self,
         loop: RoundLoop,
-        half: SplitServerHalf[Any, Any, Any],
+        half: SplitServerHalf[Any, Any, Any, Any],
         run: RunSettings,
         split: SplitSettings,
     ) -> None:
@@ -74,7 +73,7 @@ class SplitRounds:
             return True
         return self._half.survey_plan(state, round_number, ()) is not None
 
-    def play(self, context: RoundContext) -> tuple[RoundRecord, dict[int, Payload]]:
+    def play(self, context: RoundContext) -> tuple[RoundRecord, list[Reply[Any]]]:
         """Play one round up to, and without, aggregation; nothing of one that is replayed.
 
         Raises
@@ -85,7 +84,7 @@ class SplitRounds:
         number = context.round_number
         untrained = RoundRecord(number)
         if self._half.replays(number):
-            return untrained, {}
+            return untrained, []
         if number == 1 and self._run.evaluate_every:
             said = self._survey(untrained, context, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
@@ -93,17 +92,17 @@ class SplitRounds:
             self._untrained = Aggregated(named)
         before = to_tensors(context.state)
         try:
-            record, uplinks = self._exchange(context)
+            record, replies = self._exchange(context)
         except FederationError as error:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
             load_tensors(context.state, before)
             again = self._loop.gather(number, first=False)
-            record, uplinks = self._exchange(replace(context, clients=again))
+            record, replies = self._exchange(replace(context, clients=again))
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:
                 moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = moved
-        return record, uplinks
+        return record, replies
 
     def survey(self, record: RoundRecord, context: RoundContext) -> Aggregated:
         """Evaluate the global model after a round, where the method asks for it.
@@ -146,13 +145,13 @@ class SplitRounds:
                 record.nodes[partition] = replace(record.nodes[partition], by_server=measured)
         return assessment.said
 
-    def _exchange(self, context: RoundContext) -> tuple[RoundRecord, dict[int, Payload]]:
+    def _exchange(self, context: RoundContext) -> tuple[RoundRecord, list[Reply[Any]]]:
         number, state = context.round_number, context.state
         plan = self._half.plan(state, number, sorted(context.clients))
         engine = self._half.engine(state, plan)
         with self._session(engine, plan, context.clients) as session:
             try:
-                record, uplinks = self._loop.play(context, session)
+                record, replies = self._loop.play(context, session)
             except FederationError as error:
                 reason = f"; the exchange ended early: {session.failure}" if session.failure else ""
                 raise FederationError(f"{error}{reason}") from None
@@ -160,7 +159,7 @@ class SplitRounds:
             # The last answers are out before the server's own update, which may fail as well.
             raise FederationError(f"round {number}: {session.failure}") from session.cause
         self._take_in(record, session)
-        return record, uplinks
+        return record, replies
 
     def _session(self, engine: Engine, plan: Plan, clients: Mapping[int, Client]) -> SplitSession:
         seats = {p: plan.seats(p, self._run.clients_per_node) for p in sorted(clients)}

@@ -5,20 +5,29 @@ A method is the folder ``strategies/<name>/``; its classes are named after it, e
 is asked for, so that a device never loads a server half.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
-from strategies.common.method import ClientHalf, ServerHalf
-from strategies.common.settings import RunConfig, RunSettings, Settings, known_name, read_table
+from strategies.common.message import MessageClient
+from strategies.common.method import AnyClientHalf, AnyServerHalf
+from strategies.common.provided import Provided
+from strategies.common.settings import (
+    RunConfig,
+    RunSettings,
+    Settings,
+    default_config,
+    known_name,
+    read_table,
+)
+from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.settings import SplitSettings
-
-if TYPE_CHECKING:
-    from generators.base import ImageGenerator
 
 METHODS = {
     "local": "Local",
@@ -31,56 +40,61 @@ METHODS = {
     "fedadapter": "FedAdapter",
     "fedlora": "FedLoRA",
 }
+# General settings that clients with models of their own read, and no others do.
+_OF_MODELS = ("optimiser", "momentum", "weight-decay", "schedule")
+
+# What only the app that runs a half can make, by need.
+Makers = Mapping[Need, Any]
 
 
-def client_half(name: str, config: RunConfig) -> ClientHalf[Any, Any, Any]:
+def client_half(
+    name: str, config: RunConfig, run: RunSettings, device: torch.device, makers: Makers
+) -> AnyClientHalf:
     """Build a method's client half from the run config.
-
-    Raises
-    ------
-    SettingsError
-        If the method is unknown or a setting of its table is bad.
-    """
-    settings = method_settings(name, config)
-    half = _class(name, "client", "Client")
-    built: ClientHalf[Any, Any, Any] = half(settings, *_shared_settings(half, name, config))
-    return built
-
-
-def server_half(
-    name: str,
-    config: RunConfig,
-    run: RunSettings,
-    build_generator: Callable[[], ImageGenerator] | None = None,
-) -> ServerHalf[Any, Any, Any]:
-    """Build a method's server half from the run config.
 
     Parameters
     ----------
     name : str
         Method.
     config : RunConfig
-        Flower's flat run config.
+        Flower's flat run config, with what the server resolved in it.
     run : RunSettings
         General settings of the run.
-    build_generator : Callable[[], ImageGenerator] | None
-        Called only for methods that need a generator; ``None`` where no method does.
+    device : torch.device
+        Where the client computes.
+    makers : Mapping[Need, Any]
+        How to make what cannot be read from the config.
 
     Raises
     ------
     SettingsError
         If the method is unknown or a setting of its table is bad.
     """
+    kind: type[AnyClientHalf] = client_class(name)
     settings = method_settings(name, config)
-    half = _class(name, "server", "Server")
-    arguments: tuple[ImageGenerator, ...] = ()
-    if half.needs_generator:
-        if build_generator is None:
-            raise TypeError(f"{name}: expected a way to build its generator, got none")
-        arguments = (build_generator(),)
-    shared = _shared_settings(half, name, config)
-    built: ServerHalf[Any, Any, Any] = half(settings, run, *shared, *arguments)
-    return built
+    return kind(settings, _provided(name, kind, settings, config, run, device, makers))
+
+
+def server_half(
+    name: str, config: RunConfig, run: RunSettings, device: torch.device, makers: Makers
+) -> AnyServerHalf:
+    """Build a method's server half from the run config; see :func:`client_half`."""
+    kind: type[AnyServerHalf] = _class(name, "server", "Server")
+    settings = method_settings(name, config)
+    return kind(settings, _provided(name, kind, settings, config, run, device, makers))
+
+
+def client_class(name: str) -> type[AnyClientHalf]:
+    """Return the class of a method's client half.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such method.
+    """
+    known_name("setting method", name, METHODS)
+    kind: type[AnyClientHalf] = _class(name, "client", "Client")
+    return kind
 
 
 def method_settings(name: str, config: RunConfig) -> Settings:
@@ -90,16 +104,28 @@ def method_settings(name: str, config: RunConfig) -> Settings:
     return read_table(config, name, kind)
 
 
+def resolved_config(name: str, config: RunConfig, resolved: Mapping[str, Any]) -> RunConfig:
+    """Return a config with what the server resolved in place of a method's ``"auto"``.
+
+    Raises
+    ------
+    SettingsError
+        If something else than a setting of the method was resolved.
+    """
+    for key in resolved:
+        if key not in config or not key.startswith(f"{name}."):
+            raise SettingsError(f"order: expected a resolved setting of {name}, got {key}")
+    return {**config, **resolved}
+
+
 def exchanges(name: str) -> bool:
     """Tell whether a method exchanges activations within a round."""
-    known_name("setting method", name, METHODS)
-    return bool(_class(name, "client", "Client").exchanges)
+    return issubclass(client_class(name), SplitClientHalf)
 
 
 def adapts(name: str) -> bool:
     """Tell whether a method trains adapters on a frozen foundation model."""
-    known_name("setting method", name, METHODS)
-    return bool(_class(name, "client", "Client").adapts)
+    return issubclass(client_class(name), AdapterClientHalf)
 
 
 def split_settings(config: RunConfig) -> SplitSettings:
@@ -117,16 +143,41 @@ def display_name(name: str) -> str:
     return METHODS.get(name, name)
 
 
-def _shared_settings(half: Any, name: str, config: RunConfig) -> tuple[Settings, ...]:
-    """Read the tables that methods of a kind share, and refuse what they cannot do."""
-    if half.exchanges:
-        return (split_settings(config),)
-    if config.get("clients-per-node", 1) != 1:
+def _provided(
+    name: str,
+    kind: type[AnyClientHalf] | type[AnyServerHalf],
+    settings: Settings,
+    config: RunConfig,
+    run: RunSettings,
+    device: torch.device,
+    makers: Makers,
+) -> Provided:
+    """Gather what a half declares to need, and refuse settings that its kind cannot serve."""
+    _refuse_unread(name, config)
+    tables = {Need.SPLIT: split_settings, Need.ADAPTERS: adapter_settings}
+    offers = {
+        need: tables[need](config) if need in tables else makers[need] for need in kind.all_needs()
+    }
+    return Provided(run, settings, device, offers)
+
+
+def _refuse_unread(name: str, config: RunConfig) -> None:
+    """Refuse general settings that a method of this kind would silently ignore."""
+    if not exchanges(name) and config.get("clients-per-node", 1) != 1:
         raise SettingsError(
             f"setting clients-per-node: expected 1 for {name}, got {config['clients-per-node']}; "
             f"only methods that exchange activations carry several clients on a node"
         )
-    return (adapter_settings(config),) if half.adapts else ()
+    if issubclass(client_class(name), MessageClient):
+        return
+    defaults = default_config()
+    for key in _OF_MODELS:
+        if config.get(key, defaults[key]) != defaults[key]:
+            table = "adapters" if adapts(name) else name
+            raise SettingsError(
+                f"setting {key}: expected {defaults[key]!r} for {name}, got {config[key]!r}; how "
+                f"its clients learn is set in the table {table}"
+            )
 
 
 def _class(name: str, module: str, suffix: str) -> Any:

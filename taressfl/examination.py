@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from strategies.common.method import Picture
+from strategies.common.round import Picture
 from strategies.mocosfl.taressfl.verdict import Verdict
 from taressfl.attack import attack
 from taressfl.gate import judge, side_by_side

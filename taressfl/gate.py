@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from strategies.common.method import Picture
+from strategies.common.round import Picture
 from strategies.mocosfl.taressfl.verdict import Finding, Verdict
 from taressfl.attack import Outcome
 from taressfl.intercept import Pairs

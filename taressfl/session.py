@@ -7,7 +7,9 @@ from typing import final
 import torch
 from torch import nn
 
+from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
+from strategies.common.provided import Provided
 from strategies.common.settings import RunSettings
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.networks.of_run import client_part
@@ -111,7 +113,10 @@ class Session:
             )
         self._recipe = recipe
         self.device = torch_device(recipe.run.server_device)
-        self.state = MocoSFLServer(recipe.mocosfl, recipe.run, recipe.split).start(recipe.task)
+        offers = {Need.SPLIT: recipe.split}
+        provided = Provided(recipe.run, recipe.mocosfl, self.device, offers)
+        provided.agree(recipe.task)
+        self.state = MocoSFLServer(recipe.mocosfl, provided).start()
         part = client_part(recipe.split, recipe.task, recipe.run.seed)
         self.front: nn.Module = part.front.to(self.device)
         self._pretraining = Pretraining(

@@ -60,7 +60,7 @@ def test_a_device_imports_neither_server_code_nor_heavy_libraries(tmp_path: Path
     [
         ("strategies.fedproto.server", "strategies.fedproto.server"),
         ("server_app.main", "server_app"),
-        ("generators.base", "generators"),
+        ("strategies.common.image_generator", "generators"),
         ("matplotlib.pyplot", "matplotlib"),
     ],
 )

@@ -1,66 +1,81 @@
 """Means of rows by class, gathered batch by batch in float64."""
 
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from strategies.common.device import Device
+from strategies.common.model import FeatureModel
+from strategies.common.training import score_batches
 
-@final
-@dataclass(frozen=True)
-class ClassMeans:
+
+class ClassMeans(NamedTuple):
     """Means of the classes that occur.
 
     Attributes
     ----------
-    means : Tensor
-        (present, feature) float32.
+    rows : Tensor
+        (present, width) float32.
     labels : Tensor
         (present,) int64, ascending; class of each row.
-    weights : Tensor
-        (present,) float64; total weight behind each row.
+    counts : Tensor
+        (present,) int64; rows behind each mean.
     """
 
-    means: Tensor
+    rows: Tensor
     labels: Tensor
-    weights: Tensor
+    counts: Tensor
 
 
-@final
 class ClassSums:
     """Running sums from which class means are taken, in float64.
 
     Parameters
     ----------
-    num_classes, feature_dim : int
-        Classes, and width of a row.
+    num_classes, width : int
+        Classes, and length of a row.
     device : torch.device
         Where rows will come from.
     """
 
-    def __init__(self, num_classes: int, feature_dim: int, device: torch.device) -> None:
-        self._sums = torch.zeros(num_classes, feature_dim, dtype=torch.float64, device=device)
-        self._weights = torch.zeros(num_classes, dtype=torch.float64, device=device)
+    def __init__(self, num_classes: int, width: int, device: torch.device) -> None:
+        self._sums = torch.zeros(num_classes, width, dtype=torch.float64, device=device)
+        self._counts = torch.zeros(num_classes, dtype=torch.int64, device=device)
 
-    def add(self, rows: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
-        """Add rows to the sums of their classes.
-
-        Parameters
-        ----------
-        rows : Tensor
-            (rows, feature).
-        labels : Tensor
-            (rows,) int64 class of each row.
-        weights : Tensor | None
-            (rows,) weight of each row; ``None`` weighs each row 1.
-        """
-        exact = self._weights.new_ones(len(labels)) if weights is None else weights.double()
-        self._sums.index_add_(0, labels, rows.double() * exact[:, None])
-        self._weights.index_add_(0, labels, exact)
+    def add(self, rows: Tensor, labels: Tensor) -> None:
+        """Add rows (rows, width) to the sums of their classes (rows,) int64."""
+        self._sums.index_add_(0, labels, rows.detach().double())
+        self._counts.index_add_(0, labels, torch.ones_like(labels))
 
     def means(self) -> ClassMeans:
         """Return the mean of every class that was added to."""
-        labels = self._weights.nonzero().flatten()
-        weights = self._weights[labels]
-        return ClassMeans((self._sums[labels] / weights[:, None]).float(), labels, weights)
+        labels = self._counts.nonzero().flatten()
+        counts = self._counts[labels]
+        return ClassMeans((self._sums[labels] / counts[:, None]).float(), labels, counts)
+
+
+def means_by_class(batches: Iterable[tuple[Tensor, Tensor]], num_classes: int) -> ClassMeans:
+    """Average rows by class.
+
+    Parameters
+    ----------
+    batches : Iterable[tuple[Tensor, Tensor]]
+        Rows (batch, width) and labels (batch,) int64; at least one batch.
+    num_classes : int
+        Classes of the task.
+    """
+    sums: ClassSums | None = None
+    for rows, labels in batches:
+        sums = sums or ClassSums(num_classes, rows.shape[1], rows.device)
+        sums.add(rows, labels)
+    if sums is None:
+        raise ValueError("class means: expected at least one batch, got none")
+    return sums.means()
+
+
+def class_means(device: Device, model: FeatureModel) -> ClassMeans:
+    """Average the features of a client's training samples by class, in evaluation mode."""
+    batches = score_batches(device, device.train, model, model.features)
+    return means_by_class(batches, device.task.num_classes)

@@ -1,25 +1,77 @@
-"""Prototypes: means of features by class, the loss that pulls towards them, and how they classify.
+"""Tables with a row per class: what a federation knows of each, and what is done with it.
 
-Pure functions on tensors; both halves use them.
+Prototypes are means of features by class (Tan et al., "FedProto", AAAI 2022). Both halves use
+this.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, TypeVar, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from strategies.common.device import Device
+from strategies.common.payloads import ClassRows
+
+AnyRows = TypeVar("AnyRows", bound=ClassRows)
+
+
+class Rows(Protocol):
+    """Rows of some classes: a payload, or means.
+
+    Attributes
+    ----------
+    rows : Tensor
+        (present, width).
+    labels : Tensor
+        (present,) int64 class of each row.
+    """
+
+    @property
+    def rows(self) -> Tensor:
+        """Return the rows."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """Return their classes."""
+        ...
+
+
+@final
+@dataclass
+class RowsState:
+    """Rows that survive a round at a server.
+
+    Attributes
+    ----------
+    rows, labels : Tensor
+        (present, width) and (present,) int64; without rows where there are none.
+    """
+
+    rows: Tensor
+    labels: Tensor
+
+    @staticmethod
+    def empty() -> "RowsState":
+        """Return a state without rows."""
+        return RowsState(torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64))
+
+    def sent_as(self, kind: type[AnyRows]) -> AnyRows | None:
+        """Return the rows as a payload, or ``None`` where there are none."""
+        return kind(self.rows, self.labels) if len(self.labels) else None
+
 
 @final
 @dataclass(frozen=True)
-class PrototypeTable:
+class ClassTable:
     """One row per class of the task, of which some may be unknown.
 
     Attributes
     ----------
     rows : Tensor
-        (class, feature); zeros where unknown.
+        (class, width); zeros where unknown.
     known : Tensor
         (class,) bool.
     """
@@ -28,27 +80,38 @@ class PrototypeTable:
     known: Tensor
 
     @staticmethod
-    def empty(num_classes: int, feature_dim: int, device: torch.device) -> "PrototypeTable":
+    def empty(num_classes: int, width: int, device: torch.device) -> "ClassTable":
         """Return a table that knows no class."""
-        rows = torch.zeros(num_classes, feature_dim, device=device)
-        return PrototypeTable(rows, torch.zeros(num_classes, dtype=torch.bool, device=device))
+        rows = torch.zeros(num_classes, width, device=device)
+        return ClassTable(rows, torch.zeros(num_classes, dtype=torch.bool, device=device))
 
-    def overlaid(self, prototypes: Tensor, labels: Tensor) -> "PrototypeTable":
-        """Return a copy with rows put in place of those of the same class.
+    @staticmethod
+    def of_features(device: Device, rows: Rows | None) -> "ClassTable":
+        """Return a table as wide as a client's features, with some rows in it or none."""
+        task = device.task
+        empty = ClassTable.empty(task.num_classes, task.feature_dim, device.torch_device)
+        return empty.overlaid(rows)
 
-        Parameters
-        ----------
-        prototypes : Tensor
-            (present, feature).
-        labels : Tensor
-            (present,) int64 class of each row.
-        """
-        where = labels.to(self.rows.device)
-        rows = self.rows.index_copy(0, where, prototypes.to(self.rows))
-        return PrototypeTable(rows, self.known.index_fill(0, where, value=True))
+    @staticmethod
+    def of_classes(device: Device, rows: Rows | None) -> "ClassTable":
+        """Return a table as wide as the number of classes, with some rows in it or none."""
+        classes = device.task.num_classes
+        return ClassTable.empty(classes, classes, device.torch_device).overlaid(rows)
+
+    def overlaid(self, rows: Rows | None) -> "ClassTable":
+        """Return a copy with rows put in place of those of the same class."""
+        if rows is None:
+            return self
+        where = rows.labels.to(self.rows.device)
+        table = self.rows.index_copy(0, where, rows.rows.to(self.rows))
+        return ClassTable(table, self.known.index_fill(0, where, value=True))
+
+    def knows(self, labels: Tensor) -> bool:
+        """Tell whether every class of some samples has a row."""
+        return bool(self.known[labels.to(self.known.device)].all())
 
 
-def prototype_loss(features: Tensor, labels: Tensor, table: PrototypeTable) -> Tensor:
+def prototype_loss(features: Tensor, labels: Tensor, table: ClassTable) -> Tensor:
     """Return the distance of features to the prototypes of their classes (L_R in eq. 7 and 8).
 
     It is the squared difference averaged over all (batch, feature) entries. A sample whose
@@ -60,12 +123,12 @@ def prototype_loss(features: Tensor, labels: Tensor, table: PrototypeTable) -> T
         (batch, feature).
     labels : Tensor
         (batch,) int64.
-    table : PrototypeTable
+    table : ClassTable
         Global prototypes.
 
     Examples
     --------
-    >>> table = PrototypeTable(torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.tensor([True, False]))
+    >>> table = ClassTable(torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.tensor([True, False]))
     >>> prototype_loss(torch.tensor([[3.0, 1.0], [5.0, 5.0]]), torch.tensor([0, 1]), table)
     tensor(1.)
     """
@@ -74,7 +137,7 @@ def prototype_loss(features: Tensor, labels: Tensor, table: PrototypeTable) -> T
     return functional.mse_loss(features, targets)
 
 
-def distance_scores(features: Tensor, table: PrototypeTable) -> Tensor:
+def distance_scores(features: Tensor, table: ClassTable) -> Tensor:
     """Score every class by its prototype's nearness (the largest score is eq. 4's choice).
 
     A known class scores minus the squared Euclidean distance to its prototype, counted from
@@ -86,7 +149,7 @@ def distance_scores(features: Tensor, table: PrototypeTable) -> Tensor:
     ----------
     features : Tensor
         (batch, feature).
-    table : PrototypeTable
+    table : ClassTable
         Candidates; at least one class is known.
 
     Returns

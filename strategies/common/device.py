@@ -1,4 +1,4 @@
-"""What a client half may ask of the device it runs on."""
+"""What a client half may ask of its device, kind by kind."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -51,28 +51,25 @@ class Device(Protocol):
         """Where to compute."""
         ...
 
-    @property
-    def clients(self) -> "Sequence[Device]":
-        """Logical clients that this node carries, each a device of its own; often itself alone.
-
-        Their ``partition`` is the logical client's number.
-        """
+    def generator(self, purpose: str) -> torch.Generator:
+        """Return randomness for a purpose in this round of this client."""
         ...
 
-    @property
-    def link(self) -> Link:
-        """Stream to the server, for methods that exchange activations.
 
-        Raises
-        ------
-        ExchangeError
-            If the server opened none in this round.
-        """
+class MessageDevice(Device, Protocol):
+    """A client with a model of its own."""
+
+    def build_model(self) -> FeatureModel:
+        """Build this client's own architecture with fresh, seeded weights."""
         ...
+
+
+class AdapterDevice(Device, Protocol):
+    """A client that holds the frozen foundation model."""
 
     @property
     def backbone(self) -> Backbone:
-        """Frozen foundation model, for methods that train adapters.
+        """The model.
 
         Raises
         ------
@@ -81,10 +78,47 @@ class Device(Protocol):
         """
         ...
 
-    def build_model(self) -> FeatureModel:
-        """Build this client's own architecture with fresh, seeded weights."""
+
+class ExchangeDevice(Protocol):
+    """A node that exchanges activations for the clients that it carries."""
+
+    @property
+    def partition(self) -> int:
+        """Which node this is."""
         ...
 
-    def generator(self, purpose: str) -> torch.Generator:
-        """Return randomness for a purpose in this round of this client."""
+    @property
+    def round_number(self) -> int:
+        """Current round, from 1."""
+        ...
+
+    @property
+    def settings(self) -> RunSettings:
+        """General settings of the run."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """Shape of the task, the same for all its clients."""
+        ...
+
+    @property
+    def torch_device(self) -> torch.device:
+        """Where to compute."""
+        ...
+
+    @property
+    def clients(self) -> Sequence[Device]:
+        """Logical clients; their ``partition`` is the logical client's number."""
+        ...
+
+    @property
+    def link(self) -> Link:
+        """Stream to the server.
+
+        Raises
+        ------
+        ExchangeError
+            If the server opened none in this round.
+        """
         ...

@@ -82,7 +82,18 @@ class RunSettings(Settings):
     batch_size : int
         Samples per optimiser step; batch normalisation needs two.
     learning_rate : float
-        Step size of the clients' SGD.
+        Step size of the clients' optimiser, at the start of its schedule.
+    optimiser : str
+        ``"sgd"`` or ``"adamw"``, of clients that train models of their own; split methods and
+        adapters have tables of their own for this and the next three.
+    momentum : float
+        Of SGD; with AdamW the decay of its first moment (beta 1), of which 0 takes 0.9.
+        Moments are kept from round to round.
+    weight_decay : float
+        Of either optimiser.
+    schedule : str
+        ``"constant"``; ``"cosine"`` falls to 0 at the end of the run; ``"step"`` falls to a
+        tenth after half of it and to a hundredth after three quarters.
     participation : float
         Part of the known clients that trains in a round (rho in the papers).
     evaluate_every : int
@@ -140,6 +151,10 @@ class RunSettings(Settings):
     clients_per_node: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
+    optimiser: Literal["sgd", "adamw"]
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "cosine", "step"]
     participation: float = Field(gt=0, le=1)
     evaluate_every: int = Field(ge=0)
     min_nodes: int = Field(ge=1)

@@ -1,7 +1,7 @@
 """Local training and evaluation loops that the client halves share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -9,35 +9,34 @@ from torch.nn import functional
 
 from strategies.common.device import Device
 from strategies.common.errors import ModelError
-from strategies.common.method import Evaluation
+from strategies.common.optimiser import Optimiser
+from strategies.common.round import Evaluation
 from strategies.common.samples import Samples, normalise, ordered_batches, shuffled_batches
 
 # Forward passes alone need little memory; larger batches only save Python's own time.
 EVALUATION_BATCH = 256
 
+AnyBatch = TypeVar("AnyBatch", bound=Sized)
+# Losses of one batch by name, after whatever steps they ask for.
+BatchLesson = Callable[[AnyBatch], Mapping[str, float]]
+# Maps network inputs (batch, ...) and labels (batch,) to scalar losses by name, of which
+# ``"total"`` is minimised.
 BatchLosses = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 
 
-def train_epochs(
-    device: Device,
-    groups: Sequence[Sequence[nn.Module]],
-    batch_losses: BatchLosses,
-    *,
-    max_norm: float | None = None,
+def fit(
+    batches: Iterable[AnyBatch], lesson: BatchLesson[AnyBatch], setting: str, learning_rate: float
 ) -> dict[str, float]:
-    """Run the local epochs of one round with plain SGD.
+    """Give one lesson per batch: the loop of every method that learns on a device.
 
     Parameters
     ----------
-    device : Device
-        Gives samples, order, epochs, batch size and learning rate.
-    groups : Sequence[Sequence[nn.Module]]
-        Modules to train, in train mode; gradients are clipped group by group.
-    batch_losses : BatchLosses
-        Maps normalised inputs (batch, channels, height, width) and labels (batch,) to
-        scalar losses by name, of which ``"total"`` is minimised.
-    max_norm : float | None
-        Largest gradient norm of a group; ``None`` does not clip.
+    batches : Iterable[AnyBatch]
+        Whatever the lesson reads; their lengths weigh the means.
+    lesson : BatchLesson
+        Learns from a batch and returns its losses by name.
+    setting, learning_rate : str, float
+        Where the step size is set, and to what, for the error message.
 
     Returns
     -------
@@ -49,28 +48,57 @@ def train_epochs(
     ModelError
         If a loss is no longer finite.
     """
-    settings = device.settings
-    parameters = [[p for m in group for p in m.parameters()] for group in groups]
-    optimiser = torch.optim.SGD([p for group in parameters for p in group], settings.learning_rate)
-    for module in (m for group in groups for m in group):
-        module.train()
-    order = device.generator("batches")
     means = Means()
-    for _ in range(settings.local_epochs):
-        for index in shuffled_batches(len(device.train), settings.batch_size, order):
-            inputs = normalise(device.train.inputs[index].to(device.torch_device))
-            labels = device.train.labels[index].to(device.torch_device)
-            losses = batch_losses(inputs, labels)
-            optimiser.zero_grad(set_to_none=True)
-            losses["total"].backward()  # type: ignore[no-untyped-call]
-            if max_norm is not None:
-                for group in parameters:
-                    nn.utils.clip_grad_norm_(group, max_norm)
-            optimiser.step()
-            means.add({name: loss.item() for name, loss in losses.items()}, len(index))
+    for batch in batches:
+        means.add(lesson(batch), len(batch))
     found = means.result()
-    refuse_divergence(found, "learning-rate", settings.learning_rate)
+    refuse_divergence(found, setting, learning_rate)
     return found
+
+
+def train_epochs(
+    device: Device, modules: Iterable[nn.Module], losses: BatchLosses, optimiser: Optimiser
+) -> dict[str, float]:
+    """Run the local epochs of one round, one step per batch.
+
+    Parameters
+    ----------
+    device : Device
+        Gives samples, their order, epochs and batch size.
+    modules : Iterable[nn.Module]
+        Put into train mode first.
+    losses : BatchLosses
+        Of a batch.
+    optimiser : Optimiser
+        Takes the steps.
+
+    Returns
+    -------
+    dict[str, float]
+        Mean of each loss over the samples seen.
+
+    Raises
+    ------
+    ModelError
+        If a loss is no longer finite.
+    """
+    for module in modules:
+        module.train()
+
+    def lesson(rows: Tensor) -> dict[str, float]:
+        inputs = normalise(device.train.inputs[rows].to(device.torch_device))
+        found = losses(inputs, device.train.labels[rows].to(device.torch_device))
+        optimiser.step(found["total"])
+        optimiser.advance()
+        return {name: loss.item() for name, loss in found.items()}
+
+    return fit(_epochs(device), lesson, "learning-rate", device.settings.learning_rate)
+
+
+def _epochs(device: Device) -> Iterator[Tensor]:
+    order = device.generator("batches")
+    for _ in range(device.settings.local_epochs):
+        yield from shuffled_batches(len(device.train), device.settings.batch_size, order)
 
 
 def evaluate_scores(

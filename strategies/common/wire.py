@@ -1,43 +1,29 @@
-"""Payloads: frozen dataclasses of tensors that travel as one checked blob.
+"""Payloads as one checked blob each: a small JSON header, then the raw bytes (safetensors).
 
-A payload names its schema and version, and gives every field a kind, named axes and a
-meaning. On the wire it is one safetensors blob: a small JSON header, then the raw bytes.
-Decoding trusts nothing: size, header, schema, version, field names, dtypes, shapes, label
-ranges and finiteness are checked, in that order, and nothing is ever unpickled.
-
-Examples
---------
->>> @dataclass(frozen=True)
-... class Means(Payload):
-...     schema: ClassVar[str] = "example.means"
-...     version: ClassVar[int] = 1
-...     means: Tensor = tensor("float", "present", "feature")
-...     labels: Tensor = labels("present")
-...
-...     @staticmethod
-...     def sizes(task: Task) -> Sizes:
-...         return Sizes(task.num_classes, {"feature": task.feature_dim}, {"present": 10})
+Decoding trusts nothing. Size, header, schema, version, field names, dtypes, shapes and the
+exact number of bytes are checked before a tensor is built; then ranges, label ranges and
+finiteness. Nothing is ever unpickled.
 """
 
 import json
 import struct
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeVar, final
+from math import prod
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
-from strategies.common.task import Task
+from strategies.common.payload import Payload, Rule, Sizes, rules_of
 
-Kind = Literal["float", "int64", "uint8", "bool"]
-AnyPayload = TypeVar("AnyPayload", bound="Payload")
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 # A safetensors header costs about 100 bytes per field; far more than that is an attack.
 MAX_HEADER_BYTES = 4096
+_LENGTH_BYTES = 8
 
 _DTYPES = {
     "float32": torch.float32,
@@ -46,70 +32,8 @@ _DTYPES = {
     "uint8": torch.uint8,
     "bool": torch.bool,
 }
-
-
-@final
-@dataclass(frozen=True)
-class Sizes:
-    """What a receiver knows of a payload's axes before it arrives.
-
-    Attributes
-    ----------
-    exact : Mapping[str, int]
-        Axes that must have one length.
-    at_most : Mapping[str, int]
-        Axes that may have any length from 0 to a bound.
-    num_classes : int
-        Labels must lie in [0, num_classes).
-    """
-
-    num_classes: int
-    exact: Mapping[str, int] = field(default_factory=dict)
-    at_most: Mapping[str, int] = field(default_factory=dict)
-
-    def bound(self, axis: str) -> int:
-        """Return the longest that an axis may be."""
-        return self.exact[axis] if axis in self.exact else self.at_most[axis]
-
-
-@final
-@dataclass(frozen=True)
-class _Rule:
-    kind: Kind
-    axes: tuple[str, ...]
-    is_label: bool = False
-    unique: bool = False
-
-
-def tensor(kind: Kind, *axes: str) -> Any:
-    """Declare a payload field.
-
-    Parameters
-    ----------
-    kind : Kind
-        ``"float"`` travels as the run's ``wire-dtype`` and arrives as float32.
-    *axes : str
-        Names of the axes; the same name has the same length in all fields.
-    """
-    return field(metadata={"rule": _Rule(kind, axes)})
-
-
-def labels(axis: str, *, unique: bool = True) -> Any:
-    """Declare an int64 field of class labels along one axis, each class at most once."""
-    return field(metadata={"rule": _Rule("int64", (axis,), is_label=True, unique=unique)})
-
-
-@dataclass(frozen=True)
-class Payload(ABC):
-    """Base of all payloads; subclasses are final, frozen and declare tensors only."""
-
-    schema: ClassVar[str]
-    version: ClassVar[int]
-
-    @staticmethod
-    @abstractmethod
-    def sizes(task: Task) -> Sizes:
-        """Return what a receiver knows of the axes, given the task."""
+# As safetensors writes them.
+_NAMES = {"F32": "float32", "F16": "float16", "I64": "int64", "U8": "uint8", "BOOL": "bool"}
 
 
 def encode(payload: Payload, wire_dtype: str) -> bytes:
@@ -128,8 +52,13 @@ def encode(payload: Payload, wire_dtype: str) -> bytes:
         If a value is not finite, or is too large for the wire's dtype.
     """
     packed = {}
-    for name, rule in _rules(type(payload)).items():
-        value: Tensor = getattr(payload, name).detach().to("cpu")
+    for name, rule in rules_of(type(payload)).items():
+        given: Tensor | None = getattr(payload, name)
+        if given is None and rule.optional:
+            continue
+        if given is None:
+            raise TypeError(f"{payload.schema}.{name}: expected a tensor, got None")
+        value = given.detach().to("cpu")
         sent = value.to(_DTYPES[wire_dtype if rule.kind == "float" else rule.kind])
         if rule.kind == "float" and not bool(torch.isfinite(sent).all()):
             raise WireError(
@@ -142,9 +71,7 @@ def encode(payload: Payload, wire_dtype: str) -> bytes:
     return bytes(safetensors.torch.save(packed, metadata=stamp))
 
 
-def decode(
-    kind: type[AnyPayload], blob: bytes, task: Task, *, wire_dtype: str, sender: str
-) -> AnyPayload:
+def decode(kind: type[AnyPayload], blob: bytes, agreed: Agreed, *, sender: str) -> AnyPayload:
     """Unpack and check a blob.
 
     Parameters
@@ -153,10 +80,8 @@ def decode(
         Payload that is expected.
     blob : bytes
         What arrived.
-    task : Task
-        Gives the sizes of the axes.
-    wire_dtype : str
-        The run's dtype for floating-point fields.
+    agreed : Agreed
+        Gives the sizes of the axes, the classes and the dtype of floating-point fields.
     sender : str
         Who sent it, for error messages.
 
@@ -166,60 +91,63 @@ def decode(
         Naming sender, payload, field, expected and got.
     """
     where = f"{sender}: {kind.schema}"
-    rules = _rules(kind)
-    sizes = kind.sizes(task)
-    _check_length(where, rules, sizes, wire_dtype, len(blob))
-    _check_header(where, kind, set(rules), _header(where, blob))
+    sizes, dtype = kind.sizes(agreed), agreed.run.wire_dtype
+    rules = {n: r for n, r in rules_of(kind).items() if n not in sizes.absent}
+    _check_bound(where, rules, sizes, dtype, len(blob))
+    header, header_bytes = _header(where, blob)
+    _check_names(where, kind, set(rules), header)
+    numbers = _check_layout(where, rules, sizes, dtype, header)
+    exactly = _LENGTH_BYTES + header_bytes + numbers
+    if len(blob) != exactly:
+        raise WireError(f"{where}: expected exactly {exactly} bytes, got {len(blob)}")
     try:
-        values = safetensors.torch.load(blob)
+        values: dict[str, Any] = safetensors.torch.load(blob)
     except Exception as error:  # a hostile header makes the library raise almost anything
         reason = str(error).split("\n", 1)[0]
         raise WireError(f"{where}: expected a readable blob, got one with {reason}") from None
-    lengths: dict[str, int] = {}
     for name, rule in rules.items():
-        _check_field(f"{where}.{name}", rule, values[name], sizes, lengths, wire_dtype)
+        _check_values(f"{where}.{name}", rule, values[name], agreed.task.num_classes)
         if rule.kind == "float":
             values[name] = values[name].to(torch.float32)
-    return kind(**values)
+    payload = kind(**values, **dict.fromkeys(sizes.absent))
+    if fault := payload.fault():
+        raise WireError(f"{where}.{fault}")
+    return payload
 
 
-def _rules(kind: type[Payload]) -> dict[str, _Rule]:
-    return {f.name: f.metadata["rule"] for f in fields(kind)}
-
-
-def _wire_type(rule: _Rule, wire_dtype: str) -> torch.dtype:
+def _wire_type(rule: Rule, wire_dtype: str) -> torch.dtype:
     return _DTYPES[wire_dtype if rule.kind == "float" else rule.kind]
 
 
-def _check_length(
-    where: str, rules: Mapping[str, _Rule], sizes: Sizes, wire_dtype: str, length: int
+def _check_bound(
+    where: str, rules: Mapping[str, Rule], sizes: Sizes, wire_dtype: str, length: int
 ) -> None:
-    most = MAX_HEADER_BYTES + 8
+    """Refuse what is too long for any header, before the header is read."""
+    most = MAX_HEADER_BYTES + _LENGTH_BYTES
     for rule in rules.values():
-        count = 1
-        for axis in rule.axes:
-            count *= sizes.bound(axis)
+        count = prod(sizes.bound(axis) for axis in rule.axes)
         most += count * _wire_type(rule, wire_dtype).itemsize
     if length > most:
         raise WireError(f"{where}: expected at most {most} bytes, got {length}")
 
 
-def _header(where: str, blob: bytes) -> dict[str, Any]:
-    if len(blob) < 8:
+def _header(where: str, blob: bytes) -> tuple[dict[str, Any], int]:
+    """Return the header and its length in bytes."""
+    if len(blob) < _LENGTH_BYTES:
         raise WireError(f"{where}: expected a blob with a header, got {len(blob)} bytes")
-    (length,) = struct.unpack("<Q", blob[:8])
-    if length > min(MAX_HEADER_BYTES, len(blob) - 8):
+    (length,) = struct.unpack("<Q", blob[:_LENGTH_BYTES])
+    if length > min(MAX_HEADER_BYTES, len(blob) - _LENGTH_BYTES):
         raise WireError(f"{where}: expected a header within the blob, got length {length}")
     try:
-        header = json.loads(blob[8 : 8 + length])
+        header = json.loads(blob[_LENGTH_BYTES : _LENGTH_BYTES + length])
     except (ValueError, RecursionError):
         raise WireError(f"{where}: expected a JSON header, got something else") from None
     if not isinstance(header, dict):
         raise WireError(f"{where}: expected a JSON object as header, got {type(header).__name__}")
-    return header
+    return header, length
 
 
-def _check_header(
+def _check_names(
     where: str, kind: type[Payload], expected: set[str], header: dict[str, Any]
 ) -> None:
     stamp = header.pop("__metadata__", None)
@@ -235,37 +163,68 @@ def _check_header(
         raise WireError(f"{where}: missing field {', '.join(missing)}")
 
 
-def _check_field(
+def _check_layout(
     where: str,
-    rule: _Rule,
-    value: Tensor,
+    rules: Mapping[str, Rule],
     sizes: Sizes,
-    lengths: dict[str, int],
     wire_dtype: str,
+    header: Mapping[str, Any],
+) -> int:
+    """Check dtypes and shapes, and return how many bytes they take."""
+    lengths: dict[str, int] = {}
+    numbers = 0
+    for name, rule in rules.items():
+        dtype, shape = _declared(f"{where}.{name}", header[name])
+        wanted = _wire_type(rule, wire_dtype)
+        if dtype != wanted:
+            raise WireError(f"{where}.{name}: expected {wanted}, got {dtype}")
+        _check_shape(f"{where}.{name}", rule, shape, sizes, lengths)
+        numbers += prod(shape) * wanted.itemsize
+    return numbers
+
+
+def _declared(where: str, entry: object) -> tuple[torch.dtype | str, tuple[int, ...]]:
+    """Read dtype and shape of a field in the header."""
+    found = entry if isinstance(entry, dict) else {}
+    dtype, shape = found.get("dtype"), found.get("shape")
+    if not isinstance(dtype, str) or not isinstance(shape, list):
+        raise WireError(f"{where}: expected dtype and shape in the header, got neither")
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise WireError(f"{where}: expected a shape of whole numbers, got {shape}")
+    known = _NAMES.get(dtype)
+    return (_DTYPES[known] if known else dtype), tuple(shape)
+
+
+def _check_shape(
+    where: str, rule: Rule, shape: tuple[int, ...], sizes: Sizes, lengths: dict[str, int]
 ) -> None:
-    dtype = _wire_type(rule, wire_dtype)
-    if value.dtype != dtype:
-        raise WireError(f"{where}: expected {dtype}, got {value.dtype}")
-    shape = tuple(value.shape)
     if len(shape) != len(rule.axes):
         raise WireError(f"{where}: expected {_describe(rule, sizes)}, got {shape}")
     for axis, length in zip(rule.axes, shape, strict=True):
         wrong = length != sizes.exact[axis] if axis in sizes.exact else length > sizes.bound(axis)
         if wrong or lengths.setdefault(axis, length) != length:
             raise WireError(f"{where}: expected {_describe(rule, sizes, lengths)}, got {shape}")
+
+
+def _check_values(where: str, rule: Rule, value: Tensor, num_classes: int) -> None:
     if rule.kind == "float" and not bool(torch.isfinite(value).all()):
         raise WireError(f"{where}: expected finite values, got NaN or infinity")
-    if rule.is_label and value.numel():
-        low, high = int(value.min()), int(value.max())
-        if low < 0 or high >= sizes.num_classes:
-            raise WireError(
-                f"{where}: expected labels in [0, {sizes.num_classes}), got {low} to {high}"
-            )
-        if rule.unique and len(set(value.tolist())) != len(value):
-            raise WireError(f"{where}: expected each class once, got {value.tolist()}")
+    if rule.kind == "bool" or not value.numel():
+        return
+    lowest, highest = value.min().item(), value.max().item()
+    if rule.is_label and (lowest < 0 or highest >= num_classes):
+        raise WireError(
+            f"{where}: expected labels in [0, {num_classes}), got {lowest} to {highest}"
+        )
+    if rule.unique and len(set(value.tolist())) != len(value):
+        raise WireError(f"{where}: expected each class once, got {value.tolist()}")
+    if rule.low is not None and lowest < rule.low:
+        raise WireError(f"{where}: expected at least {rule.low:g}, got {lowest:g}")
+    if rule.high is not None and highest > rule.high:
+        raise WireError(f"{where}: expected at most {rule.high:g}, got {highest:g}")
 
 
-def _describe(rule: _Rule, sizes: Sizes, lengths: Mapping[str, int] | None = None) -> str:
+def _describe(rule: Rule, sizes: Sizes, lengths: Mapping[str, int] | None = None) -> str:
     parts = []
     for axis in rule.axes:
         if axis in sizes.exact:

@@ -14,9 +14,8 @@ class FDSettings(Settings):
     Attributes
     ----------
     distillation_weight : float
-        Weight of the cross-entropy to the teacher's soft label (gamma in algorithm 1); the
-        cross-entropy to the true label has weight 1. The paper gives no value. Both terms
-        are in nats per sample, so that 1 weighs them alike; 0 makes FD the same as Local.
+        Weight of the cross-entropy to the teacher's soft label beside that to the true label
+        (gamma in algorithm 1, without a value in the paper); 0 makes FD the same as Local.
     """
 
     distillation_weight: float = Field(ge=0)

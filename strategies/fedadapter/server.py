@@ -2,40 +2,24 @@
 
 from typing import final
 
-from strategies.common.adapters.server_half import AveragingServerHalf, SharedAdapterState
-from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.adapters.shared_adapter import AveragingServerHalf, SharedAdapterState
 from strategies.common.adapters.wire import SharedAdapter
-from strategies.common.settings import RunSettings
+from strategies.common.round import Phase
 from strategies.fedadapter.settings import FedAdapterSettings
+from strategies.fedadapter.wire import phase_of
 
 
 @final
-class FedAdapterServer(AveragingServerHalf):
-    """Averages adapters.
+class FedAdapterServer(AveragingServerHalf[FedAdapterSettings]):
+    """Averages adapters."""
 
-    Parameters
-    ----------
-    settings : FedAdapterSettings
-        In how many rounds.
-    run : RunSettings
-        Seed and dtype of the wire.
-    adapters : AdapterSettings
-        First adapter, and how clients are weighed.
-    """
+    def phase(self, round_number: int) -> Phase:
+        """Return the payloads of a round: adapters go up for as long as they are shared."""
+        return phase_of(self.settings, round_number)
 
-    def __init__(
-        self, settings: FedAdapterSettings, run: RunSettings, adapters: AdapterSettings
-    ) -> None:
-        super().__init__(run, adapters)
-        self._shared_rounds = settings.shared_rounds
-
-    def uploads(self, round_number: int) -> bool:
-        """Tell whether adapters are averaged in a round."""
-        return self._shared_rounds < 0 or round_number <= self._shared_rounds
-
-    def downlink(self, state: SharedAdapterState, partition: int) -> SharedAdapter | None:
-        """Return the same adapter for every client, up to the one that they go on from alone."""
+    def broadcast(self, state: SharedAdapterState) -> SharedAdapter | None:
+        """Return the adapter, up to the one that clients go on from alone."""
         averaged = int(state.completed)
-        if averaged and not self.uploads(averaged):
+        if averaged and self.phase(averaged).up is None:
             return None
-        return super().downlink(state, partition)
+        return super().broadcast(state)

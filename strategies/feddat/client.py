@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import ClassVar, final
+from typing import final
 
-import torch
 from torch import nn
 
 from strategies.common import seeds
@@ -15,18 +14,16 @@ from strategies.common.adapters.adapter_set import AdapterSet
 from strategies.common.adapters.answering import Answering
 from strategies.common.adapters.attachment import Delta
 from strategies.common.adapters.backbone import Backbone
-from strategies.common.adapters.client_half import AdapterClientHalf, Logits
 from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
+from strategies.common.adapters.halves import AdapterClientHalf, Logits
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.learning import LocalLessons, require_movement
-from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter, received
-from strategies.common.device import Device
-from strategies.common.method import Trained
+from strategies.common.adapters.wire import WIRE, SharedAdapter, TrainedAdapter, received
+from strategies.common.device import AdapterDevice
+from strategies.common.round import Trained
 from strategies.common.task import Foundation
-from strategies.common.wire import Payload
 from strategies.feddat.lesson import Lesson
 from strategies.feddat.settings import FedDATSettings
 
@@ -52,40 +49,28 @@ class FedDATState:
 
 
 @final
-class FedDATClient(AdapterClientHalf[FedDATState, SharedAdapter, TrainedAdapter]):
-    """Trains the shared and the own adapter on a frozen foundation model.
+class FedDATClient(AdapterClientHalf[FedDATSettings, FedDATState, SharedAdapter, TrainedAdapter]):
+    """Trains the shared and the own adapter on a frozen foundation model."""
 
-    Parameters
-    ----------
-    settings : FedDATSettings
-        How they teach each other.
-    adapters : AdapterSettings
-        Their size, and how they are trained.
-    """
-
-    downlink: ClassVar[type[Payload] | None] = SharedAdapter
-
-    def __init__(self, settings: FedDATSettings, adapters: AdapterSettings) -> None:
-        self._settings = settings
-        self._adapters = adapters
+    wire = WIRE
 
     def foundation(self, backbone: Backbone) -> Foundation:
         """Return the blocks of the model, one bottleneck each."""
-        return bottleneck_foundation(backbone, self._adapters.rank)
+        return bottleneck_foundation(backbone, self.provided.adapters.rank)
 
-    def start(self, device: Device) -> FedDATState:
+    def start(self, device: AdapterDevice) -> FedDATState:
         """Return fresh adapters, with which all clients begin alike, and a head of its own."""
         shape, seed = adapter_shape(device.task), device.settings.seed
-        head = private_head(device, self._adapters)
+        head = private_head(device, self.provided.adapters)
         frozen, local = (
-            AdapterSet(shape, self._adapters.initialisation, seeds.generator(seed, purpose))
+            AdapterSet(shape, self.provided.adapters.initialisation, seeds.generator(seed, purpose))
             for purpose in ("shared-adapter", "local-adapter")
         )
         where = device.torch_device
         return FedDATState(frozen.to(where), local.to(where), head)
 
     def train(
-        self, device: Device, state: FedDATState, downlink: SharedAdapter | None
+        self, device: AdapterDevice, state: FedDATState, downlink: SharedAdapter | None
     ) -> Trained[TrainedAdapter]:
         """Give one lesson per batch of the local epochs.
 
@@ -102,20 +87,20 @@ class FedDATClient(AdapterClientHalf[FedDATState, SharedAdapter, TrainedAdapter]
         state.frozen.load(sent)
         own = state.local.vector()
         moving = chain(shared.parameters(), state.local.parameters(), state.head.parameters())
-        lessons = LocalLessons(device, self._adapters, moving)
+        lessons = LocalLessons(device, self.provided.adapters, moving)
         teacher = DualAdapter(state.frozen, state.local)
         with Answering(device.backbone, state.head) as answering:
-            lesson = Lesson(self._settings, answering, shared, teacher, lessons.optimiser)
+            lesson = Lesson(self.settings, answering, shared, teacher, lessons.optimiser)
             losses = lessons.give(lesson)
         trained = shared.vector().cpu()
         require_movement("shared", sent, trained)
         require_movement("client's own", own, state.local.vector())
-        uplink = TrainedAdapter(trained, keys_of(shape), torch.tensor([len(device.train)]))
+        uplink = TrainedAdapter(trained, keys_of(shape))
         return Trained(uplink, losses, notes=lessons.notes)
 
     @contextmanager
     def models(
-        self, device: Device, state: FedDATState, downlink: SharedAdapter | None
+        self, device: AdapterDevice, state: FedDATState, downlink: SharedAdapter | None
     ) -> Iterator[Mapping[str, Logits]]:
         """Return the adapter that came down, the teacher and the client's own adapter alone."""
         shape = adapter_shape(device.task)
@@ -125,7 +110,7 @@ class FedDATClient(AdapterClientHalf[FedDATState, SharedAdapter, TrainedAdapter]
             "teacher": DualAdapter(state.frozen, state.local),
             "local": state.local,
         }
-        first = self._settings.inference
+        first = self.settings.inference
         ordered = {first: adapters.pop(first), **adapters}
         with Answering(device.backbone, state.head) as answering:
             yield {role: partial(answering.logits, adapters=used) for role, used in ordered.items()}

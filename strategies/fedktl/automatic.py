@@ -1,13 +1,14 @@
 """What settings left at ``"auto"`` come to, by the run's generator.
 
 The authors' values are those of their code and scripts for StyleGAN-XL, StyleGAN3 and
-Stable Diffusion. A device knows the generator's name from the run config and nothing else,
-so that what both halves need depends on the name alone.
+Stable Diffusion. The server finds them and tells the devices.
 """
 
 from dataclasses import dataclass
 from typing import final
 
+from strategies.common.errors import SettingsError
+from strategies.common.image_generator import ImageGenerator
 from strategies.fedktl.discrepancy import Bandwidths
 from strategies.fedktl.settings import FedKTLSettings
 
@@ -33,6 +34,8 @@ class Automatic:
         Kernel of the distribution loss.
     project_centroids : bool
         Whether latent centroids are scaled to the length of noise.
+    latent_dim : int
+        H.
     """
 
     transfer_weight: float
@@ -40,6 +43,7 @@ class Automatic:
     server_learning_rate: float
     bandwidths: Bandwidths
     project_centroids: bool
+    latent_dim: int
 
     def settings(self) -> dict[str, float | str]:
         """Return them as a run config names and types them."""
@@ -49,6 +53,7 @@ class Automatic:
             "fedktl.server-learning-rate": self.server_learning_rate,
             "fedktl.mmd-bandwidths": self.bandwidths,
             "fedktl.project-centroids": "on" if self.project_centroids else "off",
+            "fedktl.latent-dim": self.latent_dim,
         }
 
 
@@ -67,9 +72,7 @@ def transfer_weight(settings: FedKTLSettings, spec: str) -> float:
     return 100.0 if _name(spec) == _DIFFUSION else 50.0
 
 
-def automatic(
-    settings: FedKTLSettings, spec: str, *, family: str, gaussian_latents: bool
-) -> Automatic:
+def automatic(settings: FedKTLSettings, spec: str, generator: ImageGenerator) -> Automatic:
     """Replace every ``"auto"``.
 
     Parameters
@@ -78,13 +81,20 @@ def automatic(
         Whatever is not ``"auto"`` in them wins.
     spec : str
         The run's generator, ``<name>`` or ``<name>:<argument>``.
-    family : str
-        What the generator's file turned out to hold: ``"stylegan-xl"`` tells it from other
-        StyleGANs.
-    gaussian_latents : bool
-        Whether the generator's latents are unit-variance noise.
+    generator : ImageGenerator
+        Its family tells StyleGAN-XL from other StyleGANs.
+
+    Raises
+    ------
+    SettingsError
+        If the settings name another width of latents than the generator's.
     """
-    alignment_weight, learning_rate = _authors(_name(spec), family)
+    if settings.latent_dim not in (0, generator.latent_dim):
+        raise SettingsError(
+            f"setting fedktl.latent-dim: expected 0 or {generator.latent_dim}, which generator "
+            f"{spec} has, got {settings.latent_dim}"
+        )
+    alignment_weight, learning_rate = _authors(_name(spec), generator.family)
     if settings.alignment_weight != "auto":
         alignment_weight = settings.alignment_weight
     if settings.server_learning_rate != "auto":
@@ -92,11 +102,13 @@ def automatic(
     bandwidths: Bandwidths = "stylegan" if _name(spec).startswith(_STYLEGAN) else "median"
     if settings.mmd_bandwidths != "auto":
         bandwidths = settings.mmd_bandwidths
-    project = gaussian_latents
+    project = generator.gaussian_latents
     if settings.project_centroids != "auto":
         project = settings.project_centroids == "on"
     weight = transfer_weight(settings, spec)
-    return Automatic(weight, alignment_weight, learning_rate, bandwidths, project)
+    return Automatic(
+        weight, alignment_weight, learning_rate, bandwidths, project, generator.latent_dim
+    )
 
 
 def _authors(name: str, family: str) -> tuple[float, float]:

@@ -2,37 +2,33 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common import seeds
-from strategies.common.device import Device
-from strategies.common.method import ClientHalf, Evaluation, Trained
-from strategies.common.model import FeatureModel
+from strategies.common.device import MessageDevice
+from strategies.common.message import LocalTraining, MessageClient, ModelState
+from strategies.common.round import Evaluation
 from strategies.common.samples import normalise, shuffled_batches
-from strategies.common.training import evaluate_scores, score_batches, train_epochs
-from strategies.common.wire import Payload
+from strategies.common.training import evaluate_scores, score_batches
 from strategies.fedktl.arcface import arcface_loss
-from strategies.fedktl.automatic import transfer_weight
 from strategies.fedktl.etf import simplex_etf
 from strategies.fedktl.prototypes import class_prototypes
 from strategies.fedktl.settings import FedKTLSettings
-from strategies.fedktl.wire import ImageVectorPairs, Prototypes
+from strategies.fedktl.wire import WIRE, ImageVectorPairs, Prototypes
 
 _MAX_NORM = 100.0
 
 
 @final
 @dataclass
-class FedKTLState:
-    """What stays on the device.
+class FedKTLState(ModelState):
+    """What stays on the device; the model's own head is not used.
 
     Attributes
     ----------
-    model : FeatureModel
-        The client's own model; its head is not used.
     projection : nn.Linear
         From features to the space of the class directions (h).
     transfer_weight, transfer_bias : Tensor | None
@@ -40,28 +36,18 @@ class FedKTLState:
         round and one has been trained.
     """
 
-    model: FeatureModel
     projection: nn.Linear
     transfer_weight: Tensor | None
     transfer_bias: Tensor | None
 
 
 @final
-class FedKTLClient(ClientHalf[FedKTLState, ImageVectorPairs, Prototypes]):
-    """Classifies by class directions that all clients share.
+class FedKTLClient(MessageClient[FedKTLSettings, FedKTLState, ImageVectorPairs, Prototypes]):
+    """Classifies by class directions that all clients share."""
 
-    Parameters
-    ----------
-    settings : FedKTLSettings
-        Margin, weight of the transfer loss and its options.
-    """
+    wire = WIRE
 
-    downlink: ClassVar[type[Payload] | None] = ImageVectorPairs
-
-    def __init__(self, settings: FedKTLSettings) -> None:
-        self._settings = settings
-
-    def start(self, device: Device) -> FedKTLState:
+    def start(self, device: MessageDevice) -> FedKTLState:
         """Return a fresh model and projection."""
         model = device.build_model()
         seed = seeds.derive(device.settings.seed, "projection", partition=device.partition)
@@ -69,16 +55,14 @@ class FedKTLClient(ClientHalf[FedKTLState, ImageVectorPairs, Prototypes]):
             projection = nn.Linear(model.feature_dim, device.task.num_classes)
         return FedKTLState(model, projection.to(device.torch_device), None, None)
 
-    def train(
-        self, device: Device, state: FedKTLState, downlink: ImageVectorPairs | None
-    ) -> Trained[Prototypes]:
-        """Run the local epochs, then take the prototypes of the trained model.
+    def local_training(
+        self, device: MessageDevice, state: FedKTLState, downlink: ImageVectorPairs | None
+    ) -> LocalTraining[Prototypes]:
+        """Learn class directions and, where pairs came, the vectors; then take prototypes.
 
         Without pairs (the first round) the loss is the classification loss alone.
         """
-        settings = self._settings
-        directions = _directions(device)
-        weight = transfer_weight(settings, device.settings.generator)
+        settings, directions = self.settings, _directions(device)
         groups: list[list[nn.Module]] = [[state.model.body, state.projection]]
         transfer: _Transfer | None = None
         if downlink is not None and len(downlink.labels):
@@ -96,26 +80,25 @@ class FedKTLClient(ClientHalf[FedKTLState, ImageVectorPairs, Prototypes]):
             if transfer is None:
                 return {"total": arcface, "arcface": arcface}
             distance = transfer.loss()
-            total = arcface + weight * distance
+            total = arcface + settings.chosen_transfer_weight * distance
             return {"total": total, "arcface": arcface, "transfer": distance}
 
-        means = train_epochs(device, groups, losses, max_norm=_MAX_NORM)
-        if transfer is not None and not settings.reset_transfer_head:
-            state.transfer_weight = transfer.head.weight.detach()
-            state.transfer_bias = transfer.head.bias.detach()
-        return Trained(_prototypes(device, state), means)
+        def uplink() -> Prototypes:
+            if transfer is not None and not settings.reset_transfer_head:
+                state.transfer_weight = transfer.head.weight.detach()
+                state.transfer_bias = transfer.head.bias.detach()
+            return _prototypes(device, state)
+
+        return LocalTraining(losses, uplink, groups, _MAX_NORM)
 
     def evaluate(
-        self,
-        device: Device,
-        state: FedKTLState,
-        downlink: ImageVectorPairs | None,  # noqa: ARG002
+        self, device: MessageDevice, state: FedKTLState, downlink: ImageVectorPairs | None
     ) -> Evaluation:
         """Classify the test samples by the nearest class direction, over all classes.
 
         The loss is the cross-entropy of the scaled cosines, without margin.
         """
-        directions = self._settings.scale * _directions(device)
+        directions = self.settings.scale * _directions(device)
         return evaluate_scores(
             device, state.model, lambda inputs: _projected(state, inputs) @ directions.T
         )
@@ -127,7 +110,7 @@ class _Transfer:
 
     def __init__(
         self,
-        device: Device,
+        device: MessageDevice,
         state: FedKTLState,
         pairs: ImageVectorPairs,
         settings: FedKTLSettings,
@@ -157,7 +140,7 @@ class _Transfer:
         return functional.mse_loss(predicted, vectors)
 
 
-def _transfer_head(device: Device, state: FedKTLState, latent_dim: int) -> nn.Linear:
+def _transfer_head(device: MessageDevice, state: FedKTLState, latent_dim: int) -> nn.Linear:
     """Build h' as the client left it, or as every client of the run starts it."""
     features = state.model.feature_dim
     with seeds.seeded(seeds.derive(device.settings.seed, "transfer-head")):
@@ -168,7 +151,7 @@ def _transfer_head(device: Device, state: FedKTLState, latent_dim: int) -> nn.Li
     return head
 
 
-def _batches(device: Device, pairs: ImageVectorPairs) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(device: MessageDevice, pairs: ImageVectorPairs) -> Iterator[tuple[Tensor, Tensor]]:
     images = pairs.images.to(device.torch_device)
     vectors = pairs.vectors.to(device.torch_device)
     order = device.generator("pairs")
@@ -177,7 +160,7 @@ def _batches(device: Device, pairs: ImageVectorPairs) -> Iterator[tuple[Tensor, 
             yield images[index], vectors[index]
 
 
-def _directions(device: Device) -> Tensor:
+def _directions(device: MessageDevice) -> Tensor:
     directions = simplex_etf(device.task.num_classes, device.settings.seed)
     return directions.to(device.torch_device)
 
@@ -187,7 +170,7 @@ def _projected(state: FedKTLState, inputs: Tensor) -> Tensor:
     return functional.normalize(state.projection(state.model.features(inputs)))
 
 
-def _prototypes(device: Device, state: FedKTLState) -> Prototypes:
+def _prototypes(device: MessageDevice, state: FedKTLState) -> Prototypes:
     """Average the projections of all training samples by class, in evaluation mode."""
     batches = score_batches(
         device, device.train, state.model, lambda inputs: _projected(state, inputs)

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
-from strategies.common.class_means import ClassSums
+from strategies.common.class_means import means_by_class
 
 # Means of unit vectors that cancel are rounding noise below this length, without direction.
 _SHORTEST_MEAN = 1e-6
@@ -37,14 +36,8 @@ def class_prototypes(
     (tensor([[0.7071, 0.7071],
             [0.0000, 1.0000]]), tensor([0, 2]))
     """
-    sums: ClassSums | None = None
-    for rows, labels in batches:
-        sums = sums or ClassSums(num_classes, rows.shape[1], rows.device)
-        sums.add(rows, labels)
-    if sums is None:
-        return torch.zeros(0, num_classes), torch.zeros(0, dtype=torch.int64)
-    own = sums.means()
-    lengths = own.means.norm(dim=1)
+    own = means_by_class(batches, num_classes)
+    lengths = own.rows.norm(dim=1)
     present = lengths > _SHORTEST_MEAN
-    prototypes = own.means[present] / lengths[present, None]
+    prototypes = own.rows[present] / lengths[present, None]
     return prototypes.cpu(), own.labels[present].cpu()

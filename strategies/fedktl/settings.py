@@ -7,10 +7,13 @@ from typing import Annotated, Literal, final
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from strategies.common.errors import SettingsError
 from strategies.common.settings import Settings
 
-# A device bounds what it is willing to receive.
+# A device bounds what it is willing to receive. The widest noise of today's diffusion models,
+# 16 x 128 x 128, just fits.
 MAX_IMAGES_PER_CLASS = 32
+MAX_LATENT_DIM = 262_144
 
 Auto = Literal["auto"]
 Statistics = Literal["round", "running"]
@@ -93,6 +96,8 @@ class FedKTLSettings(Settings):
     images_per_class : int
         Images drawn from each class: the first from its centroid, the others from vectors
         close to it (``variations.py``).
+    latent_dim : int
+        Width of a latent vector (H); 0 takes the generator's, which the server tells devices.
     """
 
     transfer_weight: _AutoOrWeight
@@ -109,3 +114,14 @@ class FedKTLSettings(Settings):
     centroid_statistics: Statistics
     project_centroids: Literal["auto", "on", "off"]
     images_per_class: int = Field(ge=1, le=MAX_IMAGES_PER_CLASS)
+    latent_dim: int = Field(ge=0, le=MAX_LATENT_DIM)
+
+    @property
+    def chosen_transfer_weight(self) -> float:
+        """Mu as a number: the server's order brings it where it was ``"auto"``."""
+        if self.transfer_weight == "auto":
+            raise SettingsError(
+                "setting fedktl.transfer-weight: expected a number from the server, got 'auto'; "
+                "server and devices must run the same version of the app"
+            )
+        return self.transfer_weight

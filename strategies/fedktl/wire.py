@@ -4,52 +4,48 @@ Sizes are for float32; C stands for classes of the task, ``p`` for rows of the m
 the width of a latent vector.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
-from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, labels, tensor
-from strategies.fedktl.settings import MAX_IMAGES_PER_CLASS
+from strategies.common.agreed import Agreed
+from strategies.common.payload import Payload, Sizes, labels, payload, tensor
+from strategies.common.payloads import ClassRows
+from strategies.common.round import Phase
+from strategies.fedktl.settings import FedKTLSettings
 
-# Only the server knows the generator; a device bounds what it is willing to receive. The
-# widest noise of today's diffusion models, 16 x 128 x 128, just fits.
-MAX_LATENT_DIM = 262_144
+# Unit vectors that travelled as float16 are off by a thousandth.
+_LENGTH_TOLERANCE = 0.01
 
 
 @final
-@dataclass(frozen=True)
-class Prototypes(Payload):
+@payload("fedktl.prototypes", version=2)
+class Prototypes(ClassRows):
     """One client's class prototypes, from device to server: ``4pC + 8p`` bytes and a header.
 
     Tells the server which classes the client holds and how the client's model confuses
     each of them with the others on average; no counts and no single sample, unless a class
     has only one.
 
-    Attributes
-    ----------
-    means : Tensor
-        (present, classes) float; unit length, direction of the mean projected feature.
-    labels : Tensor
-        (present,) int64; class of each row.
+    Rows are of unit length: directions of the mean projected features.
     """
 
-    schema: ClassVar[str] = "fedktl.prototypes"
-    version: ClassVar[int] = 1
+    @classmethod
+    def width(cls, agreed: Agreed) -> int:
+        """Return the number of classes."""
+        return agreed.task.num_classes
 
-    means: Tensor = tensor("float", "present", "classes")
-    labels: Tensor = labels("present")
-
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
-        """Return one row per class at most, as wide as the number of classes."""
-        classes = task.num_classes
-        return Sizes(classes, {"classes": classes}, {"present": classes})
+    def fault(self) -> str | None:
+        """Refuse rows that are not of unit length: one alone could sway all others."""
+        lengths = self.rows.norm(dim=1)
+        errors = (lengths - 1).abs()
+        if bool((errors > _LENGTH_TOLERANCE).any()):
+            return f"rows: expected length 1, got {lengths[errors.argmax()].item():.4g}"
+        return None
 
 
 @final
-@dataclass(frozen=True)
+@payload("fedktl.pairs", version=1)
 class ImageVectorPairs(Payload):
     """Images with their latent vectors, class by class (D_I), from server to every device.
 
@@ -69,17 +65,18 @@ class ImageVectorPairs(Payload):
         read it: the vector is the target.
     """
 
-    schema: ClassVar[str] = "fedktl.pairs"
-    version: ClassVar[int] = 1
-
     images: Tensor = tensor("uint8", "pairs", "channels", "height", "width")
     vectors: Tensor = tensor("float", "pairs", "latent")
     labels: Tensor = labels("pairs", unique=False)
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
-        """Return the most images a class may have, at the task's image size."""
-        exact = {"channels": task.channels, "height": task.height, "width": task.width}
-        pairs = task.num_classes * MAX_IMAGES_PER_CLASS
-        at_most = {"pairs": pairs, "latent": MAX_LATENT_DIM}
-        return Sizes(task.num_classes, exact, at_most)
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return the shape of an image and of a latent vector, and all classes' images."""
+        task, settings = agreed.task, agreed.settings
+        assert isinstance(settings, FedKTLSettings)  # noqa: S101 - by the table of methods
+        image = {"channels": task.channels, "height": task.height, "width": task.width}
+        pairs = task.num_classes * settings.images_per_class
+        return Sizes({**image, "latent": settings.latent_dim}, {"pairs": pairs})
+
+
+WIRE = Phase(up=Prototypes, down=ImageVectorPairs)

@@ -5,27 +5,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from strategies.common.adapters.backbone import Backbone
-from strategies.common.adapters.client_half import AdapterClientHalf, Logits
+from strategies.common.adapters.halves import AdapterClientHalf, Logits
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.learning import LocalLessons, answer_lesson, require_movement
 from strategies.common.adapters.reading import Batch
-from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.device import Device
-from strategies.common.method import Trained
+from strategies.common.device import AdapterDevice
+from strategies.common.round import Trained
 from strategies.common.task import Foundation, Place
-from strategies.common.wire import Payload
 from strategies.fedlora.lora import AttachedLora, attached, lora_shape
 from strategies.fedlora.lora_aggregation import truncated
 from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
+from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, read_factors, shape_of
 
 
 @final
@@ -43,22 +41,10 @@ class FedLoRAState:
 
 
 @final
-class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors]):
-    """Trains low-rank updates of a frozen foundation model.
+class FedLoRAClient(AdapterClientHalf[FedLoRASettings, FedLoRAState, GlobalUpdate, TrainedFactors]):
+    """Trains low-rank updates of a frozen foundation model."""
 
-    Parameters
-    ----------
-    settings : FedLoRASettings
-        Ranks, and what becomes of the factors.
-    adapters : AdapterSettings
-        How they are trained.
-    """
-
-    downlink: ClassVar[type[Payload] | None] = GlobalUpdate
-
-    def __init__(self, settings: FedLoRASettings, adapters: AdapterSettings) -> None:
-        self._settings = settings
-        self._adapters = adapters
+    wire = WIRE
 
     def foundation(self, backbone: Backbone) -> Foundation:
         """Return the query and value projections of the model; ranks are each client's own."""
@@ -66,12 +52,12 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
         places = (Place(t.name, t.in_features, t.out_features) for t in targets)
         return Foundation(backbone.sha256, 0, tuple(places))
 
-    def start(self, device: Device) -> FedLoRAState:
+    def start(self, device: AdapterDevice) -> FedLoRAState:
         """Return a fresh head."""
-        return FedLoRAState(private_head(device, self._adapters))
+        return FedLoRAState(private_head(device, self.provided.adapters))
 
     def train(
-        self, device: Device, state: FedLoRAState, downlink: GlobalUpdate | None
+        self, device: AdapterDevice, state: FedLoRAState, downlink: GlobalUpdate | None
     ) -> Trained[TrainedFactors]:
         """Run the local epochs on factors of this client's rank.
 
@@ -85,7 +71,7 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
         with self._attached(device, downlink) as lora:
             before = lora.factors()
             moving = chain(lora.parameters(), state.head.parameters())
-            lessons = LocalLessons(device, self._adapters, moving)
+            lessons = LocalLessons(device, self.provided.adapters, moving)
             logits = partial(_logits, device, state)
             losses = lessons.give(answer_lesson(logits, lessons.optimiser))
             factors = lora.factors()
@@ -94,27 +80,28 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
             factors.vector(),
             torch.tensor([factors.rank]),
             keys_of(factors.shape),
-            torch.tensor([len(device.train)]),
         )
         return Trained(uplink, losses, notes=lessons.notes)
 
     @contextmanager
     def models(
-        self, device: Device, state: FedLoRAState, downlink: GlobalUpdate | None
+        self, device: AdapterDevice, state: FedLoRAState, downlink: GlobalUpdate | None
     ) -> Iterator[Mapping[str, Logits]]:
         """Return the federation's update as this client holds it: whole, or cut to its rank."""
         with self._attached(device, downlink):
             yield {"shared": partial(_logits, device, state)}
 
     @contextmanager
-    def _attached(self, device: Device, downlink: GlobalUpdate | None) -> Iterator[AttachedLora]:
+    def _attached(
+        self, device: AdapterDevice, downlink: GlobalUpdate | None
+    ) -> Iterator[AttachedLora]:
         """Put the federation's update on the backbone, and factors to train."""
         shape = shape_of(device.task)
-        rank = min(self._settings.rank_of(device.partition), shape.full_rank)
+        rank = min(self.settings.rank_of(device.partition), shape.full_rank)
         randomness = device.generator("lora")
         fresh = LoraFactors.initial(shape, rank, randomness)
         received = None if downlink is None else read_factors("server", downlink, shape)
-        stacked = self._settings.aggregation == "stack"
+        stacked = self.settings.aggregation == "stack"
         if received is not None and not stacked:
             fresh = truncated(received, rank).with_idle_redrawn(randomness)
         accumulated = received if stacked else None
@@ -122,6 +109,6 @@ class FedLoRAClient(AdapterClientHalf[FedLoRAState, GlobalUpdate, TrainedFactors
             yield lora
 
 
-def _logits(device: Device, state: FedLoRAState, batch: Batch) -> Tensor:
+def _logits(device: AdapterDevice, state: FedLoRAState, batch: Batch) -> Tensor:
     logits: Tensor = state.head(device.backbone.features(batch.images, batch.tokens, batch.mask))
     return logits

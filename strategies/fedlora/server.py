@@ -1,19 +1,16 @@
 """The server half of FedLoRA: the mean of low-rank updates."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from strategies.common.adapters.keys import keys_of, require_samples
-from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.adapters.halves import AdapterServerHalf
+from strategies.common.adapters.keys import keys_of
 from strategies.common.errors import WireError
-from strategies.common.method import Aggregated, ServerHalf
-from strategies.common.settings import RunSettings
-from strategies.common.task import Task
-from strategies.common.wire import Payload
+from strategies.common.round import Aggregated, Reply
 from strategies.fedlora.lora_aggregation import (
     added,
     naive,
@@ -25,7 +22,7 @@ from strategies.fedlora.lora_aggregation import (
 from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.lora_shape import LoraShape
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
+from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, read_factors, shape_of
 
 # Share of an update's own size below which two of them are the same.
 _ROUNDING = 1e-6
@@ -49,51 +46,24 @@ class FedLoRAServerState:
 
 
 @final
-class FedLoRAServer(ServerHalf[FedLoRAServerState, GlobalUpdate, TrainedFactors]):
-    """Averages low-rank updates.
+class FedLoRAServer(
+    AdapterServerHalf[FedLoRASettings, FedLoRAServerState, GlobalUpdate, TrainedFactors]
+):
+    """Averages low-rank updates."""
 
-    Parameters
-    ----------
-    settings : FedLoRASettings
-        How.
-    _run : RunSettings
-        Not read; taken because every method's server half is built from both.
-    adapters : AdapterSettings
-        How clients are weighed.
-    """
+    wire = WIRE
 
-    uplink: ClassVar[type[Payload] | None] = TrainedFactors
-    needs_generator: ClassVar[bool] = False
-    adapts: ClassVar[bool] = True
-    tests_aggregate: ClassVar[bool] = True
-
-    def __init__(
-        self, settings: FedLoRASettings, _run: RunSettings, adapters: AdapterSettings
-    ) -> None:
-        self._settings = settings
-        self._by_samples = adapters.aggregation_weights == "samples"
-        self._shape: LoraShape | None = None
-        self._sent: LoraFactors | None = None
-
-    def start(self, task: Task) -> FedLoRAServerState:
-        """Return no update.
-
-        Raises
-        ------
-        ModelError
-            If the clients' task has no foundation model.
-        """
-        self._shape = shape_of(task)
+    def start(self) -> FedLoRAServerState:
+        """Return no update."""
         return FedLoRAServerState(None, torch.tensor(0))
 
-    def downlink(self, state: FedLoRAServerState, partition: int) -> GlobalUpdate | None:  # noqa: ARG002
+    def broadcast(self, state: FedLoRAServerState) -> GlobalUpdate | None:
         """Return the update so far, whole, so that a client that missed rounds lacks nothing."""
-        self._sent = self._held(state)
-        if self._sent is None or state.factors is None:
+        if state.factors is None:
             return None
-        return GlobalUpdate(state.factors, state.rank.reshape(1), keys_of(self._known_shape))
+        return GlobalUpdate(state.factors, state.rank.reshape(1), keys_of(self._shape))
 
-    def check(self, partition: int, uplink: TrainedFactors) -> None:
+    def check(self, state: FedLoRAServerState, reply: Reply[TrainedFactors]) -> None:
         """Refuse factors of other layers, of another rank than agreed, or that did not learn.
 
         Raises
@@ -101,17 +71,15 @@ class FedLoRAServer(ServerHalf[FedLoRAServerState, GlobalUpdate, TrainedFactors]
         WireError
             Saying what is wrong.
         """
-        where = f"client {partition}"
-        shape = self._known_shape
-        rank = min(self._settings.rank_of(partition), shape.full_rank)
+        where, uplink = f"client {reply.partition}", reply.uplink
+        rank = min(self.settings.rank_of(reply.partition), self._shape.full_rank)
         if int(uplink.rank) != rank:
             raise WireError(
                 f"{where}: {uplink.schema}.rank: expected {rank} for this client, got "
                 f"{int(uplink.rank)}; server and devices must have the same fedlora.ranks"
             )
-        factors = read_factors(where, uplink, shape)
-        require_samples(f"{where}: {uplink.schema}", uplink.samples)
-        if self._is_untrained(factors):
+        factors = read_factors(where, uplink, self._shape)
+        if self._is_untrained(factors, self._held(state)):
             raise WireError(
                 f"{where}: {uplink.schema}.factors: expected trained factors, got an update that "
                 f"changes nothing of what was sent; the client did not learn"
@@ -120,22 +88,23 @@ class FedLoRAServer(ServerHalf[FedLoRAServerState, GlobalUpdate, TrainedFactors]
     def aggregate(
         self,
         state: FedLoRAServerState,
-        round_number: int,  # noqa: ARG002
-        uplinks: Mapping[int, TrainedFactors],
+        round_number: int,
+        replies: Sequence[Reply[TrainedFactors]],
     ) -> Aggregated:
         """Take in the clients' updates; diagnostics say how far the result is from their mean."""
-        if not uplinks:
+        if not replies:
             return Aggregated()
-        shape = self._known_shape
-        factors = [read_factors(f"client {p}", uplink, shape) for p, uplink in uplinks.items()]
-        weights = [float(u.samples) if self._by_samples else 1.0 for u in uplinks.values()]
+        shape = self._shape
+        factors = [read_factors(f"client {r.partition}", r.uplink, shape) for r in replies]
+        by_samples = self.provided.adapters.aggregation_weights == "samples"
+        weights = [float(reply.samples) if by_samples else 1.0 for reply in replies]
         held = self._held(state)
-        match self._settings.aggregation:
+        match self.settings.aggregation:
             case "stack":
                 found = stack(factors, weights)
                 update = found if held is None else added(held, found)
             case "svd":
-                found = update = svd(factors, weights, min(self._settings.largest, shape.full_rank))
+                found = update = svd(factors, weights, min(self.settings.largest, shape.full_rank))
             case "naive":
                 found = update = naive(factors, weights)
         state.factors, state.rank = update.vector(), torch.tensor(update.rank)
@@ -146,20 +115,18 @@ class FedLoRAServer(ServerHalf[FedLoRAServerState, GlobalUpdate, TrainedFactors]
             }
         )
 
+    @property
+    def _shape(self) -> LoraShape:
+        return shape_of(self.agreed.task)
+
     def _held(self, state: FedLoRAServerState) -> LoraFactors | None:
         if state.factors is None:
             return None
-        return LoraFactors.from_vector(self._known_shape, int(state.rank), state.factors)
+        return LoraFactors.from_vector(self._shape, int(state.rank), state.factors)
 
-    def _is_untrained(self, factors: LoraFactors) -> bool:
+    def _is_untrained(self, factors: LoraFactors, sent: LoraFactors | None) -> bool:
         if not any(bool(up.any()) for up in factors.up):
             return True
-        if self._sent is None or self._settings.aggregation == "stack":
+        if sent is None or self.settings.aggregation == "stack":
             return False
-        return relative_error(truncated(self._sent, factors.rank), [factors], [1.0]) < _ROUNDING
-
-    @property
-    def _known_shape(self) -> LoraShape:
-        if self._shape is None:
-            raise RuntimeError("the server half was asked to work before it was started")
-        return self._shape
+        return relative_error(truncated(sent, factors.rank), [factors], [1.0]) < _ROUNDING

@@ -3,22 +3,23 @@
 Sizes are for float32; ``P(r)`` stands for the sum over the layers of ``r (in + out)``.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
 from strategies.common.adapters.foundation import foundation_of
 from strategies.common.adapters.keys import DIGEST_BYTES, require_keys
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.round import Phase
 from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, tensor
 from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.lora_shape import LoraShape, LoraTarget
 
 
 @final
-@dataclass(frozen=True)
+@payload("fedlora.global-update", version=1)
 class GlobalUpdate(Payload):
     """The federation's update so far, from server to every device: ``4P(r) + 40`` bytes.
 
@@ -35,21 +36,18 @@ class GlobalUpdate(Payload):
         (digest,) uint8 SHA-256 of the layers' names and widths.
     """
 
-    schema: ClassVar[str] = "fedlora.global-update"
-    version: ClassVar[int] = 1
-
     factors: Tensor = tensor("float", "parameters")
     rank: Tensor = tensor("int64", "one")
     keys: Tensor = tensor("uint8", "digest")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the longest that factors of any rank are."""
-        return _sizes(task)
+        return _sizes(agreed)
 
 
 @final
-@dataclass(frozen=True)
+@payload("fedlora.trained-factors", version=2)
 class TrainedFactors(Payload):
     """One client's factors after local training, to the server: ``4P(r) + 48`` bytes.
 
@@ -59,22 +57,19 @@ class TrainedFactors(Payload):
     ----------
     factors, rank, keys : Tensor
         As of :class:`GlobalUpdate`.
-    samples : Tensor
-        (one,) int64, at least 1; training samples behind them.
     """
-
-    schema: ClassVar[str] = "fedlora.trained-factors"
-    version: ClassVar[int] = 1
 
     factors: Tensor = tensor("float", "parameters")
     rank: Tensor = tensor("int64", "one")
     keys: Tensor = tensor("uint8", "digest")
-    samples: Tensor = tensor("int64", "one")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the longest that factors of any rank are."""
-        return _sizes(task)
+        return _sizes(agreed)
+
+
+WIRE = Phase(up=TrainedFactors, down=GlobalUpdate)
 
 
 def shape_of(task: Task) -> LoraShape:
@@ -110,10 +105,9 @@ def read_factors(
         raise WireError(f"{named}.factors: {error}") from None
 
 
-def _sizes(task: Task) -> Sizes:
-    shape = shape_of(task)
+def _sizes(agreed: Agreed) -> Sizes:
+    shape = shape_of(agreed.task)
     return Sizes(
-        0,
         {"digest": DIGEST_BYTES, "one": 1},
         {"parameters": shape.num_parameters(shape.full_rank)},
     )

@@ -14,17 +14,13 @@ class FedProtoSettings(Settings):
     Attributes
     ----------
     proto_weight : float
-        Weight of the prototype loss (lambda in eq. 7). The loss is a mean of squared
-        differences over batch **and** feature entries, so that lambda does not depend on
-        ``feature-dim``; values for a squared Euclidean distance, which sums over the
-        features, are to be multiplied by ``feature-dim`` to mean the same here. In this
-        unit HtFLlib is tuned to 10, and the authors' runs used 1, or 0.1 for CIFAR-10.
+        Weight of the prototype loss (lambda in eq. 7). The loss is a mean over features:
+        multiply a value for squared distances by ``feature-dim``. HtFLlib is tuned to 10; the
+        authors' runs used 1, or 0.1 for CIFAR-10.
     aggregation : str
-        ``"counts"`` weighs a client's class mean by its samples of that class, as the paper
-        does; ``"uniform"`` weighs all holders of a class alike, as the reference code does.
+        ``"counts"`` weighs a class mean by its samples (paper), ``"uniform"`` all alike (code).
     inference : str
-        ``"prototype"`` picks the nearest prototype, as the paper does; ``"head"`` picks the
-        largest logit of the client's own head.
+        ``"prototype"`` picks the nearest prototype (paper), ``"head"`` the largest logit.
     """
 
     proto_weight: float = Field(ge=0)

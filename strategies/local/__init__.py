@@ -5,7 +5,6 @@ seeds, order of batches, optimiser and rounds are those of any other method, and
 travels. "Rounds" times "local epochs" therefore costs a client exactly the passes over its
 own data that the other methods make before they add their own terms.
 
-What is computed: cross-entropy of the client's logits on its own training samples
-(``client.LocalClient.train``); evaluated by the client's own head on its own test samples
-(``client.LocalClient.evaluate``).
+What is computed: cross-entropy of the client's logits on its own training samples;
+evaluated by the client's own head on its own test samples (``common/message.py``).
 """

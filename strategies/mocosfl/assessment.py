@@ -7,7 +7,7 @@ import torch
 
 from strategies.common import seeds
 from strategies.common.errors import ModelError
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated
 from strategies.common.split.evaluation.features import Features, FeatureTable
 from strategies.common.split.evaluation.hits import Hits
 from strategies.common.split.evaluation.knn import nearest_neighbours

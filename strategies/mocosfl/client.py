@@ -1,57 +1,43 @@
 """The device half of MocoSFL: client models that learn from the server's gradients."""
 
 from collections.abc import Mapping
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from strategies.common.device import Device
+from strategies.common.device import Device, ExchangeDevice
 from strategies.common.errors import WireError
-from strategies.common.method import ClientHalf, Trained
+from strategies.common.round import Trained
 from strategies.common.samples import Samples
+from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.lockstep import run_lanes
 from strategies.common.split.networks.fronts import Fronts as ClientModels
 from strategies.common.split.networks.of_run import client_models, client_part
 from strategies.common.split.seats import rows_of, seated
-from strategies.common.split.settings import SplitSettings
 from strategies.common.split.surveying import send_samples
 from strategies.common.split.wire.frames import Split
-from strategies.common.wire import Payload
 from strategies.mocosfl.automatic import steps_per_round
 from strategies.mocosfl.frames import frame_spec
 from strategies.mocosfl.holdout import bank_and_holdout
 from strategies.mocosfl.members import Members, Views
 from strategies.mocosfl.private import MocoSFLClientState, frozen_models
 from strategies.mocosfl.settings import MocoSFLSettings
-from strategies.mocosfl.wire import AveragedFront, Fronts
+from strategies.mocosfl.wire import WIRE, AveragedFront, Fronts
 
 
 @final
-class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
-    """Computes client models up to the cut.
+class MocoSFLClient(SplitClientHalf[MocoSFLSettings, MocoSFLClientState, AveragedFront, Fronts]):
+    """Computes client models up to the cut."""
 
-    Parameters
-    ----------
-    settings : MocoSFLSettings
-        How to learn.
-    split : SplitSettings
-        The network and where it is cut.
-    """
+    wire = WIRE
 
-    downlink: ClassVar[type[Payload] | None] = AveragedFront
-    exchanges: ClassVar[bool] = True
-
-    def __init__(self, settings: MocoSFLSettings, split: SplitSettings) -> None:
-        self._settings = settings
-        self._split = split
-
-    def start(self, device: Device) -> MocoSFLClientState:
+    def start(self, device: ExchangeDevice) -> MocoSFLClientState:
         """Return the state of clients that have taken no step."""
         return MocoSFLClientState(torch.zeros(len(device.clients), dtype=torch.int64), None, None)
 
     def train(
-        self, device: Device, state: MocoSFLClientState, downlink: AveragedFront | None
+        self, device: ExchangeDevice, state: MocoSFLClientState, downlink: AveragedFront | None
     ) -> Trained[Fronts]:
         """Exchange activations for gradients through the whole session.
 
@@ -65,8 +51,8 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
             If the server cannot be reached or does not answer in time.
         """
         plan = device.link.plan
-        network = client_part(self._split, device.task, device.settings.seed)
-        fronts = client_models(network, self._split)
+        network = client_part(self.provided.split, device.task, device.settings.seed)
+        fronts = client_models(network, self.provided.split)
         received = self._checked(downlink, fronts)
         state.require(len(device.clients), fronts.num_parameters)
         seats = seated(device)
@@ -74,10 +60,10 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
             cohort: self._members(device, own, fronts, state, received)
             for cohort, own in seats.items()
         }
-        num_classes, frozen = device.task.num_classes, self._settings.frozen
+        num_classes, frozen = device.task.num_classes, self.settings.frozen
         specs = {
             cohort: frame_spec(
-                plan, own, network.latent_shape, num_classes, self._split, frozen=frozen
+                plan, own, network.latent_shape, num_classes, self.provided.split, frozen=frozen
             )
             for cohort, own in seats.items()
         }
@@ -97,8 +83,8 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
 
     def evaluate(
         self,
-        device: Device,
-        state: MocoSFLClientState,  # noqa: ARG002
+        device: ExchangeDevice,
+        state: MocoSFLClientState,
         downlink: AveragedFront | None,
     ) -> None:
         """Send the server what it evaluates, where it asks for it.
@@ -115,8 +101,8 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         """
         if device.link.plan.steps:
             return
-        network = client_part(self._split, device.task, device.settings.seed)
-        fronts = client_models(network, self._split)
+        network = client_part(self.provided.split, device.task, device.settings.seed)
+        fronts = client_models(network, self.provided.split)
         vector = self._checked(downlink, fronts).front.to(device.torch_device)
         for own in seated(device).values():
             for row in rows_of(device, own):
@@ -126,7 +112,7 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         if downlink is None:
             raise WireError(f"server: expected a payload {AveragedFront.schema}, got none")
         length = fronts.num_parameters
-        expected = ((length,), (int(self._settings.average_momentum), length))
+        expected = ((length,), (int(self.settings.average_momentum), length))
         got = (tuple(downlink.front.shape), tuple(downlink.momentum.shape))
         if got != expected:
             raise WireError(
@@ -137,13 +123,13 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
 
     def _members(
         self,
-        device: Device,
+        device: ExchangeDevice,
         seats: tuple[int, ...],
         fronts: ClientModels,
         state: MocoSFLClientState,
         received: AveragedFront,
     ) -> Members:
-        settings = self._settings
+        settings = self.settings
         momentum = received.momentum[0] if settings.average_momentum else None
         if settings.frozen:
             models = frozen_models(received.front, len(seats), device.torch_device)
@@ -156,14 +142,14 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
 
     def _brought_home(
         self,
-        device: Device,
+        device: ExchangeDevice,
         state: MocoSFLClientState,
         cohorts: Mapping[int, Members],
         num_parameters: int,
     ) -> Trained[Fronts]:
         """Keep what stays on the device and pack what leaves it, by client."""
         empty = torch.zeros(0, num_parameters)
-        if self._settings.frozen or not cohorts:
+        if self.settings.frozen or not cohorts:
             return Trained(Fronts(empty, empty, torch.zeros(0, dtype=torch.int64)), {})
         seats = seated(device)
         for cohort, members in cohorts.items():
@@ -172,13 +158,15 @@ class MocoSFLClient(ClientHalf[MocoSFLClientState, AveragedFront, Fronts]):
         order = clients.argsort()
         fronts = torch.cat([members.models.online.detach().cpu() for members in cohorts.values()])
         momentum = torch.cat([members.models.momentum.cpu() for members in cohorts.values()])
-        averaged = momentum[order] if self._settings.average_momentum else empty
+        averaged = momentum[order] if self.settings.average_momentum else empty
         norms = [members.gradient_norm for members in cohorts.values()]
         losses = {"gradient_norm": sum(norms) / len(norms)}
         return Trained(Fronts(fronts[order], averaged, clients[order]), losses)
 
-    def _survey(self, device: Device, client: Device, fronts: ClientModels, vector: Tensor) -> None:
-        fraction = self._settings.holdout_fraction
+    def _survey(
+        self, device: ExchangeDevice, client: Device, fronts: ClientModels, vector: Tensor
+    ) -> None:
+        fraction = self.settings.holdout_fraction
         bank, holdout = bank_and_holdout(
             len(client.train), fraction, client.settings.seed, client.partition
         )

@@ -3,21 +3,18 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import ClassVar, final
+from typing import final
 
 from strategies.common.errors import ModelError
-from strategies.common.method import Aggregated
-from strategies.common.settings import RunSettings
+from strategies.common.provided import Provided
+from strategies.common.round import Aggregated, Reply
 from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
-from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import FrameSpec
 from strategies.common.task import Task
-from strategies.common.transport.compute import torch_device
-from strategies.common.wire import Payload
 from strategies.mocosfl import automatic
 from strategies.mocosfl.assessment import Assessor
 from strategies.mocosfl.cache import Recorder
@@ -32,31 +29,29 @@ from strategies.mocosfl.state import MocoSFLServerState, first_state
 from strategies.mocosfl.synchronisation import synchronise
 from strategies.mocosfl.taressfl.expert import Expert, load
 from strategies.mocosfl.taressfl.structure import structure
-from strategies.mocosfl.wire import AveragedFront, Fronts
+from strategies.mocosfl.wire import WIRE, AveragedFront, Fronts
 
 
 @final
-class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
+class MocoSFLServer(SplitServerHalf[MocoSFLSettings, MocoSFLServerState, AveragedFront, Fronts]):
     """Holds all of the network but the client models, and learns without labels.
 
     Parameters
     ----------
     settings : MocoSFLSettings
         How to learn.
-    run : RunSettings
-        Rounds, seed, device and when to evaluate.
-    split : SplitSettings
-        The network and where it is cut.
+    provided : Provided
+        Gives the run and the network that is split.
     """
 
-    uplink: ClassVar[type[Payload] | None] = Fronts
-    needs_generator: ClassVar[bool] = False
+    wire = WIRE
 
-    def __init__(self, settings: MocoSFLSettings, run: RunSettings, split: SplitSettings) -> None:
+    def __init__(self, settings: MocoSFLSettings, provided: Provided) -> None:
+        super().__init__(settings, provided)
         self._settings = settings
-        self._run = run
-        self._split = split
-        self._device = torch_device(run.server_device)
+        self._run = provided.run
+        self._split = provided.split
+        self._device = provided.device
         self._steps = automatic.steps_per_round(settings)
         self._terms = 2 if automatic.is_symmetric(settings) else 1
         # What a state's shapes are, once the task is known.
@@ -79,7 +74,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             "mocosfl.projection-dim": automatic.projection_dim(settings),
         }
 
-    def start(self, task: Task) -> MocoSFLServerState:
+    def start(self) -> MocoSFLServerState:
         """Return the network with the weights of the run's seed, or of the expert.
 
         Raises
@@ -89,6 +84,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         StoreError
             If the expert's file cannot be read.
         """
+        task = self.agreed.task
         network = whole_network(self._split, task, self._run.seed)
         fronts = client_models(network, self._split)
         self._task = task
@@ -105,11 +101,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             self._device,
         )
 
-    def downlink(
-        self,
-        state: MocoSFLServerState,
-        partition: int,  # noqa: ARG002
-    ) -> AveragedFront:
+    def broadcast(self, state: MocoSFLServerState) -> AveragedFront:
         """Return the same client model for every node."""
         # One object for all nodes is packed for sending once.
         if self._last is None or self._last.front is not state.front:
@@ -124,7 +116,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
 
     def plan(
         self,
-        state: MocoSFLServerState,  # noqa: ARG002
+        state: MocoSFLServerState,
         round_number: int,
         partitions: Sequence[int],
     ) -> Plan:
@@ -144,7 +136,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
 
     def survey_plan(
         self,
-        state: MocoSFLServerState,  # noqa: ARG002
+        state: MocoSFLServerState,
         round_number: int,
         partitions: Sequence[int],
     ) -> Plan | None:
@@ -181,7 +173,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             self._training = engine
         return engine
 
-    def check(self, partition: int, uplink: Fronts) -> None:
+    def check(self, state: MocoSFLServerState, reply: Reply[Fronts]) -> None:
         """Refuse client models of other clients than the pool's, or of another network.
 
         Raises
@@ -189,6 +181,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         WireError
             Naming field, expected and got.
         """
+        partition, uplink = reply.partition, reply.uplink
         seats = self._plan.seats(partition, self._run.clients_per_node)
         own = () if self._settings.frozen else sorted(c for cohort in seats for c in cohort)
         averaged = self._settings.average_momentum
@@ -198,7 +191,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
         self,
         state: MocoSFLServerState,
         round_number: int,
-        uplinks: Mapping[int, Fronts],
+        replies: Sequence[Reply[Fronts]],
     ) -> Aggregated:
         """Average the client models of exactly those that sent theirs, all weighted alike.
 
@@ -226,7 +219,7 @@ class MocoSFLServer(SplitServerHalf[MocoSFLServerState, AveragedFront, Fronts]):
             said = Aggregated(numbers, (*notes, *cached))
             first = round_number == 1
             return said.joined(self._expert.introduced(self._settings.expert)) if first else said
-        divergence = synchronise(state, uplinks)
+        divergence = synchronise(state, {reply.partition: reply.uplink for reply in replies})
         if divergence is None:
             note = "mocosfl: no client model arrived; all clients go on from the last average"
             return Aggregated(numbers, (*notes, note))

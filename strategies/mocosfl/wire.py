@@ -5,13 +5,13 @@ server keeps the activations of the first rounds in its checkpoints. Sizes are f
 stands for the parameters of one client model, m for the members of the pool on one node.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
-from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, tensor
+from strategies.common.agreed import Agreed
+from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.round import Phase
 
 # The settings fix the exact lengths, which ``MocoSFLServer.check`` and the device verify.
 MAX_PARAMETERS = 2**28
@@ -19,7 +19,7 @@ MAX_MEMBERS = 10_000
 
 
 @final
-@dataclass(frozen=True)
+@payload("mocosfl.fronts", version=1)
 class Fronts(Payload):
     """Client models after a session, from node to server: ``4mP + 8m`` bytes and a header.
 
@@ -37,22 +37,19 @@ class Fronts(Payload):
         (members,) int64; logical client of each row.
     """
 
-    schema: ClassVar[str] = "mocosfl.fronts"
-    version: ClassVar[int] = 1
-
     fronts: Tensor = tensor("float", "members", "parameters")
     momentum: Tensor = tensor("float", "followers", "parameters")
     clients: Tensor = tensor("int64", "members")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return wide bounds: the task does not tell the size of a client model."""
         bounds = {"members": MAX_MEMBERS, "followers": MAX_MEMBERS, "parameters": MAX_PARAMETERS}
-        return Sizes(task.num_classes, {}, bounds)
+        return Sizes({}, bounds)
 
 
 @final
-@dataclass(frozen=True)
+@payload("mocosfl.averaged-front", version=1)
 class AveragedFront(Payload):
     """The synchronised client model, from server to every node: ``4P`` bytes and a header.
 
@@ -67,13 +64,13 @@ class AveragedFront(Payload):
         (averaged, parameters) float; one row with the momentum model, or none.
     """
 
-    schema: ClassVar[str] = "mocosfl.averaged-front"
-    version: ClassVar[int] = 1
-
     front: Tensor = tensor("float", "parameters")
     momentum: Tensor = tensor("float", "averaged", "parameters")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return wide bounds: the task does not tell the size of a client model."""
-        return Sizes(task.num_classes, {}, {"averaged": 1, "parameters": MAX_PARAMETERS})
+        return Sizes({}, {"averaged": 1, "parameters": MAX_PARAMETERS})
+
+
+WIRE = Phase(up=Fronts, down=AveragedFront)

@@ -2,27 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from strategies.common.device import Device
+from strategies.common.device import ExchangeDevice
 from strategies.common.errors import StoreError, WireError
-from strategies.common.method import ClientHalf, Trained
+from strategies.common.round import Trained
+from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.link import Lane
 from strategies.common.split.lockstep import Exchanged, run_lanes
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.networks.of_run import client_models, client_part
 from strategies.common.split.seats import rows_of, seated
-from strategies.common.split.settings import SplitSettings
 from strategies.common.split.sgd import SGD
 from strategies.common.split.surveying import send_samples
 from strategies.common.split.wire.frames import FrameSpec
-from strategies.common.wire import Payload
 from strategies.splitfed.members import Batch, Members
 from strategies.splitfed.settings import SplitFedSettings
-from strategies.splitfed.wire import AveragedFront, TrainedFronts, frame_spec
+from strategies.splitfed.wire import WIRE, AveragedFront, TrainedFronts, frame_spec
 
 
 @final
@@ -41,30 +40,19 @@ class SplitFedState:
 
 
 @final
-class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
-    """Computes client models up to the cut.
+class SplitFedClient(
+    SplitClientHalf[SplitFedSettings, SplitFedState, AveragedFront, TrainedFronts]
+):
+    """Computes client models up to the cut."""
 
-    Parameters
-    ----------
-    settings : SplitFedSettings
-        Momentum and weight decay.
-    split : SplitSettings
-        The network, where it is cut, and how frames travel.
-    """
+    wire = WIRE
 
-    downlink: ClassVar[type[Payload] | None] = AveragedFront
-    exchanges: ClassVar[bool] = True
-
-    def __init__(self, settings: SplitFedSettings, split: SplitSettings) -> None:
-        self._rule = SGD(settings.momentum, settings.weight_decay)
-        self._split = split
-
-    def start(self, device: Device) -> SplitFedState:  # noqa: ARG002
+    def start(self, device: ExchangeDevice) -> SplitFedState:
         """Return a state before any step."""
         return SplitFedState(None)
 
     def train(
-        self, device: Device, state: SplitFedState, downlink: AveragedFront | None
+        self, device: ExchangeDevice, state: SplitFedState, downlink: AveragedFront | None
     ) -> Trained[TrainedFronts]:
         """Exchange activations for gradients through the whole session.
 
@@ -77,8 +65,8 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
         ExchangeError
             If the server cannot be reached or does not answer in time.
         """
-        network = client_part(self._split, device.task, device.settings.seed)
-        fronts = client_models(network, self._split)
+        network = client_part(self.provided.split, device.task, device.settings.seed)
+        fronts = client_models(network, self.provided.split)
         front = _checked(downlink, fronts.num_parameters)
         velocity = _velocity(state, len(device.clients), fronts.num_parameters)
         seats = seated(device)
@@ -98,8 +86,8 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
 
     def evaluate(
         self,
-        device: Device,
-        state: SplitFedState,  # noqa: ARG002
+        device: ExchangeDevice,
+        state: SplitFedState,
         downlink: AveragedFront | None,
     ) -> None:
         """Send the server the test samples' activations with their labels, if it asks for them.
@@ -115,7 +103,7 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
         """
         if device.link.plan.steps:
             return
-        network = client_part(self._split, device.task, device.settings.seed)
+        network = client_part(self.provided.split, device.task, device.settings.seed)
         fronts = Fronts(network.front, batched=False)
         front = _checked(downlink, fronts.num_parameters).to(device.torch_device)
         asked = set(device.link.plan.pool)
@@ -124,14 +112,14 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
                 send_samples(device, client.partition, "test", client.test, fronts, front)
 
     def _spec(
-        self, device: Device, clients: tuple[int, ...], latent_shape: tuple[int, ...]
+        self, device: ExchangeDevice, clients: tuple[int, ...], latent_shape: tuple[int, ...]
     ) -> FrameSpec:
         plan, num_classes = device.link.plan, device.task.num_classes
-        return frame_spec(plan, clients, latent_shape, num_classes, self._split)
+        return frame_spec(plan, clients, latent_shape, num_classes, self.provided.split)
 
     def _members(
         self,
-        device: Device,
+        device: ExchangeDevice,
         clients: tuple[int, ...],
         fronts: Fronts,
         front: Tensor,
@@ -143,7 +131,7 @@ class SplitFedClient(ClientHalf[SplitFedState, AveragedFront, TrainedFronts]):
             fronts,
             front.repeat(len(rows), 1).to(device.torch_device),
             velocity[rows].to(device.torch_device),
-            self._rule,
+            SGD(self.settings.momentum, self.settings.weight_decay),
             device.link.plan.batch,
         )
 
@@ -174,7 +162,7 @@ def _velocity(state: SplitFedState, clients: int, num_parameters: int) -> Tensor
 
 
 def _exchange(
-    device: Device, lanes: Mapping[int, Lane], cohorts: Mapping[int, Members]
+    device: ExchangeDevice, lanes: Mapping[int, Lane], cohorts: Mapping[int, Members]
 ) -> Exchanged:
     learning_rate = device.settings.learning_rate
 

@@ -1,15 +1,15 @@
 """The server half of SplitFed: the rest of the network, and the mean of the clients' parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import ExchangeError, WireError
-from strategies.common.method import Aggregated
-from strategies.common.settings import RunSettings
+from strategies.common.provided import Provided
+from strategies.common.round import Aggregated, Reply
 from strategies.common.split.averaging import average
 from strategies.common.split.batches import steps_per_pass
 from strategies.common.split.engine import Engine
@@ -17,15 +17,11 @@ from strategies.common.split.halves import Assessment, SplitServerHalf
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.plan import Plan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
-from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import FrameSpec
-from strategies.common.task import Task
-from strategies.common.transport.compute import torch_device
-from strategies.common.wire import Payload
 from strategies.splitfed.engine import SplitFedEngine
 from strategies.splitfed.network import split_classifier
 from strategies.splitfed.settings import SplitFedSettings
-from strategies.splitfed.wire import AveragedFront, TrainedFronts, frame_spec
+from strategies.splitfed.wire import WIRE, AveragedFront, TrainedFronts, frame_spec
 
 _NOBODY_TESTED = "splitfed: no client sent samples to evaluate; see why each of them failed"
 
@@ -67,33 +63,33 @@ class _Built:
 
 
 @final
-class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, TrainedFronts]):
+class SplitFedServer(
+    SplitServerHalf[SplitFedSettings, SplitFedServerState, AveragedFront, TrainedFronts]
+):
     """Trains the server's part within rounds and averages the clients' parts after them.
 
     Parameters
     ----------
     settings : SplitFedSettings
         How to learn.
-    run : RunSettings
-        Seed, device, batch size, participation, and when to evaluate.
-    split : SplitSettings
-        The network, where it is cut, and how frames travel.
+    provided : Provided
+        Gives the run and the network that is split.
     """
 
-    uplink: ClassVar[type[Payload] | None] = TrainedFronts
-    needs_generator: ClassVar[bool] = False
+    wire = WIRE
 
-    def __init__(self, settings: SplitFedSettings, run: RunSettings, split: SplitSettings) -> None:
+    def __init__(self, settings: SplitFedSettings, provided: Provided) -> None:
+        super().__init__(settings, provided)
         self._settings = settings
-        self._run = run
-        self._split = split
-        self._device = torch_device(run.server_device)
+        self._run = provided.run
+        self._split = provided.split
+        self._device = provided.device
         self._built: _Built | None = None
         # The round's engine holds what the round's replies complete.
         self._session: SplitFedEngine | None = None
         self._last: AveragedFront | None = None
 
-    def start(self, task: Task) -> SplitFedServerState:
+    def start(self) -> SplitFedServerState:
         """Return a fresh network.
 
         Raises
@@ -101,6 +97,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         SettingsError
             If the network cannot be built or cut as the settings ask.
         """
+        task = self.agreed.task
         network = split_classifier(self._split, task, self._run.seed)
         back = network.back.to(self._device)
         front = Fronts(network.front, batched=False).vector(network.front)
@@ -109,7 +106,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         nothing = torch.tensor(0)
         return SplitFedServerState(back, torch.zeros(rest), front, nothing, nothing.clone())
 
-    def downlink(self, state: SplitFedServerState, partition: int) -> AveragedFront:  # noqa: ARG002
+    def broadcast(self, state: SplitFedServerState) -> AveragedFront:
         """Return the synchronised client model, the same for every node."""
         # One object for all nodes is packed for sending once.
         if self._last is None or self._last.front is not state.front:
@@ -157,7 +154,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
             self._session = engine
         return engine
 
-    def check(self, partition: int, uplink: TrainedFronts) -> None:
+    def check(self, state: SplitFedServerState, reply: Reply[TrainedFronts]) -> None:
         """Refuse models of another network or other clients than the round's.
 
         Raises
@@ -165,6 +162,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         WireError
             Naming what was expected.
         """
+        partition, uplink = reply.partition, reply.uplink
         seats = self._current().plan.seats(partition, self._run.clients_per_node)
         clients = sorted(client for cohort in seats for client in cohort)
         where = f"client {partition}: {TrainedFronts.schema}"
@@ -187,8 +185,8 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
     def aggregate(
         self,
         state: SplitFedServerState,
-        round_number: int,  # noqa: ARG002
-        uplinks: Mapping[int, TrainedFronts],
+        round_number: int,
+        replies: Sequence[Reply[TrainedFronts]],
     ) -> Aggregated:
         """Average the clients' parts by data size and, with copies, the server's likewise.
 
@@ -198,7 +196,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         session, self._session = self._current(), None
         fronts: dict[int, Tensor] = {}
         samples: dict[int, int] = {}
-        for uplink in uplinks.values():
+        for uplink in (reply.uplink for reply in replies):
             fronts.update(zip(uplink.clients.tolist(), uplink.fronts, strict=True))
             samples.update(zip(uplink.clients.tolist(), uplink.samples.tolist(), strict=True))
         state.step = torch.tensor(session.plan.first_step + session.plan.steps - 1)
@@ -214,7 +212,7 @@ class SplitFedServer(SplitServerHalf[SplitFedServerState, AveragedFront, Trained
         state.largest = torch.tensor(max(int(state.largest), *samples.values()))
         return Aggregated(figures)
 
-    def assess(self, state: SplitFedServerState, engine: Engine) -> Assessment:  # noqa: ARG002
+    def assess(self, state: SplitFedServerState, engine: Engine) -> Assessment:
         """Return each client's accuracy with the averaged network on its test samples."""
         if not isinstance(engine, SplitFedEngine):
             raise TypeError(f"splitfed: expected its own engine, got a {type(engine).__name__}")

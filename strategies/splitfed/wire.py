@@ -5,16 +5,16 @@ gradients down. Around it weights travel as payloads. Sizes are for float32; P s
 parameters of one client model, m for the members of the pool on one node.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
+from strategies.common.agreed import Agreed
+from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.round import Phase
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import FrameSpec, TensorSpec
-from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, tensor
 
 # The settings fix the exact lengths, which ``SplitFedServer.check`` and the device verify.
 MAX_PARAMETERS = 2**28
@@ -22,7 +22,7 @@ MAX_MEMBERS = 10_000
 
 
 @final
-@dataclass(frozen=True)
+@payload("splitfed.trained-fronts", version=1)
 class TrainedFronts(Payload):
     """Client models after a round, from node to server: ``4mP + 16m`` bytes and a header.
 
@@ -39,22 +39,19 @@ class TrainedFronts(Payload):
         (members,) int64; training samples of each client, at least 1, which weigh the mean.
     """
 
-    schema: ClassVar[str] = "splitfed.trained-fronts"
-    version: ClassVar[int] = 1
-
     fronts: Tensor = tensor("float", "members", "parameters")
     clients: Tensor = tensor("int64", "members")
     samples: Tensor = tensor("int64", "members")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return wide bounds: the task does not tell the size of a client model."""
         bounds = {"members": MAX_MEMBERS, "parameters": MAX_PARAMETERS}
-        return Sizes(task.num_classes, {}, bounds)
+        return Sizes({}, bounds)
 
 
 @final
-@dataclass(frozen=True)
+@payload("splitfed.averaged-front", version=1)
 class AveragedFront(Payload):
     """The synchronised client model, from server to every node: ``4P`` bytes and a header.
 
@@ -66,15 +63,15 @@ class AveragedFront(Payload):
         (parameters,) float.
     """
 
-    schema: ClassVar[str] = "splitfed.averaged-front"
-    version: ClassVar[int] = 1
-
     front: Tensor = tensor("float", "parameters")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return wide bounds: the task does not tell the size of a client model."""
-        return Sizes(task.num_classes, {}, {"parameters": MAX_PARAMETERS})
+        return Sizes({}, {"parameters": MAX_PARAMETERS})
+
+
+WIRE = Phase(up=TrainedFronts, down=AveragedFront)
 
 
 def frame_spec(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from client_app.device import LocalDevice
+from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig
 from strategies.common.errors import DataError, ExchangeError
 from strategies.common.settings import RunSettings

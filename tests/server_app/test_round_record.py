@@ -9,7 +9,7 @@ import pytest
 from server_app.roster import Client
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from server_app.run_record import read_round
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated
 from strategies.common.transport.control import Description, Report
 
 

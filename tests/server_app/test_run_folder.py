@@ -11,7 +11,7 @@ import torch
 from server_app.roster import Client
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
-from strategies.common.method import Picture
+from strategies.common.round import Picture
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
 

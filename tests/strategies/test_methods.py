@@ -11,9 +11,9 @@ import pytest
 from strategies import methods
 from strategies.common.errors import SettingsError
 from strategies.common.method import ClientHalf, ServerHalf
+from strategies.common.payload import Payload
 from strategies.common.settings import RunSettings
 from strategies.common.task import Foundation, Place, Task
-from strategies.common.wire import Payload
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 Value = bool | int | float | str

@@ -11,7 +11,7 @@ from strategies.common.adapters.attachment import Attachment, Delta
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.adapters.sites import find_sites
-from strategies.common.method import Evaluation
+from strategies.common.round import Evaluation
 
 
 @final

@@ -4,18 +4,18 @@ from torch import nn
 
 from strategies.common import seeds
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.device import Device
+from strategies.common.device import AdapterDevice
 
 # As everywhere in ViLT and BERT.
 _STD = 0.02
 
 
-def private_head(device: Device, settings: AdapterSettings) -> nn.Sequential:
+def private_head(device: AdapterDevice, settings: AdapterSettings) -> nn.Sequential:
     """Build a client's head with fresh weights from N(0, 0.02^2) and biases of 0.
 
     Parameters
     ----------
-    device : Device
+    device : AdapterDevice
         Gives the width of the features, the number of answers and the seed.
     settings : AdapterSettings
         Its form: ``"linear"``, or ``"mlp"`` as in ViLT (Kim et al., ICML 2021, section 4.2).

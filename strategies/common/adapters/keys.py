@@ -47,22 +47,3 @@ def require_keys(named: str, keys: Tensor, shape: Keyed, described: str) -> None
             f"{named}.keys: expected the digest of {described}, got another one; all parts of a "
             f"federation must run the same version of the app with the same settings and backbone"
         )
-
-
-def require_samples(named: str, samples: Tensor) -> None:
-    """Refuse an upload that stands for no sample.
-
-    Parameters
-    ----------
-    named : str
-        Sender and schema of the payload.
-    samples : Tensor
-        (one,) int64.
-
-    Raises
-    ------
-    WireError
-        With the number.
-    """
-    if int(samples) < 1:
-        raise WireError(f"{named}.samples: expected at least 1, got {int(samples)}")

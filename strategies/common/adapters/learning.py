@@ -10,7 +10,7 @@ from strategies.common.adapters.answers import answer_loss
 from strategies.common.adapters.optimisation import Optimiser
 from strategies.common.adapters.reading import Batch, Reader, cut_note, steps_of_round
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.device import Device
+from strategies.common.device import AdapterDevice
 from strategies.common.errors import ModelError
 from strategies.common.training import Means, refuse_divergence
 
@@ -21,7 +21,7 @@ class LocalLessons:
 
     Parameters
     ----------
-    device : Device
+    device : AdapterDevice
         Gives samples, batch size, local epochs and their order.
     settings : AdapterSettings
         How adapters are trained.
@@ -38,7 +38,7 @@ class LocalLessons:
 
     def __init__(
         self,
-        device: Device,
+        device: AdapterDevice,
         settings: AdapterSettings,
         moving: Iterable[nn.Parameter],
         compute: float = 1.0,

@@ -4,21 +4,21 @@ Sizes are for float32; ``P`` stands for the adapter's parameters,
 ``blocks * (2 * width * rank + width + rank)``.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
 from strategies.common.adapters.adapter_set import AdapterShape
 from strategies.common.adapters.foundation import adapter_shape
 from strategies.common.adapters.keys import DIGEST_BYTES, require_keys
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
-from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, tensor
+from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.round import Phase
 
 
 @final
-@dataclass(frozen=True)
+@payload("adapters.shared", version=1)
 class SharedAdapter(Payload):
     """The adapter that all clients share, from server to every device: ``4P + 32`` bytes.
 
@@ -32,44 +32,38 @@ class SharedAdapter(Payload):
         (digest,) uint8; SHA-256 of that list of names and shapes.
     """
 
-    schema: ClassVar[str] = "adapters.shared"
-    version: ClassVar[int] = 1
-
-    adapter: Tensor = tensor("float", "parameters")
+    adapter: Tensor = tensor("float", "parameters", means="weights")
     keys: Tensor = tensor("uint8", "digest")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the one length that the task's foundation allows."""
-        return _sizes(task)
+        return _sizes(agreed)
 
 
 @final
-@dataclass(frozen=True)
+@payload("adapters.trained", version=2)
 class TrainedAdapter(Payload):
-    """One client's shared adapter after local training, to the server: ``4P + 40`` bytes.
+    """One client's shared adapter after local training, to the server: ``4P + 32`` bytes.
 
-    Tells the server how the client's data moved the adapter, and how many samples it has.
+    Tells the server how the client's data moved the adapter.
 
     Attributes
     ----------
     adapter, keys : Tensor
         As of :class:`SharedAdapter`.
-    samples : Tensor
-        (one,) int64, at least 1; training samples behind it.
     """
 
-    schema: ClassVar[str] = "adapters.trained"
-    version: ClassVar[int] = 1
-
-    adapter: Tensor = tensor("float", "parameters")
+    adapter: Tensor = tensor("float", "parameters", means="weights")
     keys: Tensor = tensor("uint8", "digest")
-    samples: Tensor = tensor("int64", "one")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the one length that the task's foundation allows."""
-        return _sizes(task)
+        return _sizes(agreed)
+
+
+WIRE = Phase(up=TrainedAdapter, down=SharedAdapter)
 
 
 def check_keys(where: str, payload: SharedAdapter | TrainedAdapter, shape: AdapterShape) -> None:
@@ -98,6 +92,6 @@ def received(downlink: SharedAdapter | None, shape: AdapterShape) -> Tensor:
     return downlink.adapter
 
 
-def _sizes(task: Task) -> Sizes:
-    parameters = adapter_shape(task).num_parameters
-    return Sizes(0, {"parameters": parameters, "digest": DIGEST_BYTES, "one": 1})
+def _sizes(agreed: Agreed) -> Sizes:
+    parameters = adapter_shape(agreed.task).num_parameters
+    return Sizes({"parameters": parameters, "digest": DIGEST_BYTES})

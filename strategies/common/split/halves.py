@@ -1,18 +1,21 @@
-"""The contract of a split method: what its server half adds to any other's."""
+"""The contract of a split method: activations are exchanged within a round."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, final
 
+from strategies.common.agreed import Need
+from strategies.common.device import ExchangeDevice
 from strategies.common.method import (
-    Aggregated,
+    ClientHalf,
     Downlink,
-    Evaluation,
+    MethodSettings,
     ServerHalf,
     State,
     Uplink,
 )
+from strategies.common.round import Aggregated, Evaluation, Tested
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import Plan
 from strategies.common.split.wire.frames import FrameSpec
@@ -38,14 +41,28 @@ class Assessment:
     said: Aggregated = field(default_factory=Aggregated)
 
 
-class SplitServerHalf(ServerHalf[State, Downlink, Uplink], Generic[State, Downlink, Uplink]):
+class SplitClientHalf(
+    ClientHalf[MethodSettings, ExchangeDevice, State, Downlink, Uplink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
+    """What a split method does on a node, for all the clients that it carries."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.SPLIT})
+    tested: ClassVar[Tested] = Tested.BY_SERVER
+
+
+class SplitServerHalf(
+    ServerHalf[MethodSettings, State, Downlink, Uplink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
     """What a split method does on the server.
 
     Within a round, clients exchange activations with an engine of this half; the reply that
     ends the round carries the clients' weights, which ``aggregate`` synchronises.
     """
 
-    exchanges: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.SPLIT})
+    tested: ClassVar[Tested] = Tested.BY_SERVER
 
     @abstractmethod
     def plan(self, state: State, round_number: int, partitions: Sequence[int]) -> Plan:

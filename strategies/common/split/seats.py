@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from strategies.common.device import Device
+from strategies.common.device import ExchangeDevice
 
 
-def seated(device: Device) -> dict[int, tuple[int, ...]]:
+def seated(device: ExchangeDevice) -> dict[int, tuple[int, ...]]:
     """Return this node's clients by cohort, for the cohorts in which it has any."""
     seats = device.link.plan.seats(device.partition, len(device.clients))
     return {cohort: clients for cohort, clients in enumerate(seats) if clients}
 
 
-def rows_of(device: Device, clients: Sequence[int]) -> list[int]:
+def rows_of(device: ExchangeDevice, clients: Sequence[int]) -> list[int]:
     """Return at which places of the node's clients some of them stand."""
     carried = [client.partition for client in device.clients]
     return [carried.index(client) for client in clients]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from strategies.common.device import Device
+from strategies.common.device import ExchangeDevice
 from strategies.common.samples import Samples, normalise, ordered_batches
 from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.wire.frames import Split
@@ -13,13 +13,18 @@ BATCH = 64
 
 
 def send_samples(
-    device: Device, client: int, split: Split, samples: Samples, fronts: Fronts, front: Tensor
+    device: ExchangeDevice,
+    client: int,
+    split: Split,
+    samples: Samples,
+    fronts: Fronts,
+    front: Tensor,
 ) -> None:
     """Send the server the activations of samples that are not augmented, with their labels.
 
     Parameters
     ----------
-    device : Device
+    device : ExchangeDevice
         The node, whose link they take.
     client : int
         Logical client that they belong to.

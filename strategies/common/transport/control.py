@@ -19,7 +19,14 @@ AnyControl = TypeVar("AnyControl", bound="Control")
 MAX_SCORES = 16
 MAX_LOSSES = 16
 MAX_FIGURES = 16
-_PREFIXES = {"scores": "score.", "losses": "loss.", "figures": "figure."}
+# Settings that a method may leave to the server.
+MAX_RESOLVED = 32
+_PREFIXES = {
+    "scores": "score.",
+    "losses": "loss.",
+    "figures": "figure.",
+    "resolved": "setting.",
+}
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -51,11 +58,15 @@ class Order(Control):
         Current round, from 1; 0 in a query.
     continue_from : int
         Last round that the server accepted from this client; 0 for none.
+    resolved : dict[str, float | int | str]
+        What the method's settings left at ``"auto"`` came to, by their names in the config;
+        they travel as ``setting.<name>``.
     """
 
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     round_number: Count
     continue_from: Count
+    resolved: dict[str, bool | int | float | str] = Field(max_length=MAX_RESOLVED)
 
 
 @final

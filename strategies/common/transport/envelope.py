@@ -11,11 +11,12 @@ from typing import TypeVar, final
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.payload import Payload
 from strategies.common.split.wire.invitation import Invitation
-from strategies.common.task import Task
 from strategies.common.transport.control import AnyControl, Control, Order, read_control
-from strategies.common.wire import Payload, decode, encode
+from strategies.common.wire import decode, encode
 
 AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
@@ -117,9 +118,8 @@ def read_payload(
     records: RecordDict,
     control: type[Control],
     kind: type[AnyPayload] | None,
-    task: Task,
+    agreed: Agreed,
     *,
-    wire_dtype: str,
     sender: str,
 ) -> AnyPayload | None:
     """Read the payload of a message, or ``None`` where it carries none.
@@ -132,10 +132,8 @@ def read_payload(
         Control record that travels with it.
     kind : type | None
         Payload that is allowed; ``None`` allows none.
-    task : Task
+    agreed : Agreed
         Gives the sizes of the payload's axes.
-    wire_dtype : str
-        The run's dtype for floating-point fields.
     sender : str
         Who sent it, for error messages.
 
@@ -152,7 +150,7 @@ def read_payload(
     if kind is None or names != [kind.schema]:
         raise WireError(f"{sender}: expected {expected}, got {', '.join(names)}")
     blob = read_blob(records, kind.schema, sender)
-    return decode(kind, blob, task, wire_dtype=wire_dtype, sender=sender)
+    return decode(kind, blob, agreed, sender=sender)
 
 
 def read_blob(records: RecordDict, schema: str, sender: str) -> bytes:

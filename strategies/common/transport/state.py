@@ -6,9 +6,14 @@ The same functions serve a device's private state and the server's checkpoints.
 from collections.abc import Mapping
 from dataclasses import fields
 
+import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import StoreError
+
+# What stands in a file for a field that is None, or a mapping with nothing in it: a field that
+# is merely missing can then be told from it.
+_NOTHING = ":nothing"
 
 
 def to_tensors(state: object) -> dict[str, Tensor]:
@@ -17,24 +22,27 @@ def to_tensors(state: object) -> dict[str, Tensor]:
     Parameters
     ----------
     state : object
-        Dataclass whose fields are ``nn.Module``, ``Tensor`` or ``None``.
+        Dataclass whose fields are ``nn.Module``, ``Tensor``, mappings from names to tensors, or
+        ``None``.
 
     Returns
     -------
     dict[str, Tensor]
-        ``"field"`` for a tensor, ``"field/name"`` for each tensor of a module; contiguous
-        copies on the CPU.
+        ``"field"`` for a tensor, ``"field/name"`` for each tensor of a module or mapping, and
+        an empty ``"field:nothing"`` where there is none; contiguous copies on the CPU.
     """
     tensors: dict[str, Tensor] = {}
     for field in fields(state):  # type: ignore[arg-type]
         value = getattr(state, field.name)
-        if isinstance(value, nn.Module):
-            for name, tensor in value.state_dict().items():
-                tensors[f"{field.name}/{name}"] = _detached(tensor)
-        elif isinstance(value, Tensor):
+        if isinstance(value, Tensor):
             tensors[field.name] = _detached(value)
+        elif isinstance(value, nn.Module | Mapping):
+            named = value.state_dict() if isinstance(value, nn.Module) else value
+            tensors |= {f"{field.name}/{name}": _detached(own) for name, own in named.items()}
         elif value is not None:
             raise TypeError(f"state field {field.name} holds a {type(value).__name__}")
+        if value is None or (isinstance(value, Mapping) and not value):
+            tensors[field.name + _NOTHING] = torch.zeros(0)
     return tensors
 
 
@@ -44,28 +52,41 @@ def load_tensors(state: object, tensors: Mapping[str, Tensor]) -> None:
     Raises
     ------
     StoreError
-        If a module's tensors are missing, surplus or of another shape.
+        If a field is missing or surplus, or a module's tensors are of another shape.
     """
-    known = {field.name for field in fields(state)}  # type: ignore[arg-type]
-    modules = {name for name in known if isinstance(getattr(state, name), nn.Module)}
-    strays = sorted(
-        name
-        for name in tensors
-        if name.split("/")[0] not in (modules if "/" in name else known - modules)
-    )
-    if strays:
+    known = {field.name: getattr(state, field.name) for field in fields(state)}  # type: ignore[arg-type]
+    found = {name.removesuffix(_NOTHING).split("/")[0] for name in tensors}
+    if strays := sorted(found - set(known)):
         raise StoreError(f"stored state has unknown fields: {', '.join(strays)}")
-    for name in known:
-        value = getattr(state, name)
+    if missing := [name for name, value in known.items() if not _is_there(name, value, tensors)]:
+        raise StoreError(
+            f"stored state lacks fields: {', '.join(missing)}; it was written by another version "
+            f"of the app or for other settings"
+        )
+    for name, value in known.items():
+        own = _of_field(name, tensors)
         if isinstance(value, nn.Module):
-            prefix = f"{name}/"
-            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             try:
                 value.load_state_dict(own, strict=True)
             except RuntimeError as error:
                 raise StoreError(f"stored state does not fit {name}: {error}") from None
+        elif isinstance(value, Mapping):
+            setattr(state, name, own)
         else:
             setattr(state, name, tensors.get(name))
+
+
+def _is_there(name: str, value: object, tensors: Mapping[str, Tensor]) -> bool:
+    if isinstance(value, nn.Module):
+        return True  # its own names are checked where they are loaded
+    if isinstance(value, Mapping):
+        return name + _NOTHING in tensors or bool(_of_field(name, tensors))
+    return name in tensors or name + _NOTHING in tensors
+
+
+def _of_field(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{name}/"
+    return {k.removeprefix(prefix): own for k, own in tensors.items() if k.startswith(prefix)}
 
 
 def _detached(tensor: Tensor) -> Tensor:

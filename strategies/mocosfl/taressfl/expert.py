@@ -15,7 +15,7 @@ from torch import Tensor
 
 from strategies.common import tensor_file
 from strategies.common.errors import SettingsError, StoreError
-from strategies.common.method import Aggregated, Picture
+from strategies.common.round import Aggregated, Picture
 from strategies.mocosfl.taressfl.structure import Structure
 from strategies.mocosfl.taressfl.verdict import Verdict
 

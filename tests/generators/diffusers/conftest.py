@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks.random_pipelines import save, save_tiny_vae
-from generators.base import ImageGenerator
 from generators.build import build
+from strategies.common.image_generator import ImageGenerator
 
 Value = bool | int | float | str
 Build = Callable[..., ImageGenerator]

@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import CLIPTextModel
 from transformers.utils import logging as transformers_logging
 
-from generators.base import ImageGenerator
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError
+from strategies.common.image_generator import ImageGenerator
 
 Build = Callable[..., ImageGenerator]
 

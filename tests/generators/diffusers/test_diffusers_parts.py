@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.random_pipelines import save_tiny_vae
-from generators.base import ImageGenerator
 from generators.diffusers.parts import read_network, read_scheduler, read_tokenizer
 from strategies.common.errors import GeneratorError
+from strategies.common.image_generator import ImageGenerator
 
 UNET = "UNet2DConditionModel"
 TEXT = "CLIPTextModel"

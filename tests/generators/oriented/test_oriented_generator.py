@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from generators.base import ImageGenerator
 from generators.oriented.generator import OrientedGenerator
 from generators.oriented.settings import OrientedSettings
 from strategies.common.errors import GeneratorError
+from strategies.common.image_generator import ImageGenerator
 
 CPU = torch.device("cpu")
 

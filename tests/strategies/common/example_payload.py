@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import WireError
+from strategies.common.payload import Payload, Sizes, labels, tensor
 from strategies.common.task import Task
-from strategies.common.wire import Payload, Sizes, decode, labels, tensor
+from strategies.common.wire import decode
 
 TASK = Task(num_classes=4, channels=3, height=2, width=2, feature_dim=5)
 STAMP = {"schema": "test.means", "version": "2"}

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from strategies.common.method import Aggregated
+from strategies.common.round import Aggregated
 from strategies.common.settings import RunSettings
 from strategies.common.split.halves import Assessment
 from strategies.common.split.plan import Plan

@@ -6,7 +6,7 @@ from typing import Any, Literal, final
 
 import torch
 
-from strategies.common.method import Aggregated, Trained
+from strategies.common.round import Aggregated, Trained
 from strategies.common.settings import RunSettings, default_config, read_table
 from strategies.common.split.halves import Assessment
 from strategies.common.split.plan import Plan

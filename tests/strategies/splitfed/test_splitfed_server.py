@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import ExchangeError, WireError
-from strategies.common.method import Trained
+from strategies.common.round import Trained
 from strategies.common.split.plan import Plan
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.splitfed.server import SplitFedServer

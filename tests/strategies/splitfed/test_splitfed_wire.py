@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from strategies.common.errors import SettingsError, WireError
+from strategies.common.payload import Payload
 from strategies.common.split.plan import Plan
 from strategies.common.task import Task
-from strategies.common.wire import Payload, decode, encode
+from strategies.common.wire import decode, encode
 from strategies.splitfed.wire import AveragedFront, TrainedFronts, frame_spec
 from tests.strategies.splitfed.small_run import chosen, tiny_split
 

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from strategies.common.method import Evaluation
+from strategies.common.round import Evaluation
 
 
 @final

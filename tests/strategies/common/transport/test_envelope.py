@@ -10,6 +10,7 @@ from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from torch import Tensor
 
 from strategies.common.errors import WireError
+from strategies.common.payload import Payload, Sizes, tensor
 from strategies.common.task import Task
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import (
@@ -21,7 +22,7 @@ from strategies.common.transport.envelope import (
     read_payload,
     to_record_dict,
 )
-from strategies.common.wire import Payload, Sizes, encode, tensor
+from strategies.common.wire import encode
 
 TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2)
 ORDER = Order(run="run-1", round_number=4, continue_from=3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from strategies.common.method import Evaluation
+from strategies.common.round import Evaluation
 from strategies.common.split.evaluation.hits import count_hits
 
 

@@ -1,4 +1,4 @@
-"""What the server asks of an image generator; nothing heavy is imported here."""
+"""What a server half asks of an image generator; nothing heavy is imported here."""
 
 from typing import Protocol
 

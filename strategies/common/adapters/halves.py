@@ -1,36 +1,60 @@
-"""What all device halves with adapters have in common: they answer questions, and are tested."""
+"""Methods that train adapters on a frozen foundation model, each client with answers of its own."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import ClassVar, TypeVar, final
+from typing import Any, ClassVar, Generic, final
 
 import torch
 from torch import Tensor
 
 from strategies.common.adapters.answering import evaluate
+from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.reading import Batch, Reader
-from strategies.common.device import Device
-from strategies.common.method import ClientHalf, Evaluation
+from strategies.common.agreed import Need
+from strategies.common.device import AdapterDevice
+from strategies.common.method import (
+    ClientHalf,
+    Downlink,
+    MethodSettings,
+    ServerHalf,
+    State,
+    Uplink,
+)
+from strategies.common.round import Evaluation, Tested
 from strategies.common.samples import Samples
-from strategies.common.wire import Payload
+from strategies.common.task import Foundation
 
-State = TypeVar("State")
-Uplink = TypeVar("Uplink", bound=Payload)
-Downlink = TypeVar("Downlink", bound=Payload)
 Logits = Callable[[Batch], Tensor]
 
 
-class AdapterClientHalf(ClientHalf[State, Downlink, Uplink]):
+class AdapterServerHalf(
+    ServerHalf[MethodSettings, State, Downlink, Uplink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
+    """The server half of such a method; every client has classes, its answers, of its own."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.ADAPTERS})
+    tested: ClassVar[Tested] = Tested.AGGREGATED
+
+
+class AdapterClientHalf(
+    ClientHalf[MethodSettings, AdapterDevice, State, Downlink, Uplink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
     """A client half that adapts a frozen model to a client's own list of answers."""
 
-    adapts: ClassVar[bool] = True
-    tests_aggregate: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.ADAPTERS})
+    tested: ClassVar[Tested] = Tested.AGGREGATED
+
+    @abstractmethod
+    def foundation(self, backbone: Backbone) -> Foundation:
+        """Return what the server must know of the model that is adapted."""
 
     @abstractmethod
     def models(
-        self, device: Device, state: State, downlink: Downlink | None
+        self, device: AdapterDevice, state: State, downlink: Downlink | None
     ) -> AbstractContextManager[Mapping[str, Logits]]:
         """Return the client's models by name, for as long as they are attached.
 
@@ -44,7 +68,9 @@ class AdapterClientHalf(ClientHalf[State, Downlink, Uplink]):
         """
 
     @final
-    def evaluate(self, device: Device, state: State, downlink: Downlink | None) -> Evaluation:
+    def evaluate(
+        self, device: AdapterDevice, state: State, downlink: Downlink | None
+    ) -> Evaluation:
         """Answer the client's test questions with each of its models."""
         reader = Reader(device.backbone, device.test, device.torch_device)
         with self.models(device, state, downlink) as models:
@@ -56,7 +82,7 @@ class AdapterClientHalf(ClientHalf[State, Downlink, Uplink]):
     @final
     @torch.no_grad()
     def answers(
-        self, device: Device, state: State, downlink: Downlink | None, samples: Samples
+        self, device: AdapterDevice, state: State, downlink: Downlink | None, samples: Samples
     ) -> Tensor:
         """Answer some questions with the model whose accuracy counts.
 
@@ -69,3 +95,6 @@ class AdapterClientHalf(ClientHalf[State, Downlink, Uplink]):
         with self.models(device, state, downlink) as models:
             logits = next(iter(models.values()))
             return torch.cat([logits(batch).argmax(1).cpu() for batch in reader.ordered()])
+
+
+AnyAdapterClientHalf = AdapterClientHalf[Any, Any, Any, Any]

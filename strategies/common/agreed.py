@@ -1,0 +1,77 @@
+"""What both sides of a run know before anything travels, and what halves may ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, final
+
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.errors import ModelError
+from strategies.common.settings import AnySettings, RunSettings, Settings
+from strategies.common.split.settings import SplitSettings
+from strategies.common.task import Task
+
+
+@final
+class Need(Enum):
+    """What a half asks for beside the run's settings and its own."""
+
+    SPLIT = "the settings of the network that is split"
+    ADAPTERS = "the settings of adapters"
+    GENERATOR = "an image generator"
+    MODELS = "models of the zoo by name"
+
+
+@final
+@dataclass(frozen=True)
+class Agreed:
+    """What server and device know alike; the sizes of payloads follow from it.
+
+    Attributes
+    ----------
+    task : Task
+        What the clients learn.
+    run : RunSettings
+        General settings.
+    settings : Settings
+        The method's own; what the server resolved stands in them on both sides.
+    tables : Mapping[Need, Settings]
+        Settings that methods of a kind share.
+    """
+
+    task: Task
+    run: RunSettings
+    settings: Any
+    tables: Mapping[Need, Settings] = field(default_factory=dict)
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of all clients' features.
+
+        Raises
+        ------
+        ModelError
+            If the clients' features differ in width.
+        """
+        if not self.task.feature_dim:
+            raise ModelError(
+                f"{self.run.method}: expected features of one width from all clients, got several; "
+                f"set feature-dim to the width that all models' features are pooled to"
+            )
+        return self.task.feature_dim
+
+    @property
+    def split(self) -> SplitSettings:
+        """Settings of the network that is split."""
+        return _typed(self.tables.get(Need.SPLIT), SplitSettings)
+
+    @property
+    def adapters(self) -> AdapterSettings:
+        """Settings of adapters."""
+        return _typed(self.tables.get(Need.ADAPTERS), AdapterSettings)
+
+
+def _typed(table: Settings | None, kind: type[AnySettings]) -> AnySettings:
+    if not isinstance(table, kind):
+        raise TypeError(f"expected {kind.__name__} among the needs of this method, got none")
+    return table

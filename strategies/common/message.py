@@ -1,0 +1,150 @@
+"""Methods of one message per round: clients with models of their own, trained batch by batch.
+
+A method says what is learnt from a batch and what is sent after it; a fresh model, the local
+epochs, the optimiser and the test are the same for all.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar, cast, final
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from strategies.common.device import MessageDevice
+from strategies.common.method import (
+    ClientHalf,
+    Downlink,
+    MethodSettings,
+    ServerHalf,
+    State,
+    Uplink,
+)
+from strategies.common.model import FeatureModel
+from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
+from strategies.common.round import Evaluation, Trained
+from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
+
+
+@dataclass
+class ModelState:
+    """What stays on a device: its model, and the moments of its optimiser.
+
+    Attributes
+    ----------
+    model : FeatureModel
+        The client's own.
+    moments : dict[str, Tensor]
+        Of the parameters in this state, where the optimiser has any.
+    """
+
+    model: FeatureModel
+    moments: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+
+AnyModelState = TypeVar("AnyModelState", bound=ModelState)
+
+
+@final
+@dataclass
+class NoState:
+    """Nothing survives a round."""
+
+
+@final
+@dataclass(frozen=True)
+class LocalTraining(Generic[Uplink]):
+    """What one client does in one round.
+
+    Attributes
+    ----------
+    losses : BatchLosses
+        Of a batch; ``"total"`` is minimised.
+    uplink : Callable[[], Uplink | None]
+        Called after the local epochs for what is sent.
+    groups : Sequence[Sequence[nn.Module]]
+        Modules to train; empty trains the state's model.
+    max_norm : float | None
+        Largest gradient norm of each group; ``None`` does not clip.
+    """
+
+    losses: BatchLosses
+    uplink: Callable[[], Uplink | None] = lambda: None
+    groups: Sequence[Sequence[nn.Module]] = ()
+    max_norm: float | None = None
+
+
+class MessageClient(
+    ClientHalf[MethodSettings, MessageDevice, AnyModelState, Downlink, Uplink],
+    Generic[MethodSettings, AnyModelState, Downlink, Uplink],
+):
+    """A client that trains a model of its own.
+
+    Attributes
+    ----------
+    state : type[ModelState]
+        Class of its state; fields beside the model need defaults, or :meth:`start` be said.
+    """
+
+    state: ClassVar[type[Any]] = ModelState
+
+    def start(self, device: MessageDevice) -> AnyModelState:
+        """Return a fresh model."""
+        return cast(AnyModelState, self.state(device.build_model()))
+
+    @abstractmethod
+    def local_training(
+        self, device: MessageDevice, state: AnyModelState, downlink: Downlink | None
+    ) -> LocalTraining[Uplink]:
+        """Return what is learnt from a batch in this round, and what is sent after it."""
+
+    def train(
+        self, device: MessageDevice, state: AnyModelState, downlink: Downlink | None
+    ) -> Trained[Uplink]:
+        """Run the local epochs; moments of the state's parameters go on from the last round."""
+        plan = self.local_training(device, state, downlink)
+        groups = plan.groups or ((state.model,),)
+        optimiser = general_optimiser(device, groups, plan.max_norm)
+        restore_moments(optimiser, state, state.moments)
+        modules = [module for group in groups for module in group]
+        losses = train_epochs(device, modules, plan.losses, optimiser)
+        state.moments = kept_moments(optimiser, state)
+        return Trained(plan.uplink(), losses)
+
+    def evaluate(
+        self,
+        device: MessageDevice,
+        state: AnyModelState,
+        downlink: Downlink | None,
+    ) -> Evaluation:
+        """Classify the test samples by the model's own head."""
+        return evaluate_scores(device, state.model, state.model)
+
+
+class MessageServer(
+    ServerHalf[MethodSettings, State, Downlink, Uplink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
+    """The server of clients that train models of their own.
+
+    Attributes
+    ----------
+    state : type
+        Class of its state, whose fields have defaults, or :meth:`start` is said.
+    """
+
+    state: ClassVar[type[Any]] = NoState
+
+    def start(self) -> State:
+        """Return the state without anything in it."""
+        return cast(State, self.state())
+
+
+def label_loss(model: nn.Module) -> BatchLosses:
+    """Return the plain loss: cross-entropy of a model's outputs to the labels."""
+
+    def losses(inputs: Tensor, labels: Tensor) -> Mapping[str, Tensor]:
+        return {"total": functional.cross_entropy(model(inputs), labels)}
+
+    return losses

@@ -1,0 +1,122 @@
+"""What several methods send: rows by class, and the weights of a part of a model."""
+
+from abc import abstractmethod
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from strategies.common.agreed import Agreed
+from strategies.common.payload import Payload, Sizes, labels, payload_base, tensor
+
+# float16 rounds a row by up to 2^-11 of its sum; nothing honest errs more.
+_ROW_SUM_TOLERANCE = 1e-3
+
+AnyWeights = TypeVar("AnyWeights", bound="Weights")
+
+
+@payload_base
+class ClassRows(Payload):
+    """One row for each class that its sender has something to say of: ``4pw + 8p`` bytes.
+
+    p stands for the classes present and w for the width of a row. A method derives from it,
+    names schema and width and says what the rows reveal.
+
+    Attributes
+    ----------
+    rows : Tensor
+        (present, width) float.
+    labels : Tensor
+        (present,) int64; class of each row. What is absent has no row.
+    """
+
+    rows: Tensor = tensor("float", "present", "width", means="statistics")
+    labels: Tensor = labels("present")
+
+    @classmethod
+    @abstractmethod
+    def width(cls, agreed: Agreed) -> int:
+        """Return the length of a row."""
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return one row per class at most."""
+        return Sizes({"width": cls.width(agreed)}, {"present": agreed.task.num_classes})
+
+
+@payload_base
+class FeatureRows(ClassRows):
+    """Rows as wide as the features that all clients' models are pooled to."""
+
+    @classmethod
+    def width(cls, agreed: Agreed) -> int:
+        """Return the width of all clients' features."""
+        return agreed.feature_dim
+
+
+@payload_base
+class SoftRows(ClassRows):
+    """Rows that are distributions over the classes of the task."""
+
+    @classmethod
+    def width(cls, agreed: Agreed) -> int:
+        """Return the number of classes."""
+        return agreed.task.num_classes
+
+    def fault(self) -> str | None:
+        """Refuse rows that are no distributions, such as logits."""
+        if not len(self.labels):
+            return None
+        low, high = float(self.rows.min()), float(self.rows.max())
+        if low < 0 or high > 1:
+            return f"rows: expected entries in [0, 1], got {low:g} to {high:g}"
+        totals = self.rows.double().sum(1)
+        worst = int((totals - 1).abs().argmax())
+        if abs(float(totals[worst]) - 1) > _ROW_SUM_TOLERANCE:
+            label = int(self.labels[worst])
+            return (
+                f"rows: expected each to sum to 1, got {float(totals[worst]):g} for class {label}"
+            )
+        return None
+
+
+@payload_base
+class Weights(Payload):
+    """The parameters of a part of a model as one vector: ``4P`` bytes.
+
+    A method derives from it and names the part, from which both sides know the exact length.
+
+    Attributes
+    ----------
+    parameters : Tensor
+        (parameters,) float, in the order of ``nn.Module.parameters``.
+    """
+
+    parameters: Tensor = tensor("float", "parameters", means="weights")
+
+    @classmethod
+    @abstractmethod
+    def part(cls, agreed: Agreed) -> nn.Module:
+        """Return a module of the same structure; its numbers do not matter.
+
+        It is built on torch's meta device, where it takes neither memory nor randomness.
+        """
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return the number of the part's parameters."""
+        with torch.device("meta"):
+            part = cls.part(agreed)
+        return Sizes({"parameters": sum(parameter.numel() for parameter in part.parameters())})
+
+    @classmethod
+    def of(cls: type[AnyWeights], module: nn.Module) -> AnyWeights:
+        """Return the parameters of a module."""
+        return cls(parameters_to_vector(module.parameters()).detach())
+
+    def into(self, module: nn.Module) -> None:
+        """Put the parameters into a module of the same structure."""
+        like = next(module.parameters())
+        with torch.no_grad():
+            vector_to_parameters(self.parameters.to(like), module.parameters())

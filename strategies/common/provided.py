@@ -1,0 +1,113 @@
+"""What a half gets beside its own settings: what it declared to need, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import torch
+
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.agreed import Agreed, Need
+from strategies.common.image_generator import ImageGenerator
+from strategies.common.model import FeatureModel
+from strategies.common.settings import RunSettings, Settings
+from strategies.common.split.settings import SplitSettings
+from strategies.common.task import Task
+
+# Builds a model of the zoo by name for a task, its weights from a seed, on the CPU.
+ModelBuilder = Callable[[str, Task, int], FeatureModel]
+
+
+@final
+class Provided:
+    """What a half may ask for.
+
+    Parameters
+    ----------
+    run : RunSettings
+        General settings.
+    settings : Settings
+        The method's own.
+    device : torch.device
+        Where this side computes.
+    offers : Mapping[Need, Any]
+        What was declared: tables of settings as they are, and of the others a way to make
+        them.
+    """
+
+    def __init__(
+        self,
+        run: RunSettings,
+        settings: Settings,
+        device: torch.device,
+        offers: Mapping[Need, Any],
+    ) -> None:
+        self.run = run
+        self.device = device
+        self._settings = settings
+        self._offers = offers
+        self._generator: ImageGenerator | None = None
+        self._agreed: Agreed | None = None
+
+    @property
+    def split(self) -> SplitSettings:
+        """Settings of the network that is split; needs ``Need.SPLIT``."""
+        table: SplitSettings = self._offer(Need.SPLIT)
+        return table
+
+    @property
+    def adapters(self) -> AdapterSettings:
+        """Settings of adapters; needs ``Need.ADAPTERS``."""
+        table: AdapterSettings = self._offer(Need.ADAPTERS)
+        return table
+
+    @property
+    def generator(self) -> ImageGenerator:
+        """The run's image generator, built when first asked for; needs ``Need.GENERATOR``."""
+        if self._generator is None:
+            self._generator = self._offer(Need.GENERATOR)()
+        return self._generator
+
+    def build_model(self, name: str, task: Task, seed: int) -> FeatureModel:
+        """Build a model of the zoo on the CPU; needs ``Need.MODELS``.
+
+        Parameters
+        ----------
+        name : str
+            As in the setting ``models``.
+        task : Task
+            What it must read, and its classes.
+        seed : int
+            Same seed, same weights.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such model.
+        ModelError
+            If it cannot read the task's inputs.
+        """
+        build: ModelBuilder = self._offer(Need.MODELS)
+        return build(name, task, seed)
+
+    @property
+    def agreed(self) -> Agreed:
+        """What both sides know, from the moment at which the clients' task is known."""
+        if self._agreed is None:
+            raise RuntimeError("a half was asked to work before its clients agreed on a task")
+        return self._agreed
+
+    def agree(self, task: Task) -> Agreed:
+        """Take note of the task; called by the core alone."""
+        tables = {
+            need: self._offers[need] for need in (Need.SPLIT, Need.ADAPTERS) if need in self._offers
+        }
+        self._agreed = Agreed(task, self.run, self._settings, tables)
+        return self._agreed
+
+    def _offer(self, need: Need) -> Any:
+        if need not in self._offers:
+            raise TypeError(
+                f"expected Need.{need.name} among the needs that this half declares, which gives "
+                f"it {need.value}"
+            )
+        return self._offers[need]

@@ -1,0 +1,147 @@
+"""What halves hand to the core in a round, and what they get of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar, final
+
+from torch import Tensor
+
+from strategies.common.payload import Payload
+
+Uplink = TypeVar("Uplink", bound=Payload)
+
+
+@final
+class Tested(Enum):
+    """Which model of a client counts, and who tests it."""
+
+    TRAINED = "the device tests what it trained, and says so in the same reply"
+    AGGREGATED = "the device tests what aggregation made, asked once more after it"
+    BY_SERVER = "the server tests, since it holds the rest of the network"
+
+
+@final
+@dataclass(frozen=True)
+class Phase:
+    """The payloads of a round.
+
+    Attributes
+    ----------
+    up : type[Payload] | None
+        What every reply must carry; ``None`` where nothing is uploaded.
+    down : type[Payload] | None
+        What a device may receive; a round without one brings nothing.
+    """
+
+    up: type[Payload] | None = None
+    down: type[Payload] | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Reply(Generic[Uplink]):
+    """One client's upload with what weighs it.
+
+    Attributes
+    ----------
+    partition : int
+        Which client.
+    samples : int
+        Its training samples, at least 1.
+    uplink : Uplink
+        What it sent.
+    """
+
+    partition: int
+    samples: int
+    uplink: Uplink
+
+
+@final
+@dataclass(frozen=True)
+class Trained(Generic[Uplink]):
+    """What a client half brings home from local training.
+
+    Attributes
+    ----------
+    uplink : Uplink | None
+        Payload for the server.
+    losses : Mapping[str, float]
+        Mean training losses by name, for the journal.
+    figures : Mapping[str, float]
+        What it cost this device, by name, e.g. ``"step_ms"``.
+    notes : tuple[str, ...]
+        What a user should know of it.
+    """
+
+    uplink: Uplink | None
+    losses: Mapping[str, float]
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Evaluation:
+    """How a client's own model does on the client's own test split.
+
+    Attributes
+    ----------
+    correct : float
+        Samples classified correctly; where several answers are right, the sum of what the
+        given ones are worth.
+    loss : float
+        Mean loss over the test samples.
+    scores : Mapping[str, float]
+        How other models of the client do on the same samples, by name, in [0, 1].
+    """
+
+    correct: float
+    loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Picture:
+    """One labelled image for the run's folder and report.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending, e.g. ``"class-3"``.
+    pixels : Tensor
+        (3, height, width) uint8.
+    """
+
+    name: str
+    pixels: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Aggregated:
+    """What a server half says of a round, for the journal and the report.
+
+    Attributes
+    ----------
+    diagnostics : Mapping[str, float]
+        Finite numbers by name.
+    notes : tuple[str, ...]
+        Plain sentences that the user should read, e.g. that a part did not learn.
+    pictures : tuple[Picture, ...]
+        Images drawn in this round.
+    """
+
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def joined(self, other: "Aggregated") -> "Aggregated":
+        """Return what both say."""
+        return Aggregated(
+            {**self.diagnostics, **other.diagnostics},
+            self.notes + other.notes,
+            self.pictures + other.pictures,
+        )
