@@ -4,7 +4,8 @@ Prototypes are means of features by class (Tan et al., "FedProto", AAAI 2022). B
 this.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, final
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from strategies.common.device import Device
 from strategies.common.payloads import ClassRows
+from strategies.common.round import Reply
 
 AnyRows = TypeVar("AnyRows", bound=ClassRows)
 
@@ -39,6 +41,14 @@ class Rows(Protocol):
         ...
 
 
+def _no_rows() -> Tensor:
+    return torch.zeros(0, 0)
+
+
+def _no_labels() -> Tensor:
+    return torch.zeros(0, dtype=torch.int64)
+
+
 @final
 @dataclass
 class RowsState:
@@ -50,17 +60,50 @@ class RowsState:
         (present, width) and (present,) int64; without rows where there are none.
     """
 
-    rows: Tensor
-    labels: Tensor
-
-    @staticmethod
-    def empty() -> "RowsState":
-        """Return a state without rows."""
-        return RowsState(torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64))
+    rows: Tensor = field(default_factory=_no_rows)
+    labels: Tensor = field(default_factory=_no_labels)
 
     def sent_as(self, kind: type[AnyRows]) -> AnyRows | None:
         """Return the rows as a payload, or ``None`` where there are none."""
         return kind(self.rows, self.labels) if len(self.labels) else None
+
+    def numbers(self) -> dict[str, float]:
+        """Return how many classes have a row, and the distance of the two that lie closest."""
+        found = {"classes": float(len(self.labels))}
+        if len(self.labels) > 1:
+            found["closest_prototypes"] = float(torch.pdist(self.rows).min())
+        return found
+
+
+@final
+@dataclass
+class GatheredRows:
+    """The rows that all clients of a round sent, below each other.
+
+    Attributes
+    ----------
+    rows, labels : Tensor
+        (rows, width) and (rows,) int64 class of each.
+    owners : Tensor
+        (rows,) int64 partition that sent each.
+    """
+
+    rows: Tensor = field(default_factory=_no_rows)
+    labels: Tensor = field(default_factory=_no_labels)
+    owners: Tensor = field(default_factory=_no_labels)
+
+    def take(self, replies: Sequence[Reply[AnyRows]]) -> None:
+        """Replace the rows by those of a round."""
+        sent = [reply.uplink for reply in replies]
+        self.rows = torch.cat([own.rows for own in sent]) if sent else _no_rows()
+        self.labels = torch.cat([own.labels for own in sent]) if sent else _no_labels()
+        owners = [r.partition for r in replies for _ in range(len(r.uplink.labels))]
+        self.owners = torch.tensor(owners, dtype=torch.int64)
+
+    def without(self, partition: int) -> "GatheredRows":
+        """Return the rows of all other clients."""
+        others = self.owners != partition
+        return GatheredRows(self.rows[others], self.labels[others], self.owners[others])
 
 
 @final

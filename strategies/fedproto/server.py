@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import final
 
-import torch
-
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
 from strategies.common.message import MessageServer
@@ -17,11 +15,7 @@ from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 class FedProtoServer(MessageServer[FedProtoSettings, RowsState, GlobalPrototypes, Prototypes]):
     """Averages prototypes."""
 
-    wire = WIRE
-
-    def start(self) -> RowsState:
-        """Return no prototypes."""
-        return RowsState.empty()
+    wire, state = WIRE, RowsState
 
     def broadcast(self, state: RowsState) -> GlobalPrototypes | None:
         """Return the global prototypes of the last round, where there are any."""
@@ -30,11 +24,8 @@ class FedProtoServer(MessageServer[FedProtoSettings, RowsState, GlobalPrototypes
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[Prototypes]]
     ) -> Aggregated:
-        """Replace the global prototypes by means over holders (eq. 6); say how near two come."""
+        """Replace the global prototypes by means over holders (eq. 6)."""
         sent = [reply.uplink for reply in replies]
         counts = [own.counts for own in sent] if self.settings.aggregation == "counts" else None
         state.rows, state.labels = average_by_class(sent, counts)
-        diagnostics = {"classes": float(len(state.labels))}
-        if len(state.labels) > 1:
-            diagnostics["closest_prototypes"] = float(torch.pdist(state.rows).min())
-        return Aggregated(diagnostics)
+        return Aggregated(state.numbers())

@@ -14,11 +14,10 @@ class FedProtoSettings(Settings):
     Attributes
     ----------
     proto_weight : float
-        Weight of the prototype loss (lambda in eq. 7). The loss is a mean over features:
-        multiply a value for squared distances by ``feature-dim``. HtFLlib is tuned to 10; the
-        authors' runs used 1, or 0.1 for CIFAR-10.
+        Weight of the prototype loss (lambda in eq. 7), a mean over batch and features; in this
+        unit HtFLlib is tuned to 10, and the authors used 1, or 0.1 for CIFAR-10.
     aggregation : str
-        ``"counts"`` weighs a class mean by its samples (paper), ``"uniform"`` all alike (code).
+        ``"counts"`` weighs a class mean by its samples (paper), ``"uniform"`` not (code).
     inference : str
         ``"prototype"`` picks the nearest prototype (paper), ``"head"`` the largest logit.
     """

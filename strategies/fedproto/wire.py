@@ -14,8 +14,8 @@ from strategies.common.round import Phase
 class Prototypes(FeatureRows):
     """One client's class means, to the server: ``4pd + 16p`` bytes.
 
-    They tell which classes it holds, how many training samples of each (``counts``) and where
-    their mean lies in a space that its private model alone maps to; of a single sample, itself.
+    They tell which classes it holds, with how many training samples (``counts``), and where their
+    mean lies in a space that its private model alone maps to; of a single sample, itself.
     """
 
     counts: Tensor = tensor("int64", "present", low=1)
