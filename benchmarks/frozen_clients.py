@@ -208,7 +208,7 @@ def _sent(runs: Sequence[RunRecord]) -> str:
             sum(
                 node.payload_bytes.get(f"{way}/stream", 0)
                 for line in run.rounds
-                for node in line.nodes.values()
+                for node in line.answered.values()
             )
             for run in runs
         )

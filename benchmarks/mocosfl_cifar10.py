@@ -19,7 +19,8 @@ from rich.console import Console
 
 from benchmarks.results import RESULTS, complete, write_block
 from local_federation.campaign import Campaign
-from server_app.run_record import RoundLine, RunRecord, read_run_record
+from server_app.journal import RoundLine
+from server_app.run_record import RunRecord, read_run_record
 
 ROOT = Path(__file__).parent.parent
 CLIENTS = 100
@@ -134,7 +135,7 @@ def _row(run: RunRecord) -> str:
     hours = sum(line.seconds.get("total", 0.0) for line in run.rounds) / 3600
     sizes = [
         [
-            sum(n.payload_bytes.get(f"{way}/stream", 0) for n in line.nodes.values())
+            sum(n.payload_bytes.get(f"{way}/stream", 0) for n in line.answered.values())
             for line in _plain(run)
         ]
         for way in ("up", "down")

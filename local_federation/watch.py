@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from local_federation.processes import Child
 from local_federation.superlink import LocalFederationError, SuperLink
+from server_app.journal import RoundLine, read_round
 from server_app.progress import format_duration, round_line
 
 _POLL_S = 0.3
@@ -75,10 +76,10 @@ def _read_progress(run_dir: Path) -> dict[str, int | float | str]:
         return {}
 
 
-def _read_lines(run_dir: Path) -> list[dict[str, object]]:
+def _read_lines(run_dir: Path) -> list[RoundLine]:
     journal = run_dir / "rounds.jsonl"
     if not journal.exists():
         return []
     text = journal.read_text()
     complete = text[: text.rfind("\n") + 1]
-    return [dict(json.loads(line)) for line in complete.splitlines()]
+    return [read_round(json.loads(line), str(journal)) for line in complete.splitlines()]

@@ -139,7 +139,7 @@ def compare(run: RunRecord, other: RunRecord) -> Comparison | None:
     differences = [(a[1].accuracy or 0.0) - (b[1].accuracy or 0.0) for a, b in pairs if a and b]
     variance = 0.0
     for line, score in ((mine, mine.accuracy), (theirs, theirs.accuracy)):
-        tested = sum(n.test_samples for n in line.nodes.values() if n.accuracy is not None)
+        tested = sum(n.test_samples for n in line.answered.values() if n.accuracy is not None)
         variance += score * (1 - score) / tested if tested else 0.0
     return Comparison(
         titles=run_titles(run, other),
@@ -178,8 +178,8 @@ def _splits(run: RunRecord) -> dict[int, tuple[str, int, int]]:
 
 
 def _last_clients(run: RunRecord) -> set[int]:
-    nodes = run.last.nodes if run.last else {}
-    return {n for n, node in nodes.items() if node.accuracy is not None}
+    answered = run.last.answered if run.last else {}
+    return {n for n, node in answered.items() if node.accuracy is not None}
 
 
 def _verb(count: int, many: str, one: str) -> str:

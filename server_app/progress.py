@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
-from server_app.run_record import RunRecord, read_round, read_run_record
+from server_app.journal import RoundLine
+from server_app.run_record import RunRecord, read_run_record
 from strategies.methods import display_name
 
 MAX_REASON: Final = 160
@@ -75,40 +76,34 @@ def describe_failure(client: int, reason: str, *, longest: int) -> str:
     return f"client {client} ({plain})"
 
 
-def round_line(line: Mapping[str, object], rounds: int, eta_s: float | None) -> str:
+def round_line(line: RoundLine, rounds: int, eta_s: float | None) -> str:
     """Tell a round in one line.
 
     Parameters
     ----------
-    line : Mapping[str, object]
-        The round as it is written into the journal.
+    line : RoundLine
+        The round.
     rounds : int
         Last round of the run.
     eta_s : float | None
         Seconds that the rounds to come will take, where known.
-
-    Raises
-    ------
-    RunFolderError
-        If the line does not follow the journal's layout.
     """
-    told = read_round(line)
-    parts = [f"round {told.round_number}/{rounds}"]
-    if told.accuracy is None:
+    parts = [f"round {line.round_number}/{rounds}"]
+    if line.accuracy is None:
         parts.append("no accuracy reported")
     else:
-        spread = "" if told.accuracy_std is None else f" ± {told.accuracy_std:.3f}"
-        parts.append(f"accuracy {told.accuracy:.3f}{spread}")
-    if told.loss is not None:
-        parts.append(f"loss {told.loss:.3g}")
-    up, down = format_bytes(told.uplink_bytes), format_bytes(told.downlink_bytes)
+        spread = "" if line.accuracy_std is None else f" ± {line.accuracy_std:.3f}"
+        parts.append(f"accuracy {line.accuracy:.3f}{spread}")
+    if line.loss is not None:
+        parts.append(f"loss {line.loss:.3g}")
+    up, down = format_bytes(line.uplink_bytes), format_bytes(line.downlink_bytes)
     parts.append(f"up {up}, down {down}")
-    if "total" in told.seconds:
-        parts.append(format_duration(told.seconds["total"]))
+    if "total" in line.seconds:
+        parts.append(format_duration(line.seconds["total"]))
     if eta_s is not None:
         parts.append(f"ETA {format_duration(eta_s)}")
-    if told.failures:
-        parts.append(_failed(told.failures))
+    if line.failures:
+        parts.append(_failed(line.failures))
     return " · ".join(parts)
 
 

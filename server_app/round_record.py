@@ -1,4 +1,4 @@
-"""One line of ``rounds.jsonl``: what happened in a round, node by node."""
+"""What happens in a round, node by node, until it is a line of the journal."""
 
 import math
 import time
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import final
 
+from server_app.journal import FailureLine, NodeLine, RoundLine
 from server_app.roster import Client
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Report
@@ -83,7 +84,7 @@ class NodeRecord:
             self, uplink=_added(self.uplink, uplink), downlink=_added(self.downlink, downlink)
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_line(self) -> NodeLine:
         """Return this node's entry of the journal."""
         report, tested = self.report, self.tested
         phases = {
@@ -92,27 +93,27 @@ class NodeRecord:
             "evaluate": report.evaluate_s + (self.after.evaluate_s if self.after else 0.0),
             "save": report.save_s,
         }
-        return {
-            "accuracy": tested.accuracy if tested else None,
-            "loss": tested.loss if tested else None,
-            "tested_by": "server" if self.by_server else "device",
-            "train_samples": report.train_samples,
-            "test_samples": tested.samples if tested else 0,
-            "model": self.client.description.model,
-            "took_part": self.took_part,
-            "uplink_bytes": sum(self.uplink.values()),
-            "downlink_bytes": sum(self.downlink.values()),
-            "payload_bytes": {
+        return NodeLine(
+            accuracy=tested.accuracy if tested else None,
+            loss=tested.loss if tested else None,
+            tested_by="server" if self.by_server else "device",
+            train_samples=report.train_samples,
+            test_samples=tested.samples if tested else 0,
+            model=self.client.description.model,
+            took_part=self.took_part,
+            uplink_bytes=sum(self.uplink.values()),
+            downlink_bytes=sum(self.downlink.values()),
+            payload_bytes={
                 **{f"down/{name}": size for name, size in self.downlink.items()},
                 **{f"up/{name}": size for name, size in self.uplink.items()},
             },
-            "seconds": {**phases, "total": sum(phases.values())},
-            "scores": dict(self.scores),
-            "losses": dict(report.losses),
-            "figures": dict(report.figures),
-            "continued_from": report.continued_from,
-            "notes": list(report.notes) + (list(self.after.notes) if self.after else []),
-        }
+            seconds={**phases, "total": sum(phases.values())},
+            scores=dict(self.scores),
+            losses=dict(report.losses),
+            figures=dict(report.figures),
+            continued_from=report.continued_from,
+            notes=(*report.notes, *(self.after.notes if self.after else ())),
+        )
 
 
 @final
@@ -166,7 +167,7 @@ class RoundRecord:
                 sums[name] = total + score * samples, count + samples
         return {name: total / count for name, (total, count) in sums.items() if count}
 
-    def to_json(self, method: str, aggregated: Aggregated) -> dict[str, object]:
+    def to_line(self, method: str, aggregated: Aggregated) -> RoundLine:
         """Return the line of the journal.
 
         Parameters
@@ -177,24 +178,22 @@ class RoundRecord:
             What the server half says of the round.
         """
         tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
-        entries: dict[str, object] = {}
-        for partition in sorted(set(self.nodes) | set(self.failures)):
-            if partition in self.nodes:
-                entries[str(partition)] = self.nodes[partition].to_json()
-            else:
-                entries[str(partition)] = {"failure": self.failures[partition]}
-        return {
-            "round": self.round_number,
-            "method": method,
-            "seconds": {**self.seconds, "total": sum(self.seconds.values())},
-            "accuracy": self.accuracy(),
-            "loss": _weighted_loss(tested),
-            "accuracy_std": _spread(tested),
-            "scores": self.scores(),
-            "diagnostics": dict(aggregated.diagnostics),
-            "notes": [*self.notes, *aggregated.notes],
-            "nodes": entries,
+        entries: dict[int, NodeLine | FailureLine] = {
+            **{partition: FailureLine(reason) for partition, reason in self.failures.items()},
+            **{partition: node.to_line() for partition, node in self.nodes.items()},
         }
+        return RoundLine(
+            round_number=self.round_number,
+            method=method,
+            seconds={**self.seconds, "total": sum(self.seconds.values())},
+            accuracy=self.accuracy(),
+            loss=_weighted_loss(tested),
+            accuracy_std=_spread(tested),
+            scores=self.scores(),
+            diagnostics=dict(aggregated.diagnostics),
+            notes=(*self.notes, *aggregated.notes),
+            nodes=dict(sorted(entries.items())),
+        )
 
 
 def _tested(nodes: Iterable[NodeRecord]) -> list[MeasuredAccuracy]:

@@ -16,6 +16,7 @@ from generators import build as generators
 from models import catalogue
 from server_app.checkpoints import Checkpoint, Checkpoints
 from server_app.half import server_half
+from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
 from server_app.roster import Client
@@ -168,7 +169,7 @@ class Run:
         record: RoundRecord,
         replies: Sequence[Reply[Any]],
         context: RoundContext,
-    ) -> dict[str, object]:
+    ) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
         with record.timed("aggregate"), threads(self._settings.server_threads):
             aggregated = self._half.aggregate(
@@ -204,7 +205,7 @@ class Run:
                     tensors=to_tensors(self._state),
                 )
             )
-        line = record.to_json(self._settings.method, aggregated)
+        line = record.to_line(self._settings.method, aggregated)
         self._folder.append(line)
         return line
 

@@ -9,13 +9,15 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO, final
+from typing import TextIO, final
 
 import tomli_w
 
+from server_app.client_list import FILE as CLIENTS
+from server_app.client_list import read_clients, write_clients
+from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from strategies.common.errors import RunFolderError
 from strategies.common.round import Picture
@@ -112,7 +114,7 @@ class RunFolder:
                 f"another run-name"
             )
         # An earlier attempt that completed no round may have had other clients.
-        (self.path / "clients.json").unlink(missing_ok=True)
+        (self.path / CLIENTS).unlink(missing_ok=True)
         versions = {name: version(name) for name in _VERSIONED}
         text = tomli_w.dumps({"settings": dict(sorted(config.items())), "versions": versions})
         self.write("settings.toml", text)
@@ -143,7 +145,7 @@ class RunFolder:
                 f"{self.path}: cannot resume with other settings: {'; '.join(differing)}"
             )
 
-    def append(self, line: Mapping[str, object]) -> None:
+    def append(self, line: RoundLine) -> None:
         """Add a round to the journal, down to the disk.
 
         Raises
@@ -151,58 +153,41 @@ class RunFolder:
         RunFolderError
             If the disk is full or gone; the lines before are untouched.
         """
-        text = json.dumps(line, allow_nan=False) + "\n"
+        text = write_round(line) + "\n"
         with self._named_errors(), self.journal.open("a") as file:
             _write_through(file, text)
 
     def last_round(self) -> int:
         """Return the last complete round of the journal; 0 for none."""
-        return max((int(line["round"]) for line in self._lines()), default=0)
+        return max((number for number, _ in self._lines()), default=0)
 
     def forget_after(self, round_number: int) -> None:
         """Cut the journal back to a round, for resuming."""
-        kept = [line for line in self._lines() if line["round"] <= round_number]
-        self.write("rounds.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        kept = [text + "\n" for number, text in self._lines() if number <= round_number]
+        self.write("rounds.jsonl", "".join(kept))
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> list[tuple[int, str]]:
+        """Return the number of every complete round, and its line as it stands."""
         if not self.journal.exists():
             return []
-        lines = []
+        lines: list[tuple[int, str]] = []
         for text in self.journal.read_text().splitlines():
             try:
-                lines.append(dict(json.loads(text)))
+                value = json.loads(text)
             except ValueError:
                 # A power cut in the middle of a line: the round was not completed.
                 break
+            line = read_round(value, f"{self.journal} line {len(lines) + 1}")
+            lines.append((line.round_number, text))
         return lines
 
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""
-        known = self._saved_clients()
-        class_names: list[str] = []
-        for partition, client in clients.items():
-            described = client.description
-            class_names = class_names or list(described.class_names)
-            known[str(partition)] = {
-                "model": described.model,
-                "train_samples": described.train_samples,
-                "test_samples": described.test_samples,
-                "train_counts": described.train_counts or None,
-                "test_counts": described.test_counts or None,
-                "clients": described.clients,
-                "notes": described.notes,
-                "figures": described.figures,
-            }
-        ordered = dict(sorted(known.items(), key=lambda item: int(item[0])))
-        content = {"task": asdict(task), "class_names": class_names, "clients": ordered}
-        text = json.dumps(content, indent=1)
+        described = {partition: client.description for partition, client in clients.items()}
+        text = write_clients(read_clients(self.path).with_clients(task, described))
         if text != self._clients_text:
-            self.write("clients.json", text)
+            self.write(CLIENTS, text)
             self._clients_text = text
-
-    def _saved_clients(self) -> dict[str, Any]:
-        file = self.path / "clients.json"
-        return dict(json.loads(file.read_text())["clients"]) if file.exists() else {}
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all.

@@ -1,11 +1,11 @@
 """A run's numbers as TensorBoard events, written while it runs."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from server_app.run_record import RoundLine, read_round
+from server_app.journal import RoundLine
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -28,24 +28,18 @@ class TensorBoardLog:
     def __init__(self, folder: Path, *, first_round: int = 1) -> None:
         self._writer = _open(folder, first_round)
 
-    def write(self, line: Mapping[str, object]) -> None:
+    def write(self, line: RoundLine) -> None:
         """Add a round and flush it.
 
         Parameters
         ----------
-        line : Mapping[str, object]
-            The round as it is written into the journal.
-
-        Raises
-        ------
-        RunFolderError
-            If the line does not follow the journal's layout.
+        line : RoundLine
+            The round.
         """
         if self._writer is None:
             return
-        told = read_round(line)
-        for name, value in _scalars(told):
-            self._writer.add_scalar(name, value, told.round_number)
+        for name, value in _scalars(line):
+            self._writer.add_scalar(name, value, line.round_number)
         self._writer.flush()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Final
 
 from server_app.comparison import run_title
+from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
 from server_app.report.charts import (
     INK,
@@ -16,7 +17,7 @@ from server_app.report.charts import (
     stacked_bars,
 )
 from server_app.report.markup import Html, block, element, join, text
-from server_app.run_record import RoundLine, RunRecord
+from server_app.run_record import RunRecord
 
 PHASES: Final = ("wait", "configure", "replies", "aggregate", "save")
 # Beyond this ratio the smaller of two lines would lie on the axis.
@@ -171,8 +172,8 @@ def _points(run: RunRecord, value: Callable[[RoundLine], float | None]) -> Point
 
 
 def _client_points(run: RunRecord, client: int) -> Points:
-    told = ((n, line.nodes[client].accuracy) for n, line in _by_round(run) if client in line.nodes)
-    return [(number, accuracy) for number, accuracy in told if accuracy is not None]
+    told = ((number, line.answered.get(client)) for number, line in _by_round(run))
+    return [(n, node.accuracy) for n, node in told if node and node.accuracy is not None]
 
 
 def _figure(title: str, chart: Html, legend: Sequence[tuple[str, str, str]], note: str) -> Html:

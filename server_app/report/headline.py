@@ -106,7 +106,7 @@ def verdict(comparison: Comparison, run: RunRecord, other: RunRecord) -> Html:
 
 def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
-    if any(n.tested_by == "server" for line in run.rounds for n in line.nodes.values()):
+    if any(n.tested_by == "server" for line in run.rounds for n in line.answered.values()):
         return element("p", _BY_SERVER)
     if names := {name for line in run.rounds for name in line.scores}:
         told = "; ".join(text for name, text in _MODELS.items() if name in names)

@@ -144,7 +144,7 @@ def _words(run: RunRecord) -> list[Html]:
     notes = [f"Client {n}: {note}" for n, client in run.clients.items() for note in client.notes]
     for line in run.rounds:
         notes += [f"Round {line.round_number}: {note}" for note in line.notes]
-        for client, node in sorted(line.nodes.items()):
+        for client, node in line.answered.items():
             notes += [f"Round {line.round_number}, client {client}: {n}" for n in node.notes]
     told = {"Failures": failures, "Notes": notes}
     return [section(title, _listed(items)) for title, items in told.items() if items]

@@ -5,9 +5,10 @@ from statistics import median
 from typing import Final
 
 from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
+from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
 from server_app.report.markup import Column, Html, element, join, table, text
-from server_app.run_record import RoundLine, RunRecord
+from server_app.run_record import RunRecord
 
 READING: Final = (
     "Accuracy is the client's latest; its round is given where that is not the run's last. "

@@ -7,6 +7,8 @@ from typing import Any
 
 import tomli_w
 
+from server_app.journal import RoundLine, read_round
+
 MODELS = ("cnn", "resnet4")
 TEST_SAMPLES = (10, 30)
 
@@ -16,6 +18,7 @@ def node(client: int, accuracy: float, **changes: Any) -> dict[str, Any]:
     return {
         "accuracy": accuracy,
         "loss": 1.0 - accuracy,
+        "tested_by": "device",
         "train_samples": 3 * TEST_SAMPLES[client],
         "test_samples": TEST_SAMPLES[client],
         "model": MODELS[client],
@@ -24,7 +27,9 @@ def node(client: int, accuracy: float, **changes: Any) -> dict[str, Any]:
         "downlink_bytes": 40_000,
         "payload_bytes": {"fedktl.prototypes": 900 * (client + 1), "fedktl.pairs": 39_000},
         "seconds": {"load": 0.5, "train": 2.0, "total": 2.5},
+        "scores": {},
         "losses": {"total": 0.25 * (client + 1)},
+        "figures": {},
         "continued_from": 0,
         "notes": [],
         **changes,
@@ -41,11 +46,17 @@ def round_of(number: int, accuracies: Sequence[float], **changes: Any) -> dict[s
         "accuracy": mean,
         "loss": 1.0 - mean,
         "accuracy_std": abs(accuracies[0] - accuracies[1]) / 2,
+        "scores": {},
         "diagnostics": {"mmd_last": 0.5 / number},
         "notes": [],
         "nodes": {str(c): node(c, a) for c, a in enumerate(accuracies)},
         **changes,
     }
+
+
+def line_of(entries: Mapping[str, Any]) -> RoundLine:
+    """Return a line as those who show it have it."""
+    return read_round(entries, "here")
 
 
 def failed_round(number: int, reasons: Mapping[int, str]) -> dict[str, Any]:
@@ -76,7 +87,9 @@ def write_run(
             "test_samples": TEST_SAMPLES[c],
             "train_counts": [TEST_SAMPLES[c], 0, 2 * TEST_SAMPLES[c]],
             "test_counts": None,
+            "clients": 1,
             "notes": [],
+            "figures": {},
             **(clients or {}).get(str(c), {}),
         }
         for c in range(2)

@@ -1,14 +1,15 @@
 """A journal line, worked out by hand."""
 
+import json
 import math
 import time
 from dataclasses import replace
 
 import pytest
 
+from server_app.journal import read_round, write_round
 from server_app.roster import Client
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
-from server_app.run_record import read_round
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Description, Report
 
@@ -75,36 +76,35 @@ def record() -> RoundRecord:
 
 
 def test_means_are_weighted_by_test_samples_and_the_spread_is_not(record: RoundRecord) -> None:
-    line = record.to_json("fd", Aggregated())
+    line = record.to_line("fd", Aggregated())
     # 3 of 10 and 24 of 30: 27 of 40, where the plain mean of 0.3 and 0.8 would be 0.55.
-    assert line["accuracy"] == record.accuracy() == 27 / 40
+    assert line.accuracy == record.accuracy() == 27 / 40
     # (2 * 10 + 1 * 30) / 40
-    assert line["loss"] == pytest.approx(1.25)
+    assert line.loss == pytest.approx(1.25)
     # 0.3 and 0.8 lie 0.25 from their mean each.
-    assert line["accuracy_std"] == pytest.approx(0.25)
+    assert line.accuracy_std == pytest.approx(0.25)
 
 
 def test_the_spread_of_three_is_the_population_deviation() -> None:
     record = RoundRecord(1, nodes={n: node(n, 2 * n, 10, 0.0) for n in range(3)})
     # 0, 0.2, 0.4: squares of the distances 0.04, 0, 0.04, over three.
-    assert record.to_json("fd", Aggregated())["accuracy_std"] == pytest.approx(math.sqrt(0.08 / 3))
+    assert record.to_line("fd", Aggregated()).accuracy_std == pytest.approx(math.sqrt(0.08 / 3))
 
 
 def test_one_client_has_no_spread() -> None:
-    line = RoundRecord(1, nodes={5: node(5, 7, 10, 0.5)}).to_json("fd", Aggregated())
-    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (0.7, 0.5, 0.0)
+    line = RoundRecord(1, nodes={5: node(5, 7, 10, 0.5)}).to_line("fd", Aggregated())
+    assert (line.accuracy, line.loss, line.accuracy_std) == (0.7, 0.5, 0.0)
 
 
 def test_a_round_without_replies_has_no_means(record: RoundRecord) -> None:
     record.nodes = {}
-    line = record.to_json("fd", Aggregated())
-    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (None, None, None)
+    line = record.to_line("fd", Aggregated())
+    assert (line.accuracy, line.loss, line.accuracy_std) == (None, None, None)
     assert record.accuracy() is None
 
 
 def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
-    entries = record.to_json("fd", Aggregated())["nodes"]
-    assert isinstance(entries, dict)
+    entries = json.loads(write_round(record.to_line("fd", Aggregated())))["nodes"]
     assert list(entries) == ["0", "1", "2"]
     assert entries["1"] == {"failure": "client 1 (model-1): no reply within 60 s"}
     assert entries["2"] == {
@@ -135,15 +135,17 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
 
 def test_a_line_tells_of_the_server(record: RoundRecord) -> None:
     aggregated = Aggregated(diagnostics={"alignment": 0.5}, notes=("it did not learn",))
-    line = record.to_json("fd", aggregated)
-    assert (line["round"], line["method"]) == (4, "fd")
-    assert line["seconds"] == {"wait": 1.0, "replies": 2.5, "total": 3.5}
-    assert line["diagnostics"] == {"alignment": 0.5}
-    assert line["notes"] == ["it did not learn"]
+    line = record.to_line("fd", aggregated)
+    assert (line.round_number, line.method) == (4, "fd")
+    assert line.seconds == {"wait": 1.0, "replies": 2.5, "total": 3.5}
+    assert line.diagnostics == {"alignment": 0.5}
+    assert line.notes == ("it did not learn",)
 
 
 def test_a_line_is_read_back_by_those_who_show_it(record: RoundRecord) -> None:
-    told = read_round(record.to_json("fd", Aggregated(diagnostics={"alignment": 0.5})))
+    line = record.to_line("fd", Aggregated(diagnostics={"alignment": 0.5}))
+    told = read_round(json.loads(write_round(line)), "here")
+    assert told == line
     assert (told.round_number, told.accuracy) == (4, 27 / 40)
     assert told.failures == record.failures
     assert (told.uplink_bytes, told.downlink_bytes) == (2400, 1120)
@@ -164,12 +166,12 @@ def test_what_the_server_tested_counts_where_the_device_tested_nothing() -> None
     untested = node(1, 0, 0, 0.0)
     by_server = replace(untested, by_server=MeasuredAccuracy(correct=3, samples=4, loss=0.5))
     record = RoundRecord(1, nodes={0: untested, 1: by_server})
-    line = record.to_json("mocosfl", Aggregated())
-    assert (line["accuracy"], line["loss"], line["accuracy_std"]) == (0.75, 0.5, 0.0)
-    entries = line["nodes"]
-    assert entries["0"]["accuracy"] is entries["0"]["loss"] is None
-    assert (entries["1"]["accuracy"], entries["1"]["test_samples"]) == (0.75, 4)
-    assert entries["1"]["tested_by"] == "server"
+    line = record.to_line("mocosfl", Aggregated())
+    assert (line.accuracy, line.loss, line.accuracy_std) == (0.75, 0.5, 0.0)
+    entries = line.answered
+    assert entries[0].accuracy is entries[0].loss is None
+    assert (entries[1].accuracy, entries[1].test_samples) == (0.75, 4)
+    assert entries[1].tested_by == "server"
 
 
 def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:
@@ -180,5 +182,5 @@ def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:
 
 def test_notes_of_the_exchange_stand_before_those_of_the_method() -> None:
     record = RoundRecord(1, notes=["client 3 was late"])
-    line = record.to_json("mocosfl", Aggregated(notes=("collapsed",)))
-    assert line["notes"] == ["client 3 was late", "collapsed"]
+    line = record.to_line("mocosfl", Aggregated(notes=("collapsed",)))
+    assert line.notes == ("client 3 was late", "collapsed")

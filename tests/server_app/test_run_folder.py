@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
@@ -35,8 +36,12 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "runs", "run-1")
 
 
+def line(number: int, accuracy: float | None = 0.5, notes: tuple[str, ...] = ()) -> RoundLine:
+    return RoundLine(number, "local", {}, accuracy, None, None, {}, {}, notes, {})
+
+
 def lines(*rounds: int) -> str:
-    return "".join(json.dumps({"round": number, "accuracy": 0.5}) + "\n" for number in rounds)
+    return "".join(f"{write_round(line(number))}\n" for number in rounds)
 
 
 def client(partition: int, **changes: object) -> Client:
@@ -75,7 +80,7 @@ def test_a_run_begins_with_its_settings_and_versions(folder: RunFolder) -> None:
 
 def test_a_folder_that_holds_a_run_is_not_begun_again(folder: RunFolder, tmp_path: Path) -> None:
     folder.begin(CONFIG)
-    folder.append({"round": 1})
+    folder.append(line(1))
     with pytest.raises(RunFolderError, match=r"holds a run already; set resume=true .* run-name"):
         RunFolder(tmp_path / "runs", "run-1").begin({**CONFIG, "seed": 1})
     assert tomllib.loads((folder.path / "settings.toml").read_text())["settings"]["seed"] == 0
@@ -142,19 +147,17 @@ def test_there_must_be_something_to_resume(folder: RunFolder, content: str | Non
 
 
 def test_the_journal_grows_by_whole_lines(folder: RunFolder) -> None:
-    folder.append({"round": 1, "accuracy": 0.25, "notes": ["Grüße\u2028\n"]})
-    folder.append({"round": 2, "accuracy": None})
+    first, second = line(1, 0.25, ("Grüße\u2028\n",)), line(2, None)
+    folder.append(first)
+    folder.append(second)
     assert folder.last_round() == 2
-    rows = [json.loads(row) for row in folder.journal.read_text().splitlines()]
-    assert rows == [
-        {"round": 1, "accuracy": 0.25, "notes": ["Grüße\u2028\n"]},
-        {"round": 2, "accuracy": None},
-    ]
+    rows = [read_round(json.loads(row), "") for row in folder.journal.read_text().splitlines()]
+    assert rows == [first, second]
 
 
 def test_no_number_of_the_journal_is_nan(folder: RunFolder) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        folder.append({"round": 1, "accuracy": float("nan")})
+        folder.append(line(1, float("nan")))
     assert folder.last_round() == 0
 
 
@@ -167,7 +170,7 @@ def test_a_line_that_a_crash_cut_off_does_not_count(folder: RunFolder, rest: str
     assert folder.last_round() == 2
     folder.forget_after(2)
     assert folder.journal.read_text() == lines(1, 2)
-    folder.append({"round": 3})
+    folder.append(line(3))
     assert folder.last_round() == 3
 
 
@@ -175,7 +178,7 @@ def test_a_last_line_without_its_end_counts_and_is_mended(folder: RunFolder) -> 
     folder.journal.write_text(lines(1, 2).rstrip("\n"))
     assert folder.last_round() == 2
     folder.forget_after(2)
-    folder.append({"round": 3})
+    folder.append(line(3))
     assert [json.loads(row)["round"] for row in folder.journal.read_text().splitlines()] == [
         1,
         2,
@@ -280,5 +283,5 @@ def test_another_run_lies_beside(folder: RunFolder) -> None:
     other = RunFolder(folder.path.parent, "run-0")
     with pytest.raises(RunFolderError, match="holds no run to compare with"):
         folder.beside("run-0")
-    other.append({"round": 1})
+    other.append(line(1))
     assert folder.beside("run-0") == other.path

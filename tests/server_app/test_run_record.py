@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from server_app.run_record import read_round, read_run_record
+from server_app.run_record import read_run_record
 from strategies.common.errors import RunFolderError
-from tests.server_app.run_folders import failed_round, node, round_of, write_run
+from tests.server_app.run_folders import failed_round, line_of, node, round_of, write_run
 
 
 def test_everything_is_read(tmp_path):
@@ -65,8 +65,9 @@ def test_a_folder_without_settings_is_refused(tmp_path):
         read_run_record(tmp_path)
 
 
-def test_absent_files_and_keys_are_tolerated(tmp_path):
-    folder = write_run(tmp_path / "run", [{"round": 1, "nodes": {"0": {"accuracy": 0.5}}}])
+def test_absent_files_are_tolerated(tmp_path):
+    nodes = {"0": node(0, 0.5)}
+    folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5), nodes=nodes, accuracy=None)])
     (folder / "clients.json").unlink()
     run = read_run_record(folder)
     assert list(run.clients) == [0]
@@ -111,4 +112,4 @@ def test_of_a_round_run_twice_the_later_line_counts(tmp_path):
 def test_a_line_in_memory_reads_as_one_from_the_file(tmp_path):
     line = round_of(1, (0.5, 0.9))
     folder = write_run(tmp_path / "run", [json.loads(json.dumps(line))])
-    assert read_round(line) == read_run_record(folder).rounds[0]
+    assert line_of(line) == read_run_record(folder).rounds[0]

@@ -3,7 +3,7 @@
 import sys
 
 from server_app.tensorboard import TensorBoardLog
-from tests.server_app.run_folders import failed_round, round_of
+from tests.server_app.run_folders import failed_round, line_of, round_of
 
 
 def _scalars(folder):
@@ -19,9 +19,9 @@ def _scalars(folder):
 
 def test_events_can_be_read_back(tmp_path):
     board = TensorBoardLog(tmp_path)
-    board.write(round_of(1, (0.6, 0.8)))
-    board.write(round_of(2, (0.7, 0.9)))
-    board.write(failed_round(3, {0: "gone", 1: "gone"}))
+    board.write(line_of(round_of(1, (0.6, 0.8))))
+    board.write(line_of(round_of(2, (0.7, 0.9))))
+    board.write(line_of(failed_round(3, {0: "gone", 1: "gone"})))
     board.close()
     assert _scalars(tmp_path) == {
         "accuracy/mean": [(1, 0.75), (2, 0.85)],
@@ -39,7 +39,7 @@ def test_events_can_be_read_back(tmp_path):
 
 def test_a_round_is_on_disk_before_the_next(tmp_path):
     board = TensorBoardLog(tmp_path)
-    board.write(round_of(1, (0.6, 0.8)))
+    board.write(line_of(round_of(1, (0.6, 0.8))))
     assert _scalars(tmp_path)["accuracy/mean"] == [(1, 0.75)]
     board.close()
 
@@ -47,7 +47,7 @@ def test_a_round_is_on_disk_before_the_next(tmp_path):
 def test_without_tensorboard_there_is_one_note_and_nothing_else(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     board = TensorBoardLog(tmp_path)
-    board.write(round_of(1, (0.6, 0.8)))
+    board.write(line_of(round_of(1, (0.6, 0.8))))
     board.close()
     assert [r.message for r in caplog.records] == [
         "no TensorBoard events: install the server extra of Nectar for them"
@@ -58,6 +58,6 @@ def test_without_tensorboard_there_is_one_note_and_nothing_else(tmp_path, monkey
 def test_closing_twice_and_writing_afterwards_do_nothing(tmp_path):
     board = TensorBoardLog(tmp_path)
     board.close()
-    board.write(round_of(1, (0.6, 0.8)))
+    board.write(line_of(round_of(1, (0.6, 0.8))))
     board.close()
     assert _scalars(tmp_path) == {}

@@ -1,0 +1,135 @@
+"""The clients of a run, ``clients.json``: what each told of itself when the run began."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, final
+
+from pydantic import ConfigDict, Field
+
+from server_app.schema import STRICT, Schema
+from strategies.common.errors import RunFolderError
+from strategies.common.task import Task
+from strategies.common.transport.control import Description
+
+FILE: Final = "clients.json"
+# What entries of older runs lack, and what held then.
+_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"clients": 1, "figures": {}}
+
+
+@final
+@dataclass(frozen=True)
+class ListedClient:
+    """What a client told of itself.
+
+    Attributes
+    ----------
+    model, train_samples, test_samples : str, int, int
+        Name of its architecture and sizes of its split.
+    train_counts, test_counts : tuple[int, ...] | None
+        Samples by class; ``None`` where devices do not share them. A node that carries several
+        logical clients gives theirs one after another.
+    clients : int
+        Logical clients that the node carries.
+    notes : tuple[str, ...]
+        Not trusted.
+    figures : Mapping[str, float]
+        What one logical client costs the device, by name, where it was measured.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    model: str
+    train_samples: int
+    test_samples: int
+    train_counts: tuple[int, ...] | None
+    test_counts: tuple[int, ...] | None
+    clients: Annotated[int, Field(ge=1)]
+    notes: tuple[str, ...]
+    figures: Mapping[str, float]
+
+    @classmethod
+    def of(cls, described: Description) -> "ListedClient":
+        """Return a client's entry."""
+        return cls(
+            model=described.model,
+            train_samples=described.train_samples,
+            test_samples=described.test_samples,
+            train_counts=tuple(described.train_counts) or None,
+            test_counts=tuple(described.test_counts) or None,
+            clients=described.clients,
+            notes=tuple(described.notes),
+            figures=described.figures,
+        )
+
+    @classmethod
+    def known_by(cls, model: str, train_samples: int, test_samples: int) -> "ListedClient":
+        """Return the entry of a client of which a journal alone tells."""
+        return cls(model, train_samples, test_samples, None, None, 1, (), {})
+
+
+@final
+@dataclass(frozen=True)
+class ClientList:
+    """The layout of ``clients.json``.
+
+    Attributes
+    ----------
+    task : Mapping[str, object]
+        What the clients agree on, as the fields of ``Task``.
+    class_names : tuple[str, ...]
+        Names of the classes; empty when unknown.
+    clients : Mapping[int, ListedClient]
+        Clients by number.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    task: Mapping[str, Any]
+    class_names: tuple[str, ...]
+    clients: Mapping[int, ListedClient]
+
+    def with_clients(self, task: Task, described: Mapping[int, Description]) -> "ClientList":
+        """Return a list with clients that are there; one that is away keeps its entry."""
+        names = next((one.class_names for one in described.values() if one.class_names), [])
+        told = {partition: ListedClient.of(one) for partition, one in described.items()}
+        clients = dict(sorted({**self.clients, **told}.items()))
+        return ClientList(asdict(task), tuple(names), clients)
+
+
+_SCHEMA = Schema(ClientList)
+
+
+def write_clients(clients: ClientList) -> str:
+    """Return the text of the file."""
+    return json.dumps(_SCHEMA.to_json(clients), indent=1)
+
+
+def read_clients(folder: Path) -> ClientList:
+    """Read the file of a run's folder; an empty list where there is none.
+
+    Raises
+    ------
+    RunFolderError
+        If the file cannot be understood.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return ClientList({}, (), {})
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RunFolderError(f"{path}: expected JSON, got {error}") from None
+    return _SCHEMA.read(_completed(value), str(path))
+
+
+def _completed(value: object) -> object:
+    """Add to the entries of an older run what was not written then."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("clients"), Mapping):
+        return value
+    entries = {
+        client: {**_NOT_YET_WRITTEN, **entry} if isinstance(entry, Mapping) else entry
+        for client, entry in value["clients"].items()
+    }
+    return {**value, "clients": entries}

@@ -1,0 +1,209 @@
+"""The journal of a run, ``rounds.jsonl``: what one line holds.
+
+Lines are written from these classes and read back into them, so that this is the one
+description of the file. ``round_record.py`` gathers what a line says while a round takes place.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal, final
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from server_app.schema import STRICT, Schema
+
+# What clients' entries of older runs lack, and what held then: models were not yet judged beside
+# each other, and before that only devices tested and no figures were told.
+_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"tested_by": "device", "figures": {}, "scores": {}}
+
+
+@final
+@dataclass(frozen=True)
+class NodeLine:
+    """What one client whose reply counts did in one round.
+
+    Attributes
+    ----------
+    accuracy, loss : float | None
+        Of the client's own model on its own test split, after training; ``None`` where nobody
+        tested it.
+    tested_by : str
+        ``"device"``, or ``"server"`` where that holds the rest of the network.
+    train_samples, test_samples : int
+        Samples behind the numbers.
+    model : str
+        Name of its architecture.
+    took_part : bool
+        Whether the client trained; otherwise it was evaluated alone.
+    uplink_bytes, downlink_bytes, payload_bytes : int, int, Mapping[str, int]
+        What crossed the network for this client, and the part of each payload by direction and
+        schema, e.g. ``"up/fd.logits"``.
+    seconds : Mapping[str, float]
+        Time on the device by phase, with ``"total"``.
+    scores : Mapping[str, float]
+        How other models of the client do on the same samples, by name.
+    losses : Mapping[str, float]
+        Mean training losses by name.
+    figures : Mapping[str, float]
+        What the round cost the device, by name.
+    continued_from : int
+        Round whose state the client started from; 0 for none.
+    notes : tuple[str, ...]
+        What the device has to say; not trusted.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    accuracy: float | None
+    loss: float | None
+    tested_by: Literal["device", "server"]
+    train_samples: int
+    test_samples: int
+    model: str
+    took_part: bool
+    uplink_bytes: int
+    downlink_bytes: int
+    payload_bytes: Mapping[str, int]
+    seconds: Mapping[str, float]
+    scores: Mapping[str, float]
+    losses: Mapping[str, float]
+    figures: Mapping[str, float]
+    continued_from: int
+    notes: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class FailureLine:
+    """Why a client's reply does not count.
+
+    Attributes
+    ----------
+    failure : str
+        The reason; not trusted.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    failure: str
+
+
+def _kind(entry: object) -> str:
+    """Tell which of the two a client's entry is, in the file or in memory."""
+    failed = isinstance(entry, FailureLine) or (isinstance(entry, Mapping) and "failure" in entry)
+    return "failed" if failed else "replied"
+
+
+Entry = Annotated[
+    Annotated[NodeLine, Tag("replied")] | Annotated[FailureLine, Tag("failed")],
+    Discriminator(_kind),
+]
+
+
+@final
+@dataclass(frozen=True)
+class RoundLine:
+    """One line of the journal.
+
+    Attributes
+    ----------
+    round_number : int
+        From 1.
+    method : str
+        Name of the method.
+    seconds : Mapping[str, float]
+        Time on the server by phase, with ``"total"``.
+    accuracy, loss, accuracy_std : float | None
+        Means over the clients that reported, weighted by test samples, and the standard
+        deviation of the accuracy over them; ``None`` where none did.
+    scores : Mapping[str, float]
+        Means of the clients' other scores by name, weighted by test samples.
+    diagnostics, notes : Mapping[str, float], tuple[str, ...]
+        What the server half measured and has to say.
+    nodes : Mapping[int, NodeLine | FailureLine]
+        Clients by number.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    round_number: Annotated[int, Field(alias="round", ge=0)]
+    method: str
+    seconds: Mapping[str, float]
+    accuracy: float | None
+    loss: float | None
+    accuracy_std: float | None
+    scores: Mapping[str, float]
+    diagnostics: Mapping[str, float]
+    notes: tuple[str, ...]
+    nodes: Mapping[int, Entry]
+
+    @property
+    def answered(self) -> Mapping[int, NodeLine]:
+        """Clients whose reply counts, by number, sorted."""
+        return {c: node for c, node in sorted(self.nodes.items()) if isinstance(node, NodeLine)}
+
+    @property
+    def failures(self) -> Mapping[int, str]:
+        """Reason by client, sorted."""
+        nodes = sorted(self.nodes.items())
+        return {c: node.failure for c, node in nodes if isinstance(node, FailureLine)}
+
+    @property
+    def uplink_bytes(self) -> int:
+        """Bytes from all clients together."""
+        return sum(node.uplink_bytes for node in self.answered.values())
+
+    @property
+    def downlink_bytes(self) -> int:
+        """Bytes to all clients together."""
+        return sum(node.downlink_bytes for node in self.answered.values())
+
+
+_SCHEMA = Schema(RoundLine)
+
+
+def write_round(line: RoundLine) -> str:
+    """Return a line as the journal has it, without its end.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    return json.dumps(_SCHEMA.to_json(line), allow_nan=False)
+
+
+def read_round(value: object, where: str) -> RoundLine:
+    """Read one line of the journal that was parsed from JSON.
+
+    Parameters
+    ----------
+    value : object
+        What the line holds.
+    where : str
+        The place, for the error message.
+
+    Raises
+    ------
+    RunFolderError
+        If a key is missing, unknown or of the wrong type.
+    """
+    return _SCHEMA.read(_completed(value), where)
+
+
+def _completed(value: object) -> object:
+    """Add to a line of an older run, which has no ``scores``, what was not written then."""
+    if not isinstance(value, Mapping) or "scores" in value:
+        return value
+    line: dict[str, Any] = {**value, "scores": {}}
+    nodes = line.get("nodes")
+    if isinstance(nodes, Mapping):
+        line["nodes"] = {client: _completed_entry(entry) for client, entry in nodes.items()}
+    return line
+
+
+def _completed_entry(entry: object) -> object:
+    if not isinstance(entry, Mapping) or "failure" in entry:
+        return entry
+    return {**_NOT_YET_WRITTEN, **entry}
