@@ -95,21 +95,15 @@ class Comparison:
 
 
 def run_title(run: RunRecord) -> str:
-    """Return what to call a run: its method, and whether that federates at all."""
-    title = display_name(run.method)
-    return f"{title}, each client alone" if is_alone(run) and run.method != "local" else title
+    """Return what to call a run: its method, and what the method adds to that."""
+    variant = run.presentation.variant
+    return display_name(run.method) + (f", {variant}" if variant else "")
 
 
 def run_titles(run: RunRecord, other: RunRecord) -> tuple[str, str]:
     """Return what to call two runs: their titles, or their names where those are equal."""
     titles = run_title(run), run_title(other)
     return titles if len(set(titles)) > 1 else (run.name, other.name)
-
-
-def is_alone(run: RunRecord) -> bool:
-    """Tell whether no client of a run learns from another."""
-    shared_rounds = run.settings.get("fedadapter.shared-rounds")
-    return run.method == "local" or (run.method == "fedadapter" and shared_rounds == 0)
 
 
 def latest_mean(run: RunRecord) -> float | None:

@@ -10,14 +10,15 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import final
 
 from server_app.client_list import ListedClient, read_clients
 from server_app.journal import NodeLine, RoundLine, read_round
+from strategies import methods
 from strategies.common.errors import RunFolderError
-
-Setting = bool | int | float | str
+from strategies.common.presentation import Presentation, Setting
 
 
 @final
@@ -53,6 +54,11 @@ class RunRecord:
     def method(self) -> str:
         """Name of the method."""
         return str(self.settings.get("method") or (self.rounds[-1].method if self.rounds else ""))
+
+    @cached_property
+    def presentation(self) -> Presentation:
+        """What reports say of the run that its numbers do not tell, as its method states it."""
+        return methods.presentation(self.method, self.settings)
 
     @property
     def last(self) -> RoundLine | None:

@@ -17,6 +17,7 @@ from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
 from strategies.common.message import MessageClient
 from strategies.common.method import AnyClientHalf, AnyServerHalf
+from strategies.common.presentation import Presentation
 from strategies.common.provided import Provided
 from strategies.common.settings import (
     RunConfig,
@@ -141,6 +142,24 @@ def adapter_settings(config: RunConfig) -> AdapterSettings:
 def display_name(name: str) -> str:
     """Return a method's name as its paper writes it."""
     return METHODS.get(name, name)
+
+
+def presentation(name: str, config: RunConfig) -> Presentation:
+    """Return what a method's server half states for reports; nothing for an unknown method.
+
+    Parameters
+    ----------
+    name : str
+        Method of a run, of which the table may no longer know.
+    config : RunConfig
+        The run's settings; keys may be missing.
+    """
+    if name not in METHODS:
+        return Presentation()
+    prefix = f"{name}."
+    table = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+    stated: Presentation = _class(name, "server", "Server").presentation(table)
+    return stated
 
 
 def _provided(

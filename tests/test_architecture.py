@@ -171,6 +171,31 @@ def test_defaults_stand_in_pyproject_alone_and_are_allowed(table: str) -> None:
         read_run(default_config())
 
 
+def method_names(source: str) -> list[str]:
+    """Return the strings of a module that name a method or a key of its table."""
+    strings = {
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    tables = tuple(f"{name}." for name in methods.METHODS)
+    return sorted(s for s in strings if s in methods.METHODS or s.startswith(tables))
+
+
+def test_the_server_names_no_method() -> None:
+    named = {
+        str(path.relative_to(ROOT)): found
+        for path in sorted((ROOT / "server_app").rglob("*.py"))
+        if (found := method_names(path.read_text()))
+    }
+    assert named == {}
+
+
+@pytest.mark.parametrize("source", ['method == "local"', 'settings.get("feddat.inference")'])
+def test_a_method_that_is_named_is_noticed(source: str) -> None:
+    assert len(method_names(source)) == 1
+
+
 def test_the_import_contracts_name_every_method() -> None:
     every = {f"strategies.{name}" for name in methods.METHODS}
     contracts = PYPROJECT["tool"]["importlinter"]["contracts"]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server_app.comparison import ABSENT, Comparison, is_alone, typical_bytes
+from server_app.comparison import ABSENT, Comparison, typical_bytes
 from server_app.progress import format_bytes, format_duration
 from server_app.report.markup import Html, block, element, join
 from server_app.run_record import RunRecord
@@ -18,19 +18,15 @@ _BY_SERVER: Final = (
     "therefore only stands beside the last. Bytes are what crossed the network in replies that "
     "count and on the stream of activations, headers included."
 )
-_BY_ADAPTERS: Final = (
-    "Every accuracy is that on the client's own test split, which it never trains on, with the "
-    "client's private head; where several answers are right, it counts what the given ones are "
-    "worth. Clients are asked in a message of its own after aggregation, every so many rounds and "
-    "after the last. Some answer with several models: {models}. The headline is {counted}. Bytes "
-    "are what crossed the network in replies that count, headers included."
+_BY_CLIENTS: Final = (
+    "Every accuracy is that of a client's own model on the client's own test split{share}, which "
+    "it never trains on, measured after training in that round; a client that sat a round out is "
+    "tested as it is, or not at all. A round's mean covers the clients that reported in it and is "
+    "weighted by their test samples; the spread is the standard deviation over those clients, "
+    "unweighted. The headline is the last round; the best round is picked on the test splits "
+    "themselves and therefore flatters, so it only stands beside the last."
 )
-_MODELS: Final = {
-    "shared": "shared, the federation's adapter as aggregation left it",
-    "teacher": "teacher, the mean of the client's own adapter and the shared one it learnt from",
-    "local": "local, the client's own adapter alone",
-    "own": "own, the client's adapter before it was averaged",
-}
+_BYTES: Final = "Bytes are what crossed the network in replies that count, headers included."
 
 
 def title(run: RunRecord) -> str:
@@ -89,7 +85,7 @@ def cards(run: RunRecord, comparison: Comparison | None) -> Html:
 
 def verdict(comparison: Comparison, run: RunRecord, other: RunRecord) -> Html:
     """Say how the run compares, in plain words, with everything that limits the comparison."""
-    federated = is_alone(other) and not is_alone(run)
+    federated = other.presentation.alone and not run.presentation.alone
     sentences = (*comparison.sentences(federated=federated), *comparison.caveats)
     paragraphs = [element("p", sentence) for sentence in sentences]
     paragraphs.append(
@@ -108,26 +104,28 @@ def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
     if any(n.tested_by == "server" for line in run.rounds for n in line.answered.values()):
         return element("p", _BY_SERVER)
-    if names := {name for line in run.rounds for name in line.scores}:
-        told = "; ".join(text for name, text in _MODELS.items() if name in names)
-        first = run.settings.get("feddat.inference") if run.method == "feddat" else None
-        counted = str(first or ("shared" if "shared" in names else "own"))
-        return element("p", _BY_ADAPTERS.format(models=told, counted=counted))
+    stated = run.presentation.measurement or _BY_CLIENTS.format(share=_share_tested(run))
+    return element("p", " ".join([stated, *_about_models(run), _BYTES]))
+
+
+def _share_tested(run: RunRecord) -> str:
     fraction = run.settings.get("test-fraction")
-    share = f" ({float(fraction):.0%} of its samples)" if isinstance(fraction, float) else ""
-    if _split_as_published(run):
-        share = ""
-    return element(
-        "p",
-        "Every accuracy is that of a client's own model on the client's own test split"
-        f"{share}, which it never trains on, measured after training in that round; a client "
-        "that sat a round out is tested as it is, or not at all. A round's mean covers the "
-        "clients that reported in it and is weighted by their test samples; the spread is the "
-        "standard deviation over those clients, unweighted. The headline is the last round; "
-        "the best round is picked on the test splits themselves and therefore flatters, so it "
-        "only stands beside the last. Bytes are what crossed the network in replies that "
-        "count, headers included.",
-    )
+    if _split_as_published(run) or not isinstance(fraction, float):
+        return ""
+    return f" ({fraction:.0%} of its samples)"
+
+
+def _about_models(run: RunRecord) -> list[str]:
+    """Say which models clients are tested with, where a client has several."""
+    found = {name for line in run.rounds for name in line.scores}
+    if not found:
+        return []
+    stated = run.presentation.models
+    named = [name for name in stated if name in found] + sorted(found - stated.keys())
+    told = "; ".join(f"{name}, {stated[name]}" if name in stated else name for name in named)
+    counted = next((name for name in run.presentation.headline if name in found), None)
+    headline = [f"The headline is {counted}."] if counted else []
+    return [f"Some answer with several models: {told}.", *headline]
 
 
 def _accuracy_cards(run: RunRecord) -> list[Html]:

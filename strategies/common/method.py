@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from strategies.common.agreed import Agreed, Need
 from strategies.common.payload import Payload
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Evaluation, Phase, Reply, Tested, Trained
 from strategies.common.settings import Settings
@@ -127,6 +128,17 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink, 
         WireError
             Naming field, expected and got; the client then counts as failed.
         """
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:  # noqa: ARG003
+        """State what reports say of a run that its numbers do not tell; by default nothing.
+
+        Parameters
+        ----------
+        settings : Mapping[str, Setting]
+            The method's own table as a run's folder has it; one of an older run may lack keys.
+        """
+        return Presentation()
 
     def resolved(self) -> Mapping[str, float | str]:
         """Return what settings left at ``"auto"`` came to, by their names in the config.

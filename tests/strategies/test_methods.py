@@ -12,6 +12,7 @@ from strategies import methods
 from strategies.common.errors import SettingsError
 from strategies.common.method import ClientHalf, ServerHalf
 from strategies.common.payload import Payload
+from strategies.common.presentation import Presentation
 from strategies.common.settings import RunSettings
 from strategies.common.task import Foundation, Place, Task
 from tests.strategies.fedktl.fake_generator import FakeGenerator
@@ -120,3 +121,26 @@ def test_the_table_loads_no_method() -> None:
     loaded = set(done.stdout.split())
     assert "strategies.methods" in loaded
     assert not {f"strategies.{name}" for name in EVERY} & loaded
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_a_method_states_for_reports_fits_together(
+    name: str, config: dict[str, Value]
+) -> None:
+    # Of an older run, the table may lack keys, or be missing altogether.
+    for told in (config, {}):
+        stated = methods.presentation(name, told)
+        assert set(stated.headline) <= set(stated.models)
+        assert bool(stated.models) == bool(stated.headline)
+        assert stated.alone == (name == "local")
+
+
+def test_of_an_unknown_method_nothing_is_stated(config: dict[str, Value]) -> None:
+    assert methods.presentation("of-another-version", config) == Presentation()
+
+
+def test_a_method_is_told_its_own_table_alone() -> None:
+    config: dict[str, Value] = {"fedadapter.shared-rounds": 0, "feddat.inference": "teacher"}
+    assert methods.presentation("fedadapter", config).alone
+    assert methods.presentation("feddat", config).headline == ("teacher",)
+    assert not methods.presentation("fedadapter", {"shared-rounds": 0}).alone

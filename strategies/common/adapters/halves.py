@@ -11,6 +11,7 @@ from torch import Tensor
 
 from strategies.common.adapters.answering import evaluate
 from strategies.common.adapters.backbone import Backbone
+from strategies.common.adapters.presentation import MEASUREMENT, SHARED
 from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.agreed import Need
 from strategies.common.device import AdapterDevice
@@ -22,6 +23,7 @@ from strategies.common.method import (
     State,
     Uplink,
 )
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Evaluation, Tested
 from strategies.common.samples import Samples
 from strategies.common.task import Foundation
@@ -37,6 +39,12 @@ class AdapterServerHalf(
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.ADAPTERS})
     tested: ClassVar[Tested] = Tested.AGGREGATED
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:  # noqa: ARG003
+        """State how answers count, and that what aggregation made gives them."""
+        models = {"shared": SHARED}
+        return Presentation(measurement=MEASUREMENT, models=models, headline=("shared",))
 
 
 class AdapterClientHalf(

@@ -1,0 +1,35 @@
+"""What a report says of a run that its numbers do not tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+Setting = bool | int | float | str
+
+
+@final
+@dataclass(frozen=True)
+class Presentation:
+    """How reports present a run; a server half states it (``ServerHalf.presentation``).
+
+    Attributes
+    ----------
+    alone : bool
+        Whether no client learns from another, so that the run is what federations are held
+        against.
+    variant : str
+        What titles add to the method's name, e.g. ``"each client alone"``; empty for nothing.
+    measurement : str
+        Sentences on how an accuracy comes about; empty where each client tests the one model
+        that it trained.
+    models : Mapping[str, str]
+        What the models are that clients are tested with, by the names of their scores.
+    headline : tuple[str, ...]
+        Names of models; the accuracy of a client is that of the first that it has.
+    """
+
+    alone: bool = False
+    variant: str = ""
+    measurement: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    headline: tuple[str, ...] = ()
