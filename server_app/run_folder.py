@@ -135,10 +135,14 @@ class RunFolder:
                 f"resume=false"
             ) from None
         now = dict(config)
+        free = set(_FREE_ON_RESUME)
+        if now.get("schedule", "constant") != "constant":
+            # Step sizes follow from how many rounds there are.
+            free.discard("rounds")
         differing = [
             f"{key} was {saved.get(key)!r} and is {now.get(key)!r}"
             for key in sorted(set(saved) | set(now))
-            if key not in _FREE_ON_RESUME and saved.get(key) != now.get(key)
+            if key not in free and saved.get(key) != now.get(key)
         ]
         if differing:
             raise RunFolderError(

@@ -138,6 +138,14 @@ def test_settings_that_differ_are_all_named(folder: RunFolder) -> None:
     ]
 
 
+def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:
+    falling = {**CONFIG, "schedule": "cosine"}
+    folder.begin(falling)
+    folder.check_resumable(falling)
+    with pytest.raises(RunFolderError, match="rounds was 5 and is 6"):
+        folder.check_resumable({**falling, "rounds": 6})
+
+
 @pytest.mark.parametrize("content", [None, "", "not = [toml", "[versions]\nflwr = '1'\n"])
 def test_there_must_be_something_to_resume(folder: RunFolder, content: str | None) -> None:
     if content is not None:
