@@ -8,6 +8,11 @@ export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
 export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
 export RAY_USAGE_STATS_ENABLED = 0
+# Compiled tests are kept: rewriting their assertions costs each worker seconds.
+export PYTHONDONTWRITEBYTECODE =
+# One worker per core; each computes with one thread (tests/conftest.py).
+WORKERS ?= auto
+PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help install demo demo-split demo-adapters federation test test-deployed check format clean
 
@@ -35,8 +40,8 @@ demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (about
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
 	$(BIN)/python -m local_federation deploy --folder runs/federation
 
-test: $(STAMP) ## Unit tests and whole federations in one process (no network)
-	$(BIN)/pytest
+test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
+	$(BIN)/pytest $(PARALLEL)
 
 test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
 	$(BIN)/pytest -m deployed
@@ -46,7 +51,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 	$(BIN)/pytest -m deployed
 
 format: $(STAMP) ## Format the code and mend what can be mended

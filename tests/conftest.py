@@ -1,10 +1,16 @@
 """What every test may ask for: the project's own defaults, never a second copy of them."""
 
+import os
+
+# Read by torch when it is imported: tests compute tiny things, and workers share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 
 import pytest
 
 from strategies.common.settings import RunSettings, default_config, read_run
+from strategies.methods import METHODS
 
 Value = bool | int | float | str
 
@@ -29,3 +35,21 @@ def run_settings(_defaults: dict[str, Value]) -> Callable[..., RunSettings]:
         return read_run({**_defaults, **named})
 
     return build
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together on one worker, and let the longest begin.
+
+    Tests of a method's federations read the same plays, and those of a file its fixtures.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: item.get_closest_marker("federation") is None)
+
+
+def _group(item: pytest.Item) -> str:
+    called = getattr(item, "callspec", None)
+    method = None if called is None else called.params.get("method")
+    return f"plays of {method}" if method in METHODS else item.path.stem

@@ -14,25 +14,17 @@ from typing import Any, final
 from unittest.mock import patch
 
 from flwr.app import Context, Error, Message, RecordDict
-from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run as FlowerRun
 from flwr.supercore.task_identity import TaskIdentity
 
-import client_app.main
 import server_app.main
 from strategies.common.settings import default_config
-
-CLIENT_RAISED = 2
+from tests.answering import ForkServer, StandIns, answer
 
 Config = Mapping[str, bool | int | float | str]
 # Sees every reply with its node id; returns what arrives, or None for a reply that is lost.
 Tamper = Callable[[int, Message], Message | None]
-
-
-def copied(content: RecordDict) -> RecordDict:
-    """Send a content through Flower's own serialisation."""
-    return recorddict_from_proto(recorddict_to_proto(content))
 
 
 def pass_on(node_id: int, reply: Message) -> Message | None:
@@ -57,6 +49,10 @@ class LoopbackGrid(Grid):
         Nodes that are not connected.
     sent : list[Message]
         Every message that was pushed, with every reply that arrived in ``arrived``.
+    fork_server : ForkServer | None
+        Answers each message in a process of its own; ``None`` answers in this one.
+    stand_ins : StandIns
+        What is replaced in those processes.
     """
 
     config: Config
@@ -65,6 +61,8 @@ class LoopbackGrid(Grid):
     offline: set[int] = field(default_factory=set)
     sent: list[Message] = field(default_factory=list)
     arrived: list[Message] = field(default_factory=list)
+    fork_server: ForkServer | None = None
+    stand_ins: StandIns = field(default_factory=dict)
     _waiting: dict[str, Message] = field(default_factory=dict)
     _at_work: list[Thread] = field(default_factory=list)
 
@@ -121,7 +119,6 @@ class LoopbackGrid(Grid):
         node_id = message.metadata.dst_node_id
         if node_id in self.offline:
             return Message(Error(5, "node unavailable"), reply_to=message)
-        arrived = Message(copied(message.content), metadata=message.metadata)
         context = Context(
             run_id=1,
             node_id=node_id,
@@ -129,11 +126,9 @@ class LoopbackGrid(Grid):
             state=RecordDict(),
             run_config=dict(self.config),
         )
-        try:
-            reply = client_app.main.app(arrived, context)
-        except Exception as error:
-            return Message(Error(CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
-        return Message(copied(reply.content), reply_to=message)
+        if self.fork_server is None:
+            return answer(message, context)
+        return self.fork_server.answer(message, context, self.stand_ins)
 
 
 @final

@@ -23,7 +23,7 @@ def test_the_tutorials_method_runs_as_printed(tmp_path: Path) -> None:
     for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tests").mkdir()
-    for name in ("tests/loopback.py", "tests/conftest.py", "pyproject.toml"):
+    for name in ("tests/loopback.py", "tests/answering.py", "tests/conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "tests" / "strategies", tmp_path / "tests" / "strategies")
 

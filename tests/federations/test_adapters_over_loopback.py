@@ -6,54 +6,38 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import safetensors.torch
 import torch
+from federations.split_federation import ADAPTING
+from federations.tiny_federations import STAND_INS, tiny
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 from torch import Tensor
 
 from strategies.common.transport.envelope import read_blob
 from strategies.methods import METHODS
-from tests.federations.split_federation import ADAPTING
-from tests.strategies.tiny_backbone import TinyBackbone
+from tests.answering import standing_in
 
 pytestmark = pytest.mark.federation
 
-TINY = {
-    "data": "digitgrid:function",
-    "max-samples": 40,
-    "rounds": 2,
-    "evaluate-every": 1,
-    "batch-size": 8,
-    "adapters.rank": 2,
-    "adapters.learning-rate": 0.01,
-    "fedlora.ranks": "2,3",
-}
+Played = Callable[..., Federation]
 
 
 @pytest.fixture(autouse=True)
 def _backbone() -> Iterator[None]:
-    """Stand in for what devices would load."""
-    backbone = TinyBackbone()
-    with patch("client_app.device.loading.load", lambda *_: backbone):
+    with standing_in(STAND_INS):
         yield
-
-
-def federation(folder: Path, method: str, nodes: int = 3, **overrides: Any) -> Federation:
-    kebab = {key.replace("__", ".").replace("_", "-"): value for key, value in overrides.items()}
-    return Federation(folder, nodes, {**TINY, "method": method, **kebab})
 
 
 @pytest.mark.parametrize("method", ADAPTING)
 def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
-    tmp_path: Path, method: str
+    played: Played, method: str
 ) -> None:
-    played = federation(tmp_path, method)
-    lines = played.play()
-    kinds = [message.metadata.message_type for message in played.grid.sent]
+    run = played(method)
+    lines = run.lines()
+    kinds = [message.metadata.message_type for message in run.grid.sent]
     assert kinds == ["query"] * 3 + (["train"] * 3 + ["evaluate"] * 3) * 2
     for line in lines:
         assert line["accuracy"] is not None
@@ -67,17 +51,17 @@ def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
 
 @pytest.mark.parametrize("method", ADAPTING)
 def test_it_is_tested_every_so_many_rounds_and_after_the_last(tmp_path: Path, method: str) -> None:
-    lines = federation(tmp_path, method, rounds=3, evaluate_every=2).play()
+    lines = tiny(tmp_path, method, rounds=3, evaluate_every=2).play()
     assert [line["accuracy"] is None for line in lines] == [True, False, False]
 
 
 @pytest.mark.parametrize("method", ADAPTING)
 def test_the_same_seed_gives_the_same_journal_and_another_does_not(
-    tmp_path: Path, method: str
+    tmp_path: Path, played: Played, method: str
 ) -> None:
-    first = federation(tmp_path / "a", method).play()
-    again = federation(tmp_path / "b", method).play()
-    other = federation(tmp_path / "c", method, seed=1).play()
+    first = played(method).lines()
+    again = tiny(tmp_path / "b", method).play()
+    other = tiny(tmp_path / "c", method, seed=1).play()
     assert without_clocks(first) == without_clocks(again)
     assert without_clocks(first) != without_clocks(other)
 
@@ -88,20 +72,20 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str)
     steady: dict[str, Any] = {
         "evaluate_every": 3, "adapters__schedule": "constant", "adapters__warmup": 0.0
     }  # fmt: skip
-    whole = federation(tmp_path / "whole", method, rounds=3, **steady).play()
-    federation(tmp_path / "parts", method, rounds=2, **steady).play()
-    resumed = federation(tmp_path / "parts", method, rounds=3, resume=True, **steady).play()
+    whole = tiny(tmp_path / "whole", method, rounds=3, **steady).play()
+    tiny(tmp_path / "parts", method, rounds=2, **steady).play()
+    resumed = tiny(tmp_path / "parts", method, rounds=3, resume=True, **steady).play()
     assert without_clocks(resumed[-1]) == without_clocks(whole[-1])
 
 
 @pytest.mark.parametrize("method", ADAPTING)
-def test_half_precision_halves_what_goes_up(tmp_path: Path, method: str) -> None:
+def test_half_precision_halves_what_goes_up(tmp_path: Path, played: Played, method: str) -> None:
     schema = import_module(f"strategies.{method}.server").__dict__[f"{METHODS[method]}Server"]
+    half = tiny(tmp_path, method, wire_dtype="float16")
+    half.play()
     sizes = []
-    for dtype in ("float32", "float16"):
-        played = federation(tmp_path / dtype, method, wire_dtype=dtype)
-        played.play()
-        reply = next(r for r in played.grid.arrived if r.metadata.message_type == "train")
+    for run in (played(method), half):
+        reply = next(r for r in run.grid.arrived if r.metadata.message_type == "train")
         sizes.append(len(read_blob(reply.content, schema.uplink.schema, "test")))
     assert sizes[1] < 0.75 * sizes[0]
 
@@ -159,7 +143,7 @@ def _extra(tensors: dict[str, Tensor]) -> None:
 def test_an_adapter_that_is_none_is_named_and_the_round_goes_on(
     tmp_path: Path, change: Callable[[dict[str, Tensor]], None], told: str
 ) -> None:
-    played = federation(tmp_path, "feddat")
+    played = tiny(tmp_path, "feddat")
 
     def tamper(node_id: int, reply: Message) -> Message:
         if node_id == 101 and reply.metadata.message_type == "train":
@@ -175,7 +159,7 @@ def test_an_adapter_that_is_none_is_named_and_the_round_goes_on(
 
 
 def test_a_copy_of_what_was_sent_is_refused(tmp_path: Path) -> None:
-    played = federation(tmp_path, "feddat")
+    played = tiny(tmp_path, "feddat")
     sent: dict[str, Tensor] = {}
 
     def tamper(node_id: int, reply: Message) -> Message:
@@ -206,7 +190,7 @@ def other_foundation(content: RecordDict) -> RecordDict:
 def test_another_digest_is_refused_before_the_first_round(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    played = federation(tmp_path, "feddat", min_nodes=2)
+    played = tiny(tmp_path, "feddat", min_nodes=2)
 
     def tamper(node_id: int, reply: Message) -> Message:
         if node_id == 101 and reply.metadata.message_type == "query":

@@ -1,20 +1,22 @@
 """Methods of one message a round, whole: over the loopback grid, and what crosses."""
 
+import shutil
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
+from federations.split_federation import OTHERS
+from federations.tiny_federations import tiny
 from loopback import Federation, without_clocks
 
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import read_blob
 from strategies.methods import METHODS
-from tests.federations.split_federation import OTHERS
 
 pytestmark = pytest.mark.federation
 
-TINY = {"models": "cnn,resnet4", "data": "digits", "max-samples": 80, "rounds": 2}
+Played = Callable[..., Federation]
 
 
 def schemas(method: str) -> tuple[str | None, str | None]:
@@ -26,18 +28,13 @@ def schemas(method: str) -> tuple[str | None, str | None]:
     return up and up.schema, down and down.schema
 
 
-def federation(folder: Path, method: str, **overrides: Any) -> Federation:
-    kebab = {key.replace("_", "-"): value for key, value in overrides.items()}
-    return Federation(folder, 3, {**TINY, "method": method, **kebab})
-
-
 @pytest.mark.parametrize("method", OTHERS)
-def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method: str) -> None:
-    played = federation(tmp_path, method)
-    lines = played.play()
+def test_a_round_is_one_message_per_node_and_a_full_line(played: Played, method: str) -> None:
+    run = played(method)
+    lines = run.lines()
 
     assert [line["round"] for line in lines] == [1, 2]
-    kinds = [message.metadata.message_type for message in played.grid.sent]
+    kinds = [message.metadata.message_type for message in run.grid.sent]
     assert kinds == ["query"] * 3 + ["train"] * 6
     for line in lines:
         assert line["method"] == method
@@ -55,12 +52,12 @@ def test_a_round_is_one_message_per_node_and_a_full_line(tmp_path: Path, method:
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_the_journal_counts_the_bytes_that_were_sent(tmp_path: Path, method: str) -> None:
-    played = federation(tmp_path, method)
-    last = played.play()[-1]
+def test_the_journal_counts_the_bytes_that_were_sent(played: Played, method: str) -> None:
+    run = played(method)
+    last = run.lines()[-1]
     up, down = schemas(method)
-    trains = [m for m in played.grid.sent if m.metadata.message_type == "train"][-3:]
-    replies = {reply.metadata.src_node_id: reply for reply in played.grid.arrived[-3:]}
+    trains = [m for m in run.grid.sent if m.metadata.message_type == "train"][-3:]
+    replies = {reply.metadata.src_node_id: reply for reply in run.grid.arrived[-3:]}
     for sent in trains:
         reply = replies[sent.metadata.dst_node_id]
         node = last["nodes"][str(sent.metadata.dst_node_id - 100)]
@@ -79,10 +76,10 @@ def test_fedktl_bytes_stay_within_their_bounds(tmp_path: Path) -> None:
     # C = 10 classes, latents of 64 numbers, images of 3 x 32 x 32 pixels.
     images = tmp_path / "images"
     _colour_images(images)
-    played = federation(
+    run = tiny(
         tmp_path, "fedktl", data=f"folder:{images}", image_size=32, max_samples=0, models="cnn"
     )
-    last = played.play()[-1]
+    last = run.play()[-1]
     for node in last["nodes"].values():
         own_classes = 10
         assert node["uplink_bytes"] <= 4 * own_classes * 10 + 1024
@@ -104,27 +101,31 @@ def _colour_images(folder: Path) -> None:
 
 @pytest.mark.parametrize("method", OTHERS)
 def test_the_same_seed_gives_the_same_journal_and_another_does_not(
-    tmp_path: Path, method: str
+    tmp_path: Path, played: Played, method: str
 ) -> None:
-    first = federation(tmp_path / "a", method).play()
-    again = federation(tmp_path / "b", method).play()
-    other = federation(tmp_path / "c", method, seed=1).play()
+    first = played(method).lines()
+    again = tiny(tmp_path / "b", method).play()
+    other = tiny(tmp_path / "c", method, seed=1).play()
     assert without_clocks(first) == without_clocks(again)
     assert without_clocks(first) != without_clocks(other)
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
-    whole = federation(tmp_path / "whole", method, rounds=3).play()
-    federation(tmp_path / "parts", method, rounds=2).play()
-    resumed = federation(tmp_path / "parts", method, rounds=3, resume=True).play()
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    tmp_path: Path, played: Played, method: str
+) -> None:
+    whole = tiny(tmp_path / "whole", method, rounds=3).play()
+    shutil.copytree(played(method).folder, tmp_path / "parts")
+    resumed = tiny(tmp_path / "parts", method, rounds=3, resume=True).play()
     assert without_clocks(resumed) == without_clocks(whole)
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_half_precision_halves_the_floats_on_the_wire(tmp_path: Path, method: str) -> None:
-    single = federation(tmp_path / "single", method).play()[-1]["nodes"]["0"]
-    half = federation(tmp_path / "half", method, wire_dtype="float16").play()[-1]["nodes"]["0"]
+def test_half_precision_halves_the_floats_on_the_wire(
+    tmp_path: Path, played: Played, method: str
+) -> None:
+    single = played(method).lines()[-1]["nodes"]["0"]
+    half = tiny(tmp_path, method, wire_dtype="float16").play()[-1]["nodes"]["0"]
     if method == "local":
         assert half["uplink_bytes"] == single["uplink_bytes"]
     else:
@@ -132,17 +133,15 @@ def test_half_precision_halves_the_floats_on_the_wire(tmp_path: Path, method: st
 
 
 def test_a_single_client_can_learn_from_the_generator(tmp_path: Path) -> None:
-    played = Federation(tmp_path, 1, {**TINY, "method": "fedktl", "rounds": 3})
-    last = played.play()[-1]
+    last = tiny(tmp_path, "fedktl", nodes=1, rounds=3).play()[-1]
     assert "transfer" in last["nodes"]["0"]["losses"]
     assert last["nodes"]["0"]["downlink_bytes"] > 0
 
 
 def test_fedktl_clients_learn(tmp_path: Path) -> None:
-    settings = {"learning-rate": 0.02, "local-epochs": 3, "max-samples": 200, "rounds": 5}
-    learning = {"method": "fedktl", "partition": "iid", "models": "resnet6"}
-    played = Federation(tmp_path, 2, {**TINY, **settings, **learning})
-    lines = played.play()
+    settings = {"learning_rate": 0.02, "local_epochs": 3, "max_samples": 200, "rounds": 5}
+    learning = {"partition": "iid", "models": "resnet6"}
+    lines = tiny(tmp_path, "fedktl", nodes=2, **settings, **learning).play()
     # Ten classes: guessing gives 0.1.
     assert lines[-1]["accuracy"] > 0.5
     assert (

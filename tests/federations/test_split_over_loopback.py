@@ -1,11 +1,13 @@
 """Methods that exchange activations, whole: over loopback with TLS, streams and all."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from federations.split_federation import EXCHANGING, federation, server_state
+from federations.split_federation import EXCHANGING, server_state
+from federations.tiny_federations import tiny
 from loopback import Federation, without_clocks
 from torch import Tensor
 
@@ -14,10 +16,12 @@ from strategies.common.split import lockstep
 
 pytestmark = pytest.mark.federation
 
+Played = Callable[..., Federation]
+
 
 @pytest.mark.parametrize("method", EXCHANGING)
 def test_a_round_is_one_message_and_evaluation_another(tmp_path: Path, method: str) -> None:
-    played = federation(tmp_path, method, rounds=4, evaluate_every=2)
+    played = tiny(tmp_path, method, rounds=4, evaluate_every=2)
     lines = played.play()
     kinds = [message.metadata.message_type for message in played.grid.sent]
     exchange, survey = ["train"] * 2, ["evaluate"] * 2
@@ -39,29 +43,31 @@ def test_a_round_is_one_message_and_evaluation_another(tmp_path: Path, method: s
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
-def test_evaluate_every_0_evaluates_after_the_last_round_alone(tmp_path: Path, method: str) -> None:
-    lines = federation(tmp_path, method, evaluate_every=0).play()
+def test_evaluate_every_0_evaluates_after_the_last_round_alone(played: Played, method: str) -> None:
+    lines = played(method, evaluate_every=0).lines()
     assert [line["accuracy"] is not None for line in lines] == [False, True]
     assert not any(name.startswith("untrained_") for name in lines[0]["diagnostics"])
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
-def test_the_same_seed_gives_the_same_numbers_whoever_is_first(tmp_path: Path, method: str) -> None:
-    first = without_clocks(federation(tmp_path / "a", method).play())
+def test_the_same_seed_gives_the_same_numbers_whoever_is_first(
+    tmp_path: Path, played: Played, method: str
+) -> None:
+    first = without_clocks(played(method).lines())
     for number in range(2):
-        again = federation(tmp_path / f"b{number}", method).play()
+        again = tiny(tmp_path / f"b{number}", method).play()
         assert without_clocks(again) == first
-    assert without_clocks(federation(tmp_path / "c", method, seed=1).play()) != first
+    assert without_clocks(tiny(tmp_path / "c", method, seed=1).play()) != first
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
-    whole = federation(tmp_path / "whole", method, rounds=3)
+    whole = tiny(tmp_path / "whole", method, rounds=3)
     lines = whole.play()
     # The schedule of the step size runs over all rounds, so the first part has as many.
-    part = federation(tmp_path / "parts", method, rounds=3)
+    part = tiny(tmp_path / "parts", method, rounds=3)
     stopped_after(part, 2)
-    resumed = federation(tmp_path / "parts", method, rounds=3, resume=True)
+    resumed = tiny(tmp_path / "parts", method, rounds=3, resume=True)
     assert without_clocks(resumed.play()) == without_clocks(lines)
     assert_close(server_state(resumed), server_state(whole), exactly=True)
 
@@ -69,31 +75,31 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str)
 @pytest.mark.parametrize("method", EXCHANGING)
 def test_it_does_not_matter_which_node_carries_a_client(tmp_path: Path, method: str) -> None:
     one_by_one = {"split__fronts": "sequential"}
-    alone = federation(tmp_path / "alone", method, nodes=4, clients_per_node=1, **one_by_one)
+    alone = tiny(tmp_path / "alone", method, nodes=4, clients_per_node=1, **one_by_one)
     alone.play()
-    together = federation(tmp_path / "one", method, nodes=1, clients_per_node=4, **one_by_one)
+    together = tiny(tmp_path / "one", method, nodes=1, clients_per_node=4, **one_by_one)
     together.play()
     assert_close(server_state(alone), server_state(together), exactly=True)
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
 def test_cohorts_and_batched_models_change_the_last_digits_alone(
-    tmp_path: Path, method: str
+    tmp_path: Path, played: Played, method: str
 ) -> None:
-    plain = federation(tmp_path / "plain", method, split__cohorts=1, split__fronts="sequential")
+    plain = tiny(tmp_path / "plain", method, split__cohorts=1, split__fronts="sequential")
     plain.play()
-    fast = federation(tmp_path / "fast", method, split__cohorts=2, split__fronts="batched")
-    fast.play()
+    fast = played(method)
+    assert (fast.config["split.cohorts"], fast.config["split.fronts"]) == (2, "batched")
     assert_close(server_state(plain), server_state(fast))
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
-def test_half_precision_halves_what_streams(tmp_path: Path, method: str) -> None:
-    single = federation(tmp_path / "single", method).play()[0]["nodes"]["0"]["payload_bytes"]
+def test_half_precision_halves_what_streams(tmp_path: Path, played: Played, method: str) -> None:
+    single = played(method).lines()[0]["nodes"]["0"]["payload_bytes"]
     codecs = {"split__codec": "float16", "split__gradient_codec": "float16"}
-    half = federation(tmp_path / "half", method, evaluate_every=0, **codecs)
+    half = tiny(tmp_path, method, evaluate_every=0, **codecs)
     told = half.play()[0]["nodes"]["0"]["payload_bytes"]
-    whole = federation(tmp_path / "whole", method, evaluate_every=0).play()[0]["nodes"]["0"]
+    whole = played(method, evaluate_every=0).lines()[0]["nodes"]["0"]
     for direction in ("up", "down"):
         ratio = told[f"{direction}/stream"] / whole["payload_bytes"][f"{direction}/stream"]
         assert 0.49 < ratio < 0.55
@@ -104,7 +110,7 @@ def test_half_precision_halves_what_streams(tmp_path: Path, method: str) -> None
 def test_a_client_that_fails_in_mid_round_is_named_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = federation(
+    played = tiny(
         tmp_path, "mocosfl", nodes=3, rounds=1, evaluate_every=0, split__step_deadline_s=0.5
     )
     send = lockstep._Seat.send
@@ -128,7 +134,7 @@ def test_a_client_that_fails_in_mid_round_is_named_and_the_others_go_on(
 def test_without_a_quorum_a_round_is_tried_once_more_and_then_fails_with_the_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = federation(
+    played = tiny(
         tmp_path,
         "mocosfl",
         nodes=2,

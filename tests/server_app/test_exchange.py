@@ -79,6 +79,7 @@ def test_a_reply_to_something_else_is_left_out() -> None:
     assert other.waiting_for == {100}
 
 
+@pytest.mark.xdist_group("clocks")
 def test_a_node_that_is_silent_is_named_after_the_deadline() -> None:
     grid = ScriptedGrid()
     asked = question(grid, 100, 101)

@@ -24,6 +24,7 @@ def federation(tmp_path: Path) -> Play:
     return player(tmp_path)
 
 
+@pytest.mark.xdist_group("clocks")
 def test_a_run_waits_for_enough_nodes_and_then_says_who_is_missing(federation: Play) -> None:
     fed = federation(3, quorum_timeout_s=0.4)
     fed.grid.offline = {101, 102}
@@ -71,6 +72,7 @@ def test_a_node_that_comes_back_in_time_is_waited_for(federation: Play) -> None:
     assert len(looks) == 4
 
 
+@pytest.mark.xdist_group("clocks")
 def test_a_node_that_cannot_take_part_ends_the_run_at_once_with_its_reason(
     federation: Play,
 ) -> None:

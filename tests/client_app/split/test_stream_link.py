@@ -22,6 +22,8 @@ from strategies.common.split.wire.invitation import Invitation
 from strategies.common.split.wire.protocol import METHOD, SERVICE
 from tests.server_app.split.toy_session import Node, Toy, split_settings
 
+pytestmark = pytest.mark.xdist_group("clocks")
+
 TOY = Toy(nodes=1, cohorts=1)
 QUICK = {"step_deadline_s": 0.2, "connect_deadline_s": 0.4}
 

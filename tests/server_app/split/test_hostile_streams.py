@@ -370,6 +370,7 @@ def test_after_the_session_its_tokens_are_worth_nothing() -> None:
         assert attacker.say(attacker.hello()).startswith("UNAUTHENTICATED: expected this session")
 
 
+@pytest.mark.xdist_group("clocks")
 def test_a_node_that_reads_nothing_holds_up_nobody() -> None:
     quick = split_settings(step_deadline_s=0.6, connect_deadline_s=0.4, quorum=0.5)
     toy = Toy(nodes=2, cohorts=1, steps=4, settings=quick)

@@ -149,6 +149,7 @@ def test_a_late_node_is_skipped_the_others_go_on_and_it_comes_back() -> None:
     assert hub.failure is None
 
 
+@pytest.mark.xdist_group("clocks")
 def test_only_the_first_missed_turn_waits_for_its_deadline() -> None:
     quick = split_settings(step_deadline_s=0.6, connect_deadline_s=0.1, quorum=0.5)
     toy = Toy(nodes=2, cohorts=1, steps=20, settings=quick)

@@ -1,0 +1,27 @@
+"""Every method, with clients that forget: each message is answered by a process of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from federations.split_federation import ADAPTING
+from federations.tiny_federations import STAND_INS, tiny
+from loopback import Federation, without_clocks
+
+from strategies.methods import METHODS
+from tests.answering import ForkServer
+
+pytestmark = pytest.mark.federation
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_survives_in_a_clients_memory(
+    tmp_path: Path, method: str, played: Callable[..., Federation], fork_server: ForkServer
+) -> None:
+    federation = tiny(tmp_path, method)
+    federation.grid.fork_server = fork_server
+    federation.grid.stand_ins = STAND_INS if method in ADAPTING else {}
+    forked = federation.play()
+    assert len(forked) == 2
+    assert all("failure" not in node for line in forked for node in line["nodes"].values())
+    assert without_clocks(forked) == without_clocks(played(method).lines())

@@ -1,0 +1,35 @@
+"""A tiny federation of every method: a few samples, a few weights, two rounds."""
+
+from pathlib import Path
+from typing import Any
+
+from federations.split_federation import ADAPTING, EXCHANGING, TINY
+from loopback import Federation
+
+Settings = dict[str, bool | int | float | str]
+
+_MESSAGES: Settings = {"models": "cnn,resnet4", "data": "digits", "max-samples": 80, "rounds": 2}
+
+_ADAPTERS: Settings = {
+    "data": "digitgrid:function",
+    "max-samples": 40,
+    "rounds": 2,
+    "evaluate-every": 1,
+    "batch-size": 8,
+    "adapters.rank": 2,
+    "adapters.learning-rate": 0.01,
+    "fedlora.ranks": "2,3",
+}
+
+# What devices of methods with adapters would load.
+STAND_INS = {"client_app.device.loading.load": "tests.strategies.tiny_backbone:TinyBackbone"}
+
+
+def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) -> Federation:
+    """Return a federation of a method; overrides by Python name, tables by ``__``."""
+    kebab = {key.replace("__", ".").replace("_", "-"): value for key, value in overrides.items()}
+    if method in EXCHANGING:
+        usual, settings = 2, TINY
+    else:
+        usual, settings = 3, _ADAPTERS if method in ADAPTING else _MESSAGES
+    return Federation(folder, nodes or usual, {**settings, "method": method, **kebab})

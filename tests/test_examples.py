@@ -1,0 +1,30 @@
+"""The examples in docstrings show what the code does."""
+
+import doctest
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    *("server_app", "client_app", "strategies", "generators", "models", "pickles"),
+    *("taressfl", "local_federation", "benchmarks"),
+)
+SHOWING = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+    if ">>> " in path.read_text()
+)
+
+
+@pytest.mark.parametrize("name", SHOWING)
+def test_examples_give_what_they_print(name: str) -> None:
+    told: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    module = import_module(name)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module):
+        runner.run(example, out=told.append)
+    assert runner.summarize(verbose=False).attempted > 0
+    assert told == []
