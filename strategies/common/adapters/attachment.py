@@ -28,9 +28,12 @@ class Attachment:
 
     Examples
     --------
-    >>> with Attachment(find_sites(backbone.module)) as attachment:
-    ...     with attachment.using(shared):
-    ...         features = backbone.features(images, tokens, mask)
+    >>> import torch
+    >>> block = nn.Identity()
+    >>> with Attachment([Site("layers.0", block, 2, "residual")]) as attachment:
+    ...     with attachment.using([lambda hidden: 10 * hidden]):
+    ...         block(torch.ones(2))
+    tensor([11., 11.])
     """
 
     def __init__(self, sites: Sequence[Site]) -> None:
@@ -103,9 +106,15 @@ class Attachment:
 
         Examples
         --------
-        >>> module.activation_checkpointing_enable(
-        ...     {"use_reentrant": False, "context_fn": attachment.checkpoint_contexts}
-        ... )
+        >>> import torch
+        >>> from torch.utils.checkpoint import checkpoint
+        >>> block, hidden = nn.Linear(2, 2), torch.ones(2, requires_grad=True)
+        >>> attachment = Attachment([Site("layers.0", block, 2, "residual")])
+        >>> with attachment.using([torch.tanh]):
+        ...     again = checkpoint(
+        ...         block, hidden, use_reentrant=False, context_fn=attachment.checkpoint_contexts
+        ...     )
+        >>> again.sum().backward()
         """
         return nullcontext(), self._under(self._deltas)
 

@@ -1,0 +1,123 @@
+"""One small blob of every payload that has ever travelled, as it travelled.
+
+After a payload is new or its version is raised, ``python -m tests.strategies.golden_blobs`` writes
+what is missing into ``tests/strategies/golden/``. Files that are there stay as they are: devices
+out there may send what they hold.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from strategies import methods
+from strategies.common.agreed import Agreed, Need
+from strategies.common.payload import Payload, Rule, Sizes, rules_of
+from strategies.common.settings import default_config, read_run
+from strategies.common.task import Foundation, Place, Task
+from strategies.common.wire import encode
+
+FOLDER = Path(__file__).with_name("golden")
+FEW = 2
+BLOCKS = (Place("blocks.0", 4, 4), Place("blocks.1", 4, 4))
+TASK = Task(
+    num_classes=3,
+    channels=1,
+    height=8,
+    width=8,
+    feature_dim=4,
+    foundation=Foundation("0" * 64, 2, BLOCKS),
+)
+SETTINGS = {
+    "wire-dtype": "float32",
+    "split.network": "resnet18",
+    "split.width": 4,
+    "split.cut": 1,
+    "split.bottleneck": "",
+    "clients-per-node": 1,
+    # Of the generator, as the server's order says it.
+    "fedktl.latent-dim": 4,
+}
+
+
+def payloads() -> dict[str, type[Payload]]:
+    """Return every payload of every method by its schema."""
+    for method in methods.METHODS:
+        for half in ("client", "server"):
+            import_module(f"strategies.{method}.{half}")
+    return {kind.schema: kind for kind in sorted(_named(Payload), key=lambda kind: kind.schema)}
+
+
+def agreed_on(kind: type[Payload]) -> Agreed:
+    """Return what both sides know in a run of a method that sends a payload."""
+    method = next(name for name in methods.METHODS if _sends(name, kind))
+    config = {**default_config(), **SETTINGS, "method": method}
+    tables = {
+        Need.SPLIT: methods.split_settings(config),
+        Need.ADAPTERS: methods.adapter_settings(config),
+    }
+    return Agreed(TASK, read_run(config), methods.method_settings(method, config), tables)
+
+
+def file_of(schema: str, version: int) -> Path:
+    """Return where a version's blob lies."""
+    return FOLDER / f"{schema}.v{version}.safetensors"
+
+
+def example(kind: type[Payload]) -> Payload:
+    """Build a payload of plain numbers: few rows, or as many as both sides agree on."""
+    sizes = kind.sizes(agreed_on(kind))
+    for rows_of_one in (False, True):
+        values = {
+            name: None if name in sizes.absent else _numbers(rule, sizes, one_hot=rows_of_one)
+            for name, rule in rules_of(kind).items()
+        }
+        made = kind(**values)
+        if made.fault() is None:
+            return made
+    raise ValueError(f"{kind.schema}: expected plain numbers to do, got {made.fault()}")
+
+
+def _numbers(rule: Rule, sizes: Sizes, *, one_hot: bool) -> Tensor:
+    shape = [
+        sizes.exact[axis] if axis in sizes.exact else min(FEW, sizes.at_most[axis])
+        for axis in rule.axes
+    ]
+    ramp = torch.arange(prod(shape)).reshape(shape)
+    if rule.kind == "float" and one_hot and len(shape) == 2:
+        return torch.eye(*shape)
+    if rule.kind == "float":
+        low, high = rule.low or 0.0, 1.0 if rule.high is None else rule.high
+        return low + (high - low) * (ramp % 7) / 8
+    if rule.is_label:
+        return ramp % TASK.num_classes
+    return (ramp + 1).to(getattr(torch, rule.kind))
+
+
+def _sends(method: str, kind: type[Payload]) -> bool:
+    if kind.__module__.startswith(f"strategies.{method}."):
+        return True
+    wire = methods.client_class(method).wire
+    return kind in (wire.up, wire.down)
+
+
+def _named(base: type[Payload]) -> Iterator[type[Payload]]:
+    """Yield what a product's module holds under its name: no example of a docstring, no test's."""
+    for kind in base.__subclasses__():
+        held = getattr(sys.modules[kind.__module__], kind.__name__, None)
+        if "schema" in vars(kind) and kind.__module__.startswith("strategies.") and held is kind:
+            yield kind
+        yield from _named(kind)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for kind in payloads().values():
+        path = file_of(kind.schema, kind.version)
+        if not path.exists():
+            path.write_bytes(encode(example(kind), "float32"))
+            sys.stdout.write(f"{path}\n")
