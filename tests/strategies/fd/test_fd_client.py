@@ -10,17 +10,9 @@ import torch
 from strategies.common import tensor_file
 from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.fd.client import FDClient
-from strategies.fd.server import FDServer
-from strategies.fd.settings import FDSettings
 from strategies.fd.wire import SoftLabels, Teacher
-from strategies.local.client import LocalClient
-from strategies.local.settings import LocalSettings
 from tests.strategies.fake_device import FakeDevice, blobs
-
-
-def chosen(weight: float = 1.0) -> FDSettings:
-    return FDSettings.model_validate({"distillation-weight": weight})
+from tests.strategies.halves import client, replies, server
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def device(run_settings: Callable[..., RunSettings]) -> FakeDevice:
 
 
 def test_it_sends_the_outputs_met_while_training(device: FakeDevice) -> None:
-    half = FDClient(chosen())
+    half = client("fd")
     state = half.start(device)
     # One batch of all 24 samples: the outputs met are those of the fresh model.
     with torch.no_grad():
@@ -41,12 +33,12 @@ def test_it_sends_the_outputs_met_while_training(device: FakeDevice) -> None:
     sent = half.train(device, state, None).uplink
     assert sent is not None
     assert sent.labels.tolist() == [0, 2]
-    for row, label in zip(sent.probabilities, (0, 2), strict=True):
+    for row, label in zip(sent.rows, (0, 2), strict=True):
         torch.testing.assert_close(row, outputs[device.labels == label].mean(0))
 
 
 def test_every_step_of_a_round_counts_and_none_of_the_round_before(device: FakeDevice) -> None:
-    half = FDClient(chosen())
+    half = client("fd")
     twice = replace(device, settings=device.settings.model_copy(update={"local_epochs": 2}))
     both, steps = half.start(device), half.start(device)
     sent = half.train(twice, both, None).uplink
@@ -55,9 +47,9 @@ def test_every_step_of_a_round_counts_and_none_of_the_round_before(device: FakeD
     assert sent is not None
     assert singles[0] is not None
     assert singles[1] is not None
-    mean = (singles[0].probabilities + singles[1].probabilities) / 2
-    torch.testing.assert_close(sent.probabilities, mean)
-    assert not torch.allclose(singles[0].probabilities, singles[1].probabilities)
+    mean = (singles[0].rows + singles[1].rows) / 2
+    torch.testing.assert_close(sent.rows, mean)
+    assert not torch.allclose(singles[0].rows, singles[1].rows)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +58,7 @@ def test_every_step_of_a_round_counts_and_none_of_the_round_before(device: FakeD
 def test_without_teacher_or_weight_it_is_local_learning(
     device: FakeDevice, weight: float, downlink: Teacher | None
 ) -> None:
-    half, local = FDClient(chosen(weight)), LocalClient(LocalSettings())
+    half, local = client("fd", distillation_weight=weight), client("local")
     state, alone = half.start(device), local.start(device)
     losses = half.train(device, state, downlink).losses
     assert losses["total"] == local.train(device, alone, None).losses["total"]
@@ -75,7 +67,7 @@ def test_without_teacher_or_weight_it_is_local_learning(
 
 
 def test_the_total_loss_adds_the_weighted_distillation(device: FakeDevice) -> None:
-    half = FDClient(chosen(weight=3.0))
+    half = client("fd", distillation_weight=3.0)
     state = half.start(device)
     teacher = Teacher(torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([2]))
     with torch.no_grad():
@@ -95,7 +87,7 @@ def test_outputs_follow_the_teacher(device: FakeDevice) -> None:
     device = replace(device, settings=many_steps)
     shares = []
     for downlink in (None, teacher):
-        half = FDClient(chosen(weight=4.0))
+        half = client("fd", distillation_weight=4.0)
         state = half.start(device)
         for round_number in range(1, 6):
             half.train(replace(device, round_number=round_number), state, downlink)
@@ -109,7 +101,7 @@ def test_outputs_follow_the_teacher(device: FakeDevice) -> None:
 
 
 def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: Path) -> None:
-    half = FDClient(chosen())
+    half = client("fd")
     state = half.start(device)
     half.train(device, state, None)
     tensor_file.write(tmp_path / "state.safetensors", to_tensors(state), {})
@@ -121,7 +113,7 @@ def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: P
     assert first.losses == second.losses
     assert first.uplink is not None
     assert second.uplink is not None
-    assert torch.equal(first.uplink.probabilities, second.uplink.probabilities)
+    assert torch.equal(first.uplink.rows, second.uplink.rows)
 
 
 def test_a_federation_of_two_learns(run_settings: Callable[..., RunSettings]) -> None:
@@ -131,22 +123,22 @@ def test_a_federation_of_two_learns(run_settings: Callable[..., RunSettings]) ->
         FakeDevice(*blobs(12, own), *blobs(10, own, seed=1), 3, width, run, partition=partition)
         for partition, (own, width) in enumerate(zip(held, (8, 12), strict=True))
     ]
-    client, server = FDClient(chosen()), FDServer(chosen(), run)
-    states, state = [client.start(d) for d in devices], server.start(devices[0].task)
+    device_half, server_half = client("fd"), server("fd", devices[0].task, run)
+    states, state = [device_half.start(d) for d in devices], server_half.start()
     history = []
     for round_number in range(1, 9):
         uplinks: dict[int, SoftLabels] = {}
         correct, loss = 0, 0.0
         for partition, device in enumerate(devices):
             now = replace(device, round_number=round_number)
-            sent = server.downlink(state, partition)
-            trained = client.train(now, states[partition], sent)
+            sent = server_half.personal(state, partition)
+            trained = device_half.train(now, states[partition], sent)
             assert trained.uplink is not None
-            server.check(partition, trained.uplink)
+            assert trained.uplink.fault() is None
             uplinks[partition] = trained.uplink
             loss += trained.losses["cross_entropy"]
-            correct += client.evaluate(now, states[partition], sent).correct
-        said = server.aggregate(state, round_number, uplinks)
+            correct += device_half.evaluate(now, states[partition], sent).correct
+        said = server_half.aggregate(state, round_number, replies(uplinks))
         history.append(loss)
     # Only label 1 is shared, and devices of unlike widths can exchange; 40 test samples.
     assert said.diagnostics["shared_labels"] == 1

@@ -1,7 +1,6 @@
 """The server half of FD: one teacher per device, from the last round alone."""
 
 import math
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
@@ -11,13 +10,12 @@ from torch import Tensor
 
 from strategies.common import tensor_file
 from strategies.common.errors import WireError
-from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
 from strategies.fd.server import FDServer
-from strategies.fd.settings import FDSettings
-from strategies.fd.wire import SoftLabels
+from strategies.fd.wire import SoftLabels, Teacher
+from tests.strategies.halves import agreed, replies, run_of, server
 
 TASK = Task(num_classes=3, channels=1, height=2, width=2, feature_dim=0)
 
@@ -34,19 +32,20 @@ UPLINKS = {
 
 
 @pytest.fixture
-def half(run_settings: Callable[..., RunSettings]) -> FDServer:
-    return FDServer(FDSettings.model_validate({"distillation-weight": 1.0}), run_settings())
+def half() -> FDServer:
+    built: FDServer = server("fd", TASK)
+    return built
 
 
 def test_each_device_learns_from_the_others(half: FDServer) -> None:
-    state = half.start(TASK)
-    assert half.downlink(state, 2) is None
-    said = half.aggregate(state, 1, UPLINKS)
+    state = half.start()
+    assert half.personal(state, 2) is None
+    said = half.aggregate(state, 1, replies(UPLINKS))
 
     def sent(partition: int) -> dict[int, Tensor]:
-        teacher = half.downlink(state, partition)
+        teacher = half.personal(state, partition)
         assert teacher is not None
-        return dict(zip(teacher.labels.tolist(), teacher.probabilities, strict=True))
+        return dict(zip(teacher.labels.tolist(), teacher.rows, strict=True))
 
     first = sent(2)
     assert list(first) == [0, 1]
@@ -73,18 +72,18 @@ def test_each_device_learns_from_the_others(half: FDServer) -> None:
 
 
 def test_only_the_last_round_counts(half: FDServer) -> None:
-    state = half.start(TASK)
-    half.aggregate(state, 1, UPLINKS)
-    said = half.aggregate(state, 2, {2: UPLINKS[2]})
+    state = half.start()
+    half.aggregate(state, 1, replies(UPLINKS))
+    said = half.aggregate(state, 2, replies({2: UPLINKS[2]}))
     # 2 is now the only one who spoke: it has no teacher, and 5 has 2's row.
-    assert half.downlink(state, 2) is None
-    teacher = half.downlink(state, 5)
+    assert half.personal(state, 2) is None
+    teacher = half.personal(state, 5)
     assert teacher is not None
     assert teacher.labels.tolist() == [0]
-    torch.testing.assert_close(teacher.probabilities, UPLINKS[2].probabilities)
+    torch.testing.assert_close(teacher.rows, UPLINKS[2].rows)
     assert len(said.notes) == 1
-    said = half.aggregate(state, 3, {})
-    assert half.downlink(state, 5) is None
+    said = half.aggregate(state, 3, replies({}))
+    assert half.personal(state, 5) is None
     assert said.diagnostics == {"held_labels": 0, "shared_labels": 0}
 
 
@@ -96,57 +95,60 @@ def test_the_order_of_replies_does_not_matter(half: FDServer) -> None:
     }
     teachers = []
     for order in permutations(uplinks):
-        state = half.start(TASK)
-        half.aggregate(state, 1, {p: uplinks[p] for p in order})
-        sent = half.downlink(state, 1)
+        state = half.start()
+        half.aggregate(state, 1, replies({p: uplinks[p] for p in order}))
+        sent = half.personal(state, 1)
         assert sent is not None
-        teachers.append(sent.probabilities)
+        teachers.append(sent.rows)
     for other in teachers[1:]:
         torch.testing.assert_close(other, teachers[0], rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("rounds", [0, 1])
 def test_the_state_survives_a_checkpoint(half: FDServer, tmp_path: Path, rounds: int) -> None:
-    state = half.start(TASK)
+    state = half.start()
     if rounds:
-        half.aggregate(state, 1, UPLINKS)
+        half.aggregate(state, 1, replies(UPLINKS))
     path = tmp_path / "state.safetensors"
     tensor_file.write(path, to_tensors(state), {})
-    resumed = half.start(TASK)
+    resumed = half.start()
     load_tensors(resumed, tensor_file.read(path)[0])
     for partition in (2, 5, 9):
-        before, after = half.downlink(state, partition), half.downlink(resumed, partition)
+        before, after = half.personal(state, partition), half.personal(resumed, partition)
         assert (before is None) == (after is None) == (rounds == 0)
         if before is not None and after is not None:
-            assert torch.equal(before.probabilities, after.probabilities)
+            assert torch.equal(before.rows, after.rows)
             assert torch.equal(before.labels, after.labels)
-    half.aggregate(resumed, 2, UPLINKS)
-    assert half.downlink(resumed, 2) is not None
+    half.aggregate(resumed, 2, replies(UPLINKS))
+    assert half.personal(resumed, 2) is not None
 
 
 @pytest.mark.parametrize(
     ("uplink", "reason"),
     [
-        (soft([[0.5, 0.5, 0.0], [0.9, 0.3, 0.0]], 0, 2), r"sum to 1, got 1\.2 for label 2"),
-        (soft([[0.5, 0.3, 0.1]], 1), r"sum to 1, got 0\.9 for label 1"),
+        (soft([[0.5, 0.5, 0.0], [0.9, 0.3, 0.0]], 0, 2), r"sum to 1, got 1\.2 for class 2"),
+        (soft([[0.5, 0.3, 0.1]], 1), r"sum to 1, got 0\.9 for class 1"),
         (soft([[1.5, -0.5, 0.0]], 1), r"in \[0, 1\], got -0\.5 to 1\.5"),
         # Raw logits.
         (soft([[4.0, -2.0, 1.0]], 1), r"in \[0, 1\], got -2 to 4"),
     ],
 )
-def test_what_is_no_distribution_is_refused(
-    half: FDServer, uplink: SoftLabels, reason: str
-) -> None:
-    with pytest.raises(WireError, match=rf"client 3: fd\.soft-labels\.probabilities: .*{reason}"):
-        half.check(3, uplink)
+def test_what_is_no_distribution_is_refused(uplink: SoftLabels, reason: str) -> None:
+    blob = encode(uplink, "float32")
+    with pytest.raises(WireError, match=rf"client 3: fd\.soft-labels\.rows: .*{reason}"):
+        decode(SoftLabels, blob, agreed("fd", TASK), sender="client 3")
 
 
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 @pytest.mark.parametrize("wire_dtype", ["float32", "float16"])
-def test_honest_rows_pass_over_any_wire(half: FDServer, classes: int, wire_dtype: str) -> None:
-    task = Task(classes, 1, 2, 2, 0)
+@pytest.mark.parametrize("kind", [SoftLabels, Teacher])
+def test_honest_rows_pass_over_any_wire(
+    classes: int, wire_dtype: str, kind: type[SoftLabels | Teacher]
+) -> None:
+    known = agreed("fd", Task(classes, 1, 2, 2, 0), run_of("fd", wire_dtype=wire_dtype))
     noise = torch.Generator().manual_seed(classes)
     rows = (2 * torch.randn(classes, classes, generator=noise)).softmax(1)
-    blob = encode(SoftLabels(rows, torch.arange(classes)), wire_dtype)
-    half.check(0, decode(SoftLabels, blob, task, wire_dtype=wire_dtype, sender="client 0"))
-    half.check(0, SoftLabels(torch.zeros(0, classes), torch.zeros(0, dtype=torch.int64)))
+    nothing = kind(torch.zeros(0, classes), torch.zeros(0, dtype=torch.int64))
+    for sent in (kind(rows, torch.arange(classes)), nothing):
+        got = decode(kind, encode(sent, wire_dtype), known, sender="client 0")
+        assert torch.equal(got.labels, sent.labels)

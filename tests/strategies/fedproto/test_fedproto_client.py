@@ -11,23 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from strategies.common import tensor_file
+from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.fedproto.client import FedProtoClient
-from strategies.fedproto.server import FedProtoServer
-from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
-from strategies.local.client import LocalClient
-from strategies.local.settings import LocalSettings
 from tests.strategies.fake_device import FakeDevice, blobs
+from tests.strategies.halves import client, replies, server
 
 WIDTH = 8
-
-
-def chosen(weight: float = 10.0, inference: str = "prototype") -> FedProtoSettings:
-    return FedProtoSettings.model_validate(
-        {"proto-weight": weight, "aggregation": "counts", "inference": inference}
-    )
 
 
 @pytest.fixture
@@ -48,7 +39,7 @@ def whole_batch(device: FakeDevice) -> FakeDevice:
 
 
 def test_it_sends_the_means_of_the_trained_model_over_all_samples(device: FakeDevice) -> None:
-    half = FedProtoClient(chosen())
+    half = client("fedproto")
     state = half.start(device)
     sent = half.train(device, state, None).uplink
     assert sent is not None
@@ -58,12 +49,12 @@ def test_it_sends_the_means_of_the_trained_model_over_all_samples(device: FakeDe
     state.model.eval()
     with torch.no_grad():
         features = state.model.features(device.inputs)
-    for row, label in zip(sent.prototypes, (0, 2), strict=True):
+    for row, label in zip(sent.rows, (0, 2), strict=True):
         torch.testing.assert_close(row, features[device.labels == label].mean(0))
 
 
 def test_the_first_round_is_local_learning(device: FakeDevice) -> None:
-    half, local = FedProtoClient(chosen()), LocalClient(LocalSettings())
+    half, local = client("fedproto"), client("local")
     state, alone = half.start(device), local.start(device)
     losses = half.train(device, state, None).losses
     assert losses["prototype"] == 0
@@ -73,7 +64,7 @@ def test_the_first_round_is_local_learning(device: FakeDevice) -> None:
 
 def test_the_total_loss_adds_the_weighted_pull(device: FakeDevice) -> None:
     whole = whole_batch(device)
-    half = FedProtoClient(chosen(weight=3.0))
+    half = client("fedproto", proto_weight=3.0)
     state = half.start(whole)
     with torch.no_grad():
         features = state.model.features(whole.inputs)
@@ -87,7 +78,7 @@ def test_the_total_loss_adds_the_weighted_pull(device: FakeDevice) -> None:
 def test_features_move_towards_the_global_prototypes(device: FakeDevice) -> None:
     pulls = {}
     for weight in (0.0, 10.0):
-        half = FedProtoClient(chosen(weight))
+        half = client("fedproto", proto_weight=weight)
         state = half.start(device)
         pulls[weight] = [
             half.train(replace(device, round_number=n), state, global_ones(0, 2)).losses
@@ -141,13 +132,13 @@ def test_the_nearest_prototype_decides(
     run_settings: Callable[..., RunSettings], downlink: GlobalPrototypes | None, correct: int
 ) -> None:
     device = plain(run_settings(), [0.0, 2.0, 8.0, 10.0], [2.0, 4.0, 8.0])
-    half = FedProtoClient(chosen())
+    half = client("fedproto")
     assert half.evaluate(device, half.start(device), downlink).correct == correct
 
 
 def test_the_loss_is_that_of_unit_gaussians(run_settings: Callable[..., RunSettings]) -> None:
     device = plain(run_settings(), [0.0, 2.0, 8.0, 10.0], [5.0])
-    half = FedProtoClient(chosen())
+    half = client("fedproto")
     # 5 is 4 away from both own means, 1 and 9: equal scores 0, and -1 for class 1. The loss
     # is log(2 + 1/e).
     loss = half.evaluate(device, half.start(device), None).loss
@@ -155,22 +146,21 @@ def test_the_loss_is_that_of_unit_gaussians(run_settings: Callable[..., RunSetti
 
 
 def test_the_head_decides_if_so_set(device: FakeDevice) -> None:
-    half, local = FedProtoClient(chosen(inference="head")), LocalClient(LocalSettings())
+    half, local = client("fedproto", inference="head"), client("local")
     state, alone = half.start(device), local.start(device)
     assert half.evaluate(device, state, global_ones(0)) == local.evaluate(device, alone, None)
 
 
 def test_a_client_that_never_trained_uses_means_of_its_fresh_model(device: FakeDevice) -> None:
-    half = FedProtoClient(chosen())
+    half = client("fedproto")
     state = half.start(device)
     evaluation = half.evaluate(device, state, None)
-    assert state.prototypes is None
     # Blobs lie so far apart that even random features keep them apart.
     assert evaluation.correct >= 18
 
 
 def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: Path) -> None:
-    half = FedProtoClient(chosen())
+    half = client("fedproto")
     state = half.start(device)
     half.train(device, state, None)
     tensor_file.write(tmp_path / "state.safetensors", to_tensors(state), {})
@@ -183,7 +173,7 @@ def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: P
     assert first.losses == second.losses
     assert first.uplink is not None
     assert second.uplink is not None
-    assert torch.equal(first.uplink.prototypes, second.uplink.prototypes)
+    assert torch.equal(first.uplink.rows, second.uplink.rows)
 
 
 def test_two_unlike_clients_agree_on_a_class(run_settings: Callable[..., RunSettings]) -> None:
@@ -197,21 +187,21 @@ def test_two_unlike_clients_agree_on_a_class(run_settings: Callable[..., RunSett
 
     devices = [FakeDevice(*train, *test, 3, WIDTH, run), FakeDevice(*train, *test, 3, WIDTH, run)]
     devices[1] = replace(devices[1], partition=1, body=wider)
-    client, server = FedProtoClient(chosen()), FedProtoServer(chosen(), run)
-    states, state = [client.start(d) for d in devices], server.start(devices[0].task)
+    device_half, server_half = client("fedproto"), server("fedproto", devices[0].task, run)
+    states, state = [device_half.start(d) for d in devices], server_half.start()
     gaps = []
     for round_number in range(1, 9):
         uplinks: dict[int, Prototypes] = {}
         correct = 0
         for partition, device in enumerate(devices):
             now = replace(device, round_number=round_number)
-            sent = server.downlink(state, partition)
-            uplink = client.train(now, states[partition], sent).uplink
+            sent = server_half.broadcast(state)
+            uplink = device_half.train(now, states[partition], sent).uplink
             assert uplink is not None
             uplinks[partition] = uplink
-            correct += client.evaluate(now, states[partition], sent).correct
-        server.aggregate(state, round_number, uplinks)
-        gaps.append(float((uplinks[0].prototypes - uplinks[1].prototypes).norm()))
+            correct += device_half.evaluate(now, states[partition], sent).correct
+        server_half.aggregate(state, round_number, replies(uplinks))
+        gaps.append(float((uplinks[0].rows - uplinks[1].rows).norm()))
     # Unlike models start with unrelated features and end with common ones; 60 test samples.
     assert gaps[-1] < gaps[0] / 3
     assert correct >= 54
@@ -220,5 +210,5 @@ def test_two_unlike_clients_agree_on_a_class(run_settings: Callable[..., RunSett
 @settings(max_examples=20, deadline=None)
 @given(weight=st.floats(max_value=-1e-6, allow_nan=False))
 def test_a_negative_weight_is_refused(weight: float) -> None:
-    with pytest.raises(ValueError, match="proto-weight"):
-        chosen(weight=weight)
+    with pytest.raises(SettingsError, match="proto-weight"):
+        client("fedproto", proto_weight=weight)

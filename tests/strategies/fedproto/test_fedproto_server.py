@@ -1,6 +1,5 @@
 """The server half of FedProto: whose means count, for how much, and what is kept."""
 
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import torch
 
 from strategies.common import tensor_file
 from strategies.common.errors import ModelError, WireError
-from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.fedproto.server import FedProtoServer
-from strategies.fedproto.settings import FedProtoSettings
-from strategies.fedproto.wire import Prototypes
+from strategies.common.wire import decode, encode
+from strategies.fedproto.wire import GlobalPrototypes, Prototypes
+from tests.strategies.halves import agreed, replies, server
 
 TASK = Task(num_classes=4, channels=1, height=2, width=2, feature_dim=2)
 
@@ -27,23 +25,9 @@ UPLINKS = {
     7: Prototypes(torch.tensor([[0.0, 8.0]]), torch.tensor([2]), torch.tensor([1])),
 }
 
-Build = Callable[..., FedProtoServer]
-
-
-@pytest.fixture
-def build(run_settings: Callable[..., RunSettings]) -> Build:
-    def make(aggregation: str = "counts") -> FedProtoServer:
-        chosen = FedProtoSettings.model_validate(
-            {"proto-weight": 10.0, "aggregation": aggregation, "inference": "prototype"}
-        )
-        return FedProtoServer(chosen, run_settings())
-
-    return make
-
-
-def test_nothing_goes_down_before_the_first_round(build: Build) -> None:
-    half = build()
-    assert half.downlink(half.start(TASK), 0) is None
+def test_nothing_goes_down_before_the_first_round() -> None:
+    half = server("fedproto", TASK)
+    assert half.broadcast(half.start()) is None
 
 
 @pytest.mark.parametrize(
@@ -56,103 +40,101 @@ def test_nothing_goes_down_before_the_first_round(build: Build) -> None:
     ],
 )
 def test_holders_are_averaged_class_by_class(
-    build: Build, aggregation: str, first: list[float]
+    aggregation: str, first: list[float]
 ) -> None:
-    half = build(aggregation)
-    state = half.start(TASK)
-    said = half.aggregate(state, 1, UPLINKS)
-    sent = half.downlink(state, 0)
+    half = server("fedproto", TASK, aggregation=aggregation)
+    state = half.start()
+    said = half.aggregate(state, 1, replies(UPLINKS))
+    sent = half.broadcast(state)
     assert sent is not None
     assert sent.labels.tolist() == [0, 1, 2]
-    assert sent.prototypes.tolist() == [first, [2.0, 2.0], [0.0, 8.0]]
+    assert sent.rows.tolist() == [first, [2.0, 2.0], [0.0, 8.0]]
     assert said.diagnostics["classes"] == 3
 
 
-def test_the_closest_prototypes_are_reported(build: Build) -> None:
-    half = build()
-    said = half.aggregate(half.start(TASK), 1, UPLINKS)
+def test_the_closest_prototypes_are_reported() -> None:
+    half = server("fedproto", TASK)
+    said = half.aggregate(half.start(), 1, replies(UPLINKS))
     # (2, 1), (2, 2) and (0, 8): the first two are 1 apart.
     assert said.diagnostics["closest_prototypes"] == pytest.approx(1.0)
-    alone = half.aggregate(half.start(TASK), 1, {7: UPLINKS[7]})
+    alone = half.aggregate(half.start(), 1, replies({7: UPLINKS[7]}))
     assert alone.diagnostics == {"classes": 1.0}
 
 
-def test_the_order_of_replies_does_not_matter(build: Build) -> None:
-    half = build()
+def test_the_order_of_replies_does_not_matter() -> None:
+    half = server("fedproto", TASK)
     results = []
     for order in permutations(UPLINKS):
-        state = half.start(TASK)
-        half.aggregate(state, 1, {partition: UPLINKS[partition] for partition in order})
-        results.append(state.prototypes)
+        state = half.start()
+        half.aggregate(state, 1, replies({partition: UPLINKS[partition] for partition in order}))
+        results.append(state.rows)
     for other in results[1:]:
         torch.testing.assert_close(other, results[0], rtol=0, atol=1e-7)
 
 
-def test_a_client_that_falls_silent_leaves_nothing_stale(build: Build) -> None:
-    half = build()
-    state = half.start(TASK)
-    half.aggregate(state, 1, UPLINKS)
-    half.aggregate(state, 2, {4: UPLINKS[4]})
-    sent = half.downlink(state, 7)
+def test_a_client_that_falls_silent_leaves_nothing_stale() -> None:
+    half = server("fedproto", TASK)
+    state = half.start()
+    half.aggregate(state, 1, replies(UPLINKS))
+    half.aggregate(state, 2, replies({4: UPLINKS[4]}))
+    sent = half.broadcast(state)
     assert sent is not None
     assert sent.labels.tolist() == [0]
-    assert sent.prototypes.tolist() == [[5.0, 4.0]]
-    half.aggregate(state, 3, {})
-    assert half.downlink(state, 7) is None
+    assert sent.rows.tolist() == [[5.0, 4.0]]
+    half.aggregate(state, 3, replies({}))
+    assert half.broadcast(state) is None
 
 
-def test_one_object_serves_all_clients_until_the_next_round(build: Build) -> None:
-    half = build()
-    state = half.start(TASK)
-    half.aggregate(state, 1, UPLINKS)
-    first = half.downlink(state, 0)
-    assert half.downlink(state, 4) is first
-    half.aggregate(state, 2, {4: UPLINKS[4]})
-    assert half.downlink(state, 0) is not first
-
-
-def test_the_state_survives_a_checkpoint(build: Build, tmp_path: Path) -> None:
-    half = build()
-    state = half.start(TASK)
-    half.aggregate(state, 1, UPLINKS)
+def test_the_state_survives_a_checkpoint(tmp_path: Path) -> None:
+    half = server("fedproto", TASK)
+    state = half.start()
+    half.aggregate(state, 1, replies(UPLINKS))
     path = tmp_path / "state.safetensors"
     tensor_file.write(path, to_tensors(state), {})
-    resumed, resumed_half = half.start(TASK), build()
+    resumed, resumed_half = half.start(), server("fedproto", TASK)
     load_tensors(resumed, tensor_file.read(path)[0])
-    before, after = half.downlink(state, 0), resumed_half.downlink(resumed, 0)
+    before, after = half.broadcast(state), resumed_half.broadcast(resumed)
     assert before is not None
     assert after is not None
-    assert torch.equal(before.prototypes, after.prototypes)
+    assert torch.equal(before.rows, after.rows)
     assert torch.equal(before.labels, after.labels)
-    half.aggregate(state, 2, UPLINKS)
-    resumed_half.aggregate(resumed, 2, UPLINKS)
-    assert torch.equal(state.prototypes, resumed.prototypes)
+    half.aggregate(state, 2, replies(UPLINKS))
+    resumed_half.aggregate(resumed, 2, replies(UPLINKS))
+    assert torch.equal(state.rows, resumed.rows)
 
 
-def test_a_state_before_the_first_round_survives_too(build: Build, tmp_path: Path) -> None:
-    half = build()
+def test_a_state_before_the_first_round_survives_too(tmp_path: Path) -> None:
+    half = server("fedproto", TASK)
     path = tmp_path / "state.safetensors"
-    tensor_file.write(path, to_tensors(half.start(TASK)), {})
-    resumed = half.start(TASK)
+    tensor_file.write(path, to_tensors(half.start()), {})
+    resumed = half.start()
     load_tensors(resumed, tensor_file.read(path)[0])
-    assert half.downlink(resumed, 0) is None
+    assert half.broadcast(resumed) is None
 
 
-def test_unlike_feature_widths_are_refused(build: Build) -> None:
-    with pytest.raises(ModelError, match="set feature-dim"):
-        build().start(Task(num_classes=4, channels=1, height=2, width=2, feature_dim=0))
+@pytest.mark.parametrize("kind", [Prototypes, GlobalPrototypes])
+def test_unlike_feature_widths_are_refused(kind: type[Prototypes | GlobalPrototypes]) -> None:
+    unlike = Task(num_classes=4, channels=1, height=2, width=2, feature_dim=0)
+    # The core asks for sizes before a run starts.
+    with pytest.raises(ModelError, match="fedproto: .* set feature-dim"):
+        kind.sizes(agreed("fedproto", unlike))
 
 
 @pytest.mark.parametrize("count", [0, -5])
-def test_means_of_no_sample_are_refused(build: Build, count: int) -> None:
+def test_means_of_no_sample_are_refused(count: int) -> None:
     bad = Prototypes(torch.ones(2, 2), torch.tensor([0, 1]), torch.tensor([3, count]))
-    with pytest.raises(WireError, match=rf"client 6: fedproto\.prototypes\.counts.*got {count}"):
-        build().check(6, bad)
+    told = rf"client 6: fedproto\.prototypes\.counts.*at least 1, got {count}"
+    with pytest.raises(WireError, match=told):
+        decode(Prototypes, encode(bad, "float32"), agreed("fedproto", TASK), sender="client 6")
 
 
-def test_good_and_empty_uploads_pass(build: Build) -> None:
-    half = build()
-    for partition, uplink in UPLINKS.items():
-        half.check(partition, uplink)
+def test_good_and_empty_uploads_pass() -> None:
+    half, known = server("fedproto", TASK), agreed("fedproto", TASK)
     nothing = torch.zeros(0, dtype=torch.int64)
-    half.check(1, Prototypes(torch.zeros(0, 2), nothing, nothing))
+    empty = Prototypes(torch.zeros(0, 2), nothing, nothing)
+    for reply in replies({**UPLINKS, 1: empty}):
+        half.check(half.start(), reply)
+        blob = encode(reply.uplink, "float32")
+        assert len(decode(Prototypes, blob, known, sender="client").labels) == len(
+            reply.uplink.labels
+        )

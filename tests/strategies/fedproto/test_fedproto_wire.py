@@ -7,8 +7,10 @@ from strategies.common.errors import WireError
 from strategies.common.task import Task
 from strategies.common.wire import MAX_HEADER_BYTES, decode, encode
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
+from tests.strategies.halves import agreed, run_of
 
 TASK = Task(num_classes=3, channels=1, height=2, width=2, feature_dim=4)
+AGREED = agreed("fedproto", TASK)
 ROWS = torch.arange(8.0).reshape(2, 4)
 LABELS = torch.tensor([2, 0])
 COUNTS = torch.tensor([9, 1])
@@ -17,8 +19,8 @@ COUNTS = torch.tensor([9, 1])
 def test_prototypes_arrive_as_they_were_sent() -> None:
     sent = Prototypes(ROWS, LABELS, COUNTS)
     blob = encode(sent, "float32")
-    got = decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 1")
-    assert torch.equal(got.prototypes, ROWS)
+    got = decode(Prototypes, blob, AGREED, sender="client 1")
+    assert torch.equal(got.rows, ROWS)
     assert torch.equal(got.labels, LABELS)
     assert got.counts.tolist() == [9, 1]
 
@@ -35,16 +37,17 @@ def test_bytes_are_those_of_the_docstring_beside_the_header() -> None:
 
 def test_a_set_without_classes_is_allowed() -> None:
     nothing = torch.zeros(0, dtype=torch.int64)
+    half = agreed("fedproto", TASK, run_of("fedproto", wire_dtype="float16"))
     blob = encode(GlobalPrototypes(torch.zeros(0, 4), nothing), "float16")
-    got = decode(GlobalPrototypes, blob, TASK, wire_dtype="float16", sender="server")
-    assert got.prototypes.shape == (0, 4)
+    got = decode(GlobalPrototypes, blob, half, sender="server")
+    assert got.rows.shape == (0, 4)
 
 
 @pytest.mark.parametrize(
     ("rows", "labels", "counts", "field"),
     [
-        (torch.zeros(2, 5), LABELS, COUNTS, "prototypes"),
-        (torch.zeros(4, 4), torch.tensor([0, 1, 2, 2]), torch.ones(4).long(), "prototypes"),
+        (torch.zeros(2, 5), LABELS, COUNTS, "rows"),
+        (torch.zeros(4, 4), torch.tensor([0, 1, 2, 2]), torch.ones(4).long(), "rows"),
         (ROWS, torch.tensor([0, 3]), COUNTS, "labels"),
         (ROWS, torch.tensor([1, 1]), COUNTS, "labels"),
         (ROWS, LABELS, torch.tensor([1, 2, 3]), "counts"),
@@ -55,4 +58,4 @@ def test_bad_shapes_and_labels_are_refused(
 ) -> None:
     blob = encode(Prototypes(rows, labels, counts), "float32")
     with pytest.raises(WireError, match=rf"client 1: fedproto\.prototypes\.{field}"):
-        decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 1")
+        decode(Prototypes, blob, AGREED, sender="client 1")

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from strategies.common import tensor_file
+from strategies.common.message import NoState
+from strategies.common.round import Phase
 from strategies.common.settings import RunSettings, read_table
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.local.client import LocalClient
-from strategies.local.server import LocalServer, LocalServerState
 from strategies.local.settings import LocalSettings
 from tests.strategies.fake_device import FakeDevice, blobs
+from tests.strategies.halves import client, server
 
 CLASSES = (0, 1, 2)
 
@@ -28,7 +29,7 @@ def device(run_settings: Callable[..., RunSettings]) -> FakeDevice:
 
 
 def test_a_client_learns_alone(device: FakeDevice) -> None:
-    half = LocalClient(LocalSettings())
+    half = client("local")
     state = half.start(device)
     before = half.evaluate(device, state, None)
     first = half.train(device, state, None)
@@ -46,7 +47,7 @@ def test_the_first_step_is_plain_gradient_descent_on_cross_entropy(device: FakeD
     whole = replace(
         device, settings=device.settings.model_copy(update={"batch_size": 36, "local_epochs": 1})
     )
-    half = LocalClient(LocalSettings())
+    half = client("local")
     state = half.start(whole)
     bias = state.model.head.bias.detach().clone()
     with torch.no_grad():
@@ -61,7 +62,7 @@ def test_the_first_step_is_plain_gradient_descent_on_cross_entropy(device: FakeD
 
 
 def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: Path) -> None:
-    half = LocalClient(LocalSettings())
+    half = client("local")
     state = half.start(device)
     half.train(device, state, None)
     tensor_file.write(tmp_path / "state.safetensors", to_tensors(state), {})
@@ -72,17 +73,15 @@ def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: P
     assert half.evaluate(later, state, None) == half.evaluate(later, resumed, None)
 
 
-def test_the_server_sends_keeps_and_expects_nothing(
-    run_settings: Callable[..., RunSettings], tmp_path: Path
-) -> None:
-    half = LocalServer(LocalSettings(), run_settings())
+def test_the_server_sends_keeps_and_expects_nothing(tmp_path: Path) -> None:
     # Features of unlike widths (0) are no obstacle.
-    state = half.start(Task(3, 1, 4, 4, feature_dim=0))
-    assert state == LocalServerState()
-    assert half.downlink(state, 0) is None
-    assert half.aggregate(state, 1, {}).diagnostics == {}
-    assert LocalServer.uplink is None
-    assert LocalClient.downlink is None
+    half = server("local", Task(3, 1, 4, 4, feature_dim=0))
+    state = half.start()
+    assert state == NoState()
+    assert half.broadcast(state) is None
+    assert half.personal(state, 0) is None
+    assert half.aggregate(state, 1, []).diagnostics == {}
+    assert half.phase(1) == client("local").phase(1) == Phase(up=None, down=None)
     tensor_file.write(tmp_path / "state.safetensors", to_tensors(state), {})
     load_tensors(state, tensor_file.read(tmp_path / "state.safetensors")[0])
 

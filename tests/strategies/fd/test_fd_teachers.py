@@ -1,19 +1,32 @@
-"""Mean soft labels, and the average of all devices but one."""
+"""Mean soft labels on a device, and the average of all devices but one on the server."""
 
 import math
+from collections.abc import Mapping
+from functools import cache
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common.class_means import ClassSums
-from strategies.fd.soft_labels import Pool, distillation_loss, mean_entropy, soft_labels
+from strategies.common.message import LocalTraining, ModelState
+from strategies.common.task import Task
+from strategies.fd.server import FDServer, FDServerState
+from strategies.fd.wire import SoftLabels, Teacher
+from tests.strategies.fake_device import FakeDevice
+from tests.strategies.halves import client, replies, run_of, server
 
-CPU = torch.device("cpu")
 LN3 = math.log(3)
+RUN = run_of("fd")
+CLIENT = client("fd", distillation_weight=1.0)
+
+
+@cache
+def half(classes: int) -> FDServer:
+    built: FDServer = server("fd", Task(classes, 1, 2, 2, 0))
+    return built
 
 
 def random_tables(clients: int, classes: int, seed: int) -> Tensor:
@@ -21,28 +34,64 @@ def random_tables(clients: int, classes: int, seed: int) -> Tensor:
     return (3 * torch.randn(clients, classes, classes, generator=noise)).softmax(2)
 
 
-def rows_of(pool: Pool, classes: int) -> Tensor:
-    """Return a (class, class) table with NaN where the pool has no row."""
-    means, labels = pool.means()
+def gathered(tables: Tensor, present: Tensor) -> FDServerState:
+    """Return the server's state after each client sent the rows that it holds."""
+    own = half(tables.shape[1])
+    state = own.start()
+    sent = {
+        number: SoftLabels(table[held], held.nonzero().flatten())
+        for number, (table, held) in enumerate(zip(tables, present, strict=True))
+    }
+    own.aggregate(state, 1, replies(sent))
+    return state
+
+
+def taught(state: FDServerState, partition: int) -> Tensor:
+    """Return a (class, class) table with NaN where a client has no teacher."""
+    classes = state.tables.shape[1]
     table = torch.full((classes, classes), math.nan)
-    table[labels] = means
+    teacher = half(classes).personal(state, partition)
+    if teacher is not None:
+        table[teacher.labels] = teacher.rows
     return table
 
 
+def lesson(classes: int, downlink: Teacher | None = None) -> LocalTraining[SoftLabels]:
+    """Return a round of a model whose logits are its inputs."""
+    inputs, labels = torch.zeros(1, classes, 1, 1), torch.zeros(1, dtype=torch.int64)
+    device = FakeDevice(inputs, labels, inputs, labels, classes, 4, RUN)
+    found: LocalTraining[SoftLabels] = CLIENT.local_training(
+        device, ModelState(nn.Flatten()), downlink  # type: ignore[arg-type]
+    )
+    return found
+
+
+def losses(logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Mapping[str, Tensor]:
+    """Return the losses of a batch whose teacher is a whole (class, class) table."""
+    downlink = None if teacher is None else Teacher(teacher, torch.arange(len(teacher)))
+    return lesson(logits.shape[1], downlink).losses(logits, labels)
+
+
 def test_outputs_are_averaged_by_true_label_as_probabilities() -> None:
-    sums = ClassSums(2, 2, CPU)
+    plan = lesson(2)
     # Logits (ln 3, 0) are probabilities (3/4, 1/4); (0, 0) are (1/2, 1/2).
-    sums.add(soft_labels(torch.tensor([[LN3, 0.0], [0.0, 0.0]])), torch.tensor([1, 1]))
-    sums.add(soft_labels(torch.tensor([[0.0, 0.0]])), torch.tensor([1]))
-    own = sums.means()
+    plan.losses(torch.tensor([[LN3, 0.0], [0.0, 0.0]]), torch.tensor([1, 1]))
+    plan.losses(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    own = plan.uplink()
+    assert own is not None
     # (3/4 + 1/2 + 1/2) / 3 = 7/12; label 0 never occurs.
     assert own.labels.tolist() == [1]
-    torch.testing.assert_close(own.means, torch.tensor([[7 / 12, 5 / 12]]))
-    assert own.means.dtype == torch.float32
+    torch.testing.assert_close(own.rows, torch.tensor([[7 / 12, 5 / 12]]))
+    assert own.rows.dtype == torch.float32
 
 
 def test_gathering_leaves_the_graph_alone() -> None:
-    assert not soft_labels(torch.zeros(1, 2, requires_grad=True)).requires_grad
+    plan = lesson(2)
+    found = plan.losses(torch.zeros(1, 2, requires_grad=True), torch.tensor([0]))
+    sent = plan.uplink()
+    assert sent is not None
+    assert found["total"].requires_grad
+    assert not sent.rows.requires_grad
 
 
 @settings(max_examples=30, deadline=None)
@@ -53,13 +102,15 @@ def test_gathering_leaves_the_graph_alone() -> None:
 )
 def test_means_are_distributions(labels: list[int], scale: float, seed: int) -> None:
     logits = scale * torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(seed))
-    sums = ClassSums(4, 4, CPU)
-    sums.add(soft_labels(logits), torch.tensor(labels))
-    means, present = sums.means().means, sums.means().labels
-    assert present.tolist() == sorted(set(labels))
-    assert float(means.min()) >= 0
-    assert float(means.max()) <= 1
-    torch.testing.assert_close(means.sum(1), torch.ones(len(present)), rtol=0, atol=1e-6)
+    plan = lesson(4)
+    plan.losses(logits, torch.tensor(labels))
+    sent = plan.uplink()
+    assert sent is not None
+    assert sent.labels.tolist() == sorted(set(labels))
+    assert float(sent.rows.min()) >= 0
+    assert float(sent.rows.max()) <= 1
+    torch.testing.assert_close(sent.rows.sum(1), torch.ones(len(sent.rows)), rtol=0, atol=1e-6)
+    assert sent.fault() is None
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,13 +119,11 @@ def test_with_every_label_everywhere_it_is_the_papers_formula(
     clients: int, classes: int, seed: int
 ) -> None:
     tables = random_tables(clients, classes, seed)
-    pool = Pool.of(tables, torch.ones(clients, classes, dtype=torch.bool))
+    state = gathered(tables, torch.ones(clients, classes, dtype=torch.bool))
     for i in range(clients):
-        teacher, labels = pool.without(tables[i], torch.ones(classes, dtype=torch.bool)).means()
-        assert len(labels) == classes
-        # T_i = (M avg - A_i) / (M - 1)
+        # T_i = (M avg - A_i) / (M - 1); a row that is missing would be NaN here.
         paper = (clients * tables.mean(0) - tables[i]) / (clients - 1)
-        torch.testing.assert_close(teacher, paper, rtol=0, atol=1e-6)
+        torch.testing.assert_close(taught(state, i), paper, rtol=0, atol=1e-6)
 
 
 def test_holders_alone_count() -> None:
@@ -87,9 +136,9 @@ def test_holders_alone_count() -> None:
         ]
     )
     present = torch.tensor([[True, False], [True, True], [False, False]])
-    pool = Pool.of(tables, present)
-    assert pool.holders.tolist() == [2, 1]
-    seen = {i: rows_of(pool.without(tables[i], present[i]), 2) for i in range(3)}
+    state = gathered(tables, present)
+    assert state.present.sum(0).tolist() == [2, 1]
+    seen = {i: taught(state, i) for i in range(3)}
     # Device 0: label 0 from device 1, label 1 from device 1.
     torch.testing.assert_close(seen[0], torch.tensor([[0.6, 0.4], [0.3, 0.7]]))
     # Device 1, the single holder of label 1, has no teacher for it.
@@ -114,9 +163,9 @@ def test_a_teacher_is_the_mean_of_the_other_holders(
     present = torch.rand(clients, classes, generator=noise) < share
     # What stands in rows that are not held must not matter.
     tables[~present] = 1e6
-    pool = Pool.of(tables, present)
+    state = gathered(tables, present)
     for i in range(clients):
-        table = rows_of(pool.without(tables[i], present[i]), classes)
+        table = taught(state, i)
         for label in range(classes):
             others = [j for j in range(clients) if j != i and present[j, label]]
             if not others:
@@ -133,14 +182,9 @@ def test_a_devices_own_table_does_not_change_its_own_teacher() -> None:
     present = torch.ones(3, 4, dtype=torch.bool)
     changed = tables.clone()
     changed[0] = random_tables(1, 4, seed=6)[0]
-    before, after = Pool.of(tables, present), Pool.of(changed, present)
-    own = [
-        pool.without(t[0], present[0]).means()[0]
-        for pool, t in ((before, tables), (after, changed))
-    ]
-    torch.testing.assert_close(own[0], own[1])
-    others = [pool.without(tables[1], present[1]).means()[0] for pool in (before, after)]
-    assert not torch.allclose(others[0], others[1])
+    before, after = gathered(tables, present), gathered(changed, present)
+    torch.testing.assert_close(taught(before, 0), taught(after, 0))
+    assert not torch.allclose(taught(before, 1), taught(after, 1))
 
 
 def test_the_distillation_loss_of_a_hand_made_batch() -> None:
@@ -149,13 +193,13 @@ def test_the_distillation_loss_of_a_hand_made_batch() -> None:
     # Sample 0, outputs (3/4, 1/4), against (1/2, 1/2): -(ln 3/4 + ln 1/4) / 2. Sample 1 has
     # no teacher and adds 0; the mean is over both.
     expected = -(math.log(0.75) + math.log(0.25)) / 2 / 2
-    loss = distillation_loss(logits, torch.tensor([0, 1]), teacher)
+    loss = losses(logits, torch.tensor([0, 1]), teacher)["distillation"]
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_without_a_teacher_there_is_no_gradient() -> None:
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    loss = distillation_loss(logits, torch.tensor([0, 1, 2, 0]), torch.zeros(3, 3))
+    loss = losses(logits, torch.tensor([0, 1, 2, 0]), None)["distillation"]
     assert loss.item() == 0
     loss.backward()
     assert logits.grad is not None
@@ -169,13 +213,14 @@ def test_the_loss_is_at_least_the_teachers_entropy(seed: int, scale: float) -> N
     teacher = random_tables(1, 4, seed)[0]
     logits = scale * torch.randn(16, 4, generator=noise)
     labels = torch.randint(4, (16,), generator=noise)
-    loss = distillation_loss(logits, labels, teacher).item()
-    assert loss >= mean_entropy(teacher[labels]) - 1e-5
-    assert mean_entropy(teacher[labels]) >= 0
+    loss = losses(logits, labels, teacher)["distillation"].item()
+    entropy = float(torch.special.entr(teacher[labels]).sum(1).mean())
+    assert loss >= entropy - 1e-5
+    assert entropy >= 0
 
 
 def test_a_sharp_teacher_is_the_true_label() -> None:
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(2))
     labels = torch.tensor([0, 1, 2, 2, 1, 0])
-    sharp = distillation_loss(logits, labels, torch.eye(3))
+    sharp = losses(logits, labels, torch.eye(3))["distillation"]
     torch.testing.assert_close(sharp, functional.cross_entropy(logits, labels))
