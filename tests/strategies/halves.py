@@ -65,9 +65,7 @@ def server(
     return half
 
 
-def agreed(
-    method: str, task: Task, run: RunSettings | None = None, **own: Value
-) -> Agreed:
+def agreed(method: str, task: Task, run: RunSettings | None = None, **own: Value) -> Agreed:
     """Return what both sides of a method know of a task."""
     known: Agreed = client(method, task, run, **own).agreed
     return known

@@ -57,5 +57,7 @@ def test_fields_that_change_without_a_new_version_are_noticed() -> None:
         def sizes(cls, agreed: object) -> Sizes:
             return Sizes({"class": 3})
 
-    with pytest.raises(WireError, match="unknown field|missing field|expected"):
-        decode(Renamed, file_of(kind.schema, kind.version).read_bytes(), agreed_on(kind), sender="x")
+    with pytest.raises(WireError, match=r"unknown field|missing field|expected"):
+        decode(
+            Renamed, file_of(kind.schema, kind.version).read_bytes(), agreed_on(kind), sender="x"
+        )

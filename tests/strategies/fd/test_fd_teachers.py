@@ -61,7 +61,9 @@ def lesson(classes: int, downlink: Teacher | None = None) -> LocalTraining[SoftL
     inputs, labels = torch.zeros(1, classes, 1, 1), torch.zeros(1, dtype=torch.int64)
     device = FakeDevice(inputs, labels, inputs, labels, classes, 4, RUN)
     found: LocalTraining[SoftLabels] = CLIENT.local_training(
-        device, ModelState(nn.Flatten()), downlink  # type: ignore[arg-type]
+        device,
+        ModelState(nn.Flatten()),
+        downlink,  # type: ignore[arg-type]
     )
     return found
 

@@ -25,6 +25,7 @@ UPLINKS = {
     7: Prototypes(torch.tensor([[0.0, 8.0]]), torch.tensor([2]), torch.tensor([1])),
 }
 
+
 def test_nothing_goes_down_before_the_first_round() -> None:
     half = server("fedproto", TASK)
     assert half.broadcast(half.start()) is None
@@ -39,9 +40,7 @@ def test_nothing_goes_down_before_the_first_round() -> None:
         ("uniform", [3.0, 2.0]),
     ],
 )
-def test_holders_are_averaged_class_by_class(
-    aggregation: str, first: list[float]
-) -> None:
+def test_holders_are_averaged_class_by_class(aggregation: str, first: list[float]) -> None:
     half = server("fedproto", TASK, aggregation=aggregation)
     state = half.start()
     said = half.aggregate(state, 1, replies(UPLINKS))
@@ -116,7 +115,7 @@ def test_a_state_before_the_first_round_survives_too(tmp_path: Path) -> None:
 def test_unlike_feature_widths_are_refused(kind: type[Prototypes | GlobalPrototypes]) -> None:
     unlike = Task(num_classes=4, channels=1, height=2, width=2, feature_dim=0)
     # The core asks for sizes before a run starts.
-    with pytest.raises(ModelError, match="fedproto: .* set feature-dim"):
+    with pytest.raises(ModelError, match=r"fedproto: .* set feature-dim"):
         kind.sizes(agreed("fedproto", unlike))
 
 
