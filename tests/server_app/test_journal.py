@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server_app.journal import FailureLine, NodeLine, RoundLine, read_round, write_round
@@ -176,6 +176,7 @@ lines = st.builds(
 )
 
 
+@settings(max_examples=150, deadline=None)
 @given(lines)
 def test_what_is_written_is_read_back(line: RoundLine) -> None:
     text = write_round(line)
