@@ -65,7 +65,7 @@ def test_one_model_of_ones_own_needs_no_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "other", "gains_nothing"),
+    ("this", "other", "gains_nothing"),
     [
         (("fedlora", {}), ("local", {}), True),
         (("fedlora", {}), ("fedadapter", {"shared_rounds": 0}), True),
@@ -75,11 +75,11 @@ def test_one_model_of_ones_own_needs_no_list(tmp_path: Path) -> None:
 )
 def test_a_federation_is_held_against_clients_that_learn_alone(
     tmp_path: Path,
-    method: tuple[str, dict[str, int]],
+    this: tuple[str, dict[str, int]],
     other: tuple[str, dict[str, int]],
     gains_nothing: bool,
 ) -> None:
-    mine = run(tmp_path / "mine", method[0], **method[1])
+    mine = run(tmp_path / "mine", this[0], **this[1])
     theirs = run(tmp_path / "theirs", other[0], **other[1])
     comparison = compare(mine, theirs)
     assert comparison is not None
