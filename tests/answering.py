@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -109,6 +110,8 @@ def serve(door: socket.socket) -> None:
         if os.fork() == 0:
             try:
                 _answer_once(Connection(handles[0]))
+            except BaseException:
+                traceback.print_exc()
             finally:
                 # The parent's own clean-up is not for its children to do.
                 os._exit(0)

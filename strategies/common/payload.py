@@ -6,6 +6,7 @@ the others before a byte arrives.
 
 Examples
 --------
+>>> from torch import Tensor
 >>> @payload("example.means", version=1)
 ... class Means(Payload):
 ...     means: Tensor = tensor("float", "present", "feature")

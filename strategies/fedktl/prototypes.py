@@ -31,6 +31,7 @@ def class_prototypes(
 
     Examples
     --------
+    >>> import torch
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     >>> class_prototypes([(rows, torch.tensor([0, 0, 2]))], num_classes=3)
     (tensor([[0.7071, 0.7071],

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from loopback import Federation, without_clocks
 
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import read_blob
-from strategies.methods import METHODS
+from strategies.methods import client_class
 
 pytestmark = pytest.mark.federation
 
@@ -21,11 +20,8 @@ Played = Callable[..., Federation]
 
 def schemas(method: str) -> tuple[str | None, str | None]:
     """Return the names of a method's uplink and downlink payloads."""
-    server = import_module(f"strategies.{method}.server")
-    client = import_module(f"strategies.{method}.client")
-    up = getattr(server, f"{METHODS[method]}Server").uplink
-    down = getattr(client, f"{METHODS[method]}Client").downlink
-    return up and up.schema, down and down.schema
+    wire = client_class(method).wire
+    return wire.up and wire.up.schema, wire.down and wire.down.schema
 
 
 @pytest.mark.parametrize("method", OTHERS)

@@ -22,7 +22,7 @@ _ADAPTERS: Settings = {
 }
 
 # What devices of methods with adapters would load.
-STAND_INS = {"client_app.device.loading.load": "tests.strategies.tiny_backbone:TinyBackbone"}
+STAND_INS = {"client_app.backbones.loading.load": "tests.strategies.tiny_backbone:TinyBackbone"}
 
 
 def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) -> Federation:
