@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 WORKERS ?= auto
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help install demo demo-split demo-adapters federation test test-deployed check format clean
+.PHONY: help install demo demo-split demo-adapters federation test test-deployed check types-of-tests check-versions format clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,14 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL)
+	$(BIN)/pytest $(PARALLEL) --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
 	$(BIN)/pytest -m deployed
+
+types-of-tests: $(STAMP) ## Type-check the tests, leniently
+	$(BIN)/mypy --config-file tests/mypy.ini tests
+
+check-versions: ## For maintainers: the tests at the lowest versions, and on Python 3.13 if there is one
+	tests/check_versions.sh $(PYTHON)
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .

@@ -21,7 +21,7 @@ Played = Callable[..., Federation]
 def schemas(method: str) -> tuple[str | None, str | None]:
     """Return the names of a method's uplink and downlink payloads."""
     wire = client_class(method).wire
-    return wire.up and wire.up.schema, wire.down and wire.down.schema
+    return wire.up.schema if wire.up else None, wire.down.schema if wire.down else None
 
 
 @pytest.mark.parametrize("method", OTHERS)

@@ -17,7 +17,7 @@ from torch import Tensor
 from strategies import methods
 from strategies.common.agreed import Agreed, Need
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
-from strategies.common.settings import default_config, read_run
+from strategies.common.settings import Settings, default_config, read_run
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.wire import encode
 
@@ -32,7 +32,7 @@ TASK = Task(
     feature_dim=4,
     foundation=Foundation("0" * 64, 2, BLOCKS),
 )
-SETTINGS = {
+SETTINGS: dict[str, bool | int | float | str] = {
     "wire-dtype": "float32",
     "split.network": "resnet18",
     "split.width": 4,
@@ -56,7 +56,7 @@ def agreed_on(kind: type[Payload]) -> Agreed:
     """Return what both sides know in a run of a method that sends a payload."""
     method = next(name for name in methods.METHODS if _sends(name, kind))
     config = {**default_config(), **SETTINGS, "method": method}
-    tables = {
+    tables: dict[Need, Settings] = {
         Need.SPLIT: methods.split_settings(config),
         Need.ADAPTERS: methods.adapter_settings(config),
     }

@@ -39,7 +39,9 @@ def test_the_blob_of_todays_version_is_read_as_it_was_written(schema: str) -> No
 def test_a_blob_of_an_older_version_is_refused(schema: str, version: int) -> None:
     kind = KINDS[schema]
     assert version < kind.version
-    expected = f"expected schema {schema} version {kind.version}, got .*'version': '{version}'"
+    expected = (
+        rf"expected schema {re.escape(schema)} version {kind.version}, got .*'version': '{version}'"
+    )
     with pytest.raises(WireError, match=expected):
         decode(kind, file_of(schema, version).read_bytes(), agreed_on(kind), sender="golden")
 
@@ -57,7 +59,6 @@ def test_fields_that_change_without_a_new_version_are_noticed() -> None:
         def sizes(cls, agreed: object) -> Sizes:
             return Sizes({"class": 3})
 
-    with pytest.raises(WireError, match=r"unknown field|missing field|expected"):
-        decode(
-            Renamed, file_of(kind.schema, kind.version).read_bytes(), agreed_on(kind), sender="x"
-        )
+    blob = file_of(kind.schema, kind.version).read_bytes()
+    with pytest.raises(WireError, match="unknown field labels, rows"):
+        decode(Renamed, blob, agreed_on(kind), sender="golden")
