@@ -32,8 +32,19 @@ _DTYPES = {
     "uint8": torch.uint8,
     "bool": torch.bool,
 }
-# As safetensors writes them.
-_NAMES = {"F32": "float32", "F16": "float16", "I64": "int64", "U8": "uint8", "BOOL": "bool"}
+# As safetensors writes them; those that no field may have are here to be named in errors.
+_WRITTEN = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
 
 
 def encode(payload: Payload, wire_dtype: str) -> bytes:
@@ -191,8 +202,7 @@ def _declared(where: str, entry: object) -> tuple[torch.dtype | str, tuple[int, 
         raise WireError(f"{where}: expected dtype and shape in the header, got neither")
     if not all(type(length) is int and length >= 0 for length in shape):
         raise WireError(f"{where}: expected a shape of whole numbers, got {shape}")
-    known = _NAMES.get(dtype)
-    return (_DTYPES[known] if known else dtype), tuple(shape)
+    return _WRITTEN.get(dtype, dtype), tuple(shape)
 
 
 def _check_shape(

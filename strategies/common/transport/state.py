@@ -55,8 +55,7 @@ def load_tensors(state: object, tensors: Mapping[str, Tensor]) -> None:
         If a field is missing or surplus, or a module's tensors are of another shape.
     """
     known = {field.name: getattr(state, field.name) for field in fields(state)}  # type: ignore[arg-type]
-    found = {name.removesuffix(_NOTHING).split("/")[0] for name in tensors}
-    if strays := sorted(found - set(known)):
+    if strays := sorted(name for name in tensors if not _belongs(name, known)):
         raise StoreError(f"stored state has unknown fields: {', '.join(strays)}")
     if missing := [name for name, value in known.items() if not _is_there(name, value, tensors)]:
         raise StoreError(
@@ -74,6 +73,16 @@ def load_tensors(state: object, tensors: Mapping[str, Tensor]) -> None:
             setattr(state, name, own)
         else:
             setattr(state, name, tensors.get(name))
+
+
+def _belongs(name: str, known: Mapping[str, object]) -> bool:
+    """Tell whether a stored tensor is one that a field of its kind can have."""
+    field, within, _ = name.removesuffix(_NOTHING).partition("/")
+    if field not in known:
+        return False
+    if name == field + _NOTHING:
+        return not isinstance(known[field], nn.Module)
+    return bool(within) == isinstance(known[field], nn.Module | Mapping)
 
 
 def _is_there(name: str, value: object, tensors: Mapping[str, Tensor]) -> bool:
