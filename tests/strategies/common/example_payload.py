@@ -2,29 +2,35 @@
 
 import json
 import struct
-from dataclasses import dataclass
-from typing import ClassVar
 
 import pytest
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
-from strategies.common.payload import Payload, Sizes, labels, tensor
+from strategies.common.payload import Payload, Sizes, labels, payload, tensor
 from strategies.common.task import Task
 from strategies.common.wire import decode
+from tests.strategies.halves import agreed, run_of
 
 TASK = Task(num_classes=4, channels=3, height=2, width=2, feature_dim=5)
 STAMP = {"schema": "test.means", "version": "2"}
 
 
-@dataclass(frozen=True)
+def known(task: Task = TASK, wire_dtype: str = "float32") -> Agreed:
+    """Return what both sides know; the method does not matter."""
+    return agreed("local", task, run_of("local", wire_dtype=wire_dtype))
+
+
+AGREED = {dtype: known(wire_dtype=dtype) for dtype in ("float32", "float16")}
+
+
+@payload("test.means", version=2)
 class Means(Payload):
     """Class means, an image each, a flag each, and counts by class."""
 
-    schema: ClassVar[str] = "test.means"
-    version: ClassVar[int] = 2
     means: Tensor = tensor("float", "present", "feature")
     classes: Tensor = labels("present")
     images: Tensor = tensor("uint8", "present", "channel")
@@ -32,10 +38,10 @@ class Means(Payload):
     counts: Tensor = tensor("int64", "class")
     hints: Tensor = labels("hint", unique=False)
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        task = agreed.task
         return Sizes(
-            task.num_classes,
             {"feature": task.feature_dim, "channel": task.channels, "class": task.num_classes},
             {"present": task.num_classes, "hint": 6},
         )
@@ -66,7 +72,7 @@ def entry(dtype: str, shape: list[int], start: int, stop: int) -> dict[str, obje
 
 
 def read(blob: bytes, wire_dtype: str = "float32") -> Means:
-    return decode(Means, blob, TASK, wire_dtype=wire_dtype, sender="client 7 (cnn)")
+    return decode(Means, blob, AGREED[wire_dtype], sender="client 7 (cnn)")
 
 
 def refused(blob: bytes, wire_dtype: str = "float32") -> str:

@@ -1,10 +1,13 @@
 """Means of rows by class."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.common.class_means import ClassSums
+from strategies.common.class_means import ClassSums, class_means, means_by_class
+from tests.strategies.fake_device import FakeDevice, blobs
+from tests.strategies.halves import run_of
 
 CPU = torch.device("cpu")
 
@@ -16,17 +19,37 @@ def test_class_means_are_taken_over_all_batches_and_skip_absent_classes() -> Non
     means = sums.means()
     # Class 2: ((1, 2) + (5, 0) + (0, 4)) / 3 = (2, 2); class 1 never occurs.
     assert means.labels.tolist() == [0, 2]
-    assert means.means.tolist() == [[3.0, 4.0], [2.0, 2.0]]
-    assert means.weights.tolist() == [1.0, 3.0]
-    assert means.means.dtype == torch.float32
+    assert means.rows.tolist() == [[3.0, 4.0], [2.0, 2.0]]
+    assert means.counts.tolist() == [1, 3]
+    assert means.rows.dtype == torch.float32
 
 
-def test_weights_count_as_repeated_rows() -> None:
-    sums = ClassSums(1, 1, CPU)
-    sums.add(torch.tensor([[1.0], [5.0]]), torch.tensor([0, 0]), torch.tensor([3, 1]))
-    # (3 * 1 + 1 * 5) / 4 = 2
-    assert sums.means().means.tolist() == [[2.0]]
-    assert sums.means().weights.tolist() == [4.0]
+def test_batches_are_gathered_whatever_yields_them() -> None:
+    batches = [
+        (torch.tensor([[1.0], [5.0]]), torch.tensor([0, 0])),
+        (torch.tensor([[9.0]]), torch.tensor([2])),
+    ]
+    means = means_by_class(iter(batches), 3)
+    assert means.rows.tolist() == [[3.0], [9.0]]
+    assert means.counts.tolist() == [2, 1]
+    assert means.counts.dtype == torch.int64
+    with pytest.raises(ValueError, match="at least one batch"):
+        means_by_class([], 3)
+
+
+def test_features_are_averaged_over_the_training_samples_in_evaluation_mode() -> None:
+    inputs, labels = blobs(5, (0, 2))
+    tests = blobs(3, (0, 2), seed=1)
+    device = FakeDevice(inputs, labels, *tests, 3, 4, run_of("local"))
+    model = device.build_model()
+    means = class_means(device, model)
+    assert not model.training
+    with torch.no_grad():
+        features = model.features(inputs)
+    assert means.labels.tolist() == [0, 2]
+    assert means.counts.tolist() == [5, 5]
+    for row, label in zip(means.rows, (0, 2), strict=True):
+        torch.testing.assert_close(row, features[labels == label].mean(0))
 
 
 @settings(max_examples=30, deadline=None)
@@ -45,5 +68,5 @@ def test_means_agree_with_a_loop_and_do_not_depend_on_the_batches(
     sums.add(rows[split:], known[split:])
     means = sums.means()
     assert means.labels.tolist() == sorted(set(labels))
-    for row, label in zip(means.means, means.labels, strict=True):
+    for row, label in zip(means.rows, means.labels, strict=True):
         torch.testing.assert_close(row, rows[known == label].mean(0))

@@ -9,25 +9,73 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from strategies.common.class_table import (
-    PrototypeTable,
+    ClassTable,
+    GatheredRows,
+    RowsState,
     distance_scores,
     prototype_loss,
 )
+from strategies.common.round import Reply
+from strategies.fd.wire import Teacher
+from tests.strategies.fake_device import FakeDevice
+from tests.strategies.halves import run_of
 
 CPU = torch.device("cpu")
 
 
-def table(rows: list[list[float]], known: list[bool]) -> PrototypeTable:
-    return PrototypeTable(torch.tensor(rows), torch.tensor(known))
+def table(rows: list[list[float]], known: list[bool]) -> ClassTable:
+    return ClassTable(torch.tensor(rows), torch.tensor(known))
 
 
 def test_overlaying_replaces_known_rows_and_leaves_the_original_alone() -> None:
     before = table([[1.0], [2.0], [0.0]], [True, True, False])
-    after = before.overlaid(torch.tensor([[7.0], [9.0]]), torch.tensor([2, 1]))
+    after = before.overlaid(RowsState(torch.tensor([[7.0], [9.0]]), torch.tensor([2, 1])))
     assert after.rows.tolist() == [[1.0], [9.0], [7.0]]
     assert after.known.tolist() == [True, True, True]
     assert before.rows.tolist() == [[1.0], [2.0], [0.0]]
     assert before.known.tolist() == [True, True, False]
+
+
+def test_overlaying_nothing_changes_nothing_and_a_table_knows_its_classes() -> None:
+    before = table([[1.0], [0.0]], [True, False])
+    assert before.overlaid(None) is before
+    assert before.knows(torch.tensor([0, 0]))
+    assert not before.knows(torch.tensor([0, 1]))
+
+
+def test_tables_are_as_wide_as_features_or_classes() -> None:
+    samples = (torch.zeros(1, 1, 2, 2), torch.tensor([0]))
+    device = FakeDevice(*samples, *samples, 3, 5, run_of("local"))
+    rows = RowsState(torch.ones(1, 5), torch.tensor([2]))
+    features, classes = ClassTable.of_features(device, rows), ClassTable.of_classes(device, None)
+    assert features.rows.shape == (3, 5)
+    assert features.known.tolist() == [False, False, True]
+    assert classes.rows.shape == (3, 3)
+    assert not classes.known.any()
+
+
+def test_rows_that_are_kept_are_sent_unless_there_are_none() -> None:
+    assert RowsState().sent_as(Teacher) is None
+    sent = RowsState(torch.eye(2), torch.tensor([1, 0])).sent_as(Teacher)
+    assert isinstance(sent, Teacher)
+    assert sent.labels.tolist() == [1, 0]
+
+
+def test_gathered_rows_are_those_of_one_round_and_know_their_owners() -> None:
+    gathered = GatheredRows()
+    assert len(gathered.without(0).labels) == 0
+    first = Teacher(torch.eye(2), torch.tensor([1, 0]))
+    second = Teacher(torch.tensor([[0.5, 0.5]]), torch.tensor([1]))
+    gathered.take([Reply(3, 1, first), Reply(5, 1, second)])
+    assert gathered.owners.tolist() == [3, 3, 5]
+    assert gathered.labels.tolist() == [1, 0, 1]
+    others = gathered.without(3)
+    assert (others.rows.tolist(), others.labels.tolist()) == ([[0.5, 0.5]], [1])
+    assert others.owners.tolist() == [5]
+    # One who sent nothing is missed by no one.
+    assert torch.equal(gathered.without(4).rows, gathered.rows)
+    gathered.take([])
+    assert (len(gathered.rows), len(gathered.labels), len(gathered.owners)) == (0, 0, 0)
 
 
 def test_the_loss_is_a_mean_over_batch_and_features() -> None:
@@ -52,7 +100,7 @@ def test_a_class_without_a_prototype_adds_nothing_and_gets_no_gradient() -> None
 
 def test_an_empty_table_costs_nothing() -> None:
     features = torch.ones(2, 3, requires_grad=True)
-    loss = prototype_loss(features, torch.tensor([0, 1]), PrototypeTable.empty(2, 3, CPU))
+    loss = prototype_loss(features, torch.tensor([0, 1]), ClassTable.empty(2, 3, CPU))
     assert loss.item() == 0
     loss.backward()
     assert features.grad is not None
@@ -83,7 +131,7 @@ def test_the_choice_is_the_nearest_known_prototype(seed: int, known: list[bool])
     noise = torch.Generator().manual_seed(seed)
     rows = torch.randn(len(known), 4, generator=noise) + 100
     features = torch.randn(8, 4, generator=noise) + 100
-    scores = distance_scores(features, PrototypeTable(rows, torch.tensor(known)))
+    scores = distance_scores(features, ClassTable(rows, torch.tensor(known)))
     assert torch.isfinite(scores).all()
     for feature, chosen in zip(features, scores.argmax(1).tolist(), strict=True):
         distances = [

@@ -1,16 +1,18 @@
 """The shared loops: steps worked out by hand, every sample seen, divergence named."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import ModelError
+from strategies.common.optimiser import general_optimiser
 from strategies.common.settings import RunSettings
 from strategies.common.training import (
     EVALUATION_BATCH,
+    BatchLosses,
     evaluate_scores,
     score_batches,
     train_epochs,
@@ -28,6 +30,18 @@ def device(settings: RunSettings, inputs: list[float], round_number: int = 1) ->
     )
 
 
+def trained(
+    client: FakeDevice,
+    groups: Sequence[Sequence[nn.Module]],
+    losses: BatchLosses,
+    max_norm: float | None = None,
+) -> dict[str, float]:
+    """Train with the optimiser of the general settings."""
+    modules = [module for group in groups for module in group]
+    optimiser = general_optimiser(client, groups, max_norm)
+    return train_epochs(client, modules, losses, optimiser)
+
+
 def weight(value: float = 0.0) -> nn.Linear:
     layer = nn.Linear(1, 1, bias=False)
     nn.init.constant_(layer.weight, value)
@@ -41,26 +55,26 @@ def test_one_step_of_gradient_descent(run_settings: Build) -> None:
         return {"total": (layer(inputs.flatten(1)) - 1).square().mean()}
 
     settings = run_settings(local_epochs=1, batch_size=10, learning_rate=0.1)
-    means = train_epochs(device(settings, [1.0, 3.0]), [[layer]], losses)
+    means = trained(device(settings, [1.0, 3.0]), [[layer]], losses)
     # d/dw of the mean of (wx - 1)^2 at w = 0 is the mean of -2x = -4; the loss there is 1.
     assert layer.weight.item() == pytest.approx(0.4)
     assert means == {"total": pytest.approx(1.0)}
 
 
 def test_only_the_total_is_minimised_and_only_the_given_modules_move(run_settings: Build) -> None:
-    trained, frozen = weight(1.0), weight(1.0)
+    moved, frozen = weight(1.0), weight(1.0)
 
     def losses(inputs: Tensor, _: Tensor) -> dict[str, Tensor]:
         flat = inputs.flatten(1)
         return {
-            "total": (trained(flat) * frozen(flat)).mean(),
-            "other": trained(flat).mean() * 100,
+            "total": (moved(flat) * frozen(flat)).mean(),
+            "other": moved(flat).mean() * 100,
         }
 
     settings = run_settings(local_epochs=1, batch_size=10, learning_rate=0.1)
-    means = train_epochs(device(settings, [1.0, 2.0]), [[trained]], losses)
+    means = trained(device(settings, [1.0, 2.0]), [[moved]], losses)
     # The total is w v x^2 with mean x^2 = 2.5; at w = v = 1 its slope in w is 2.5.
-    assert trained.weight.item() == pytest.approx(0.75)
+    assert moved.weight.item() == pytest.approx(0.75)
     assert frozen.weight.item() == 1.0
     assert means == {"total": pytest.approx(2.5), "other": pytest.approx(150.0)}
 
@@ -82,7 +96,7 @@ def test_gradients_are_clipped_group_by_group(
     def losses(inputs: Tensor, _: Tensor) -> dict[str, Tensor]:
         return {"total": -3 * one(inputs.flatten(1)).mean() - 4 * two(inputs.flatten(1)).mean()}
 
-    train_epochs(
+    trained(
         device(run_settings(local_epochs=1, batch_size=10, learning_rate=0.1), [1.0]),
         [[one], [two]] if groups == "apart" else [[one, two]],
         losses,
@@ -99,7 +113,7 @@ def test_losses_are_means_over_samples_not_over_batches(run_settings: Build) -> 
         return {"total": 0 * layer(inputs.flatten(1)).sum() + float(len(inputs))}
 
     settings = run_settings(local_epochs=2, batch_size=2)
-    means = train_epochs(device(settings, [0.0] * 5), [[layer]], losses)
+    means = trained(device(settings, [0.0] * 5), [[layer]], losses)
     # Batches of 2 and 3: (2 * 2 + 3 * 3) / 5.
     assert means == {"total": pytest.approx(2.6)}
 
@@ -114,7 +128,7 @@ def orders(settings: RunSettings, round_number: int) -> list[list[int]]:
         return {"total": layer(inputs.flatten(1)).mean()}
 
     samples = [float(number) for number in range(12)]
-    train_epochs(device(settings, samples, round_number), [[layer]], losses)
+    trained(device(settings, samples, round_number), [[layer]], losses)
     return seen
 
 
@@ -150,7 +164,7 @@ def test_modules_train_in_training_mode_and_are_tested_in_evaluation_mode(
         return model(batch)
 
     model.eval()
-    train_epochs(client, [[model]], losses)
+    trained(client, [[model]], losses)
     assert modes
     assert all(modes)
     modes.clear()
@@ -168,7 +182,7 @@ def test_a_loss_that_is_no_number_is_named(run_settings: Build, bad: float) -> N
 
     settings = run_settings(learning_rate=7.5)
     with pytest.raises(ModelError, match=r"diverged: prototype is (nan|inf) at learning-rate=7\.5"):
-        train_epochs(device(settings, [1.0, 2.0]), [[layer]], losses)
+        trained(device(settings, [1.0, 2.0]), [[layer]], losses)
 
 
 def test_a_model_learns_a_toy_problem(run_settings: Build) -> None:
@@ -182,7 +196,7 @@ def test_a_model_learns_a_toy_problem(run_settings: Build) -> None:
         return {"total": nn.functional.cross_entropy(model(batch), wanted)}
 
     before = evaluate_scores(client, model, model)
-    train_epochs(client, [[model]], losses)
+    trained(client, [[model]], losses)
     after = evaluate_scores(client, model, model)
     assert after.correct == 30
     assert after.loss < 0.5 * before.loss
@@ -199,7 +213,7 @@ def test_pixels_are_scaled_before_they_reach_the_model(run_settings: Build) -> N
         seen.extend(inputs.flatten().tolist())
         return {"total": layer(inputs.flatten(1)).mean()}
 
-    train_epochs(client, [[layer]], losses)
+    trained(client, [[layer]], losses)
     assert sorted(seen) == [-1.0, 1.0]
     ((outputs, _),) = score_batches(client, client.test, layer, lambda inputs: inputs.flatten(1))
     assert outputs.flatten().tolist() == [-1.0, 1.0]

@@ -12,6 +12,7 @@ from strategies.common.wire import decode, encode
 from tests.strategies.common.example_payload import (
     Means,
     blob_of,
+    known,
     read,
     refused,
     same,
@@ -120,4 +121,4 @@ def test_the_axes_follow_the_task() -> None:
     blob = encode(Means(**values()), "float32")
     other = Task(num_classes=4, channels=3, height=2, width=2, feature_dim=8)
     with pytest.raises(WireError, match=r"expected \(present=2, feature=8\), got \(2, 5\)"):
-        decode(Means, blob, other, wire_dtype="float32", sender="server")
+        decode(Means, blob, known(other), sender="server")

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.class_table import GatheredRows
 from strategies.common.message import LocalTraining, ModelState
 from strategies.common.task import Task
-from strategies.fd.server import FDServer, FDServerState
+from strategies.fd.server import FDServer
 from strategies.fd.wire import SoftLabels, Teacher
 from tests.strategies.fake_device import FakeDevice
 from tests.strategies.halves import client, replies, run_of, server
@@ -34,7 +35,7 @@ def random_tables(clients: int, classes: int, seed: int) -> Tensor:
     return (3 * torch.randn(clients, classes, classes, generator=noise)).softmax(2)
 
 
-def gathered(tables: Tensor, present: Tensor) -> FDServerState:
+def gathered(tables: Tensor, present: Tensor) -> GatheredRows:
     """Return the server's state after each client sent the rows that it holds."""
     own = half(tables.shape[1])
     state = own.start()
@@ -46,9 +47,8 @@ def gathered(tables: Tensor, present: Tensor) -> FDServerState:
     return state
 
 
-def taught(state: FDServerState, partition: int) -> Tensor:
+def taught(state: GatheredRows, partition: int, classes: int) -> Tensor:
     """Return a (class, class) table with NaN where a client has no teacher."""
-    classes = state.tables.shape[1]
     table = torch.full((classes, classes), math.nan)
     teacher = half(classes).personal(state, partition)
     if teacher is not None:
@@ -125,7 +125,7 @@ def test_with_every_label_everywhere_it_is_the_papers_formula(
     for i in range(clients):
         # T_i = (M avg - A_i) / (M - 1); a row that is missing would be NaN here.
         paper = (clients * tables.mean(0) - tables[i]) / (clients - 1)
-        torch.testing.assert_close(taught(state, i), paper, rtol=0, atol=1e-6)
+        torch.testing.assert_close(taught(state, i, classes), paper, rtol=0, atol=1e-6)
 
 
 def test_holders_alone_count() -> None:
@@ -139,8 +139,8 @@ def test_holders_alone_count() -> None:
     )
     present = torch.tensor([[True, False], [True, True], [False, False]])
     state = gathered(tables, present)
-    assert state.present.sum(0).tolist() == [2, 1]
-    seen = {i: taught(state, i) for i in range(3)}
+    assert state.labels.bincount().tolist() == [2, 1]
+    seen = {i: taught(state, i, 2) for i in range(3)}
     # Device 0: label 0 from device 1, label 1 from device 1.
     torch.testing.assert_close(seen[0], torch.tensor([[0.6, 0.4], [0.3, 0.7]]))
     # Device 1, the single holder of label 1, has no teacher for it.
@@ -167,7 +167,7 @@ def test_a_teacher_is_the_mean_of_the_other_holders(
     tables[~present] = 1e6
     state = gathered(tables, present)
     for i in range(clients):
-        table = taught(state, i)
+        table = taught(state, i, classes)
         for label in range(classes):
             others = [j for j in range(clients) if j != i and present[j, label]]
             if not others:
@@ -185,8 +185,8 @@ def test_a_devices_own_table_does_not_change_its_own_teacher() -> None:
     changed = tables.clone()
     changed[0] = random_tables(1, 4, seed=6)[0]
     before, after = gathered(tables, present), gathered(changed, present)
-    torch.testing.assert_close(taught(before, 0), taught(after, 0))
-    assert not torch.allclose(taught(before, 1), taught(after, 1))
+    torch.testing.assert_close(taught(before, 0, 4), taught(after, 0, 4))
+    assert not torch.allclose(taught(before, 1, 4), taught(after, 1, 4))
 
 
 def test_the_distillation_loss_of_a_hand_made_batch() -> None:

@@ -48,7 +48,7 @@ def run(
 
 
 def chosen(settings: FedKTLSettings) -> Automatic:
-    return automatic(settings, "oriented", family="", gaussian_latents=False)
+    return automatic(settings, "oriented", GENERATOR)
 
 
 def test_centroids_by_hand() -> None:
@@ -226,7 +226,7 @@ def test_alignment_reaches_the_noise_of_a_diffusion_model(fedktl_settings: MakeS
     """At H = 16,384, with what is automatic for diffusers, in a fifth of the epochs."""
     width = 16_384
     settings = fedktl_settings(server_epochs=20)
-    diffusion = automatic(settings, "diffusers:folder", family="", gaussian_latents=True)
+    diffusion = automatic(settings, "diffusers:folder", FakeGenerator(width, gaussian_latents=True))
     network, uploaded = transformer(10, width), prototypes(10, clients=2)
     noise = FakeGenerator(width).sample_latents
     before = latent_centroids(network, uploaded, "round").norm(dim=1)

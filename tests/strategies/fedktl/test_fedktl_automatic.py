@@ -8,6 +8,7 @@ from strategies.common.errors import SettingsError
 from strategies.common.settings import read_table
 from strategies.fedktl.automatic import automatic, transfer_weight
 from strategies.fedktl.settings import FedKTLSettings
+from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 MakeSettings = Callable[..., FedKTLSettings]
 Value = bool | int | float | str
@@ -32,9 +33,11 @@ def test_auto_is_what_the_authors_use(
     expected: tuple[float | str, ...],
     fedktl_settings: MakeSettings,
 ) -> None:
-    chosen = automatic(fedktl_settings(), spec, family=family, gaussian_latents=noise)
+    chosen = automatic(
+        fedktl_settings(), spec, FakeGenerator(latent_dim=6, family=family, gaussian_latents=noise)
+    )
 
-    assert tuple(chosen.settings().values()) == expected
+    assert tuple(chosen.settings().values()) == (*expected, 6)
     assert transfer_weight(fedktl_settings(), spec) == expected[0]
 
 
@@ -51,13 +54,14 @@ def test_what_the_user_sets_wins(
         project_centroids=project,
     )
 
-    chosen = automatic(settings, spec, family="stylegan-xl", gaussian_latents=project == "off")
+    generator = FakeGenerator(family="stylegan-xl", gaussian_latents=project == "off")
+    chosen = automatic(settings, spec, generator)
 
-    assert tuple(chosen.settings().values()) == (7.0, 0.0, 0.3, "median", project)
+    assert tuple(chosen.settings().values()) == (7.0, 0.0, 0.3, "median", project, 8)
     assert transfer_weight(settings, spec) == 7.0
     # What auto came to can be given back as settings, and then says the same.
     again = read_table({**config, **chosen.settings()}, "fedktl", FedKTLSettings)
-    assert automatic(again, "oriented", family="", gaussian_latents=False) == chosen
+    assert automatic(again, "oriented", FakeGenerator()) == chosen
 
 
 @pytest.mark.parametrize("key", ["transfer_weight", "alignment_weight", "server_learning_rate"])

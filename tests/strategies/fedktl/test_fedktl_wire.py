@@ -11,11 +11,14 @@ from strategies.common.wire import decode, encode
 from strategies.fedktl.etf import simplex_etf
 from strategies.fedktl.settings import MAX_IMAGES_PER_CLASS
 from strategies.fedktl.wire import ImageVectorPairs, Prototypes
+from tests.strategies.halves import agreed, run_of
 
 TASK = Task(num_classes=10, channels=3, height=8, width=8, feature_dim=16)
+LATENT = 12
+AGREED = agreed("fedktl", TASK, latent_dim=LATENT)
 
 
-def pairs(count: int, task: Task = TASK, latent: int = 12) -> ImageVectorPairs:
+def pairs(count: int, task: Task = TASK, latent: int = LATENT) -> ImageVectorPairs:
     generator = torch.Generator().manual_seed(0)
     shape = (count, task.channels, task.height, task.width)
     return ImageVectorPairs(
@@ -33,9 +36,9 @@ def prototypes(labels: list[int], num_classes: int = 10) -> Prototypes:
 def test_prototypes_there_and_back(labels: list[int]) -> None:
     sent = prototypes(labels)
 
-    got = decode(Prototypes, encode(sent, "float32"), TASK, wire_dtype="float32", sender="client 0")
+    got = decode(Prototypes, encode(sent, "float32"), AGREED, sender="client 0")
 
-    assert torch.equal(got.means, sent.means)
+    assert torch.equal(got.rows, sent.rows)
     assert torch.equal(got.labels, sent.labels)
 
 
@@ -44,7 +47,8 @@ def test_pairs_there_and_back(wire_dtype: str) -> None:
     sent = pairs(4)
 
     blob = encode(sent, wire_dtype)
-    got = decode(ImageVectorPairs, blob, TASK, wire_dtype=wire_dtype, sender="server")
+    known = agreed("fedktl", TASK, run_of("fedktl", wire_dtype=wire_dtype), latent_dim=LATENT)
+    got = decode(ImageVectorPairs, blob, known, sender="server")
 
     assert torch.equal(got.images, sent.images)
     assert torch.equal(got.labels, sent.labels)
@@ -54,8 +58,8 @@ def test_pairs_there_and_back(wire_dtype: str) -> None:
 def test_prototypes_of_another_number_of_classes_are_refused() -> None:
     blob = encode(prototypes([0, 1], num_classes=9), "float32")
 
-    with pytest.raises(WireError, match=r"client 7: fedktl\.prototypes\.means.*classes=10.*9"):
-        decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 7")
+    with pytest.raises(WireError, match=r"client 7: fedktl\.prototypes\.rows.*width=10.*9"):
+        decode(Prototypes, blob, AGREED, sender="client 7")
 
 
 def test_images_of_another_size_are_refused() -> None:
@@ -63,31 +67,32 @@ def test_images_of_another_size_are_refused() -> None:
     blob = encode(pairs(2, other), "float32")
 
     with pytest.raises(WireError, match=r"fedktl\.pairs\.images.*height=8"):
-        decode(ImageVectorPairs, blob, TASK, wire_dtype="float32", sender="server")
+        decode(ImageVectorPairs, blob, AGREED, sender="server")
 
 
 def test_a_class_may_have_many_images_but_not_any_number() -> None:
-    # Two classes: at most twice the most images per class.
+    # Two classes: at most twice the images per class that are set.
     task = Task(num_classes=2, channels=1, height=2, width=2, feature_dim=16)
     most = 2 * MAX_IMAGES_PER_CLASS
+    known = agreed("fedktl", task, latent_dim=3, images_per_class=MAX_IMAGES_PER_CLASS)
     full, beyond = (
         replace(pairs(count, task, latent=3), labels=torch.arange(count) % 2)
         for count in (most, most + 1)
     )
 
     blob = encode(full, "float32")
-    got = decode(ImageVectorPairs, blob, task, wire_dtype="float32", sender="server")
+    got = decode(ImageVectorPairs, blob, known, sender="server")
     assert torch.equal(got.labels, full.labels)
     blob = encode(beyond, "float32")
     with pytest.raises(WireError, match=rf"fedktl\.pairs\.images.*pairs<={most}"):
-        decode(ImageVectorPairs, blob, task, wire_dtype="float32", sender="server")
+        decode(ImageVectorPairs, blob, known, sender="server")
 
 
 def test_a_class_sent_twice_is_refused() -> None:
     blob = encode(prototypes([3, 3]), "float32")
 
     with pytest.raises(WireError, match="each class once"):
-        decode(Prototypes, blob, TASK, wire_dtype="float32", sender="client 0")
+        decode(Prototypes, blob, AGREED, sender="client 0")
 
 
 @pytest.mark.parametrize(("classes", "owned"), [(10, 5), (100, 45)])

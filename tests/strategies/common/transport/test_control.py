@@ -6,6 +6,7 @@ from strategies.common.errors import WireError
 from strategies.common.transport.control import (
     MAX_FIGURES,
     MAX_LOSSES,
+    MAX_RESOLVED,
     Control,
     Description,
     Order,
@@ -75,6 +76,17 @@ def test_a_report_comes_back_as_it_was_sent() -> None:
     values: dict[str, Value] = sent.to_values()
     assert values == report(**{"loss.prototype": 2.0})
     assert read_control(Report, values, "client 4") == sent
+
+
+def test_an_order_brings_settings_by_name() -> None:
+    values = order(**{"setting.fedktl.latent-dim": 64, "setting.fedktl.project-centroids": "on"})
+    told = read_control(Order, values, "server")
+    assert told.resolved == {"fedktl.latent-dim": 64, "fedktl.project-centroids": "on"}
+    assert told.to_values() == values
+    many = {f"setting.fedktl.{number}": 1 for number in range(MAX_RESOLVED)}
+    assert len(read_control(Order, order(**many), "server").resolved) == MAX_RESOLVED
+    assert "order.resolved" in refused(Order, order(**many, **{"setting.fedktl.more": 1}))
+    assert "order.resolved" in refused(Order, order(**{"setting.fedktl.x": [1]}))
 
 
 def test_an_order_and_a_description_come_back_as_they_were_sent() -> None:

@@ -1,16 +1,14 @@
 """One message carries one control record and at most one packed payload, and nothing else."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import pytest
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from torch import Tensor
 
+from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
-from strategies.common.payload import Payload, Sizes, tensor
+from strategies.common.payload import Payload, Sizes, payload, payload_base, tensor
 from strategies.common.task import Task
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import (
@@ -23,31 +21,29 @@ from strategies.common.transport.envelope import (
     to_record_dict,
 )
 from strategies.common.wire import encode
+from tests.strategies.halves import agreed
 
-TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2)
-ORDER = Order(run="run-1", round_number=4, continue_from=3)
+AGREED = agreed("local", Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2))
+ORDER = Order(run="run-1", round_number=4, continue_from=3, resolved={})
 
 
-@dataclass(frozen=True)
-class Logits(Payload):
-    schema: ClassVar[str] = "test.logits"
-    version: ClassVar[int] = 1
+@payload_base
+class Row(Payload):
     logits: Tensor = tensor("float", "class")
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
-        return Sizes(task.num_classes, {"class": task.num_classes})
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        return Sizes({"class": agreed.task.num_classes})
 
 
-@dataclass(frozen=True)
-class Others(Payload):
-    schema: ClassVar[str] = "test.others"
-    version: ClassVar[int] = 1
-    logits: Tensor = tensor("float", "class")
+@payload("test.logits", version=1)
+class Logits(Row):
+    pass
 
-    @staticmethod
-    def sizes(task: Task) -> Sizes:
-        return Sizes(task.num_classes, {"class": task.num_classes})
+
+@payload("test.others", version=1)
+class Others(Row):
+    pass
 
 
 def logits() -> Logits:
@@ -61,7 +57,7 @@ def message(payload: Payload | None = None) -> RecordDict:
 
 
 def payload_of(records: RecordDict, kind: type[Payload] | None = Logits) -> Payload | None:
-    return read_payload(records, Order, kind, TASK, wire_dtype="float32", sender="client 2")
+    return read_payload(records, Order, kind, AGREED, sender="client 2")
 
 
 def report(**changes: object) -> Report:

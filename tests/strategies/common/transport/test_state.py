@@ -1,9 +1,11 @@
 """States become tensors and come back, whole or not at all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from strategies.common.errors import StoreError
@@ -38,6 +40,8 @@ def test_a_state_has_one_tensor_per_tensor() -> None:
     tensors = to_tensors(toy())
     assert set(tensors) == {
         "means",
+        # None is told from missing.
+        "labels:nothing",
         "model/0.weight",
         "model/1.weight",
         "model/1.bias",
@@ -91,7 +95,11 @@ def test_a_state_of_nothing_is_no_tensor() -> None:
 
 
 @pytest.mark.parametrize(
-    "stray", ["other", "model", "means/0.weight", "labels/x", "other/0.weight", ""]
+    "stray",
+    [
+        *("other", "model", "model:nothing", "means/0.weight", "labels/x", "other/0.weight", ""),
+        *("other:nothing", "means:nothing/x"),
+    ],
 )
 def test_a_tensor_that_belongs_nowhere_is_refused(stray: str) -> None:
     tensors = {**to_tensors(toy()), stray: torch.zeros(1)}
@@ -108,6 +116,69 @@ def test_a_module_gets_all_of_its_tensors_and_no_more() -> None:
         load_tensors(toy(), {**tensors, "model/2.weight": torch.zeros(1)})
     with pytest.raises(StoreError, match=r"(?s)does not fit model:.*size mismatch"):
         load_tensors(toy(), {**tensors, "model/0.weight": torch.zeros(2, 2)})
+
+
+@dataclass
+class Rich:
+    """One field of every kind."""
+
+    model: nn.Module
+    means: Tensor
+    labels: Tensor | None
+    moments: dict[str, Tensor] = field(default_factory=dict)
+
+
+def rich(labels: Tensor | None = None, **moments: Tensor) -> Rich:
+    return Rich(model(), torch.ones(2), labels, moments)
+
+
+@pytest.mark.parametrize(
+    ("saved", "lost", "name"),
+    [
+        (rich(), ["means"], "means"),
+        (rich(), ["labels:nothing"], "labels"),
+        (rich(torch.tensor([1])), ["labels"], "labels"),
+        (rich(), ["moments:nothing"], "moments"),
+        (rich(a=torch.ones(1)), ["moments/a"], "moments"),
+        (rich(), ["means", "labels:nothing"], "means, labels"),
+    ],
+)
+def test_a_field_that_is_missing_is_named(saved: Rich, lost: list[str], name: str) -> None:
+    tensors = {key: value for key, value in to_tensors(saved).items() if key not in lost}
+    fresh = rich(torch.tensor([7]), b=torch.zeros(1))
+    with pytest.raises(StoreError, match=rf"stored state lacks fields: {name}; .* another version"):
+        load_tensors(fresh, tensors)
+    # Nothing was half loaded.
+    assert fresh.labels is not None
+    assert fresh.labels.tolist() == [7]
+    load_tensors(fresh, to_tensors(saved))
+
+
+def test_a_field_that_was_nothing_replaces_what_is_there() -> None:
+    fresh = rich(torch.tensor([7]), b=torch.zeros(1))
+    load_tensors(fresh, to_tensors(rich()))
+    assert fresh.labels is None
+    assert fresh.moments == {}
+
+
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    moments=st.dictionaries(NAMES, st.lists(st.floats(width=32, allow_nan=False), max_size=4)),
+    labels=st.none() | st.lists(st.integers(-(2**62), 2**62), max_size=4),
+)
+def test_mappings_and_tensors_come_back_whatever_their_names(
+    moments: dict[str, list[float]], labels: list[int] | None
+) -> None:
+    saved = rich(None if labels is None else torch.tensor(labels, dtype=torch.int64))
+    saved.moments = {name: torch.tensor(numbers) for name, numbers in moments.items()}
+    fresh = rich(torch.tensor([7]), b=torch.zeros(1))
+    load_tensors(fresh, to_tensors(saved))
+    assert fresh.moments.keys() == saved.moments.keys()
+    assert all(torch.equal(fresh.moments[name], saved.moments[name]) for name in moments)
+    assert (None if fresh.labels is None else fresh.labels.tolist()) == labels
 
 
 def test_only_modules_and_tensors_make_a_state() -> None:
