@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,6 @@ from local_federation.processes import Child, free_port, reachable
 ROOT = Path(__file__).parent.parent
 _CONNECTION = "here"
 _START_S = 60.0
-_BUNDLED_FOLDERS = ("server_app", "client_app", "strategies", "generators")
-_BUNDLED_FILES = ("pyproject.toml", "README.md", "LICENSE")
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
 
@@ -206,10 +205,13 @@ class SuperLink:
         """
         app = self.folder / "app"
         if not app.exists():
-            for name in _BUNDLED_FOLDERS:
-                shutil.copytree(ROOT / name, app / name, ignore=_NO_CACHES)
-            for name in _BUNDLED_FILES:
-                shutil.copy(ROOT / name, app / name)
+            app.mkdir()
+            shutil.copy(ROOT / "pyproject.toml", app)
+            for name in _bundled_names():
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, app / name, ignore=_NO_CACHES)
+                else:
+                    shutil.copy(ROOT / name, app)
         return app
 
     def _write_home(self) -> None:
@@ -219,6 +221,13 @@ class SuperLink:
         if not self.secret.exists():
             self.secret.touch(mode=0o600)
             self.secret.write_bytes(secrets.token_bytes(48))
+
+
+def _bundled_names() -> set[str]:
+    """Return the folders and files of which ``pyproject.toml`` bundles something."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns: list[str] = project["tool"]["flwr"]["app"]["fab-include"]
+    return {pattern.strip("/").split("/")[0] for pattern in patterns}
 
 
 def nested(
