@@ -2,19 +2,19 @@
 
 A model is the function ``<module>:<name>`` that maps a task to a body; its module is
 imported only when it is asked for, so that names can be checked without loading any model
-and a device loads none but its own.
+and a device loads none but its own. A name with a colon is a user's own model (``own.py``).
 """
 
 from dataclasses import dataclass
 from importlib import import_module
 from typing import final
 
+from models import own
 from models.body import Body
-from strategies.common.errors import ModelError
+from strategies.common.errors import ModelError, SettingsError
 from strategies.common.model import FeatureModel
 from strategies.common.provided import ModelBuilder
 from strategies.common.seeds import seeded
-from strategies.common.settings import known_name
 from strategies.common.task import Task
 
 
@@ -62,7 +62,7 @@ MODELS = {
 
 
 def check(names: str) -> tuple[str, ...]:
-    """Split the ``models`` setting and check every name.
+    """Split the ``models`` setting and check the form of every name.
 
     Parameters
     ----------
@@ -76,13 +76,39 @@ def check(names: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> check("cnn, resnet4")
-    ('cnn', 'resnet4')
+    >>> check("cnn, mymodels.py:Net")
+    ('cnn', 'mymodels.py:Net')
     """
     split = tuple(name.strip() for name in names.split(","))
     for name in split:
-        known_name("setting models", name, MODELS)
+        _check("setting models", name)
     return split
+
+
+def check_here(names: str) -> None:
+    """Check the ``models`` setting, and the user's own models as far as they lie here.
+
+    Raises
+    ------
+    SettingsError
+        If a name is empty or unknown, with the known ones.
+    ModelError
+        If a user's own model lies on this machine and is none.
+    """
+    for name in check(names):
+        if own.is_own(name):
+            own.check_here(own.parse("setting models", name))
+
+
+def shown(name: str) -> str:
+    """Return how journal and report name a model: a user's own one without its place.
+
+    Examples
+    --------
+    >>> shown("/home/ada/mymodels.py:Net")
+    'Net'
+    """
+    return name.rpartition(":")[2]
 
 
 def dealt(names: tuple[str, ...], partition: int) -> str:
@@ -115,15 +141,11 @@ def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
     SettingsError
         If the name is unknown.
     ModelError
-        If the model cannot read the task's inputs, naming those that can.
+        If the model cannot read the task's inputs, naming those that can; or if a user's own
+        model is not there, or is none.
     """
-    known_name("model", name, MODELS)
-    module, inputs = MODELS[name]
-    if not inputs.fit(task):
-        raise ModelError(_refusal(name, inputs, task))
-    builder = getattr(import_module(f"models.{module}"), name)
     with seeded(seed):
-        body: Body = builder(task)
+        body = _body(name, task)
         return FeatureModel(
             body.network,
             body_width=body.width,
@@ -141,6 +163,26 @@ def builder(feature_dim: int) -> ModelBuilder:
         Width that their features are pooled to; 0 keeps each model's own.
     """
     return lambda name, task, seed: build(name, task, feature_dim, seed)
+
+
+def _body(name: str, task: Task) -> Body:
+    _check("model", name)
+    if own.is_own(name):
+        return own.build(own.parse("model", name), task.inputs, task.num_classes)
+    module, inputs = MODELS[name]
+    if not inputs.fit(task):
+        raise ModelError(_refusal(name, inputs, task))
+    body: Body = getattr(import_module(f"models.{module}"), name)(task)
+    return body
+
+
+def _check(what: str, name: str) -> None:
+    if own.is_own(name):
+        own.parse(what, name)
+    elif name not in MODELS:
+        raise SettingsError(
+            f"{what}: unknown {name!r}; the known ones are {', '.join(MODELS)}; {own.FORMS}"
+        )
 
 
 def _refusal(name: str, inputs: Inputs, task: Task) -> str:

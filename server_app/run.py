@@ -75,13 +75,15 @@ class Run:
     ------
     SettingsError
         If a setting, method, model, data source or generator is unknown or out of range.
+    ModelError
+        If a user's own model lies on the server and is none.
     RunFolderError
         If the run's folder cannot be written, holds another run, or cannot be resumed.
     """
 
     def __init__(self, grid: Grid, config: RunConfig) -> None:
         self._settings = read_run(config)
-        catalogue.check(self._settings.models)
+        catalogue.check_here(self._settings.models)
         sources.check(self._settings.data)
         generators.check(self._settings.generator)
         self._half = server_half(self._settings, config)

@@ -12,7 +12,7 @@ import pytest
 from flwr.cli.build import build_fab_from_disk
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("server_app", "client_app", "strategies", "generators", "models", "pickles")
+PACKAGES = ("server_app", "client_app", "strategies", "generators", "models", "own_models", "pickles")
 # Large or changing while it is copied; none of it is in the repository.
 UNTRACKED = (".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "runs", "state")
 MEBIBYTE = 2**20

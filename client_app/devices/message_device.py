@@ -14,11 +14,10 @@ from strategies.common.task import Task
 class LocalDevice(DataDevice):
     """Satisfies ``strategies.common.device.MessageDevice``."""
 
-    @cached_property
+    @property
     def model_name(self) -> str:
-        """Name of the client's architecture: the node's own, or its turn in the run's."""
-        names = catalogue.check(self.node.model or self.settings.models)
-        return catalogue.dealt(names, self.partition)
+        """Name of the client's architecture, for journal and report."""
+        return catalogue.shown(self._chosen)
 
     @cached_property
     def task(self) -> Task:
@@ -34,4 +33,10 @@ class LocalDevice(DataDevice):
 
     def _build(self, task: Task) -> FeatureModel:
         seed = seeds.derive(self.settings.seed, "model", partition=self.partition)
-        return catalogue.build(self.model_name, task, self.settings.feature_dim, seed)
+        return catalogue.build(self._chosen, task, self.settings.feature_dim, seed)
+
+    @cached_property
+    def _chosen(self) -> str:
+        """What the client holds: the node's own model, or its turn in the run's."""
+        names = catalogue.check(self.node.model or self.settings.models)
+        return catalogue.dealt(names, self.partition)

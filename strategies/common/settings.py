@@ -48,7 +48,8 @@ class RunSettings(Settings):
         What the server draws with, by methods that need a generator: ``oriented``,
         ``stylegan:<file>``, ``diffusers:<folder or hub id>`` or ``noise``.
     models : str
-        Model names, comma separated, dealt to partitions in turn.
+        Model names, comma separated, dealt to partitions in turn; a model of your own is
+        ``<file>.py:<name>`` or ``<module>:<name>``.
     feature_dim : int
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from strategies.common.inputs import Images
+
 
 @final
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class Task:
     width: int
     feature_dim: int
     foundation: Foundation | None = None
+
+    @property
+    def inputs(self) -> Images:
+        """What one input is."""
+        return Images(self.channels, self.height, self.width)
 
     @staticmethod
     def from_values(values: Mapping[str, Any]) -> "Task":

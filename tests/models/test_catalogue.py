@@ -237,7 +237,7 @@ from strategies.common.task import Task
 
 catalogue.check(",".join(catalogue.MODELS))
 loaded = [name for name in sys.modules if name.startswith("models.")]
-assert sorted(loaded) == ["models.body", "models.catalogue"], loaded
+assert sorted(loaded) == ["models.body", "models.catalogue", "models.own"], loaded
 for name in ("cnn", "resnet4", "resnet6", "resnet8", "resnet10"):
     catalogue.build(name, Task(10, 1, 28, 28, 0), 512, 1)
 catalogue.build("sensor_cnn", Task(6, 9, 1, 128, 0), 512, 1)
