@@ -4,6 +4,12 @@ This is the only place on a device that knows Flower. Whatever is raised here re
 server as this node's failure, with its text.
 """
 
+import sys
+from pathlib import Path
+
+# A worker of Ray looks into the working folder first, where a user may have a file models.py.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 

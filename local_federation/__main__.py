@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+# ``python -m`` looks into the working folder first, where a user may have a file models.py.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from rich.console import Console
 
 from local_federation import adapter_demo

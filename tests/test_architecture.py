@@ -22,7 +22,15 @@ from strategies.common.settings import RunSettings, Settings, default_config, re
 from strategies.common.split.settings import SplitSettings
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("server_app", "client_app", "strategies", "generators", "models", "own_models", "pickles")
+PACKAGES = (
+    "server_app",
+    "client_app",
+    "strategies",
+    "generators",
+    "models",
+    "own_models",
+    "pickles",
+)
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONFIG: dict[str, Any] = PYPROJECT["tool"]["flwr"]["app"]["config"]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]

@@ -1,6 +1,7 @@
 """The app bundle that Flower carries to every node: all of the app, and nothing else."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,15 @@ import pytest
 from flwr.cli.build import build_fab_from_disk
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("server_app", "client_app", "strategies", "generators", "models", "own_models", "pickles")
+PACKAGES = (
+    "server_app",
+    "client_app",
+    "strategies",
+    "generators",
+    "models",
+    "own_models",
+    "pickles",
+)
 # Large or changing while it is copied; none of it is in the repository.
 UNTRACKED = (".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "runs", "state")
 MEBIBYTE = 2**20
@@ -107,3 +116,33 @@ def test_the_bundle_imports_nothing_of_the_repository_beside_it(
     assert done.returncode == 0, done.stderr
     declared = tomllib.loads((tmp_path / "pyproject.toml").read_text())
     assert done.stdout.strip() == declared["tool"]["flwr"]["app"]["config"]["method"]
+
+
+OWN = "from torch import nn\n\ndef net(inputs, num_classes):\n    return nn.Flatten()\n"
+BUILD_OWN = """
+from models import catalogue
+from strategies.common.task import Task
+
+for name in ("own_models/mine.py:net", "own_models.mine:net"):
+    print(catalogue.build(name, Task(10, 1, 8, 8, 0), 0, seed=1).feature_dim)
+"""
+
+
+def test_a_users_own_model_travels_in_the_bundle(tree: Path, tmp_path: Path) -> None:
+    copy, device, elsewhere = (tmp_path / name for name in ("nectar", "device", "elsewhere"))
+    shutil.copytree(tree, copy)
+    (copy / "own_models" / "mine.py").write_text(OWN)
+    with zipfile.ZipFile(io.BytesIO(build_fab_from_disk(copy))) as archive:
+        archive.extractall(device)
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD_OWN],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(device)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["64", "64"]
