@@ -72,8 +72,8 @@ def random_errors(seed: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(seed)
     shape = LoraShape(tuple(LoraTarget(f"{n}", _WIDTH, _WIDTH) for n in range(2 * _LAYERS)))
     factors = [
-        LoraFactors.from_vector(
-            shape, rank, torch.randn(shape.num_parameters(rank), generator=generator)
+        LoraFactors.of(
+            shape, rank, (torch.randn(size, generator=generator) for _, size in shape.keys(rank))
         )
         for rank in RANKS
     ]

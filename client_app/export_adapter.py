@@ -1,30 +1,30 @@
 """Take a personalised client away: ``python -m client_app.export_adapter --run NAME --out DIR``.
 
-Writes the teacher of a client of FedDAT, half the shared adapter it last learnt from and
-half its own, as one standard bottleneck adapter of twice the rank, with the client's head and
-list of answers beside it. Run it on the device, whose private state it reads.
+Writes the adapters that a client last trained, as its method says, with the client's head and
+list of answers beside them: bottlenecks in a format of our own, low-rank updates as peft stores
+them. Run it on the device, whose private state it reads.
 """
 
 import argparse
 import json
+import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.half import client_half
 from client_app.node import read_node, state_folder
-from client_app.store import ClientStore
+from client_app.store import ClientStore, Stored
 from strategies.common import tensor_file
-from strategies.common.adapters import export
-from strategies.common.adapters.dual import merged
-from strategies.common.errors import NectarError, StoreError
-from strategies.common.settings import changed_config, read_changes, read_run
+from strategies.common.adapters.halves import AdapterClientHalf
+from strategies.common.errors import NectarError, SettingsError, StoreError
+from strategies.common.settings import RunConfig, changed_config, read_changes, read_run
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.feddat.client import FedDATClient
 
-_METHOD = "feddat"
-ADAPTER, HEAD, ANSWERS = "adapter.safetensors", "head.safetensors", "answers.json"
+HEAD, ANSWERS = "head.safetensors", "answers.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,13 +40,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(asked: argparse.Namespace) -> str:
-    config = {**changed_config(asked.changes), "method": _METHOD}
-    settings = read_run(config)
+    config = changed_config(asked.changes)
     node = read_node(read_changes(asked.node_config.split()))
+    place = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
+    stored = _stored(place)
+    config["method"] = _method(place, stored, read_changes(asked.changes))
+    settings = read_run(config)
     half = client_half(settings, config)
-    assert isinstance(half, FedDATClient)  # noqa: S101 - by its name
+    if not isinstance(half, AdapterClientHalf):
+        raise SettingsError(
+            f"{place}: expected the state of a method with adapters, got one of {settings.method}; "
+            f"clients of other methods have no adapter to take away"
+        )
     device = LocalAdapterDevice(half, node, settings, 0)
-    place = state_folder(node, settings) / asked.run / str(node.partition_id)
+    state = half.start(device)
+    try:
+        load_tensors(state, stored.tensors)
+    except StoreError as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(
+            f"{place}: expected a state of {settings.method} with these settings, got: {reason}; "
+            f"give with --set what the run was played with, e.g. adapters.rank"
+        ) from None
+    exported = half.exported(state, device.task)
+    sha256 = device.backbone.sha256
+    head = {name: tensor for name, tensor in to_tensors(state).items() if name.startswith("head/")}
+    with _whole_folder(asked.out) as folder:
+        exported.write(folder, sha256)
+        tensor_file.write(folder / HEAD, head, {"backbone": sha256})
+        (folder / ANSWERS).write_text(json.dumps(device.data.class_names, indent=1), "utf-8")
+    return (
+        f"{asked.out}: client {node.partition_id} after round {stored.round_number}, "
+        f"{exported.described}, its head and {device.data.num_classes} answers"
+    )
+
+
+def _stored(place: Path) -> Stored:
+    """Return the newest intact state of a client."""
     rounds = tensor_file.rounds_in(place)
     if not rounds:
         raise StoreError(
@@ -54,20 +84,47 @@ def _export(asked: argparse.Namespace) -> str:
             f"the state-dir and partition-id of this device with --node-config"
         )
     stored = ClientStore(place).load(rounds[-1])
-    state = half.start(device)
-    load_tensors(state, stored.tensors)
-    out: Path = asked.out
-    out.mkdir(parents=True, exist_ok=True)
-    adapter = merged(state.frozen, state.local)
-    export.write(out / ADAPTER, adapter, device.backbone.sha256)
-    head = {name: tensor for name, tensor in to_tensors(state).items() if name.startswith("head/")}
-    tensor_file.write(out / HEAD, head, {"backbone": device.backbone.sha256})
-    (out / ANSWERS).write_text(json.dumps(device.data.class_names, indent=1), encoding="utf-8")
-    return (
-        f"{out}: client {node.partition_id} after round {stored.round_number}, one adapter of rank "
-        f"{adapter.shape.rank} at {len(adapter)} blocks, its head and {device.data.num_classes} "
-        f"answers"
-    )
+    if not stored.round_number:
+        raise StoreError(f"{place}: expected an intact state, got: {'; '.join(stored.notes)}")
+    return stored
+
+
+def _method(place: Path, stored: Stored, changes: RunConfig) -> str:
+    """Return the method of the run, as its state says or, where it does not, as was asked."""
+    asked = str(changes.get("method", ""))
+    if stored.method and asked and asked != stored.method:
+        raise SettingsError(
+            f"{place}: expected a run of {asked}, got one of {stored.method}; leave out "
+            f"--set method, or name another run"
+        )
+    if not stored.method and not asked:
+        raise SettingsError(
+            f"{place}: expected a state that says its method, got none; add --set method=NAME"
+        )
+    return stored.method or asked
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder that becomes ``out`` when all that is written into it is there."""
+    place = out.expanduser().absolute()
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise StoreError(f"--out {out}: expected a new or empty folder, got {_kind(place)}")
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        temporary.replace(place)
+    except OSError as error:
+        raise StoreError(
+            f"--out {out}: cannot be written ({error.strerror}); name a folder that can be"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _kind(place: Path) -> str:
+    return "one with files in it" if place.is_dir() else "a file"
 
 
 def _parser() -> argparse.ArgumentParser:

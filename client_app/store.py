@@ -30,11 +30,14 @@ class Stored:
         The state; empty for round 0.
     notes : tuple[str, ...]
         What went wrong on the way, in plain sentences.
+    method : str
+        Of the run; empty where the file does not say.
     """
 
     round_number: int
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
+    method: str = ""
 
 
 @final
@@ -65,17 +68,19 @@ class ClientStore:
             if round_number > continue_from:
                 continue
             try:
-                tensors, _ = tensor_file.read(tensor_file.of_round(self._folder, round_number))
+                tensors, text = tensor_file.read(tensor_file.of_round(self._folder, round_number))
             except StoreError as error:
                 notes.append(str(error))
                 continue
             if round_number < continue_from:
                 notes.append(f"no usable state of round {continue_from}: used round {round_number}")
-            return Stored(round_number, tensors, tuple(notes))
+            return Stored(round_number, tensors, tuple(notes), text.get("method", ""))
         notes.append(f"no usable state of round {continue_from} in {self._folder}: started afresh")
         return Stored(0, {}, tuple(notes))
 
-    def save(self, round_number: int, tensors: dict[str, Tensor], *, base: int) -> None:
+    def save(
+        self, round_number: int, tensors: dict[str, Tensor], *, base: int, method: str = ""
+    ) -> None:
         """Save the state after a round and forget all but it and its base.
 
         Parameters
@@ -86,15 +91,16 @@ class ClientStore:
             State after it.
         base : int
             Accepted round from which training started.
+        method : str
+            Of the run, for whoever reads the state without its config.
 
         Raises
         ------
         StoreError
             If the folder cannot be written; the older generations are untouched.
         """
-        tensor_file.write(
-            tensor_file.of_round(self._folder, round_number), tensors, {"round": str(round_number)}
-        )
+        text = {"round": str(round_number), "method": method}
+        tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
         for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):
                 tensor_file.of_round(self._folder, other).unlink(missing_ok=True)

@@ -78,7 +78,8 @@ def take_turn(
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
-        store.save(order.round_number, to_tensors(state), base=stored.round_number)
+        tensors, method = to_tensors(state), device.settings.method
+        store.save(order.round_number, tensors, base=stored.round_number, method=method)
     report = Report(
         round_number=order.round_number,
         continued_from=stored.round_number,

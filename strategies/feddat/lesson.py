@@ -11,15 +11,15 @@ from strategies.common.adapters.adapter_set import AdapterSet
 from strategies.common.adapters.answering import Answering
 from strategies.common.adapters.answers import answer_loss
 from strategies.common.adapters.dual import DualAdapter
-from strategies.common.adapters.optimisation import Optimiser
 from strategies.common.adapters.reading import Batch
 from strategies.common.distillation import distillation_loss
+from strategies.common.optimiser import Optimiser
 from strategies.feddat.settings import FedDATSettings
 
 
 @final
 @dataclass(frozen=True)
-class Lesson:
+class MutualLesson:
     """Teaches the shared adapter and the client's own in turn (paper, section 3.3).
 
     Attributes
@@ -32,23 +32,27 @@ class Lesson:
         A_s, to be trained and sent.
     teacher : DualAdapter
         Mean of the frozen copy of A_s and of A_c, of which A_c is trained.
-    optimiser : Optimiser
-        Of A_s, A_c and the head.
     """
 
     settings: FedDATSettings
     answering: Answering
     shared: AdapterSet
     teacher: DualAdapter
-    optimiser: Optimiser
 
-    def __call__(self, batch: Batch) -> Mapping[str, float]:
-        """Learn from a batch and return the losses by name."""
-        losses = self._jointly(batch) if self.settings.joint_step else self._in_turn(batch)
-        self.optimiser.advance()
-        return losses
+    def __call__(self, batch: Batch, optimiser: Optimiser) -> Mapping[str, float]:
+        """Learn from a batch and return the losses by name.
 
-    def _in_turn(self, batch: Batch) -> Mapping[str, float]:
+        Parameters
+        ----------
+        batch : Batch
+            Questions.
+        optimiser : Optimiser
+            Of A_s, A_c and the head.
+        """
+        step = self._jointly if self.settings.joint_step else self._in_turn
+        return step(batch, optimiser)
+
+    def _in_turn(self, batch: Batch, optimiser: Optimiser) -> Mapping[str, float]:
         """Move A_s and the head towards the teacher, then A_c and the head towards A_s.
 
         The teacher's logits are those from before the first step, and A_s's as well.
@@ -59,18 +63,18 @@ class Lesson:
                 taught = self.answering.logits(batch, self.teacher)
         by_shared = self.answering.logits(batch, self.shared)
         shared = self._loss(batch, by_shared, taught, self.settings.alpha)
-        self.optimiser.step(shared)
+        optimiser.step(shared)
         by_teacher = self.answering.logits(batch, self.teacher)
         dual = self._loss(batch, by_teacher, by_shared, self.settings.beta)
-        self.optimiser.step(dual)
+        optimiser.step(dual)
         return {"shared": shared.item(), "teacher": dual.item()}
 
-    def _jointly(self, batch: Batch) -> Mapping[str, float]:
+    def _jointly(self, batch: Batch, optimiser: Optimiser) -> Mapping[str, float]:
         by_shared = self.answering.logits(batch, self.shared)
         by_teacher = self.answering.logits(batch, self.teacher)
         shared = self._loss(batch, by_shared, by_teacher, self.settings.alpha)
         dual = self._loss(batch, by_teacher, by_shared, self.settings.beta)
-        self.optimiser.step(shared + dual)
+        optimiser.step(shared + dual)
         return {"shared": shared.item(), "teacher": dual.item()}
 
     def _loss(self, batch: Batch, student: Tensor, teacher: Tensor | None, weight: float) -> Tensor:

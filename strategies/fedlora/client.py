@@ -4,40 +4,40 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strategies.common.adapters.backbone import Backbone
-from strategies.common.adapters.halves import AdapterClientHalf, Logits
-from strategies.common.adapters.heads import private_head
-from strategies.common.adapters.keys import keys_of
-from strategies.common.adapters.learning import LocalLessons, answer_lesson, require_movement
+from strategies.common.adapters.halves import AdapterClientHalf, HeadState, Logits
+from strategies.common.adapters.learning import Tuning, answer_lesson
 from strategies.common.adapters.reading import Batch
 from strategies.common.device import AdapterDevice
-from strategies.common.round import Trained
-from strategies.common.task import Foundation, Place
+from strategies.common.errors import ModelError
+from strategies.common.task import Foundation, Place, Task
 from strategies.fedlora.lora import AttachedLora, attached, lora_shape
-from strategies.fedlora.lora_aggregation import truncated
+from strategies.fedlora.lora_aggregation import added, truncated
 from strategies.fedlora.lora_factors import LoraFactors
+from strategies.fedlora.peft_format import ExportedLora
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, read_factors, shape_of
+from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, shape_of
 
 
 @final
 @dataclass
-class FedLoRAState:
-    """What stays on the device.
+class FedLoRAState(HeadState):
+    """What stays on the device; both are for taking away alone, every round begins anew.
 
     Attributes
     ----------
-    head : nn.Sequential
-        The client's classifier over its own answers.
+    trained : Tensor | None
+        (rank, width) factors after this client's last training.
+    beneath : Tensor | None
+        (rank, width) the frozen update that they were trained beside, if any.
     """
 
-    head: nn.Sequential
+    trained: Tensor | None = None
+    beneath: Tensor | None = None
 
 
 @final
@@ -54,34 +54,23 @@ class FedLoRAClient(AdapterClientHalf[FedLoRASettings, FedLoRAState, GlobalUpdat
 
     def start(self, device: AdapterDevice) -> FedLoRAState:
         """Return a fresh head."""
-        return FedLoRAState(private_head(device, self.provided.adapters))
+        return FedLoRAState(self.private_head(device))
 
-    def train(
+    @contextmanager
+    def tuning(
         self, device: AdapterDevice, state: FedLoRAState, downlink: GlobalUpdate | None
-    ) -> Trained[TrainedFactors]:
-        """Run the local epochs on factors of this client's rank.
-
-        Raises
-        ------
-        WireError
-            If an update of other layers arrived.
-        ModelError
-            If training diverged, or the factors did not move.
-        """
+    ) -> Iterator[Tuning[TrainedFactors]]:
+        """Learn factors of this client's rank."""
         with self._attached(device, downlink) as lora:
-            before = lora.factors()
-            moving = chain(lora.parameters(), state.head.parameters())
-            lessons = LocalLessons(device, self.provided.adapters, moving)
-            logits = partial(_logits, device, state)
-            losses = lessons.give(answer_lesson(logits, lessons.optimiser))
-            factors = lora.factors()
-        require_movement("client's low-rank", before.vector(), factors.vector())
-        uplink = TrainedFactors(
-            factors.vector(),
-            torch.tensor([factors.rank]),
-            keys_of(factors.shape),
-        )
-        return Trained(uplink, losses, notes=lessons.notes)
+
+            def uplink() -> TrainedFactors:
+                factors = lora.factors()
+                state.trained = factors.rows()
+                state.beneath = downlink.factors if downlink and self.settings.is_stacked else None
+                return TrainedFactors.of(state.trained, factors.shape)
+
+            lesson = answer_lesson(partial(_logits, device, state))
+            yield Tuning({"client's low-rank": lora.parameters()}, lesson, uplink)
 
     @contextmanager
     def models(
@@ -91,20 +80,29 @@ class FedLoRAClient(AdapterClientHalf[FedLoRASettings, FedLoRAState, GlobalUpdat
         with self._attached(device, downlink):
             yield {"shared": partial(_logits, device, state)}
 
+    def exported(self, state: FedLoRAState, task: Task) -> ExportedLora:
+        """Return all that was added to the weights when this client last trained."""
+        if state.trained is None:
+            raise ModelError("FedLoRA: expected a client that has trained, got a fresh one")
+        shape = shape_of(task)
+        own = LoraFactors.from_rows(shape, state.trained)
+        if state.beneath is None:
+            return ExportedLora(own)
+        return ExportedLora(added(LoraFactors.from_rows(shape, state.beneath), own))
+
     @contextmanager
     def _attached(
         self, device: AdapterDevice, downlink: GlobalUpdate | None
     ) -> Iterator[AttachedLora]:
         """Put the federation's update on the backbone, and factors to train."""
         shape = shape_of(device.task)
-        rank = min(self.settings.rank_of(device.partition), shape.full_rank)
+        rank = self.settings.rank_in(shape, device.partition)
         randomness = device.generator("lora")
         fresh = LoraFactors.initial(shape, rank, randomness)
-        received = None if downlink is None else read_factors("server", downlink, shape)
-        stacked = self.settings.aggregation == "stack"
-        if received is not None and not stacked:
+        received = None if downlink is None else downlink.read("server", shape)
+        if received is not None and not self.settings.is_stacked:
             fresh = truncated(received, rank).with_idle_redrawn(randomness)
-        accumulated = received if stacked else None
+        accumulated = received if self.settings.is_stacked else None
         with attached(device.backbone.module, fresh, accumulated) as lora:
             yield lora
 

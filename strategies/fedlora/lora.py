@@ -148,6 +148,34 @@ def attached(
             parameter.requires_grad_(True)
 
 
+def lora_config(factors: LoraFactors) -> "LoraConfig":
+    """Return what peft must know of factors to carry them.
+
+    Raises
+    ------
+    ModelError
+        If peft is not installed.
+    """
+    try:
+        from peft import LoraConfig  # noqa: PLC0415
+    except ImportError:
+        raise ModelError(
+            "LoRA: expected peft to be installed; install the project with its feddat extra, or "
+            "choose bottleneck adapters"
+        ) from None
+    # Alpha equal to the rank at every layer makes peft's scaling 1: the factors hold it already.
+    # Names are anchored because peft lets a pattern match the end of a longer name as well.
+    targets = factors.shape.targets
+    ranks = {rf"^{re.escape(target.name)}": target.rank(factors.rank) for target in targets}
+    return LoraConfig(
+        r=factors.rank,
+        lora_alpha=factors.rank,
+        rank_pattern=ranks,
+        alpha_pattern=ranks,
+        target_modules="|".join(re.escape(target.name) for target in targets),
+    )
+
+
 def _originals(module: nn.Module, shape: LoraShape) -> list[nn.Module]:
     if hasattr(module, "peft_config"):
         raise ModelError(
@@ -169,18 +197,14 @@ def _originals(module: nn.Module, shape: LoraShape) -> list[nn.Module]:
 
 def _inject(module: nn.Module, own: LoraFactors, accumulated: LoraFactors | None) -> None:
     """Put peft's layers in place of the linear ones, and the factors into them."""
-    try:
-        from peft.tuners.lora import LoraModel  # noqa: PLC0415
-    except ImportError:
-        raise ModelError(
-            "LoRA: expected peft to be installed; install the project with its feddat extra, or "
-            "choose bottleneck adapters"
-        ) from None
+    config = lora_config(own)
+    from peft.tuners.lora import LoraModel  # noqa: PLC0415
+
     # peft draws starting values, all of which are overwritten below.
     with seeded(0):
-        tuner = LoraModel(module, {OWN: _config(own)}, OWN)
+        tuner = LoraModel(module, {OWN: config}, OWN)
         if accumulated is not None:
-            tuner.peft_config[ACCUMULATED] = _config(accumulated)
+            tuner.peft_config[ACCUMULATED] = lora_config(accumulated)
             tuner.inject_adapter(module, ACCUMULATED)
             tuner.set_adapter([ACCUMULATED, OWN])
             # set_adapter turns on the gradients of all that it makes active.
@@ -196,20 +220,6 @@ def _parameters(module: nn.Module, shape: LoraShape, adapter: str) -> list[nn.Pa
         for target in shape.targets
         for matrix in ("lora_A", "lora_B")
     ]
-
-
-def _config(factors: LoraFactors) -> "LoraConfig":
-    from peft import LoraConfig  # noqa: PLC0415
-
-    # Alpha equal to the rank at every layer makes peft's scaling 1: the factors hold it already.
-    # Names are anchored because peft lets a pattern match the end of a longer name as well.
-    targets = factors.shape.targets
-    ranks = {rf"^{re.escape(target.name)}": target.rank(factors.rank) for target in targets}
-    return LoraConfig(
-        rank_pattern=ranks,
-        alpha_pattern=ranks,
-        target_modules="|".join(re.escape(target.name) for target in targets),
-    )
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from strategies.common.errors import ModelError, WireError
 from strategies.fedlora.lora_shape import LoraShape
@@ -84,44 +85,55 @@ class LoraFactors:
         return LoraFactors.of(shape, rank, matrices)
 
     @staticmethod
-    def from_vector(shape: LoraShape, rank: int, vector: Tensor) -> "LoraFactors":
-        """Undo :meth:`vector`.
+    def from_rows(shape: LoraShape, rows: Tensor) -> "LoraFactors":
+        """Undo :meth:`rows`.
 
         Parameters
         ----------
         shape : LoraShape
             The layers, of which both sides know the same.
-        rank : int
-            The sender's rank.
-        vector : Tensor
-            (parameters,) values in the order of ``shape.keys(rank)``.
+        rows : Tensor
+            (rank, width) with the width of the shape.
 
         Raises
         ------
         WireError
-            If the length is that of another rank or of other layers.
+            If there is no row, more than the full rank, another width, or a number where a
+            layer of a smaller full rank has none.
         ModelError
             If a value is NaN or infinite.
         """
-        expected = (shape.num_parameters(rank),)
-        if tuple(vector.shape) != expected:
+        rank = len(rows)
+        if rows.ndim != 2 or rows.shape[1] != shape.width or not 1 <= rank <= shape.full_rank:
             raise WireError(
-                f"LoRA: expected {expected} values for rank {rank}, got {tuple(vector.shape)}; "
-                f"the sender trains another rank or other layers"
+                f"LoRA: expected (rank, {shape.width}) values of rank 1 to {shape.full_rank}, got "
+                f"{tuple(rows.shape)}; the sender trains another rank or other layers"
             )
-        sizes = [size for _, size in shape.keys(rank)]
-        parts = torch.split(vector, [rows * columns for rows, columns in sizes])
-        return LoraFactors.of(
-            shape, rank, (part.reshape(size) for part, size in zip(parts, sizes, strict=True))
-        )
+        sides = [side for t in shape.targets for side in (t.in_features, t.out_features)]
+        columns = torch.split(rows, sides, 1)
+        matrices = []
+        for target, down, up in zip(shape.targets, columns[0::2], columns[1::2], strict=True):
+            kept = target.rank(rank)
+            if bool(down[kept:].any()) or bool(up[kept:].any()):
+                raise WireError(
+                    f"LoRA at {target.name}: expected zeros beyond its full rank of {kept}, got "
+                    f"other values"
+                )
+            matrices += [down[:kept].contiguous(), up[:kept].T.contiguous()]
+        return LoraFactors.of(shape, rank, matrices)
 
     def matrices(self) -> tuple[Tensor, ...]:
         """Return A and B of each layer in turn, in the order of ``shape.keys(rank)``."""
         return tuple(matrix for pair in zip(self.down, self.up, strict=True) for matrix in pair)
 
-    def vector(self) -> Tensor:
-        """Return all values as one row: (parameters,), in the order of ``shape.keys(rank)``."""
-        return torch.cat([matrix.flatten() for matrix in self.matrices()])
+    def rows(self) -> Tensor:
+        """Return A beside B transposed, layer by layer: (rank, width).
+
+        Rows beyond the full rank of a narrow layer hold zeros there.
+        """
+        columns = (side for pair in zip(self.down, self.up, strict=True) for side in _sides(*pair))
+        padded = (functional.pad(own, (0, 0, 0, self.rank - len(own))) for own in columns)
+        return torch.cat(list(padded), 1)
 
     def products(self) -> tuple[Tensor, ...]:
         """Return the change of each layer's weight, B A: (out, in)."""
@@ -145,6 +157,10 @@ class LoraFactors:
             drawn = _draw_rows(len(down), down.shape[1], generator).to(down)
             rows.append(torch.where(idle[:, None], drawn, down))
         return LoraFactors(self.shape, self.rank, tuple(rows), self.up)
+
+
+def _sides(down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    return down, up.T
 
 
 def _draw_rows(num_rows: int, in_features: int, generator: torch.Generator) -> Tensor:

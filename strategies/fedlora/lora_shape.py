@@ -57,8 +57,8 @@ class LoraShape:
     Examples
     --------
     >>> shape = LoraShape((LoraTarget("query", 64, 64), LoraTarget("value", 64, 64)))
-    >>> shape.num_parameters(8)
-    2048
+    >>> shape.width
+    256
     """
 
     targets: tuple[LoraTarget, ...]
@@ -79,12 +79,13 @@ class LoraShape:
         """Smallest rank at which every layer can change in any way."""
         return max(target.full_rank for target in self.targets)
 
-    def num_parameters(self, rank: int) -> int:
-        """Return the values that factors of a rank hold: r (in + out) per layer."""
-        return sum(rows * columns for _, (rows, columns) in self.keys(rank))
+    @property
+    def width(self) -> int:
+        """Values that one row of A and one column of B hold in all layers: in + out each."""
+        return sum(target.in_features + target.out_features for target in self.targets)
 
     def keys(self, rank: int) -> tuple[tuple[str, tuple[int, int]], ...]:
-        """Return name and shape of every tensor, in the order in which they travel.
+        """Return name and shape of every tensor, in the order of ``LoraFactors.matrices``.
 
         Names are those of peft's state dicts: ``<layer>.lora_A.weight`` is (rank, in) and
         ``<layer>.lora_B.weight`` is (out, rank).

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from strategies.common.adapters.halves import AdapterServerHalf
-from strategies.common.adapters.keys import keys_of
 from strategies.common.errors import WireError
 from strategies.common.round import Aggregated, Reply
 from strategies.fedlora.lora_aggregation import (
@@ -22,7 +20,7 @@ from strategies.fedlora.lora_aggregation import (
 from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.lora_shape import LoraShape
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, read_factors, shape_of
+from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, shape_of
 
 # Share of an update's own size below which two of them are the same.
 _ROUNDING = 1e-6
@@ -36,13 +34,10 @@ class FedLoRAServerState:
     Attributes
     ----------
     factors : Tensor | None
-        (parameters,) the federation's update; ``None`` before there is one.
-    rank : Tensor
-        () int64 its rank.
+        (rank, width) the federation's update; ``None`` before there is one.
     """
 
-    factors: Tensor | None
-    rank: Tensor
+    factors: Tensor | None = None
 
 
 @final
@@ -55,13 +50,11 @@ class FedLoRAServer(
 
     def start(self) -> FedLoRAServerState:
         """Return no update."""
-        return FedLoRAServerState(None, torch.tensor(0))
+        return FedLoRAServerState()
 
     def broadcast(self, state: FedLoRAServerState) -> GlobalUpdate | None:
         """Return the update so far, whole, so that a client that missed rounds lacks nothing."""
-        if state.factors is None:
-            return None
-        return GlobalUpdate(state.factors, state.rank.reshape(1), keys_of(self._shape))
+        return None if state.factors is None else GlobalUpdate.of(state.factors, self._shape)
 
     def check(self, state: FedLoRAServerState, reply: Reply[TrainedFactors]) -> None:
         """Refuse factors of other layers, of another rank than agreed, or that did not learn.
@@ -72,13 +65,13 @@ class FedLoRAServer(
             Saying what is wrong.
         """
         where, uplink = f"client {reply.partition}", reply.uplink
-        rank = min(self.settings.rank_of(reply.partition), self._shape.full_rank)
-        if int(uplink.rank) != rank:
+        rank = self.settings.rank_in(self._shape, reply.partition)
+        if len(uplink.factors) != rank:
             raise WireError(
-                f"{where}: {uplink.schema}.rank: expected {rank} for this client, got "
-                f"{int(uplink.rank)}; server and devices must have the same fedlora.ranks"
+                f"{where}: {uplink.schema}.factors: expected rank {rank} for this client, got "
+                f"{len(uplink.factors)}; server and devices must have the same fedlora.ranks"
             )
-        factors = read_factors(where, uplink, self._shape)
+        factors = uplink.read(where, self._shape)
         if self._is_untrained(factors, self._held(state)):
             raise WireError(
                 f"{where}: {uplink.schema}.factors: expected trained factors, got an update that "
@@ -95,7 +88,7 @@ class FedLoRAServer(
         if not replies:
             return Aggregated()
         shape = self._shape
-        factors = [read_factors(f"client {r.partition}", r.uplink, shape) for r in replies]
+        factors = [r.uplink.read(f"client {r.partition}", shape) for r in replies]
         by_samples = self.provided.adapters.aggregation_weights == "samples"
         weights = [float(reply.samples) if by_samples else 1.0 for reply in replies]
         held = self._held(state)
@@ -104,10 +97,10 @@ class FedLoRAServer(
                 found = stack(factors, weights)
                 update = found if held is None else added(held, found)
             case "svd":
-                found = update = svd(factors, weights, min(self.settings.largest, shape.full_rank))
+                found = update = svd(factors, weights, self.settings.largest_in(shape))
             case "naive":
                 found = update = naive(factors, weights)
-        state.factors, state.rank = update.vector(), torch.tensor(update.rank)
+        state.factors = update.rows()
         return Aggregated(
             {
                 "aggregation_error": relative_error(found, factors, weights),
@@ -122,11 +115,11 @@ class FedLoRAServer(
     def _held(self, state: FedLoRAServerState) -> LoraFactors | None:
         if state.factors is None:
             return None
-        return LoraFactors.from_vector(self._shape, int(state.rank), state.factors)
+        return LoraFactors.from_rows(self._shape, state.factors)
 
     def _is_untrained(self, factors: LoraFactors, sent: LoraFactors | None) -> bool:
         if not any(bool(up.any()) for up in factors.up):
             return True
-        if sent is None or self.settings.aggregation == "stack":
+        if sent is None or self.settings.is_stacked:
             return False
         return relative_error(truncated(sent, factors.rank), [factors], [1.0]) < _ROUNDING

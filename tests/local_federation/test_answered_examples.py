@@ -27,7 +27,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def _backbone() -> Iterator[None]:
     tiny = TinyBackbone()
-    with patch("client_app.device.loading.load", lambda *_: tiny):
+    with patch("client_app.devices.adapter_device.loading.load", lambda *_: tiny):
         yield
 
 

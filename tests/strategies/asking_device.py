@@ -8,10 +8,11 @@ import torch
 
 from strategies.common import seeds
 from strategies.common.adapters.foundation import bottleneck_foundation
-from strategies.common.model import FeatureModel
+from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.agreed import Need
+from strategies.common.provided import Provided
 from strategies.common.samples import Samples
-from strategies.common.settings import RunSettings
-from strategies.common.split.link import Link
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.task import Foundation, Task
 from tests.strategies.tiny_backbone import SIDE, TinyBackbone
 
@@ -30,7 +31,7 @@ def questions(count: int, seed: int) -> Samples:
 @final
 @dataclass(frozen=True)
 class AskingDevice:
-    """One client in one round; satisfies ``strategies.common.device.Device``."""
+    """One client in one round; satisfies ``strategies.common.device.AdapterDevice``."""
 
     settings: RunSettings
     partition: int = 0
@@ -58,17 +59,18 @@ class AskingDevice:
         """Itself."""
         return (self,)
 
-    @property
-    def link(self) -> Link:
-        """There is none."""
-        raise NotImplementedError
-
-    def build_model(self) -> FeatureModel:
-        """Refuse: nothing but the foundation model is used."""
-        raise NotImplementedError
-
     def generator(self, purpose: str) -> torch.Generator:
         """Return randomness for a purpose in this round of this client."""
         return seeds.generator(
             self.settings.seed, purpose, round_number=self.round_number, partition=self.partition
         )
+
+
+def provided(
+    run: RunSettings, settings: Settings, adapters: AdapterSettings, task: Task | None = None
+) -> Provided:
+    """Return what a half of a method with adapters gets; of a task, if the clients agreed."""
+    given = Provided(run, settings, torch.device("cpu"), {Need.ADAPTERS: adapters})
+    if task is not None:
+        given.agree(task)
+    return given

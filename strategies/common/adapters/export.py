@@ -4,6 +4,8 @@ A safetensors file, float32, with the tensors of :meth:`AdapterShape.keys`. A fr
 without its adapters is another network, so the file says which backbone it belongs to.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -15,6 +17,49 @@ from strategies.common.adapters.adapter_set import AdapterSet, AdapterShape
 from strategies.common.errors import ModelError, StoreError
 
 _FORMAT = "bottleneck-adapters-1"
+BOTTLENECKS = "adapter.safetensors"
+
+
+class Exported(ABC):
+    """What a client takes away, in the format that belongs to it."""
+
+    @property
+    @abstractmethod
+    def described(self) -> str:
+        """What it is, in words, e.g. ``"one adapter of rank 4 at 12 blocks"``."""
+
+    @abstractmethod
+    def write(self, folder: Path, backbone_sha256: str) -> None:
+        """Write it into a folder that is there.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class ExportedBottlenecks(Exported):
+    """Bottleneck adapters, in the format of this module.
+
+    Attributes
+    ----------
+    adapters : AdapterSet
+        One per block.
+    """
+
+    adapters: AdapterSet
+
+    @property
+    def described(self) -> str:
+        """Rank and number of blocks."""
+        return f"one adapter of rank {self.adapters.shape.rank} at {len(self.adapters)} blocks"
+
+    def write(self, folder: Path, backbone_sha256: str) -> None:
+        """Write one file."""
+        write(folder / BOTTLENECKS, self.adapters, backbone_sha256)
 
 
 @final

@@ -3,14 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import Any, ClassVar, Generic, final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strategies.common.adapters.answering import evaluate
 from strategies.common.adapters.backbone import Backbone
+from strategies.common.adapters.export import Exported
+from strategies.common.adapters.heads import private_head
+from strategies.common.adapters.learning import Tuning, tune
 from strategies.common.adapters.presentation import MEASUREMENT, SHARED
 from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.agreed import Need
@@ -24,11 +27,27 @@ from strategies.common.method import (
     Uplink,
 )
 from strategies.common.presentation import Presentation, Setting
-from strategies.common.round import Evaluation, Tested
+from strategies.common.round import Evaluation, Tested, Trained
 from strategies.common.samples import Samples
-from strategies.common.task import Foundation
+from strategies.common.task import Foundation, Task
 
 Logits = Callable[[Batch], Tensor]
+
+
+@dataclass
+class HeadState:
+    """What stays on a device, at the least.
+
+    Attributes
+    ----------
+    head : nn.Sequential
+        The client's classifier over its own answers.
+    """
+
+    head: nn.Sequential
+
+
+AnyHeadState = TypeVar("AnyHeadState", bound=HeadState)
 
 
 class AdapterServerHalf(
@@ -48,10 +67,15 @@ class AdapterServerHalf(
 
 
 class AdapterClientHalf(
-    ClientHalf[MethodSettings, AdapterDevice, State, Downlink, Uplink],
-    Generic[MethodSettings, State, Downlink, Uplink],
+    ClientHalf[MethodSettings, AdapterDevice, AnyHeadState, Downlink, Uplink],
+    Generic[MethodSettings, AnyHeadState, Downlink, Uplink],
 ):
-    """A client half that adapts a frozen model to a client's own list of answers."""
+    """A client half that adapts a frozen model to a client's own list of answers.
+
+    A method says what is adapted, what moves in a round, what a batch teaches, what is sent,
+    which models a client has then and which one it may take away. Epochs, optimiser, head and
+    tests are the same for all.
+    """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.ADAPTERS})
     tested: ClassVar[Tested] = Tested.AGGREGATED
@@ -61,8 +85,20 @@ class AdapterClientHalf(
         """Return what the server must know of the model that is adapted."""
 
     @abstractmethod
+    def tuning(
+        self, device: AdapterDevice, state: AnyHeadState, downlink: Downlink | None
+    ) -> AbstractContextManager[Tuning[Uplink]]:
+        """Return what this client does in this round, for as long as it is attached.
+
+        Raises
+        ------
+        WireError
+            If what came down does not fit.
+        """
+
+    @abstractmethod
     def models(
-        self, device: AdapterDevice, state: State, downlink: Downlink | None
+        self, device: AdapterDevice, state: AnyHeadState, downlink: Downlink | None
     ) -> AbstractContextManager[Mapping[str, Logits]]:
         """Return the client's models by name, for as long as they are attached.
 
@@ -75,9 +111,40 @@ class AdapterClientHalf(
             If what came down does not fit.
         """
 
+    @abstractmethod
+    def exported(self, state: AnyHeadState, task: Task) -> Exported:
+        """Return the adapters that a client takes away, as it last trained them.
+
+        Raises
+        ------
+        ModelError
+            If it has none yet.
+        """
+
+    @final
+    def private_head(self, device: AdapterDevice) -> nn.Sequential:
+        """Build a fresh head for a client's answers."""
+        return private_head(device, self.provided.adapters)
+
+    @final
+    def train(
+        self, device: AdapterDevice, state: AnyHeadState, downlink: Downlink | None
+    ) -> Trained[Uplink]:
+        """Run the local epochs.
+
+        Raises
+        ------
+        WireError
+            If what came down does not fit.
+        ModelError
+            If training diverged, or an adapter did not move.
+        """
+        with self.tuning(device, state, downlink) as tuning:
+            return tune(device, self.provided.adapters, state.head, tuning)
+
     @final
     def evaluate(
-        self, device: AdapterDevice, state: State, downlink: Downlink | None
+        self, device: AdapterDevice, state: AnyHeadState, downlink: Downlink | None
     ) -> Evaluation:
         """Answer the client's test questions with each of its models."""
         reader = Reader(device.backbone, device.test, device.torch_device)
@@ -90,7 +157,11 @@ class AdapterClientHalf(
     @final
     @torch.no_grad()
     def answers(
-        self, device: AdapterDevice, state: State, downlink: Downlink | None, samples: Samples
+        self,
+        device: AdapterDevice,
+        state: AnyHeadState,
+        downlink: Downlink | None,
+        samples: Samples,
     ) -> Tensor:
         """Answer some questions with the model whose accuracy counts.
 

@@ -1,22 +1,23 @@
 """How adapters and heads are trained: AdamW with a schedule over the whole run."""
 
 from collections.abc import Iterable
-from typing import final
 
 import torch
 from torch import nn
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.device import Device
+from strategies.common.optimiser import Optimiser
 
 # As in FedDAT's release.
 _BETAS = (0.9, 0.98)
 _EPSILON = 1e-8
 
 
-@final
-class Optimiser:
-    """AdamW; a step moves the parameters that its loss reaches, and no others.
+def adapter_optimiser(
+    parameters: Iterable[nn.Parameter], settings: AdapterSettings, device: Device, steps: int
+) -> Optimiser:
+    """Build AdamW at the place of its schedule where a round begins.
 
     Moments begin anew every round, as in FedDAT's release: nothing of them need be kept.
 
@@ -31,42 +32,16 @@ class Optimiser:
     steps : int
         Batches per round.
     """
-
-    def __init__(
-        self,
-        parameters: Iterable[nn.Parameter],
-        settings: AdapterSettings,
-        device: Device,
-        steps: int,
-    ) -> None:
-        moving = list(parameters)
-        # Biases and norms are vectors; weights have more axes.
-        groups = [
-            {"params": [p for p in moving if p.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self._adamw = torch.optim.AdamW(
-            groups, lr=settings.learning_rate, betas=_BETAS, eps=_EPSILON
-        )
-        self._settings = settings
-        self._step = (device.round_number - 1) * steps
-        self._total = device.settings.rounds * steps
-
-    def step(self, loss: torch.Tensor) -> None:
-        """Take one step down a loss; parameters that it does not depend on stay as they are.
-
-        Two losses of one batch share a rate: call :meth:`advance` between batches.
-        """
-        self._adamw.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        rate = rate_at(self._settings, self._step, self._total)
-        for group in self._adamw.param_groups:
-            group["lr"] = rate
-        self._adamw.step()
-
-    def advance(self) -> None:
-        """Go on to the next batch's rate."""
-        self._step += 1
+    moving = list(parameters)
+    # Biases and norms are vectors; weights have more axes.
+    groups = [
+        {"params": [p for p in moving if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS, eps=_EPSILON)
+    total = device.settings.rounds * steps
+    first = (device.round_number - 1) * steps
+    return Optimiser(adamw, lambda batch: rate_at(settings, batch, total), first)
 
 
 def rate_at(settings: AdapterSettings, step: int, total_steps: int) -> float:

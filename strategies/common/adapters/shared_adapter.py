@@ -1,7 +1,10 @@
-"""The server half of methods that average one shared adapter."""
+"""Methods that average one shared bottleneck adapter: what their halves have in common."""
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Generic, final
 
 import torch
@@ -9,14 +12,99 @@ from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.adapters.adapter_set import AdapterSet
-from strategies.common.adapters.foundation import adapter_shape
-from strategies.common.adapters.halves import AdapterServerHalf
-from strategies.common.adapters.keys import keys_of
-from strategies.common.adapters.wire import WIRE, SharedAdapter, TrainedAdapter, check_keys
+from strategies.common.adapters.answering import Answering
+from strategies.common.adapters.attachment import Delta
+from strategies.common.adapters.backbone import Backbone
+from strategies.common.adapters.foundation import adapter_shape, bottleneck_foundation
+from strategies.common.adapters.halves import (
+    AdapterClientHalf,
+    AdapterServerHalf,
+    AnyHeadState,
+    Logits,
+)
+from strategies.common.adapters.learning import Tuning
+from strategies.common.adapters.wire import WIRE, SharedAdapter, TrainedAdapter, received
 from strategies.common.averaging import average
+from strategies.common.device import AdapterDevice
 from strategies.common.errors import WireError
 from strategies.common.method import MethodSettings
 from strategies.common.round import Aggregated, Phase, Reply
+from strategies.common.task import Foundation
+
+# Server and clients draw the shared adapter of before the first round alike.
+_SHARED = "shared-adapter"
+
+
+class SharingClientHalf(
+    AdapterClientHalf[MethodSettings, AnyHeadState, SharedAdapter, TrainedAdapter],
+    Generic[MethodSettings, AnyHeadState],
+):
+    """Trains bottleneck adapters, one of which is sent and averaged."""
+
+    wire: ClassVar[Phase] = WIRE
+
+    @abstractmethod
+    def lessons(
+        self,
+        device: AdapterDevice,
+        state: AnyHeadState,
+        downlink: SharedAdapter | None,
+        answering: Answering,
+    ) -> Tuning[TrainedAdapter]:
+        """Return what this client does in this round, on a backbone that takes adapters."""
+
+    @abstractmethod
+    def adapters(
+        self, device: AdapterDevice, state: AnyHeadState, downlink: SharedAdapter | None
+    ) -> Mapping[str, Iterable[Delta]]:
+        """Return what the client may answer with, by name; the first one counts."""
+
+    @final
+    def foundation(self, backbone: Backbone) -> Foundation:
+        """Return the blocks of the model, one bottleneck each."""
+        return bottleneck_foundation(backbone, self.provided.adapters.rank)
+
+    @final
+    def fresh(self, device: AdapterDevice, purpose: str = _SHARED) -> AdapterSet:
+        """Return an adapter with which all clients begin alike."""
+        randomness = seeds.generator(device.settings.seed, purpose)
+        shape, start = adapter_shape(device.task), self.provided.adapters.initialisation
+        return AdapterSet(shape, start, randomness).to(device.torch_device)
+
+    @final
+    def received(self, device: AdapterDevice, downlink: SharedAdapter | None) -> AdapterSet:
+        """Return the shared adapter that came down.
+
+        Raises
+        ------
+        WireError
+            If none did, or its keys are others.
+        """
+        return received(downlink, adapter_shape(device.task)).to(device.torch_device)
+
+    @final
+    @contextmanager
+    def tuning(
+        self, device: AdapterDevice, state: AnyHeadState, downlink: SharedAdapter | None
+    ) -> Iterator[Tuning[TrainedAdapter]]:
+        """Return what this client does in this round."""
+        with Answering(device.backbone, state.head) as answering:
+            yield self.lessons(device, state, downlink, answering)
+
+    @final
+    @contextmanager
+    def models(
+        self, device: AdapterDevice, state: AnyHeadState, downlink: SharedAdapter | None
+    ) -> Iterator[Mapping[str, Logits]]:
+        """Return one model for each of the client's adapters."""
+        adapters = self.adapters(device, state, downlink)
+        with Answering(device.backbone, state.head) as answering:
+            yield {name: partial(answering.logits, adapters=own) for name, own in adapters.items()}
+
+
+def as_uplink(adapter: AdapterSet) -> TrainedAdapter:
+    """Return a trained adapter as it is sent."""
+    return TrainedAdapter.of(adapter.vector().cpu(), adapter.shape)
 
 
 @final
@@ -59,14 +147,14 @@ class AveragingServerHalf(
         ModelError
             If the clients' task has no foundation model.
         """
-        randomness = seeds.generator(self.provided.run.seed, "shared-adapter")
+        randomness = seeds.generator(self.provided.run.seed, _SHARED)
         initialisation = self.provided.adapters.initialisation
         adapter = AdapterSet(adapter_shape(self.agreed.task), initialisation, randomness)
         return SharedAdapterState(adapter.vector(), torch.tensor(0))
 
     def broadcast(self, state: SharedAdapterState) -> SharedAdapter | None:
         """Return the adapter."""
-        return SharedAdapter(state.shared, keys_of(adapter_shape(self.agreed.task)))
+        return SharedAdapter.of(state.shared, adapter_shape(self.agreed.task))
 
     @final
     def check(self, state: SharedAdapterState, reply: Reply[TrainedAdapter]) -> None:
@@ -78,7 +166,7 @@ class AveragingServerHalf(
             Saying what is wrong; the client then counts as failed.
         """
         where = f"client {reply.partition}"
-        check_keys(where, reply.uplink, adapter_shape(self.agreed.task))
+        reply.uplink.require(where, adapter_shape(self.agreed.task))
         half = self.provided.run.wire_dtype == "float16"
         arrived = state.shared.half().float() if half else state.shared
         if torch.equal(reply.uplink.adapter, arrived):

@@ -5,11 +5,12 @@ import torch
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import SettingsError
+from strategies.common.round import Reply
 from strategies.common.settings import RunSettings, read_table
 from strategies.fedadapter.client import FedAdapterClient
 from strategies.fedadapter.server import FedAdapterServer
 from strategies.fedadapter.settings import FedAdapterSettings
-from tests.strategies.asking_device import AskingDevice
+from tests.strategies.asking_device import AskingDevice, provided
 
 Config = dict[str, bool | int | float | str]
 Build = Callable[..., RunSettings]
@@ -24,9 +25,10 @@ class Federation:
         settings = read_table(config, "fedadapter", FedAdapterSettings)
         adapters = read_table(config, "adapters", AdapterSettings)
         self.run = run
-        self.client = FedAdapterClient(settings, adapters)
-        self.server = FedAdapterServer(settings, run, adapters)
-        self.state = self.server.start(self.device(1).task)
+        self.client = FedAdapterClient(settings, provided(run, settings, adapters))
+        task = self.device(1).task
+        self.server = FedAdapterServer(settings, provided(run, settings, adapters, task))
+        self.state = self.server.start()
         self.own = self.client.start(self.device(1))
 
     def device(self, round_number: int) -> AskingDevice:
@@ -34,10 +36,10 @@ class Federation:
 
     def play(self, round_number: int) -> tuple[bool, bool]:
         """Return whether something came down, and whether something went up."""
-        downlink = self.server.downlink(self.state, 0)
+        downlink = self.server.broadcast(self.state)
         uplink = self.client.train(self.device(round_number), self.own, downlink).uplink
-        assert (uplink is not None) == self.server.uploads(round_number)
-        replies = {} if uplink is None else {0: uplink}
+        assert (uplink is not None) == (self.server.phase(round_number).up is not None)
+        replies = [] if uplink is None else [Reply(0, 12, uplink)]
         self.server.aggregate(self.state, round_number, replies)
         return downlink is not None, uplink is not None
 
@@ -86,7 +88,7 @@ def test_the_averaged_adapter_and_the_own_are_both_tested(
 ) -> None:
     federation = Federation(config, run_settings(rounds=2), shared_rounds=1)
     federation.play(1)
-    downlink = federation.server.downlink(federation.state, 0)
+    downlink = federation.server.broadcast(federation.state)
     found = federation.client.evaluate(federation.device(1), federation.own, downlink)
     assert set(found.scores) == {"own", "shared"}
     federation.play(2)
@@ -98,7 +100,7 @@ def test_a_client_learns(config: Config, run_settings: Build) -> None:
     federation = Federation(config, run_settings(rounds=4, local_epochs=20, batch_size=4))
     for number in range(1, 5):
         federation.play(number)
-    downlink = federation.server.downlink(federation.state, 0)
+    downlink = federation.server.broadcast(federation.state)
     assert federation.client.evaluate(federation.device(4), federation.own, downlink).correct == 6
 
 

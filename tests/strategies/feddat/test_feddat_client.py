@@ -14,7 +14,7 @@ from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.feddat.client import FedDATClient, FedDATState
 from strategies.feddat.server import FedDATServer
 from strategies.feddat.settings import FedDATSettings
-from tests.strategies.asking_device import AskingDevice, questions
+from tests.strategies.asking_device import AskingDevice, provided, questions
 from tests.strategies.tiny_backbone import TinyBackbone
 
 Build = Callable[..., RunSettings]
@@ -31,13 +31,14 @@ def settings(config: Config) -> tuple[FedDATSettings, AdapterSettings]:
 
 
 @pytest.fixture
-def half(settings: tuple[FedDATSettings, AdapterSettings]) -> FedDATClient:
-    return FedDATClient(*settings)
+def half(settings: tuple[FedDATSettings, AdapterSettings], run_settings: Build) -> FedDATClient:
+    return FedDATClient(settings[0], provided(run_settings(rounds=4), *settings))
 
 
 @pytest.fixture
 def server(settings: tuple[FedDATSettings, AdapterSettings], run_settings: Build) -> FedDATServer:
-    return FedDATServer(settings[0], run_settings(rounds=4), settings[1])
+    here = device(run_settings)
+    return FedDATServer(settings[0], provided(here.settings, *settings, here.task))
 
 
 def device(run_settings: Build, round_number: int = 1, partition: int = 0) -> AskingDevice:
@@ -45,8 +46,10 @@ def device(run_settings: Build, round_number: int = 1, partition: int = 0) -> As
     return AskingDevice(run, partition=partition, round_number=round_number)
 
 
-def sent(device: AskingDevice, server: FedDATServer) -> SharedAdapter:
-    return server.downlink(server.start(device.task), 0)
+def sent(server: FedDATServer) -> SharedAdapter:
+    downlink = server.broadcast(server.start())
+    assert downlink is not None
+    return downlink
 
 
 def test_all_clients_begin_with_the_same_adapters_and_heads_of_their_own(
@@ -55,7 +58,7 @@ def test_all_clients_begin_with_the_same_adapters_and_heads_of_their_own(
     first, second = (half.start(device(run_settings, partition=p)) for p in (0, 1))
     assert torch.equal(first.local.vector(), second.local.vector())
     assert not torch.equal(first.local.vector(), first.frozen.vector())
-    assert torch.equal(first.frozen.vector(), sent(device(run_settings), server).adapter)
+    assert torch.equal(first.frozen.vector(), sent(server).adapter)
     assert not torch.equal(first.head[0].weight, second.head[0].weight)
 
 
@@ -64,7 +67,7 @@ def test_the_own_adapter_moves_in_every_round_and_the_frozen_copy_is_what_was_re
 ) -> None:
     here = device(run_settings)
     state = half.start(here)
-    downlink = sent(here, server)
+    downlink = sent(server)
     for round_number in (1, 2, 3):
         here = device(run_settings, round_number)
         before = state.local.vector()
@@ -79,7 +82,7 @@ def test_nothing_of_the_own_adapter_or_head_is_in_what_is_sent(
     half: FedDATClient, server: FedDATServer, run_settings: Build
 ) -> None:
     here = device(run_settings)
-    downlink = sent(here, server)
+    downlink = sent(server)
     state = half.start(here)
     with torch.no_grad():
         for parameter in (*state.local.parameters(), *state.head.parameters()):
@@ -88,7 +91,6 @@ def test_nothing_of_the_own_adapter_or_head_is_in_what_is_sent(
     assert uplink is not None
     assert len(uplink.adapter) == adapter_shape(here.task).num_parameters
     assert not torch.isclose(uplink.adapter, torch.tensor(0.123), atol=1e-4).any()
-    assert int(uplink.samples) == 12
 
 
 def test_a_round_is_repeatable_to_the_bit_and_leaves_backbone_and_global_randomness_alone(
@@ -101,8 +103,8 @@ def test_a_round_is_repeatable_to_the_bit_and_leaves_backbone_and_global_randomn
         here = replace(device(run_settings), backbone=backbone)
         state = half.start(here)
         drawn = torch.get_rng_state()
-        uplink = half.train(here, state, sent(here, server)).uplink
-        half.evaluate(here, state, sent(here, server))
+        uplink = half.train(here, state, sent(server)).uplink
+        half.evaluate(here, state, sent(server))
         assert torch.equal(torch.get_rng_state(), drawn)
         results.append((uplink.adapter, to_tensors(state)))  # type: ignore[union-attr]
     assert torch.equal(results[0][0], results[1][0])
@@ -116,7 +118,7 @@ def test_a_round_is_repeatable_to_the_bit_and_leaves_backbone_and_global_randomn
 def test_a_saved_state_goes_on_as_if_never_stopped(
     half: FedDATClient, server: FedDATServer, run_settings: Build
 ) -> None:
-    downlink = sent(device(run_settings), server)
+    downlink = sent(server)
     state = half.start(device(run_settings))
     half.train(device(run_settings), state, downlink)
     kept = to_tensors(state)
@@ -135,13 +137,14 @@ def test_evaluation_names_three_models_and_counts_the_one_that_was_asked_for(
 ) -> None:
     here = device(run_settings)
     state = half.start(here)
-    downlink = sent(here, server)
+    downlink = sent(server)
     for round_number in range(1, 5):
         half.train(device(run_settings, round_number), state, downlink)
     found = half.evaluate(here, state, downlink)
     assert set(found.scores) == {"shared", "teacher", "local"}
     assert found.correct == round(found.scores["shared"] * 6)
-    teacher = FedDATClient(settings[0].model_copy(update={"inference": "teacher"}), settings[1])
+    by_teacher = settings[0].model_copy(update={"inference": "teacher"})
+    teacher = FedDATClient(by_teacher, provided(here.settings, by_teacher, settings[1]))
     assert teacher.evaluate(here, state, downlink).correct == round(found.scores["teacher"] * 6)
 
 
@@ -149,7 +152,7 @@ def test_the_teacher_learns_its_client(
     half: FedDATClient, server: FedDATServer, run_settings: Build
 ) -> None:
     state = half.start(device(run_settings))
-    downlink = sent(device(run_settings), server)
+    downlink = sent(server)
     run = run_settings(rounds=4, batch_size=4, local_epochs=20)
     for round_number in range(1, 5):
         half.train(replace(device(run_settings, round_number), settings=run), state, downlink)
@@ -161,7 +164,7 @@ def test_an_adapter_with_other_keys_and_a_missing_one_are_refused(
 ) -> None:
     here = device(run_settings)
     state = half.start(here)
-    downlink = sent(here, server)
+    downlink = sent(server)
     with pytest.raises(
         WireError, match=r"server: adapters\.shared\.keys: expected the digest of 8"
     ):
@@ -175,7 +178,7 @@ def test_questions_that_are_too_long_are_counted(
 ) -> None:
     long = replace(questions(12, 0), questions=("what colour is it is it is it ?",) * 12)
     here = replace(device(run_settings), train=long)
-    trained = half.train(here, half.start(here), sent(here, server))
+    trained = half.train(here, half.start(here), sent(server))
     assert trained.notes == ("12 training questions are longer than the model reads, and were cut",)
 
 
@@ -185,6 +188,6 @@ def test_clients_may_have_answer_lists_of_any_length(
     for answers in (2, 9):
         here = replace(device(run_settings), num_answers=answers)
         state: FedDATState = half.start(here)
-        uplink = half.train(here, state, sent(here, server)).uplink
+        uplink = half.train(here, state, sent(server)).uplink
         assert uplink is not None
         assert torch.equal(uplink.keys, keys_of(adapter_shape(here.task)))

@@ -16,8 +16,9 @@ def random_factors(
 ) -> LoraFactors:
     """Gaussian factors, B included."""
     generator = torch.Generator().manual_seed(seed)
-    vector = torch.randn(shape.num_parameters(rank), generator=generator, dtype=dtype)
-    return LoraFactors.from_vector(shape, rank, vector)
+    sizes = [size for _, size in shape.keys(rank)]
+    drawn = (torch.randn(size, generator=generator, dtype=dtype) for size in sizes)
+    return LoraFactors.of(shape, rank, drawn)
 
 
 def dense_mean(factors: Sequence[LoraFactors], weights: Sequence[float]) -> tuple[Tensor, ...]:

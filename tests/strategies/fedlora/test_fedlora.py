@@ -7,13 +7,14 @@ import torch
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import SettingsError, WireError
+from strategies.common.round import Reply
 from strategies.common.settings import RunSettings, read_table
 from strategies.common.wire import decode, encode
 from strategies.fedlora.client import FedLoRAClient
 from strategies.fedlora.server import FedLoRAServer
 from strategies.fedlora.settings import FedLoRASettings
-from strategies.fedlora.wire import GlobalUpdate, TrainedFactors, read_factors, shape_of
-from tests.strategies.asking_device import AskingDevice, questions
+from strategies.fedlora.wire import Factors, GlobalUpdate, TrainedFactors, shape_of
+from tests.strategies.asking_device import AskingDevice, provided, questions
 from tests.strategies.tiny_backbone import WIDTH, TinyBackbone
 
 Config = dict[str, bool | int | float | str]
@@ -37,9 +38,10 @@ class Federation:
         adapters = read_table(config, "adapters", AdapterSettings)
         self.run = run
         self.backbone = TinyBackbone()
-        self.client = FedLoRAClient(settings, adapters)
-        self.server = FedLoRAServer(settings, run, adapters)
-        self.state = self.server.start(self.device(0, 1).task)
+        self.client = FedLoRAClient(settings, provided(run, settings, adapters))
+        task = self.device(0, 1).task
+        self.server = FedLoRAServer(settings, provided(run, settings, adapters, task))
+        self.state = self.server.start()
         self.states = [self.client.start(self.device(partition, 1)) for partition in (0, 1)]
 
     def device(self, partition: int, round_number: int) -> AskingDevice:
@@ -47,7 +49,7 @@ class Federation:
         return replace(bare, places=self.client.foundation(self.backbone))
 
     def train(self, partition: int, round_number: int) -> TrainedFactors:
-        downlink = self.server.downlink(self.state, partition)
+        downlink = self.server.broadcast(self.state)
         device = self.device(partition, round_number)
         uplink = self.client.train(device, self.states[partition], downlink).uplink
         assert uplink is not None
@@ -55,16 +57,20 @@ class Federation:
 
     def play(self, round_number: int) -> dict[str, float]:
         uplinks = {partition: self.train(partition, round_number) for partition in (0, 1)}
-        for partition, uplink in uplinks.items():
-            self.server.check(partition, uplink)
-        said = self.server.aggregate(self.state, round_number, uplinks)
+        for reply in replies(uplinks):
+            self.server.check(self.state, reply)
+        said = self.server.aggregate(self.state, round_number, replies(uplinks))
         return dict(said.diagnostics)
 
     def products(self) -> list[torch.Tensor]:
-        downlink = self.server.downlink(self.state, 0)
+        downlink = self.server.broadcast(self.state)
         assert downlink is not None
         shape = shape_of(self.device(0, 1).task)
-        return list(read_factors("test", downlink, shape).products())
+        return list(downlink.read("test", shape).products())
+
+
+def replies(uplinks: dict[int, TrainedFactors]) -> list[Reply[TrainedFactors]]:
+    return [Reply(partition, 12, uplink) for partition, uplink in uplinks.items()]
 
 
 @pytest.fixture
@@ -80,16 +86,17 @@ def test_stacked_updates_add_up_to_the_mean_of_all_products(
     shape = shape_of(federation.device(0, 1).task)
     for number in (1, 2, 3):
         uplinks = {partition: federation.train(partition, number) for partition in (0, 1)}
-        own = [read_factors("test", uplink, shape).products() for uplink in uplinks.values()]
+        own = [uplink.read("test", shape).products() for uplink in uplinks.values()]
         means = [(a + b) / 2 for a, b in zip(*own, strict=True)]
         before = expected or [torch.zeros_like(mean) for mean in means]
         expected = [a + b for a, b in zip(before, means, strict=True)]
-        said = federation.server.aggregate(federation.state, number, uplinks)
+        said = federation.server.aggregate(federation.state, number, replies(uplinks))
         assert said.diagnostics["aggregation_error"] < 1e-6
         for found, wanted in zip(federation.products(), expected, strict=True):
             assert torch.allclose(found, wanted, atol=1e-6)
     # 2 + 3 per round, and never beyond the layers' own width.
-    assert int(federation.state.rank) == min(15, WIDTH)
+    assert federation.state.factors is not None
+    assert len(federation.state.factors) == min(15, WIDTH)
 
 
 def test_factors_that_are_averaged_apart_are_off_and_the_best_of_a_rank_less(
@@ -99,7 +106,8 @@ def test_factors_that_are_averaged_apart_are_off_and_the_best_of_a_rank_less(
     for way in ("naive", "svd"):
         federation = Federation(config, run, way)
         errors[way] = federation.play(1)["aggregation_error"]
-        assert int(federation.state.rank) == 3
+        assert federation.state.factors is not None
+        assert len(federation.state.factors) == 3
     assert errors["naive"] > 0.1
     assert errors["svd"] < errors["naive"]
 
@@ -110,7 +118,7 @@ def test_the_backbone_is_left_as_it_was(config: Config, run: RunSettings, way: s
     before = {name: p.clone() for name, p in federation.backbone.module.state_dict().items()}
     federation.play(1)
     federation.play(2)
-    downlink = federation.server.downlink(federation.state, 0)
+    downlink = federation.server.broadcast(federation.state)
     federation.client.evaluate(federation.device(0, 2), federation.states[0], downlink)
     after = federation.backbone.module.state_dict()
     assert list(after) == list(before)
@@ -124,7 +132,7 @@ def test_clients_learn(config: Config, run_settings: Build, way: str) -> None:
     for number in range(1, 6):
         federation.play(number)
     for partition in (0, 1):
-        downlink = federation.server.downlink(federation.state, partition)
+        downlink = federation.server.broadcast(federation.state)
         device = federation.device(partition, 5)
         found = federation.client.evaluate(device, federation.states[partition], downlink)
         assert found.correct == 6
@@ -132,9 +140,9 @@ def test_clients_learn(config: Config, run_settings: Build, way: str) -> None:
 
 def test_a_client_of_a_smaller_rank_sends_and_holds_less(config: Config, run: RunSettings) -> None:
     federation = Federation(config, run, "svd")
-    assert [len(federation.train(p, 1).factors) for p in (0, 1)] == [2 * PER_RANK, 3 * PER_RANK]
+    assert [federation.train(p, 1).factors.numel() for p in (0, 1)] == [2 * PER_RANK, 3 * PER_RANK]
     federation.play(1)
-    assert [len(federation.train(p, 2).factors) for p in (0, 1)] == [2 * PER_RANK, 3 * PER_RANK]
+    assert [federation.train(p, 2).factors.numel() for p in (0, 1)] == [2 * PER_RANK, 3 * PER_RANK]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -144,56 +152,68 @@ def test_factors_that_did_not_learn_are_refused(config: Config, run: RunSettings
     good = federation.train(1, 2)
     shape = shape_of(federation.device(0, 1).task)
     if way == "stack":
-        factors = read_factors("test", good, shape)
-        idle = replace(factors, up=tuple(torch.zeros_like(up) for up in factors.up)).vector()
+        factors = good.read("test", shape)
+        idle = replace(factors, up=tuple(torch.zeros_like(up) for up in factors.up)).rows()
     else:
-        downlink = federation.server.downlink(federation.state, 1)
+        downlink = federation.server.broadcast(federation.state)
         assert downlink is not None
         idle = downlink.factors
     with pytest.raises(WireError, match=r"client 1: .*changes nothing of what was sent"):
-        federation.server.check(1, replace(good, factors=idle))
-    federation.server.check(1, good)
+        federation.server.check(federation.state, Reply(1, 12, replace(good, factors=idle)))
+    federation.server.check(federation.state, Reply(1, 12, good))
 
 
-def test_another_rank_other_layers_and_no_samples_are_refused(
-    config: Config, run: RunSettings
-) -> None:
+def test_another_rank_and_other_layers_are_refused(config: Config, run: RunSettings) -> None:
     federation = Federation(config, run)
     good = federation.train(0, 1)
-    with pytest.raises(WireError, match=r"client 1: .*rank: expected 3 for this client, got 2"):
-        federation.server.check(1, good)
+    with pytest.raises(WireError, match=r"client 1: .*expected rank 3 for this client, got 2"):
+        federation.server.check(federation.state, Reply(1, 12, good))
+    other = replace(good, keys=good.keys.flip(0))
     with pytest.raises(WireError, match=r"keys: expected the digest of 4 layers"):
-        federation.server.check(0, replace(good, keys=good.keys.flip(0)))
-    with pytest.raises(WireError, match=r"samples: expected at least 1, got 0"):
-        federation.server.check(0, replace(good, samples=torch.tensor([0])))
-    with pytest.raises(WireError, match=r"factors: .*values for rank 2"):
-        federation.server.check(0, replace(good, factors=good.factors[:-1]))
-    update = GlobalUpdate(good.factors, torch.tensor([0]), good.keys)
-    shape = shape_of(federation.device(0, 1).task)
-    with pytest.raises(WireError, match=r"server: .*rank: expected 1 to 8, got 0"):
-        read_factors("server", update, shape)
+        federation.server.check(federation.state, Reply(0, 12, other))
 
 
-def test_an_update_beyond_any_rank_is_refused_on_arrival(config: Config, run: RunSettings) -> None:
-    federation = Federation(config, run)
-    good = federation.train(0, 1)
-    task = federation.device(0, 1).task
-    blob = encode(replace(good, factors=torch.zeros(WIDTH * PER_RANK + 1)), "float32")
-    with pytest.raises(WireError, match=f"parameters<={WIDTH * PER_RANK}"):
-        decode(TrainedFactors, blob, task, wire_dtype="float32", sender="client 0")
+@pytest.mark.parametrize(
+    ("way", "kind", "largest"),
+    [
+        ("stack", TrainedFactors, 3),
+        ("svd", TrainedFactors, 3),
+        ("naive", TrainedFactors, 3),
+        ("stack", GlobalUpdate, WIDTH),
+        ("svd", GlobalUpdate, 3),
+        ("naive", GlobalUpdate, 3),
+    ],
+)
+def test_nothing_but_the_width_and_a_rank_of_the_settings_is_read(
+    config: Config, run: RunSettings, way: str, kind: type[Factors], largest: int
+) -> None:
+    federation = Federation(config, run, way)
+    keys, agreed = federation.train(0, 1).keys, federation.server.agreed
+
+    def arrived(rank: int, width: int) -> Factors:
+        blob = encode(kind(torch.ones(rank, width), keys), "float32")
+        return decode(kind, blob, agreed, sender="client 0")
+
+    for rank in (1, largest):
+        assert arrived(rank, PER_RANK).factors.shape == (rank, PER_RANK)
+    for rank, width in ((largest + 1, PER_RANK), (1, PER_RANK - 1), (1, PER_RANK + 1)):
+        with pytest.raises(WireError, match=rf"width={PER_RANK}|at most \d+ bytes"):
+            arrived(rank, width)
+    with pytest.raises(WireError, match=r"factors: expected a rank of 1 or more, got 0"):
+        arrived(0, PER_RANK)
 
 
 def test_a_client_that_missed_rounds_lacks_nothing(config: Config, run: RunSettings) -> None:
     federation = Federation(config, run)
     for number in (1, 2):
         uplink = federation.train(0, number)
-        federation.server.aggregate(federation.state, number, {0: uplink})
-    late = federation.server.downlink(federation.state, 1)
-    early = federation.server.downlink(federation.state, 0)
+        federation.server.aggregate(federation.state, number, replies({0: uplink}))
+    late = federation.server.broadcast(federation.state)
+    early = federation.server.broadcast(federation.state)
     assert late is not None
     assert early is not None
     assert torch.equal(late.factors, early.factors)
-    assert int(late.rank) == 4
+    assert len(late.factors) == 4
 
 
 def test_ranks_are_dealt_in_turn(config: Config) -> None:

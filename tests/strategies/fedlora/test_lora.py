@@ -248,12 +248,12 @@ def test_factors_are_read_as_they_are():
     first = random_factors(shape, 3, 0)
     with lora.attached(model, first, random_factors(shape, 4, 2)) as attached:
         found = attached.factors()
-        assert torch.equal(found.vector(), first.vector())
+        assert torch.equal(found.rows(), first.rows())
         trained = attached.parameters()
         with torch.no_grad():
             trained[0][0, 0] = torch.nan
         # A copy: what was read before does not follow.
-        assert torch.equal(found.vector(), first.vector())
+        assert torch.equal(found.rows(), first.rows())
         with pytest.raises(ModelError, match=r"0\.query\.lora_A\.weight: expected finite"):
             attached.factors()
 
@@ -299,7 +299,7 @@ def test_a_layer_whose_name_ends_anothers_keeps_its_own_rank():
     own = random_factors(lora.lora_shape(model), 4, 0)
     with lora.attached(model, own) as attached:
         assert [tuple(p.shape) for p in attached.parameters()] == [(2, 2), (2, 2), (4, 6), (6, 4)]
-        assert torch.equal(attached.factors().vector(), own.vector())
+        assert torch.equal(attached.factors().rows(), own.rows())
 
 
 def test_a_missing_peft_names_the_extra(monkeypatch):

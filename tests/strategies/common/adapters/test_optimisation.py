@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from strategies.common.adapters.optimisation import Optimiser, rate_at
+from strategies.common.adapters.optimisation import adapter_optimiser, rate_at
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.settings import RunSettings, read_table
 from tests.strategies.asking_device import AskingDevice
@@ -40,7 +40,7 @@ def test_what_a_loss_does_not_reach_stays_as_it_is(
     one, other = nn.Linear(2, 2), nn.Linear(2, 2)
     before = [p.clone() for p in other.parameters()]
     device = AskingDevice(run_settings(rounds=2))
-    optimiser = Optimiser(
+    optimiser = adapter_optimiser(
         [*one.parameters(), *other.parameters()], adapters(learning_rate=0.1), device, 5
     )
     for _ in range(3):
@@ -58,7 +58,7 @@ def test_a_later_round_goes_on_where_the_schedule_was(
     for round_number in (1, 2):
         layer = nn.Linear(1, 1)
         device = AskingDevice(run_settings(rounds=2), round_number=round_number)
-        optimiser = Optimiser(layer.parameters(), settings, device, 5)
+        optimiser = adapter_optimiser(layer.parameters(), settings, device, 5)
         before = layer.bias.item()
         optimiser.step(layer(torch.ones(1, 1)).sum())
         moved.append(before - layer.bias.item())
@@ -73,7 +73,7 @@ def test_biases_do_not_decay(
     nn.init.constant_(layer.bias, 1.0)
     device = AskingDevice(run_settings(rounds=1))
     settings = adapters(learning_rate=0.1, warmup=0.0, weight_decay=1.0)
-    optimiser = Optimiser(layer.parameters(), settings, device, 5)
+    optimiser = adapter_optimiser(layer.parameters(), settings, device, 5)
     optimiser.step(0.0 * layer(torch.ones(1, 1)).sum())
     assert layer.bias.item() == 1.0
     assert layer.weight.item() == pytest.approx(0.9)
