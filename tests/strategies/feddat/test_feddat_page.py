@@ -17,7 +17,9 @@ from tests.strategies.asking_device import AskingDevice, provided, questions
 Config = dict[str, bool | int | float | str]
 
 
-def test_a_round_is_the_papers(config: Config, run_settings: Callable[..., RunSettings]) -> None:
+def test_a_round_is_the_papers(  # noqa: PLR0915 - a page, read from top to bottom
+    config: Config, run_settings: Callable[..., RunSettings]
+) -> None:
     config |= {
         "adapters.learning-rate": 0.01,
         "adapters.warmup": 0.0,
@@ -39,7 +41,9 @@ def test_a_round_is_the_papers(config: Config, run_settings: Callable[..., RunSe
     temperature, lr, decay = 3.0, 0.01, 0.01
     uploads, own = [], []
     for device, state in zip(devices, states, strict=True):
-        s = [p.clone().requires_grad_() for p in state.frozen.parameters()]  # A_s, as received
+        s = [
+            p.detach().clone().requires_grad_() for p in state.frozen.parameters()
+        ]  # A_s, as received
         f = [p.detach().clone() for p in s]  # its frozen copy
         c = [p.detach().clone().requires_grad_() for p in state.local.parameters()]  # A_c
         h = [p.detach().clone().requires_grad_() for p in state.head.parameters()]
