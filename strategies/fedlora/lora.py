@@ -157,7 +157,7 @@ def lora_config(factors: LoraFactors) -> "LoraConfig":
         If peft is not installed.
     """
     try:
-        from peft import LoraConfig  # noqa: PLC0415
+        from peft.tuners.lora import LoraConfig  # noqa: PLC0415
     except ImportError:
         raise ModelError(
             "LoRA: expected peft to be installed; install the project with its feddat extra, or "
