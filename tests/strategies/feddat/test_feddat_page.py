@@ -17,7 +17,7 @@ from tests.strategies.asking_device import AskingDevice, provided, questions
 Config = dict[str, bool | int | float | str]
 
 
-def test_a_round_is_the_papers(  # noqa: PLR0915 - a page, read from top to bottom
+def test_a_round_is_the_papers(
     config: Config, run_settings: Callable[..., RunSettings]
 ) -> None:
     config |= {
