@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import final
 
 import tomli_w
@@ -67,7 +68,7 @@ def environment(home: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Dependencies are installed once, not for every run.
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.05",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "200",
@@ -84,14 +85,24 @@ class SuperLink:
         Takes Flower's home, logs and the SuperLink's database.
     simulation : bool
         Whether it runs clients itself, on Ray; otherwise SuperNodes connect to it.
+    stand_ins : Mapping[str, Sequence[str]]
+        Commands that take the place of Flower's programs, by the program's name, on the
+        SuperLink and its nodes; each takes the options of what it stands for.
     """
 
-    def __init__(self, folder: Path, *, simulation: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        simulation: bool,
+        stand_ins: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.env = environment(folder / "flwr")
         self.secret = folder / "superexec.secret"
         self._simulation = simulation
+        self._stand_ins = stand_ins
         self._children: list[Child] = []
         (folder / "flwr").mkdir(parents=True, exist_ok=True)
         (folder / "logs").mkdir(exist_ok=True)
@@ -131,6 +142,10 @@ class SuperLink:
         if not self._simulation:
             self._children.append(self.superexec("server-superexec", self.port))
 
+    def running(self) -> bool:
+        """Tell whether all its processes are alive."""
+        return bool(self._children) and all(child.running() for child in self._children)
+
     def stop(self) -> None:
         """Stop it and all it started."""
         for child in reversed(self._children):
@@ -144,8 +159,10 @@ class SuperLink:
         self._children = []
 
     def child(self, name: str, command: list[str]) -> Child:
-        """Start a Flower program in this federation's environment."""
-        return Child(name, command, self.folder / "logs" / f"{name}.log", self.env)
+        """Start a Flower program, or its stand-in, in this federation's environment."""
+        program = self._stand_ins.get(command[0], command[:1])
+        log = self.folder / "logs" / f"{name}.log"
+        return Child(name, [*program, *command[1:]], log, self.env)
 
     def superexec(self, name: str, port: int) -> Child:
         """Start a SuperExec, which runs the app's processes for a SuperLink or SuperNode."""

@@ -1,16 +1,33 @@
 """A real federation on loopback: one SuperLink, SuperNodes and runs that are watched."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, final
 
 import pytest
+from deployed import eager_supernode, warm_superexec
 
 from local_federation.nodes import SuperNode
 from local_federation.processes import Child
 from local_federation.superlink import SuperLink
+
+NODES = 3
+
+# Tests that wait a deadline out use the shortest in which healthy nodes answer: a few times
+# the round trip of a command of Flower's, which is quick where nothing else is going on.
+LEAST_DEADLINE_S = 8.0
+CALLS_PER_DEADLINE = 4
+
+# They do what Flower's programs do, in a fraction of the time.
+STAND_INS = {
+    "flower-superexec": ["python", warm_superexec.__file__],
+    "flower-supernode": ["python", eager_supernode.__file__],
+}
 
 # Little work per round: these tests are about processes, not about learning.
 TINY: dict[str, bool | int | float | str] = {
@@ -29,35 +46,84 @@ TINY: dict[str, bool | int | float | str] = {
 
 @final
 class Deployment:
-    """A SuperLink with SuperNodes, and what a run on it has written so far."""
+    """A SuperLink with SuperNodes that plays one run after another.
 
-    def __init__(self, folder: Path, num_nodes: int) -> None:
+    Attributes
+    ----------
+    superlink : SuperLink
+        The server; a test may kill and start it.
+    nodes : list[SuperNode]
+        The devices by partition; a test may stop and start them.
+    run_name : str
+        Name of the runs of the test that is going on.
+    deadline_s : float
+        How long a round may wait for nodes: as short as this machine, busy as it is, allows.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.superlink = SuperLink(folder, simulation=False)
-        self.nodes = [SuperNode(self.superlink, i, num_nodes) for i in range(num_nodes)]
-        self.run_dir = folder / "runs" / "run"
+        self.superlink = SuperLink(folder, simulation=False, stand_ins=STAND_INS)
+        self.nodes = [SuperNode(self.superlink, i, NODES) for i in range(NODES)]
+        self.run_name = ""
+        self.deadline_s = LEAST_DEADLINE_S
+        self._runs: list[Child] = []
+        # Nodes that were killed: Flower takes them to be online for another minute, in which
+        # a new run would wait for their answers.
+        self._ghosts: list[str] = []
 
-    def start(self) -> None:
-        self.superlink.start()
+    @property
+    def run_dir(self) -> Path:
+        return self.folder / "runs" / self.run_name
+
+    def begin(self, run_name: str) -> None:
+        """Be whole again, whatever the last test did, and know the next run's name."""
+        self.run_name, self._runs = run_name, []
+        if not self.superlink.running():
+            self.forget()
+            self.superlink.start()
+        for ghost in self._ghosts:
+            self._flwr("supernode", "unregister", ghost)
+        self._ghosts = []
         for node in self.nodes:
-            node.start()
+            if not node.running():
+                node.stop()
+                node.start()
+        self.wait_for(lambda: self._online() == NODES, f"{NODES} nodes to be online")
+        started = time.monotonic()
+        self._online()
+        called_s = time.monotonic() - started
+        self.deadline_s = max(LEAST_DEADLINE_S, CALLS_PER_DEADLINE * called_s)
 
-    def stop(self) -> None:
+    def forget(self) -> None:
+        """Stop everything; the next start knows of no run and no node from before."""
+        for run in self._runs:
+            run.stop()
         for node in self.nodes:
             node.stop()
         self.superlink.stop()
+        self._ghosts = []
+        for file in self.folder.glob("superlink.db*"):
+            file.unlink()
+
+    def kill(self, partition: int) -> None:
+        """Kill a node's processes at once (SIGKILL), as pulling the plug would."""
+        self.nodes[partition].kill()
+        log = (self.folder / "logs" / f"node-{partition}.log").read_text(errors="replace")
+        self._ghosts.append(re.findall(r"SuperNode ID: (\d+)", log)[-1])
 
     def submit(self, **overrides: bool | int | float | str) -> Child:
         kebab = {key.replace("_", "-"): value for key, value in overrides.items()}
         settings = {
             **TINY,
-            "run-name": self.run_dir.name,
+            "run-name": self.run_name,
             "runs-dir": str(self.run_dir.parent),
             "state-dir": str(self.folder / "unused"),
-            "min-nodes": len(self.nodes),
+            "min-nodes": NODES,
             **kebab,
         }
-        return self.superlink.submit(settings, simulation=None)
+        run = self.superlink.submit(settings, simulation=None)
+        self._runs.append(run)
+        return run
 
     def lines(self) -> list[dict[str, Any]]:
         journal = self.run_dir / "rounds.jsonl"
@@ -74,7 +140,7 @@ class Deployment:
         return int(progress["round"]), str(progress["phase"])
 
     def state_folder(self, partition: int) -> Path:
-        return self.folder / "state" / f"node-{partition}" / self.run_dir.name / str(partition)
+        return self.folder / "state" / f"node-{partition}" / self.run_name / str(partition)
 
     def wait_for(self, condition: Callable[[], bool], what: str, timeout_s: float = 150) -> None:
         deadline = time.monotonic() + timeout_s
@@ -88,15 +154,40 @@ class Deployment:
         return self.superlink.status(run)
 
     def logs(self) -> str:
-        logs = sorted((self.folder / "logs").glob("run-*.log"))
-        return "\n".join(log.read_text(errors="replace")[-3000:] for log in logs)
+        log = self.folder / "logs" / f"run-{self.run_name}.log"
+        return log.read_text(errors="replace")[-3000:] if log.exists() else "it has no log yet"
+
+    def _online(self) -> int:
+        nodes = self._flwr("supernode", "list")["nodes"]
+        return sum(node["status"] == "online" for node in nodes)
+
+    def _flwr(self, *command: str) -> dict[str, Any]:
+        answer = subprocess.run(
+            [str(Path(sys.executable).parent / "flwr"), *command, "--format", "json"],
+            env=self.superlink.env,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return json.loads(answer.stdout)
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    deployed = Deployment(tmp_path, num_nodes=3)
-    deployed.start()
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    deployed = Deployment(tmp_path_factory.mktemp("deployment"))
     try:
         yield deployed
     finally:
-        deployed.stop()
+        deployed.forget()
+
+
+@pytest.fixture
+def deployment(_shared: Deployment, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Return the deployment that all tests share, whole and without a run."""
+    failed_before = request.session.testsfailed
+    _shared.begin(re.sub(r"\W+", "-", request.node.name)[:60])
+    yield _shared
+    if request.session.testsfailed > failed_before:
+        # Its run may go on, and its nodes may be half started.
+        _shared.forget()

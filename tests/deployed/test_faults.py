@@ -1,4 +1,7 @@
-"""What goes wrong on devices and hosts that nobody can walk to, with real processes."""
+"""What goes wrong on devices and hosts that nobody can walk to, with real processes.
+
+All tests use one deployment, which is made whole before each of them.
+"""
 
 import pytest
 from deployed.conftest import TINY, Deployment
@@ -8,9 +11,11 @@ pytestmark = [pytest.mark.deployed, pytest.mark.timeout(420)]
 
 
 def test_a_node_killed_in_mid_round_costs_that_node_its_round_only(deployment: Deployment) -> None:
-    run = deployment.submit(rounds=4, round_deadline_s=25.0, min_nodes=2, min_replies=2)
+    run = deployment.submit(
+        rounds=4, round_deadline_s=deployment.deadline_s, min_nodes=2, min_replies=2
+    )
     deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
-    deployment.nodes[2].kill()
+    deployment.kill(2)
     deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
     deployment.nodes[2].start()
 
@@ -46,11 +51,13 @@ def test_a_killed_server_resumes_to_the_same_end(deployment: Deployment) -> None
 
 
 def test_a_lost_reply_is_rolled_back_and_no_round_is_trained_twice(deployment: Deployment) -> None:
-    run = deployment.submit(rounds=4, round_deadline_s=25.0, min_nodes=2, min_replies=2)
+    run = deployment.submit(
+        rounds=4, round_deadline_s=deployment.deadline_s, min_nodes=2, min_replies=2
+    )
     saved = deployment.state_folder(1) / "round-000002.safetensors"
     deployment.wait_for(saved.exists, "client 1 to save round 2")
     # The SuperNode hands replies on twice a second; it dies with this one in its hands.
-    deployment.nodes[1].kill()
+    deployment.kill(1)
     deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
     deployment.nodes[1].start()
 
@@ -80,7 +87,11 @@ def test_a_damaged_state_is_named_and_the_round_before_is_used(deployment: Deplo
 def test_with_all_nodes_gone_the_run_waits_fails_loudly_and_is_saved(
     deployment: Deployment,
 ) -> None:
-    run = deployment.submit(rounds=50, quorum_timeout_s=60.0, round_deadline_s=30.0)
+    # Before the first round, the same patience must do for nodes to describe themselves.
+    patience_s = 3 * deployment.deadline_s
+    run = deployment.submit(
+        rounds=50, quorum_timeout_s=patience_s, round_deadline_s=deployment.deadline_s
+    )
     deployment.wait_for(lambda: len(deployment.lines()) >= 1, "the end of round 1")
     for node in deployment.nodes:
         node.stop()

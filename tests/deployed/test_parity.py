@@ -1,66 +1,89 @@
-"""Simulated equals deployed: the same numbers to the last digit, whatever carries them."""
+"""Simulated equals deployed: the same numbers to the last digit, whatever carries them.
+
+One method of each kind is played, since the kind decides which messages and streams there
+are; that no method keeps anything in memory is shown for all of them over loopback.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed.conftest import TINY
-from federations.split_federation import ADAPTING, EXCHANGING
+from deployed.conftest import NODES, TINY, Deployment
 from federations.split_federation import TINY as SPLIT
 from loopback import Federation, without_clocks
 from rich.console import Console
 
 from local_federation.campaign import Campaign
-from strategies.methods import METHODS
 from tests.client_app.backbones import tiny_backbones
 
-pytestmark = [pytest.mark.deployed, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
 
-SETTINGS = {**TINY, "rounds": 3, "models": "cnn,resnet4,resnet6", "max-samples": 120}
+Settings = dict[str, bool | int | float | str]
+Lines = list[dict[str, Any]]
+
+MESSAGE: Settings = {
+    **TINY,
+    "method": "fedktl",
+    "rounds": 3,
+    "models": "cnn,resnet4,resnet6",
+    "max-samples": 120,
+}
 # Two clients on every node, and evaluations before, between and after.
-SPLIT_SETTINGS = {**SETTINGS, **SPLIT, "rounds": 3, "evaluate-every": 2}
-CLIENTS = 3
+EXCHANGE: Settings = {**MESSAGE, **SPLIT, "method": "mocosfl", "rounds": 3, "evaluate-every": 2}
+ADAPTER: Settings = {
+    **MESSAGE,
+    "method": "feddat",
+    "data": "digitgrid:function",
+    "evaluate-every": 2,
+    "adapters.learning-rate": 0.01,
+}
 
 
-def settings(method: str, backbone: Path) -> dict[str, bool | int | float | str]:
-    chosen = {**(SPLIT_SETTINGS if method in EXCHANGING else SETTINGS), "method": method}
-    if method in ADAPTING:
-        chosen |= {"data": "digitgrid:function", "evaluate-every": 2}
-        chosen |= {"adapters.backbone": f"folder:{backbone}", "adapters.learning-rate": 0.01}
-        chosen |= {"fedlora.ranks": "2,3"}
-    return chosen
+def over_loopback(folder: Path, name: str, settings: Settings) -> Lines:
+    return Federation(folder, NODES, {**settings, "run-name": name}).play()
 
 
-def over_loopback(folder: Path, method: str, backbone: Path) -> list[dict[str, Any]]:
-    overrides = {**settings(method, backbone), "run-name": method}
-    return Federation(folder, CLIENTS, overrides).play()
+def over_processes(folder: Path, name: str, settings: Settings, *, simulated: bool) -> Lines:
+    """Play with Flower's own programs, started as the command line starts them."""
+    Campaign(folder, NODES, simulated, {}).play({name: settings}, Console(quiet=True))
+    return [json.loads(line) for line in (folder / name / "rounds.jsonl").read_text().splitlines()]
 
 
-def over_processes(
-    folder: Path, backbone: Path, *, simulated: bool
-) -> dict[str, list[dict[str, Any]]]:
-    campaign = Campaign(folder, CLIENTS, simulated, {})
-    runs = {method: settings(method, backbone) for method in METHODS}
-    campaign.play(runs, Console(quiet=True))
-    return {
-        method: [
-            json.loads(line) for line in (folder / method / "rounds.jsonl").read_text().splitlines()
-        ]
-        for method in METHODS
-    }
+def agreed_lines(folder: Path, name: str, settings: Settings) -> Lines:
+    """Return what loopback, twice, and a simulation on Ray wrote alike."""
+    expected = without_clocks(over_loopback(folder / "loop", name, settings))
+    assert [line["round"] for line in expected] == [1, 2, 3]
+    assert without_clocks(over_loopback(folder / "again", name, settings)) == expected
+    simulated = over_processes(folder / "simulated", name, settings, simulated=True)
+    assert without_clocks(simulated) == expected
+    return expected
 
 
-def test_loopback_ray_and_deployed_agree_to_the_last_digit(tmp_path: Path) -> None:
+def assert_deployed_agrees(deployment: Deployment, folder: Path, settings: Settings) -> None:
+    # The run's name travels with every order, and its length is counted.
+    expected = agreed_lines(folder, deployment.run_name, settings)
+    run = deployment.submit(**settings)
+    assert deployment.finish(run) == "finished:completed", deployment.logs()
+    assert without_clocks(deployment.lines()) == expected
+
+
+def test_a_method_of_messages_agrees_to_the_last_digit(tmp_path: Path) -> None:
+    expected = agreed_lines(tmp_path, "messages", MESSAGE)
+    deployed = over_processes(tmp_path / "deployed", "messages", MESSAGE, simulated=False)
+    assert without_clocks(deployed) == expected
+
+
+def test_a_method_of_exchange_agrees_to_the_last_digit(
+    tmp_path: Path, deployment: Deployment
+) -> None:
+    assert_deployed_agrees(deployment, tmp_path, EXCHANGE)
+
+
+def test_a_method_of_adapters_agrees_to_the_last_digit(
+    tmp_path: Path, deployment: Deployment
+) -> None:
     backbone = tiny_backbones.save(tmp_path / "backbone", "masked")
-    loopback = {m: over_loopback(tmp_path / "loop", m, backbone) for m in METHODS}
-    again = {m: over_loopback(tmp_path / "again", m, backbone) for m in METHODS}
-    simulated = over_processes(tmp_path / "simulated", backbone, simulated=True)
-    deployed = over_processes(tmp_path / "deployed", backbone, simulated=False)
-
-    for method in METHODS:
-        expected = without_clocks(loopback[method])
-        assert [line["round"] for line in expected] == [1, 2, 3]
-        assert without_clocks(again[method]) == expected, method
-        assert without_clocks(simulated[method]) == expected, method
-        assert without_clocks(deployed[method]) == expected, method
+    assert_deployed_agrees(
+        deployment, tmp_path, {**ADAPTER, "adapters.backbone": f"folder:{backbone}"}
+    )

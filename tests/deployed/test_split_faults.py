@@ -32,9 +32,11 @@ def submit(deployment: Deployment, **overrides: bool | int | float | str):
 
 
 def test_a_node_killed_in_mid_step_is_passed_over_and_named(deployment: Deployment) -> None:
-    run = submit(deployment, min_nodes=2, min_replies=2, split__connect_deadline_s=12.0)
+    run = submit(
+        deployment, min_nodes=2, min_replies=2, split__connect_deadline_s=deployment.deadline_s
+    )
     deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
-    deployment.nodes[2].kill()
+    deployment.kill(2)
     killed = time.monotonic()
     deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
     waited = time.monotonic() - killed
