@@ -27,12 +27,11 @@ from strategies.common import seeds
 from strategies.common.round import Picture
 from strategies.common.samples import Samples, normalise, ordered_batches
 from strategies.common.settings import default_config, read_run, read_table
-from strategies.common.split.evaluation.features import Features
-from strategies.common.split.evaluation.knn import nearest_neighbours
-from strategies.common.split.evaluation.probe import linear_probe
 from strategies.common.split.settings import SplitSettings
 from strategies.common.training import EVALUATION_BATCH
 from strategies.common.transport.compute import threads
+from strategies.mocosfl.classifiers import linear_probe, nearest_neighbours
+from strategies.mocosfl.features import Features
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.verdict import Verdict
 from taressfl.examination import examine, turns

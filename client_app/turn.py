@@ -73,7 +73,7 @@ def take_turn(
     load_s = clock.lap()
     trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
     train_s = clock.lap()
-    later = learn and half.tested is Tested.AGGREGATED
+    later = learn and half.tested is not Tested.TRAINED
     evaluation = None if later else half.evaluate(device, state, downlink)
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
@@ -106,7 +106,7 @@ def take_turn(
 
 def _pace(device: ExchangeNode, train_s: float) -> dict[str, float]:
     """Return the milliseconds of a step as the device meets it, waiting included."""
-    steps = device.link.plan.steps
+    steps = len(device.link.plan.step_numbers)
     return {"step_ms": 1000 * train_s / steps} if steps else {}
 
 

@@ -18,7 +18,7 @@ from strategies import methods
 from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.engine import Engine
-from strategies.common.split.halves import Assessment, SplitServerHalf
+from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.plan import Plan
 from strategies.common.transport.compute import threads
 
@@ -68,13 +68,15 @@ class OneProcess:
             downlink = self._server.broadcast(self.state)
             trained = self._client.train(device, self._client_state, downlink)
             samples = sum(len(client.train) for client in device.clients)
-            replies = [Reply(self._node, samples, trained.uplink)]
-            return self._server.aggregate(self.state, round_number, replies)
+            sent = trained.uplink
+            replies = [] if sent is None else [Reply(self._node, samples, sent)]
+            current = SplitRound(round_number, plan, engine)
+            return self._server.aggregate(self.state, current, replies)
 
     def assess(self, round_number: int) -> Assessment | None:
         """Evaluate on the samples of all nodes, if the method does so after this round."""
         everyone = list(range(self._num_nodes))
-        plan = self._server.survey_plan(self.state, round_number, everyone)
+        plan = self._server.survey_plan(round_number, everyone)
         if plan is None:
             return None
         engine = self._server.engine(self.state, plan)
@@ -84,7 +86,7 @@ class OneProcess:
                 device = self._linked(hub, plan, max(1, round_number), node)
                 downlink = self._server.broadcast(self.state)
                 self._client.evaluate(device, self._client.start(device), downlink)
-            return self._server.assess(self.state, engine)
+            return self._server.assess(self.state, round_number, engine)
 
     def _hub(self, engine: Engine, plan: Plan, nodes: list[int]) -> Hub:
         carried = self._settings.clients_per_node
@@ -92,7 +94,7 @@ class OneProcess:
         return Hub(
             engine,
             plan,
-            lambda own: self._server.frames(plan, own),
+            lambda own: self._server.frames(own, plan.batch),
             seats,
             self._split,
             self._settings.server_threads,
@@ -110,7 +112,7 @@ class OneProcess:
         )
         return ExchangeNode(self._split, config, self._settings, round_number, link)
 
-    def _server_half(self, config: RunConfig) -> SplitServerHalf[Any, Any, Any, Any]:
+    def _server_half(self, config: RunConfig) -> SplitServerHalf[Any, Any, Any, Any, Any]:
         half = server_half(self._settings, config)
         if not isinstance(half, SplitServerHalf):
             name = self._settings.method

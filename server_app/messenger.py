@@ -1,6 +1,6 @@
 """Messages of one round to many nodes, and the strict reading of what comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from logging import WARNING
 from typing import Any, Literal, Protocol, final
@@ -46,6 +46,8 @@ class RoundInProgress:
     ----------
     context : RoundContext
         What is sent from.
+    check : Callable[[Reply], None]
+        Refuses an upload that does not fit the round, with a ``WireError``.
     session : Session | None
         Where activations are exchanged.
     record : RoundRecord
@@ -55,6 +57,7 @@ class RoundInProgress:
     """
 
     context: RoundContext
+    check: Callable[[Reply[Any]], None]
     session: Session | None = None
     record: RoundRecord = field(init=False)
     replies: dict[int, Reply[Any]] = field(default_factory=dict)
@@ -208,5 +211,5 @@ class Messenger:
                 raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
             return report, None
         reply = Reply(client.description.partition, report.train_samples, uplink)
-        half.check(ongoing.context.state, reply)
+        ongoing.check(reply)
         return report, reply

@@ -1,10 +1,12 @@
 """What a round starts from, and where its activations are exchanged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
 from server_app.roster import Client
+from server_app.round_record import RoundRecord
+from strategies.common.round import Aggregated
 from strategies.common.split.wire.invitation import Invitation
 from strategies.common.task import Task
 
@@ -33,6 +35,23 @@ class RoundContext:
     state: object
     task: Task
     accepted: Mapping[int, int]
+
+
+@final
+@dataclass(frozen=True)
+class PlayedRound:
+    """A round whose replies are in.
+
+    Attributes
+    ----------
+    record : RoundRecord
+        What happened.
+    aggregate : Callable[[], Aggregated]
+        Lets the server half take in what came, once.
+    """
+
+    record: RoundRecord
+    aggregate: Callable[[], Aggregated]
 
 
 class Session(Protocol):

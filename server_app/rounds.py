@@ -7,7 +7,7 @@ too few replied, and then fails loudly with everything up to the last complete r
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from logging import WARNING
 from typing import Any, final
@@ -18,12 +18,13 @@ from flwr.serverapp import Grid
 
 from server_app.messenger import Messenger, RoundInProgress, Watcher
 from server_app.roster import Client, Roster
-from server_app.round_context import RoundContext, Session
+from server_app.round_context import PlayedRound, RoundContext, Session
 from server_app.round_record import RoundRecord
 from strategies.common import seeds
 from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import FederationError
-from strategies.common.method import AnyServerHalf
+from strategies.common.guard import guard_of
+from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
 from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunSettings
 
@@ -106,34 +107,47 @@ class RoundLoop:
                 raise FederationError(self._too_few(round_number, len(clients), waited))
             time.sleep(_WAIT_POLL_S)
 
-    def play(
-        self, context: RoundContext, session: Session | None = None
+    def exchange(
+        self, context: RoundContext, check: Callable[[Reply[Any]], None], session: Session
     ) -> tuple[RoundRecord, list[Reply[Any]]]:
+        """Play a round in which activations are exchanged, up to its replies.
+
+        Parameters
+        ----------
+        context : RoundContext
+            What the round is played with.
+        check : Callable[[Reply], None]
+            Refuses an upload that does not fit the round.
+        session : Session
+            Where activations are exchanged; its nodes take part and no others.
+
+        Raises
+        ------
+        FederationError
+            If fewer than ``min_replies`` nodes replied well; there is no second try, since the
+            exchange has changed the server's part already.
+        """
+        ongoing = RoundInProgress(context, check, session)
+        self._messenger.ask(ongoing, _seated(session, context.clients), "train")
+        self._require_replies(ongoing, "")
+        return ongoing.record, ongoing.in_order()
+
+    def play(self, context: RoundContext, half: AnyAggregatingHalf) -> PlayedRound:
         """Play one round up to, and without, aggregation.
 
         Parameters
         ----------
         context : RoundContext
             What the round is played with.
-        session : Session | None
-            Where this round's activations are exchanged; its clients take part and no others.
-
-        Returns
-        -------
-        tuple[RoundRecord, list[Reply[Any]]]
-            What happened, and the uploads sorted by partition.
+        half : AggregatingServerHalf
+            Takes in the replies.
 
         Raises
         ------
         FederationError
-            If fewer than ``min_replies`` clients replied well, even after a second try; with a
-            session there is none, since the exchange has changed the server's part already.
+            If fewer than ``min_replies`` clients replied well, even after a second try.
         """
-        ongoing = RoundInProgress(context, session)
-        if session is not None:
-            self._messenger.ask(ongoing, _seated(session, context.clients), "train")
-            self._require_replies(ongoing, "")
-            return ongoing.record, ongoing.in_order()
+        ongoing = RoundInProgress(context, lambda reply: half.check(context.state, reply))
         round_number = context.round_number
         chosen = self._choose(round_number, context.clients)
         self._messenger.ask(ongoing, chosen, "train")
@@ -153,7 +167,10 @@ class RoundLoop:
             asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
             idle = {p: c for p, c in context.clients.items() if p not in asked}
             self._messenger.ask(ongoing, idle, "evaluate")
-        return ongoing.record, ongoing.in_order()
+        replies = guard_of(self._run).arrived(ongoing.in_order())
+        return PlayedRound(
+            ongoing.record, lambda: half.aggregate(context.state, round_number, replies)
+        )
 
     def test(self, record: RoundRecord, context: RoundContext) -> list[str]:
         """Let all clients that are there test what aggregation made.
@@ -170,7 +187,7 @@ class RoundLoop:
         list[str]
             Reasons of the clients that failed.
         """
-        ongoing = RoundInProgress(context)
+        ongoing = RoundInProgress(context, _uploads_nothing)
         self._messenger.ask(ongoing, context.clients, "evaluate")
         for partition, node in ongoing.record.nodes.items():
             known = record.nodes.get(partition)
@@ -200,7 +217,7 @@ class RoundLoop:
             Reasons of the clients that failed; one that took part in the round still did, and
             one that failed in the round stays failed.
         """
-        ongoing = RoundInProgress(context, session)
+        ongoing = RoundInProgress(context, _uploads_nothing, session)
         self._messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
         for partition, node in ongoing.record.nodes.items():
             known = record.nodes.get(partition)
@@ -235,6 +252,10 @@ class RoundLoop:
             f"saved up to its last complete round: mend the nodes, then start it again with "
             f"run-name={self._run_name!r} and resume=true"
         )
+
+
+def _uploads_nothing(reply: Reply[Any]) -> None:
+    """Stand where a check would: a test is answered without an upload."""
 
 
 def _seated(session: Session, clients: Mapping[int, Client]) -> dict[int, Client]:

@@ -1,7 +1,7 @@
 """A run from its settings to its report: the only place where all parts are joined."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import INFO, WARNING
@@ -20,16 +20,15 @@ from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
 from server_app.roster import Client
-from server_app.round_context import RoundContext
-from server_app.round_record import RoundRecord
+from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
 from server_app.split_rounds import SplitRounds
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
 from strategies.common.errors import RunFolderError
-from strategies.common.guard import guard_of
-from strategies.common.round import Reply, Tested
+from strategies.common.method import AggregatingServerHalf
+from strategies.common.round import Tested
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
@@ -128,17 +127,16 @@ class Run:
         started = time.perf_counter()
         first = not self._seconds
         clients: dict[int, Client] = {}
-        if self._split is None or self._split.needs_clients(self._state, round_number):
+        if self._split is None or self._split.needs_clients(round_number):
             clients = self._loop.gather(round_number, first=first)
         else:
             self._watch(round_number, "learning from what was kept", 0, 0)
         task = self._begin_task(clients)
         waited = time.perf_counter() - started
         context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
-        rounds = self._split or self._loop
-        record, replies = rounds.play(context)
-        record.seconds = {"wait": waited, **record.seconds}
-        line = self._complete(record, replies, context)
+        played = self._play(context)
+        played.record.seconds = {"wait": waited, **played.record.seconds}
+        line = self._complete(played, context)
         board.write(line)
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -166,17 +164,18 @@ class Run:
         with threads(self._settings.server_threads):
             return self._half.start()
 
-    def _complete(
-        self,
-        record: RoundRecord,
-        replies: Sequence[Reply[Any]],
-        context: RoundContext,
-    ) -> RoundLine:
+    def _play(self, context: RoundContext) -> PlayedRound:
+        if self._split is not None:
+            return self._split.play(context)
+        if not isinstance(self._half, AggregatingServerHalf):
+            raise TypeError(f"expected a half that aggregates, got a {type(self._half).__name__}")
+        return self._loop.play(context, self._half)
+
+    def _complete(self, played: PlayedRound, context: RoundContext) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
+        record = played.record
         with record.timed("aggregate"), threads(self._settings.server_threads):
-            aggregated = self._half.aggregate(
-                self._state, record.round_number, guard_of(self._settings).arrived(replies)
-            )
+            aggregated = played.aggregate()
         standing = self._standing
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))

@@ -5,7 +5,7 @@ therefore changed it, and is played again from where the last synchronisation le
 A round in which the server learns from what it kept has no session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from logging import WARNING
 from typing import Any, final
@@ -13,15 +13,16 @@ from typing import Any, final
 from flwr.common.logger import log
 
 from server_app.roster import Client
-from server_app.round_context import RoundContext
+from server_app.round_context import PlayedRound, RoundContext
 from server_app.round_record import MeasuredAccuracy, RoundRecord
 from server_app.rounds import RoundLoop
 from server_app.split.session import SplitSession
 from strategies.common.errors import FederationError
+from strategies.common.guard import guard_of
 from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
-from strategies.common.split.halves import Assessment, SplitServerHalf
+from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads
@@ -49,7 +50,7 @@ class SplitRounds:
     def __init__(
         self,
         loop: RoundLoop,
-        half: SplitServerHalf[Any, Any, Any, Any],
+        half: SplitServerHalf[Any, Any, Any, Any, Any],
         run: RunSettings,
         split: SplitSettings,
     ) -> None:
@@ -59,21 +60,19 @@ class SplitRounds:
         self._split = split
         self._untrained = Aggregated()
 
-    def needs_clients(self, state: object, round_number: int) -> bool:
+    def needs_clients(self, round_number: int) -> bool:
         """Tell whether a round sends messages: all do but replayed ones without a survey.
 
         Parameters
         ----------
-        state : object
-            State of the server half after the round before.
         round_number : int
             Which round, from 1.
         """
         if not self._half.replays(round_number):
             return True
-        return self._half.survey_plan(state, round_number, ()) is not None
+        return self._half.survey_plan(round_number, ()) is not None
 
-    def play(self, context: RoundContext) -> tuple[RoundRecord, list[Reply[Any]]]:
+    def play(self, context: RoundContext) -> PlayedRound:
         """Play one round up to, and without, aggregation; nothing of one that is replayed.
 
         Raises
@@ -81,10 +80,10 @@ class SplitRounds:
         FederationError
             If too few clients took part to its end, even after a second try.
         """
-        number = context.round_number
+        number, half = context.round_number, self._half
         untrained = RoundRecord(number)
-        if self._half.replays(number):
-            return untrained, []
+        if half.replays(number):
+            return PlayedRound(untrained, lambda: half.replay(context.state, number))
         if number == 1 and self._run.evaluate_every:
             said = self._survey(untrained, context, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
@@ -92,17 +91,17 @@ class SplitRounds:
             self._untrained = Aggregated(named)
         before = to_tensors(context.state)
         try:
-            record, replies = self._exchange(context)
+            record, current, replies = self._exchange(context)
         except FederationError as error:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
             load_tensors(context.state, before)
             again = self._loop.gather(number, first=False)
-            record, replies = self._exchange(replace(context, clients=again))
+            record, current, replies = self._exchange(replace(context, clients=again))
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:
                 moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = moved
-        return record, replies
+        return PlayedRound(record, lambda: half.aggregate(context.state, current, replies))
 
     def survey(self, record: RoundRecord, context: RoundContext) -> Aggregated:
         """Evaluate the global model after a round, where the method asks for it.
@@ -128,7 +127,7 @@ class SplitRounds:
 
     def _survey(self, record: RoundRecord, context: RoundContext, *, after: int) -> Aggregated:
         state = context.state
-        plan = self._half.survey_plan(state, after, sorted(context.clients))
+        plan = self._half.survey_plan(after, sorted(context.clients))
         if plan is None:
             return Aggregated()
         engine = self._half.engine(state, plan)
@@ -139,19 +138,24 @@ class SplitRounds:
         self._take_in(record, session)
         record.notes += [f"evaluation: {reason}" for reason in failed]
         with record.timed("evaluate"), threads(self._run.server_threads):
-            assessment = self._half.assess(state, engine)
+            assessment = self._half.assess(state, after, engine)
         for partition, measured in self._by_node(assessment).items():
             if partition in record.nodes:
                 record.nodes[partition] = replace(record.nodes[partition], by_server=measured)
         return assessment.said
 
-    def _exchange(self, context: RoundContext) -> tuple[RoundRecord, list[Reply[Any]]]:
+    def _exchange(
+        self, context: RoundContext
+    ) -> tuple[RoundRecord, SplitRound[Any], Sequence[Reply[Any]]]:
         number, state = context.round_number, context.state
         plan = self._half.plan(state, number, sorted(context.clients))
         engine = self._half.engine(state, plan)
+        current = SplitRound(number, plan, engine)
         with self._session(engine, plan, context.clients) as session:
             try:
-                record, replies = self._loop.play(context, session)
+                record, replies = self._loop.exchange(
+                    context, lambda reply: self._half.check(state, current, reply), session
+                )
             except FederationError as error:
                 reason = f"; the exchange ended early: {session.failure}" if session.failure else ""
                 raise FederationError(f"{error}{reason}") from None
@@ -159,14 +163,14 @@ class SplitRounds:
             # The last answers are out before the server's own update, which may fail as well.
             raise FederationError(f"round {number}: {session.failure}") from session.cause
         self._take_in(record, session)
-        return record, replies
+        return record, current, guard_of(self._run).arrived(replies)
 
     def _session(self, engine: Engine, plan: Plan, clients: Mapping[int, Client]) -> SplitSession:
         seats = {p: plan.seats(p, self._run.clients_per_node) for p in sorted(clients)}
         return SplitSession(
             engine,
             plan,
-            lambda own: self._half.frames(plan, own),
+            lambda own: self._half.frames(own, plan.batch),
             {partition: own for partition, own in seats.items() if any(own)},
             self._split,
             self._run.server_threads,

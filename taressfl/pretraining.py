@@ -24,7 +24,7 @@ from strategies.common.split import augment, batches
 from strategies.common.split.augment import Augmentation
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import Plan
-from strategies.mocosfl.momentum import follow
+from strategies.mocosfl.network import follow
 from strategies.mocosfl.schedule import cosine, warmup
 from taressfl.adversary import Adversary
 from taressfl.intercept import to_unit

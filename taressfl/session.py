@@ -11,18 +11,21 @@ from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
 from strategies.common.provided import Provided
 from strategies.common.settings import RunSettings
-from strategies.common.split.networks.fronts import Fronts
 from strategies.common.split.networks.of_run import client_part
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.transport.compute import torch_device
-from strategies.mocosfl.automatic import is_symmetric, projection_dim, projection_hidden
-from strategies.mocosfl.collapse import collapse_notes
 from strategies.mocosfl.engine import MocoSFLEngine
-from strategies.mocosfl.figures import spread
+from strategies.mocosfl.figures import collapse_notes, spread
 from strategies.mocosfl.members import augmentation
 from strategies.mocosfl.server import MocoSFLServer
-from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.settings import (
+    MocoSFLSettings,
+    is_symmetric,
+    projection_dim,
+    projection_hidden,
+)
 from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance
 from strategies.mocosfl.taressfl.structure import structure
 from taressfl.examination import Examination
@@ -167,7 +170,7 @@ class Session:
         """Return what was learnt, described and with its verdict."""
         recipe = self._recipe
         hidden, dim = projection_hidden(recipe.mocosfl), projection_dim(recipe.mocosfl)
-        fronts = Fronts(self.front, batched=False)
+        fronts = StackedModels(self.front, batched=False)
         return Expert(
             description=Description(
                 structure=structure(recipe.split, recipe.task, hidden, dim),

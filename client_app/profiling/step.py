@@ -13,7 +13,7 @@ from client_app.profiling.figures import Workload
 from strategies.common import seeds
 from strategies.common.split.augment import Augmentation, apply, draw
 from strategies.common.split.networks import cut
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.sgd import SGD
 from strategies.common.split.wire.codec import encode_activations
 
@@ -39,7 +39,7 @@ class DeviceStep:
         network = cut.build_front(workload.settings, task, seed=0)
         self.latent_shape = network.latent_shape
         self._workload = workload
-        self._fronts = Fronts(network.front, batched=False)
+        self._fronts = StackedModels(network.front, batched=False)
         self._randomness = seeds.generator(0, "profile")
         online = self._fronts.vector(network.front).unsqueeze(0)
         self._online = online.requires_grad_(not workload.frozen)

@@ -16,7 +16,7 @@ from server_app.split.lanes import Lane, seat
 from server_app.split.refusals import Reason, RefusalError
 from server_app.split.turns import Turn, Turns
 from strategies.common.split.engine import Engine
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import Plan, SurveyPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Activations, FrameSpec, Gradients, Skipped, Survey
 from strategies.common.transport.compute import threads
@@ -67,7 +67,7 @@ class Hub:
         self._engine = engine
         self._num_threads = num_threads
         self.lanes = seat(plan, specs, nodes)
-        self.surveys = plan.steps == 0
+        self.surveys = isinstance(plan, SurveyPlan)
         self._turns = Turns(plan, self.lanes, settings)
         self._lock = Lock()
         self._surveying = Lock()

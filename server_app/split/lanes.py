@@ -161,8 +161,6 @@ def seat(
 ) -> dict[tuple[int, int], Lane]:
     """Return a lane for every node and cohort in which the node has clients.
 
-    A survey has no cohorts: there, every node has one lane, of cohort 0, for all its clients.
-
     Parameters
     ----------
     plan : Plan
@@ -172,10 +170,9 @@ def seat(
     nodes : Mapping[int, tuple[tuple[int, ...], ...]]
         Each node's logical clients, cohort by cohort.
     """
-    if not plan.steps:
-        nodes = {node: (tuple(sorted(sum(seats, ()))),) for node, seats in nodes.items()}
+    first = plan.step_numbers.start
     return {
-        (node, cohort): Lane(node, cohort, Framer(specs(own), _name(node, cohort)), plan.first_step)
+        (node, cohort): Lane(node, cohort, Framer(specs(own), _name(node, cohort)), first)
         for node, seats in sorted(nodes.items())
         for cohort, own in enumerate(seats)
         if own

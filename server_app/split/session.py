@@ -44,7 +44,7 @@ class SplitSession:
     engine : Engine
         Learns from what arrives.
     plan : Plan
-        Who exchanges, and how often; a survey if it has no steps.
+        Who exchanges, and how often.
     specs : Callable[[tuple[int, ...]], FrameSpec]
         What the frames of some logical clients hold.
     nodes : Mapping[int, tuple[tuple[int, ...], ...]]
@@ -158,8 +158,8 @@ class SplitSession:
             certificate=self._certificate.certificate,
             token=self.tickets.token(partition),
             partition=partition,
-            first_step=self._plan.first_step,
-            steps=self._plan.steps,
+            first_step=self._plan.step_numbers.start,
+            steps=len(self._plan.step_numbers),
             batch=self._plan.batch,
             pool=pool,
             cohorts=[members[client] for client in pool],
@@ -182,7 +182,7 @@ class SplitSession:
     def notes(self) -> tuple[str, ...]:
         """Return what a user should know: who was late, and who was refused for what."""
         late = [(p, self.traffic(p).skipped) for p in self.partitions]
-        turns = self._plan.steps
+        turns = len(self._plan.step_numbers)
         return (
             *(
                 f"node {p} missed {count} of its turns ({turns} steps)"
@@ -196,7 +196,7 @@ class SplitSession:
         return [key for key in self.hub.lanes if key[0] == partition]
 
     def _lifetime(self) -> float:
-        turns = self._plan.steps * len(self._plan.cohorts)
+        turns = len(self._plan.step_numbers) * len(self._plan.cohorts)
         waits = self._settings.connect_deadline_s + (turns + 1) * self._settings.step_deadline_s
         return max(_LEAST_LIFE_S, 2 * waits)
 

@@ -85,15 +85,15 @@ class Turns:
         self, plan: Plan, lanes: Mapping[tuple[int, int], Lane], settings: SplitSettings
     ) -> None:
         self._plan, self._settings = plan, settings
-        self._last = plan.first_step + plan.steps - 1
+        self._last = plan.step_numbers.stop - 1
         self._cohorts = []
-        for number in range(len(plan.cohorts) if plan.steps else 1):
+        for number in range(len(plan.cohorts)):
             own = {node: lane for (node, cohort), lane in lanes.items() if cohort == number}
             if not own:
                 raise ValueError(f"cohort {number}: expected at least one node, got none")
             # A hair less, so that rounding cannot ask for one frame too many.
             needed = max(1, math.ceil(settings.quorum * len(own) - 1e-9))
-            self._cohorts.append(_Cohort(own, needed, plan.first_step, set(own)))
+            self._cohorts.append(_Cohort(own, needed, plan.step_numbers.start, set(own)))
         self._played = 0
         self._under_way = False
         self._opened = self._since = time.monotonic()
@@ -101,7 +101,7 @@ class Turns:
     @property
     def left(self) -> bool:
         """Whether any turn is still to come."""
-        return self._played < self._plan.steps * len(self._cohorts)
+        return self._played < len(self._plan.step_numbers) * len(self._cohorts)
 
     @property
     def head(self) -> int:

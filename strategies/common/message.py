@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from strategies.common.device import MessageDevice
 from strategies.common.method import (
+    AggregatingServerHalf,
     ClientHalf,
     Downlink,
     MethodSettings,
-    ServerHalf,
     State,
     Uplink,
 )
@@ -123,7 +123,7 @@ class MessageClient(
 
 
 class MessageServer(
-    ServerHalf[MethodSettings, State, Downlink, Uplink],
+    AggregatingServerHalf[MethodSettings, State, Downlink, Uplink],
     Generic[MethodSettings, State, Downlink, Uplink],
 ):
     """The server of clients that train models of their own.

@@ -92,8 +92,8 @@ class ClientHalf(Half[MethodSettings], Generic[MethodSettings, AnyDevice, State,
         """
 
 
-class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink, Uplink]):
-    """What a method does on the server."""
+class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink]):
+    """What a method of any kind does on the server: it keeps a state and sends from it."""
 
     @abstractmethod
     def start(self) -> State:
@@ -113,22 +113,6 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink, 
         """Return what one client receives, asked for where nothing goes to all."""
         return None
 
-    def check(self, state: State, reply: Reply[Uplink]) -> None:
-        """Refuse an upload that fits its payload but not the round; by default accept all.
-
-        Parameters
-        ----------
-        state : State
-            As what was sent came from it.
-        reply : Reply[Uplink]
-            One client's.
-
-        Raises
-        ------
-        WireError
-            Naming field, expected and got; the client then counts as failed.
-        """
-
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:  # noqa: ARG003
         """State what reports say of a run that its numbers do not tell; by default nothing.
@@ -147,6 +131,29 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink, 
         """
         return {}
 
+
+class AggregatingServerHalf(
+    ServerHalf[MethodSettings, State, Downlink],
+    Generic[MethodSettings, State, Downlink, Uplink],
+):
+    """The server of rounds that are one message and one reply."""
+
+    def check(self, state: State, reply: Reply[Uplink]) -> None:
+        """Refuse an upload that fits its payload but not the round; by default accept all.
+
+        Parameters
+        ----------
+        state : State
+            As what was sent came from it.
+        reply : Reply[Uplink]
+            One client's.
+
+        Raises
+        ------
+        WireError
+            Naming field, expected and got; the client then counts as failed.
+        """
+
     @abstractmethod
     def aggregate(
         self, state: State, round_number: int, replies: Sequence[Reply[Uplink]]
@@ -158,4 +165,5 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink, 
 
 
 AnyClientHalf = ClientHalf[Any, Any, Any, Any, Any]
-AnyServerHalf = ServerHalf[Any, Any, Any, Any]
+AnyServerHalf = ServerHalf[Any, Any, Any]
+AnyAggregatingHalf = AggregatingServerHalf[Any, Any, Any, Any]

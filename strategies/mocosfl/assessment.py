@@ -8,13 +8,11 @@ import torch
 from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.common.round import Aggregated
-from strategies.common.split.evaluation.features import Features, FeatureTable
-from strategies.common.split.evaluation.hits import Hits
-from strategies.common.split.evaluation.knn import nearest_neighbours
-from strategies.common.split.evaluation.probe import linear_probe
-from strategies.common.split.evaluation.semi import few_labels
 from strategies.common.split.halves import Assessment
-from strategies.mocosfl.encoder import Encoder
+from strategies.common.split.hits import Hits
+from strategies.mocosfl.classifiers import few_labels, linear_probe, nearest_neighbours
+from strategies.mocosfl.features import Features, FeatureTable
+from strategies.mocosfl.network import Encoder
 from strategies.mocosfl.settings import MocoSFLSettings
 
 _FEW = {"semi_10_accuracy": 0.10, "semi_1_accuracy": 0.01}

@@ -69,6 +69,14 @@ class Cache:
         """Memory that the activations take; a checkpoint takes as much."""
         return self.activations.nbytes
 
+    def describe(self) -> str:
+        """Say what is kept, and what devices are asked for from here."""
+        return (
+            f"mocosfl.cache-rounds: the server keeps {len(self)} steps of activations, "
+            f"{self.num_bytes:,} bytes in memory and in each checkpoint, and learns from them "
+            f"alone; devices send nothing more but samples to evaluate"
+        )
+
     def step(self, place: int) -> CachedStep:
         """Return one step; its tensors share the cache's memory.
 

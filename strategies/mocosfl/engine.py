@@ -1,7 +1,6 @@
 """The server at work within a session: one contrastive step after another."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import final
 
 import torch
@@ -9,17 +8,17 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import SGD
 
+from strategies.common.errors import StoreError
 from strategies.common.split.engine import Engine
-from strategies.common.split.evaluation.features import FeatureTable
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import Plan, TrainingPlan
 from strategies.common.split.wire.frames import Survey
-from strategies.mocosfl.automatic import is_symmetric
-from strategies.mocosfl.cache import CachedStep, Recorder
+from strategies.mocosfl.cache import Cache, CachedStep, Recorder, replayed_place
 from strategies.mocosfl.contrast import contrast
+from strategies.mocosfl.features import FeatureTable
 from strategies.mocosfl.figures import Figures
-from strategies.mocosfl.momentum import follow
+from strategies.mocosfl.network import follow
 from strategies.mocosfl.schedule import decayed, warmup
-from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.settings import MocoSFLSettings, is_symmetric
 from strategies.mocosfl.state import MocoSFLServerState
 
 
@@ -50,7 +49,7 @@ class MocoSFLEngine(Engine):
     plan : Plan
         The session; during a replay, with cohorts and batch of the step under way.
     recorder : Recorder | None
-        As given; ``None`` once what it took in was kept.
+        As given.
     figures : Figures
         What it came to.
     surveyed : FeatureTable
@@ -146,10 +145,35 @@ class MocoSFLEngine(Engine):
         cached : CachedStep
             What arrived then.
         """
-        self.plan = replace(self.plan, cohorts=cached.cohorts, batch=cached.batch)
+        self.plan = TrainingPlan(step, 1, cached.batch, cached.cohorts)
         for cohort, arrived in enumerate(cached.arrived):
             self.advance(step, cohort, arrived)
         self.finish(step)
+
+    def replay_all(self, cache: Cache | None, seed: int) -> None:
+        """Play the steps of the plan with kept ones, each of which has its turn in every pass.
+
+        Parameters
+        ----------
+        cache : Cache | None
+            What to learn from.
+        seed : int
+            Root seed of the run, from which the order is drawn.
+
+        Raises
+        ------
+        StoreError
+            If there is nothing to learn from.
+        """
+        steps = self.plan.step_numbers
+        if cache is None:
+            raise StoreError(
+                f"mocosfl: step {steps.start}: expected activations of the first "
+                f"mocosfl.cache-rounds rounds, found none; a run deletes them after its last "
+                f"round, so start a new run instead of giving this one more rounds"
+            )
+        for step in steps:
+            self.replay(step, cache.step(replayed_place(len(cache), step, seed)))
 
     def survey(self, survey: Survey) -> None:
         """Compute the features of a client's samples."""
@@ -185,9 +209,10 @@ def _optimiser(state: MocoSFLServerState, settings: MocoSFLSettings) -> SGD:
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    pairs = zip(state.online.parameters(), state.velocity.parameters(), strict=True)
-    for parameter, buffer in pairs:
-        optimiser.state[parameter]["momentum_buffer"] = buffer
+    for name, parameter in state.online.named_parameters():
+        # Buffers that come from a checkpoint are on the CPU.
+        state.velocity[name] = state.velocity[name].to(parameter.device)
+        optimiser.state[parameter]["momentum_buffer"] = state.velocity[name]
     # A session that broke off within a step leaves gradients behind.
     optimiser.zero_grad()
     return optimiser

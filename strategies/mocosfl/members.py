@@ -11,9 +11,10 @@ from strategies.common import seeds
 from strategies.common.device import Device
 from strategies.common.split import batches
 from strategies.common.split.augment import Augmentation, apply, draw
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.members import Learnt, Members
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.sgd import SGD
-from strategies.mocosfl.momentum import follow
+from strategies.mocosfl.network import follow
 from strategies.mocosfl.schedule import cosine, passes, warmup, wave
 from strategies.mocosfl.settings import MocoSFLSettings
 
@@ -60,14 +61,14 @@ class Views:
 
 
 @final
-class Members:
+class MocoSFLMembers(Members[Views]):
     """Takes the client's side of every step.
 
     Parameters
     ----------
     clients : Sequence[Device]
         Logical clients of the cohort on this node, ascending.
-    fronts : Fronts
+    computed : StackedModels
         Computes their models.
     models : Models
         Changed in place.
@@ -82,14 +83,14 @@ class Members:
     def __init__(
         self,
         clients: Sequence[Device],
-        fronts: Fronts,
+        computed: StackedModels,
         models: Models,
         settings: MocoSFLSettings,
         batch: int,
         total_steps: int,
     ) -> None:
-        self._clients = clients
-        self._fronts = fronts
+        super().__init__(clients)
+        self._computed = computed
         self._settings = settings
         self._batch = batch
         self._total_steps = total_steps
@@ -103,13 +104,13 @@ class Members:
 
     def prepare(self, step: int) -> Views:
         """Draw two views of each sample of a step; each client's from its own randomness."""
-        inputs = [client.train.inputs[self._rows(client, step)] for client in self._clients]
-        draws = [self._draws(client, step) for client in self._clients]
+        inputs = [client.train.inputs[self._rows(client, step)] for client in self.clients]
+        draws = [self._draws(client, step) for client in self.clients]
         samples = torch.cat(inputs).to(self._device)
         # Drawn by client, laid out by view.
         first, second = (torch.cat([own[view] for own in draws]) for view in (0, 1))
         views = apply(torch.cat([samples, samples]), torch.cat([first, second]), self._augmentation)
-        query, key = views.reshape(2, len(self._clients), self._batch, *views.shape[1:])
+        query, key = views.reshape(2, len(self.clients), self._batch, *views.shape[1:])
         if self._settings.key_prefetch:
             key = self._keys(key)
         return Views(query, key)
@@ -126,7 +127,7 @@ class Members:
             (members, batch, *latent) activations of the query views, with their graph
             unless clients are frozen, and of the key views, without one.
         """
-        query = self._fronts(self.models.online, views.query)
+        query = self._computed(self.models.online, views.query)
         if not self._settings.frozen:
             follow([self.models.momentum], [self.models.online.detach()], self._settings.ema)
         return query, views.key if self._settings.key_prefetch else self._keys(views.key)
@@ -134,7 +135,7 @@ class Members:
     def backward(self, step: int, activations: Tensor, gradient: Tensor) -> None:
         """Finish a step with the gradient that came down; both (members, batch, *latent)."""
         online = self.models.online
-        (slope,) = torch.autograd.grad(activations, online, gradient.to(self._device))
+        (slope,) = torch.autograd.grad(activations, online, gradient)
         weights = online.detach()
         base = self._settings.client_learning_rate * warmup(step, self._settings.warmup_steps)
         if self._settings.client_schedule == "cosine":
@@ -154,7 +155,7 @@ class Members:
 
     @torch.no_grad()
     def _keys(self, views: Tensor) -> Tensor:
-        return self._fronts(self.models.momentum, views)
+        return self._computed(self.models.momentum, views)
 
     def _rows(self, client: Device, step: int) -> Tensor:
         return batches.rows(
@@ -172,8 +173,18 @@ class Members:
     def _waves(self, base: float) -> list[float]:
         return [
             wave(base, taken, passes(self._total_steps, len(client.train), self._batch))
-            for client, taken in zip(self._clients, self.models.taken.tolist(), strict=True)
+            for client, taken in zip(self.clients, self.models.taken.tolist(), strict=True)
         ]
+
+
+def gathered(learnt: Learnt[MocoSFLMembers]) -> Models:
+    """Return the models of all cohorts of a node, on the CPU and by client."""
+    return Models(
+        learnt.rows(lambda members: members.models.online),
+        learnt.rows(lambda members: members.models.momentum),
+        learnt.rows(lambda members: members.models.velocity),
+        learnt.rows(lambda members: members.models.taken),
+    )
 
 
 def augmentation(settings: MocoSFLSettings) -> Augmentation:

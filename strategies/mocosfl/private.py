@@ -1,13 +1,17 @@
 """What stays on the device: momentum models and SGD's buffers of a node's logical clients."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from strategies.common.device import ExchangeDevice
 from strategies.common.errors import StoreError
 from strategies.mocosfl.members import Models
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.wire import MocoSFLAverage
 
 
 @final
@@ -31,6 +35,11 @@ class MocoSFLClientState:
     taken: Tensor
     momentum: Tensor | None
     velocity: Tensor | None
+
+    @staticmethod
+    def before_any_step(num_clients: int) -> "MocoSFLClientState":
+        """Return the state of a node before its first session."""
+        return MocoSFLClientState(torch.zeros(num_clients, dtype=torch.int64), None, None)
 
     def require(self, num_clients: int, num_parameters: int) -> None:
         """Refuse a state that was stored under other settings.
@@ -80,22 +89,57 @@ class MocoSFLClientState:
             momentum = torch.where(started, self.momentum[rows].to(device), momentum)
         return Models(online, momentum, velocity, taken)
 
-    def keep(self, rows: Tensor, models: Models) -> None:
+    def keep(self, rows: Sequence[int], models: Models) -> None:
         """Take over what a round made of some clients' models.
 
         Parameters
         ----------
-        rows : Tensor
-            (members,) int64; which clients.
+        rows : Sequence[int]
+            Which clients.
         models : Models
             Theirs, in this order.
         """
+        places = torch.tensor(rows)
         if self.momentum is None or self.velocity is None:
             shape = (len(self.taken), models.online.shape[1])
             self.momentum, self.velocity = torch.zeros(shape), torch.zeros(shape)
-        self.taken[rows] = models.taken
-        self.momentum[rows] = models.momentum.cpu()
-        self.velocity[rows] = models.velocity.cpu()
+        self.taken[places] = models.taken
+        self.momentum[places] = models.momentum.cpu()
+        self.velocity[places] = models.velocity.cpu()
+
+
+def models_of(
+    state: MocoSFLClientState,
+    rows: Sequence[int],
+    downlink: MocoSFLAverage,
+    settings: MocoSFLSettings,
+    device: ExchangeDevice,
+) -> Models:
+    """Return the models with which some of a node's clients start a session.
+
+    Parameters
+    ----------
+    state : MocoSFLClientState
+        The node's; left as it is.
+    rows : Sequence[int]
+        Which of its clients.
+    downlink : MocoSFLAverage
+        The synchronised models.
+    settings : MocoSFLSettings
+        Tell whether clients are frozen.
+    device : ExchangeDevice
+        The node.
+
+    Raises
+    ------
+    StoreError
+        If the state was stored under other settings.
+    """
+    state.require(len(device.clients), len(downlink.model))
+    if settings.frozen:
+        return frozen_models(downlink.model, len(rows), device.torch_device)
+    places = torch.tensor(rows)
+    return state.models(places, downlink.model, downlink.momentum, device.torch_device)
 
 
 def frozen_models(front: Tensor, num_members: int, device: torch.device) -> Models:

@@ -5,73 +5,54 @@ from math import isfinite
 from pathlib import Path
 from typing import final
 
+from strategies.common.averaging import average
 from strategies.common.errors import ModelError
-from strategies.common.provided import Provided
-from strategies.common.round import Aggregated, Reply
-from strategies.common.split.engine import Engine
-from strategies.common.split.halves import Assessment, SplitServerHalf
+from strategies.common.round import Aggregated, Phase, Reply
+from strategies.common.split.client_models import check_clients
+from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
-from strategies.common.split.plan import Plan, deal_cohorts
+from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.wire.frames import FrameSpec
-from strategies.common.task import Task
-from strategies.mocosfl import automatic
 from strategies.mocosfl.assessment import Assessor
 from strategies.mocosfl.cache import Recorder
-from strategies.mocosfl.checks import check_fronts
-from strategies.mocosfl.collapse import collapse_notes
 from strategies.mocosfl.engine import MocoSFLEngine
-from strategies.mocosfl.figures import spread
-from strategies.mocosfl.frames import frame_spec
-from strategies.mocosfl.replay import replay, replay_note
-from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.figures import collapse_notes, spread
+from strategies.mocosfl.settings import (
+    MocoSFLSettings,
+    is_symmetric,
+    projection_dim,
+    projection_hidden,
+    sampling,
+    steps_per_round,
+)
 from strategies.mocosfl.state import MocoSFLServerState, first_state
-from strategies.mocosfl.synchronisation import synchronise
 from strategies.mocosfl.taressfl.expert import Expert, load
 from strategies.mocosfl.taressfl.structure import structure
-from strategies.mocosfl.wire import WIRE, AveragedFront, Fronts
+from strategies.mocosfl.wire import FROZEN, WIRE, MocoSFLAverage, MocoSFLModels, frame_spec
 
 
 @final
-class MocoSFLServer(SplitServerHalf[MocoSFLSettings, MocoSFLServerState, AveragedFront, Fronts]):
-    """Holds all of the network but the client models, and learns without labels.
-
-    Parameters
-    ----------
-    settings : MocoSFLSettings
-        How to learn.
-    provided : Provided
-        Gives the run and the network that is split.
-    """
+class MocoSFLServer(
+    SplitServerHalf[
+        MocoSFLSettings, MocoSFLServerState, MocoSFLAverage, MocoSFLModels, MocoSFLEngine
+    ]
+):
+    """Holds all of the network but the client models, and learns without labels."""
 
     wire = WIRE
 
-    def __init__(self, settings: MocoSFLSettings, provided: Provided) -> None:
-        super().__init__(settings, provided)
-        self._settings = settings
-        self._run = provided.run
-        self._split = provided.split
-        self._device = provided.device
-        self._steps = automatic.steps_per_round(settings)
-        self._terms = 2 if automatic.is_symmetric(settings) else 1
-        # What a state's shapes are, once the task is known.
-        self._task: Task | None = None
-        self._latent_shape: tuple[int, ...] = ()
-        self._num_parameters = 0
-        self._expert: Expert | None = None
-        # The round under way.
-        self._plan = Plan(1, 0, 1, ())
-        self._training: MocoSFLEngine | None = None
-        self._last: AveragedFront | None = None
+    def phase(self, round_number: int) -> Phase:
+        """Return the payloads; clients that are frozen upload nothing."""
+        return FROZEN if self.settings.frozen else WIRE
 
     def resolved(self) -> Mapping[str, float | str]:
         """Return what settings of 0 or ``"auto"`` came to, where the clients do not matter."""
-        settings = self._settings
         return {
-            "mocosfl.steps-per-round": self._steps,
-            "mocosfl.symmetric": "on" if automatic.is_symmetric(settings) else "off",
-            "mocosfl.projection-hidden": automatic.projection_hidden(settings),
-            "mocosfl.projection-dim": automatic.projection_dim(settings),
+            "mocosfl.steps-per-round": steps_per_round(self.settings),
+            "mocosfl.symmetric": "on" if is_symmetric(self.settings) else "off",
+            "mocosfl.projection-hidden": projection_hidden(self.settings),
+            "mocosfl.projection-dim": projection_dim(self.settings),
         }
 
     def start(self) -> MocoSFLServerState:
@@ -84,203 +65,157 @@ class MocoSFLServer(SplitServerHalf[MocoSFLSettings, MocoSFLServerState, Average
         StoreError
             If the expert's file cannot be read.
         """
-        task = self.agreed.task
-        network = whole_network(self._split, task, self._run.seed)
-        fronts = client_models(network, self._split)
-        self._task = task
-        self._latent_shape = network.latent_shape
-        self._num_parameters = fronts.num_parameters
-        if self._settings.frozen:
-            self._expert = self._load_expert(task)
+        provided = self.provided
+        network = whole_network(provided.split, self.agreed.task, provided.run.seed)
         return first_state(
-            self._settings,
+            self.settings,
             network,
-            fronts.vector(network.front),
-            self._expert,
-            self._run.seed,
-            self._device,
+            client_models(network, provided.split).vector(network.front),
+            self._expert() if self.settings.frozen else None,
+            provided.run.seed,
+            provided.device,
         )
 
-    def broadcast(self, state: MocoSFLServerState) -> AveragedFront:
-        """Return the same client model for every node."""
-        # One object for all nodes is packed for sending once.
-        if self._last is None or self._last.front is not state.front:
-            follower = state.momentum_front
-            momentum = state.front.new_zeros(0, len(state.front)) if follower is None else follower
-            self._last = AveragedFront(state.front, momentum.view(-1, len(state.front)))
-        return self._last
-
-    def replays(self, round_number: int) -> bool:
-        """Tell whether clients have sent all that they are asked for."""
-        return 0 < self._settings.cache_rounds < round_number
+    def broadcast(self, state: MocoSFLServerState) -> MocoSFLAverage:
+        """Return the synchronised client model, the same for every node."""
+        return MocoSFLAverage(state.front, state.momentum_front)
 
     def plan(
-        self,
-        state: MocoSFLServerState,
-        round_number: int,
-        partitions: Sequence[int],
-    ) -> Plan:
-        """Draw the pool from the clients that are there, uniformly and without replacement.
+        self, state: MocoSFLServerState, round_number: int, nodes: Sequence[int]
+    ) -> TrainingPlan:
+        """Draw the pool from the clients that are there, uniformly and without replacement."""
+        run = self.provided.run
+        present = logical_clients(nodes, run.clients_per_node)
+        chosen = sampling(self.settings, len(present))
+        pool = draw_pool(present, chosen.pool, run.seed, round_number)
+        cohorts = deal_cohorts(pool, self.provided.split.cohorts)
+        return self._steps_of(round_number, chosen.batch, cohorts)
 
-        A round that is replayed has no pool; its cohorts and batches are those of kept steps.
-        """
-        first = (round_number - 1) * self._steps + 1
-        if self.replays(round_number):
-            return Plan(first, self._steps, 1, ())
-        present = logical_clients(partitions, self._run.clients_per_node)
-        chosen = automatic.sampling(self._settings, len(present))
-        pool = draw_pool(present, chosen.pool, self._run.seed, round_number)
-        cohorts = deal_cohorts(pool, self._split.cohorts)
-        self._plan = Plan(first, self._steps, chosen.batch, cohorts)
-        return self._plan
-
-    def survey_plan(
-        self,
-        state: MocoSFLServerState,
-        round_number: int,
-        partitions: Sequence[int],
-    ) -> Plan | None:
-        """Ask all clients that are there for samples, every so many rounds and at the end."""
-        if not self._run.is_evaluated(round_number):
-            return None
-        everyone = logical_clients(partitions, self._run.clients_per_node)
-        return Plan(round_number * self._steps + 1, 0, 1, (everyone,))
-
-    def frames(self, plan: Plan, clients: tuple[int, ...]) -> FrameSpec:
+    def frames(self, clients: tuple[int, ...], batch: int) -> FrameSpec:
         """Return what the frames of some logical clients hold: two views' activations."""
-        return frame_spec(
-            plan,
-            clients,
-            self._latent_shape,
-            self._known_task.num_classes,
-            self._split,
-            frozen=self._settings.frozen,
-        )
+        return frame_spec(self.agreed, clients, batch)
 
     def engine(self, state: MocoSFLServerState, plan: Plan) -> MocoSFLEngine:
         """Return the contrast at work in one session, changing ``state`` in place."""
         # What is never replayed is not kept, and what is replayed is not kept twice.
-        keeps = bool(plan.pool) and 0 < self._settings.cache_rounds < self._run.rounds
-        engine = MocoSFLEngine(
+        replayed = 0 < self.settings.cache_rounds < self.provided.run.rounds
+        keeps = replayed and isinstance(plan, TrainingPlan) and bool(plan.pool)
+        return MocoSFLEngine(
             state,
             plan,
-            self._settings,
+            self.settings,
             self._total_steps,
-            self._known_task.num_classes,
-            Recorder() if plan.steps and keeps else None,
+            self.agreed.task.num_classes,
+            Recorder() if keeps else None,
         )
-        if plan.steps:
-            self._training = engine
-        return engine
 
-    def check(self, state: MocoSFLServerState, reply: Reply[Fronts]) -> None:
-        """Refuse client models of other clients than the pool's, or of another network.
-
-        Raises
-        ------
-        WireError
-            Naming field, expected and got.
-        """
-        partition, uplink = reply.partition, reply.uplink
-        seats = self._plan.seats(partition, self._run.clients_per_node)
-        own = () if self._settings.frozen else sorted(c for cohort in seats for c in cohort)
-        averaged = self._settings.average_momentum
-        check_fronts(uplink, partition, own, self._num_parameters, followers=averaged)
+    def check(
+        self,
+        state: MocoSFLServerState,
+        current: SplitRound[MocoSFLEngine],
+        reply: Reply[MocoSFLModels],
+    ) -> None:
+        """Refuse models of other clients than the pool's."""
+        check_clients(reply, current.plan, self.provided.run.clients_per_node)
 
     def aggregate(
         self,
         state: MocoSFLServerState,
-        round_number: int,
-        replies: Sequence[Reply[Fronts]],
+        current: SplitRound[MocoSFLEngine],
+        replies: Sequence[Reply[MocoSFLModels]],
     ) -> Aggregated:
         """Average the client models of exactly those that sent theirs, all weighted alike.
 
         Diagnostics are the session's means (``Figures.means``), ``key_spread`` (``spread``)
         of the memory, and ``client_divergence``: the mean distance of a client model from
-        their average, eq. 4 of the paper over all parameters at once.
+        their average, eq. 4 of the paper over all parameters at once. Activations that are to
+        be replayed are kept here.
 
-        Activations that are to be replayed are kept here; in a round without clients they are
-        learnt from here.
+        Raises
+        ------
+        ModelError
+            If the server's part diverged.
+        """
+        if current.engine.recorder is not None:
+            state.cache = current.engine.recorder.appended_to(state.cache)
+        said = self._told(state, current.engine, current.number)
+        if self.settings.frozen:
+            first = current.number == 1
+            return said.joined(self._expert().introduced(self.settings.expert)) if first else said
+        sent = [reply.uplink for reply in replies]
+        models = [row for own in sent for row in own.models]
+        if not models:
+            note = "mocosfl: no client model arrived; all clients go on from the last average"
+            return said.joined(Aggregated(notes=(note,)))
+        state.front = average(models)
+        if state.momentum_front is not None:
+            momentum = [own.momentum for own in sent if own.momentum is not None]
+            state.momentum_front = average([row for rows in momentum for row in rows])
+        distances = [float((model - state.front).norm()) for model in models]
+        divergence = sum(distances) / len(distances)
+        return said.joined(Aggregated({"client_divergence": divergence}))
+
+    def replays(self, round_number: int) -> bool:
+        """Tell whether clients have sent all that they are asked for."""
+        return 0 < self.settings.cache_rounds < round_number
+
+    def replay(self, state: MocoSFLServerState, round_number: int) -> Aggregated:
+        """Learn from kept activations, with the cohorts and batches that they came with.
 
         Raises
         ------
         ModelError
             If the server's part diverged.
         StoreError
-            If a round is to be replayed and nothing was kept.
+            If nothing was kept.
         """
-        cached = self._kept_or_replayed(state, round_number)
-        numbers = self._session_numbers(state, round_number)
-        notes: tuple[str, ...] = ()
-        # Rows that the memory starts with are spread as no keys are.
-        if int(state.memory.written) >= len(state.memory.rows):
-            notes = collapse_notes(numbers, len(state.memory.rows), self._terms)
-        if self._expert is not None:
-            said = Aggregated(numbers, (*notes, *cached))
-            first = round_number == 1
-            return said.joined(self._expert.introduced(self._settings.expert)) if first else said
-        divergence = synchronise(state, {reply.partition: reply.uplink for reply in replies})
-        if divergence is None:
-            note = "mocosfl: no client model arrived; all clients go on from the last average"
-            return Aggregated(numbers, (*notes, note))
-        return Aggregated({**numbers, "client_divergence": divergence}, notes)
+        engine, cache = self.engine(state, self._steps_of(round_number, 1, ())), state.cache
+        engine.replay_all(cache, self.provided.run.seed)
+        said = self._told(state, engine, round_number)
+        if cache is None or round_number != self.settings.cache_rounds + 1:
+            return said
+        return said.joined(Aggregated(notes=(cache.describe(),)))
 
-    def assess(self, state: MocoSFLServerState, engine: Engine) -> Assessment:
-        """Evaluate the representation, more thoroughly after the last round.
-
-        Raises
-        ------
-        TypeError
-            If the engine is none of this half's.
-        """
-        if not isinstance(engine, MocoSFLEngine):
-            raise TypeError(f"expected an engine of MocoSFL, got {type(engine).__name__}")
-        assessor = Assessor(self._settings, self._known_task.num_classes, self._run.seed)
-        at_the_end = engine.plan.first_step > self._total_steps
+    def assess(
+        self, state: MocoSFLServerState, round_number: int, engine: MocoSFLEngine
+    ) -> Assessment:
+        """Evaluate the representation, more thoroughly after the last round."""
+        run = self.provided.run
+        assessor = Assessor(self.settings, self.agreed.task.num_classes, run.seed)
+        at_the_end = round_number >= run.rounds
         return assessor.assess(state.online, engine.surveyed, at_the_end=at_the_end)
 
     @property
     def _total_steps(self) -> int:
-        return self._run.rounds * self._steps
+        return self.provided.run.rounds * steps_per_round(self.settings)
 
-    @property
-    def _known_task(self) -> Task:
-        if self._task is None:
-            raise RuntimeError("the server half was asked to work before it was started")
-        return self._task
+    def _steps_of(
+        self, round_number: int, batch: int, cohorts: tuple[tuple[int, ...], ...]
+    ) -> TrainingPlan:
+        steps = steps_per_round(self.settings)
+        return TrainingPlan((round_number - 1) * steps + 1, steps, batch, cohorts)
 
-    def _load_expert(self, task: Task) -> Expert:
-        settings = self._settings
-        wanted = structure(
-            self._split,
-            task,
-            automatic.projection_hidden(settings),
-            automatic.projection_dim(settings),
-        )
-        return load(Path(settings.expert), wanted)
+    def _expert(self) -> Expert:
+        hidden, dim = projection_hidden(self.settings), projection_dim(self.settings)
+        wanted = structure(self.provided.split, self.agreed.task, hidden, dim)
+        return load(Path(self.settings.expert), wanted)
 
-    def _kept_or_replayed(self, state: MocoSFLServerState, round_number: int) -> tuple[str, ...]:
-        """Keep what the session brought, or learn from what is kept; say so once."""
-        notes: tuple[str, ...] = ()
-        if self.replays(round_number):
-            engine, cache = self.engine(state, self.plan(state, round_number, ())), state.cache
-            replay(engine, cache, self._run.seed)
-            if cache is not None and round_number == self._settings.cache_rounds + 1:
-                notes = (replay_note(cache),)
-        elif self._training is not None and self._training.recorder is not None:
-            state.cache = self._training.recorder.appended_to(state.cache)
-            self._training.recorder = None
-        if round_number == self._run.rounds:
+    def _told(
+        self, state: MocoSFLServerState, engine: MocoSFLEngine, round_number: int
+    ) -> Aggregated:
+        """Say what the steps of a round came to; after the last one, forget what was kept."""
+        if round_number == self.provided.run.rounds:
             state.cache = None
-        return notes
-
-    def _session_numbers(self, state: MocoSFLServerState, round_number: int) -> dict[str, float]:
-        numbers = {} if self._training is None else self._training.figures.means()
+        numbers = engine.figures.means()
         if not numbers:
-            return {}
+            return Aggregated()
         if not all(isfinite(value) for value in numbers.values()):
             raise ModelError(
                 f"mocosfl: round {round_number}: the network diverged, its loss is "
                 f"{numbers['loss']:g}; lower mocosfl.learning-rate and resume"
             )
-        return {**numbers, "key_spread": spread(state.memory.keys())}
+        numbers["key_spread"] = spread(state.memory.keys())
+        size, terms = len(state.memory.rows), 2 if is_symmetric(self.settings) else 1
+        # Rows that the memory starts with are spread as no keys are.
+        full = int(state.memory.written) >= size
+        return Aggregated(numbers, collapse_notes(numbers, size, terms) if full else ())

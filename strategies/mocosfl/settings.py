@@ -1,5 +1,6 @@
 """Settings of MocoSFL: the table ``mocosfl``."""
 
+from dataclasses import dataclass
 from typing import Literal, final
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -11,12 +12,19 @@ Version = Literal["v1", "v2"]
 GradientScale = Literal["pool", "client"]
 ClientSchedule = Literal["cosine", "wave"]
 
+_SAMPLES_PER_STEP = 100
+_STEPS_PER_ROUND = 50
+
 
 @final
 class MocoSFLSettings(Settings):
     """How clients and server learn together; letters are the paper's.
 
-    A whole number of 0 takes what the authors use (``automatic.py``).
+    A whole number of 0 takes what the authors use: the pool's batches are about 100 samples
+    together, however many clients there are, and clients are synchronised every 50 steps.
+    With 5, 100, 200 and 1000 clients they publish batches of 20, 1, 1 and 1 and pools of 5, 100,
+    100 and 100, for 100,000 steps, which is ``rounds=2000``; with 20 clients they set a pool of
+    5 by hand, from which the batch of 20 follows.
 
     Attributes
     ----------
@@ -156,3 +164,58 @@ class MocoSFLSettings(Settings):
     def frozen(self) -> bool:
         """Whether clients keep an expert's weights instead of training."""
         return bool(self.expert)
+
+
+@final
+@dataclass(frozen=True)
+class Sampling:
+    """Who takes part in a round, and with how much.
+
+    Attributes
+    ----------
+    pool : int
+        Logical clients of a round.
+    batch : int
+        Samples of each in one step.
+    """
+
+    pool: int
+    batch: int
+
+
+def sampling(settings: MocoSFLSettings, num_clients: int) -> Sampling:
+    """Choose pool and batch.
+
+    Parameters
+    ----------
+    settings : MocoSFLSettings
+        What is not 0 in them wins; a pool larger than all clients is all of them.
+    num_clients : int
+        Logical clients to choose from (N), at least one.
+    """
+    # The authors' sampling ratio is 1 / (N // 100), here without the rounding of a ratio.
+    chosen = settings.pool or num_clients // max(num_clients // _SAMPLES_PER_STEP, 1)
+    pool = min(chosen, num_clients)
+    return Sampling(pool, settings.batch or max(_SAMPLES_PER_STEP // pool, 1))
+
+
+def steps_per_round(settings: MocoSFLSettings) -> int:
+    """Return the optimiser steps between two synchronisations."""
+    return settings.steps_per_round or _STEPS_PER_ROUND
+
+
+def is_symmetric(settings: MocoSFLSettings) -> bool:
+    """Tell whether each view is also the other's key."""
+    if settings.symmetric == "auto":
+        return settings.version == "v2"
+    return settings.symmetric == "on"
+
+
+def projection_hidden(settings: MocoSFLSettings) -> int:
+    """Return the width of the head's hidden layer; 0 for none."""
+    return settings.projection_hidden or (1024 if settings.version == "v2" else 0)
+
+
+def projection_dim(settings: MocoSFLSettings) -> int:
+    """Return the width of queries and keys."""
+    return settings.projection_dim or (1024 if settings.version == "v2" else 128)

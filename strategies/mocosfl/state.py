@@ -9,12 +9,9 @@ from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.split.networks.cut import CutNetwork
-from strategies.mocosfl.automatic import projection_dim, projection_hidden
 from strategies.mocosfl.cache import Cache
-from strategies.mocosfl.encoder import Encoder
-from strategies.mocosfl.heads import projection_head
-from strategies.mocosfl.memory import Memory
-from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.network import Encoder, Memory, projection_head
+from strategies.mocosfl.settings import MocoSFLSettings, projection_dim, projection_hidden
 from strategies.mocosfl.taressfl.expert import Expert
 
 
@@ -29,8 +26,8 @@ class MocoSFLServerState:
         Rest of the backbone and projection head (S).
     momentum : Encoder
         Its momentum copy (S-bar).
-    velocity : Encoder
-        SGD's momentum buffers, each where its parameter stands in ``online``.
+    velocity : dict[str, Tensor]
+        SGD's momentum buffers by the names of the parameters of ``online``.
     memory : Memory
         Keys of earlier steps (Q).
     front : Tensor
@@ -44,7 +41,7 @@ class MocoSFLServerState:
 
     online: Encoder
     momentum: Encoder
-    velocity: Encoder
+    velocity: dict[str, Tensor]
     memory: Memory
     front: Tensor
     momentum_front: Tensor | None
@@ -98,14 +95,12 @@ def first_state(
         online.load_state_dict(dict(expert.online))
         momentum.load_state_dict(dict(expert.momentum))
         front = expert.front
-    velocity = deepcopy(momentum)
-    for buffer in velocity.parameters():
-        buffer.zero_()
+    online.to(device)
     memory = Memory(settings.memory_size, dim, seeds.generator(seed, "memory"))
     return MocoSFLServerState(
-        online=online.to(device),
+        online=online,
         momentum=momentum.to(device),
-        velocity=velocity.to(device),
+        velocity={name: torch.zeros_like(p) for name, p in online.named_parameters()},
         memory=memory.to(device),
         front=front,
         momentum_front=front.clone() if settings.average_momentum else None,

@@ -1,8 +1,6 @@
-"""What MocoSFL's halves send each other between sessions: weights of client models.
+"""What MocoSFL's halves send each other: client models as payloads, and frames on the stream.
 
-Activations and gradients travel on the stream and are no payloads; with ``cache-rounds`` the
-server keeps the activations of the first rounds in its checkpoints. Sizes are for float32; P
-stands for the parameters of one client model, m for the members of the pool on one node.
+With ``cache-rounds`` the server keeps the activations of the first rounds in its checkpoints.
 """
 
 from typing import final
@@ -10,67 +8,92 @@ from typing import final
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
-from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.payload import Sizes, payload, tensor
 from strategies.common.round import Phase
-
-# The settings fix the exact lengths, which ``MocoSFLServer.check`` and the device verify.
-MAX_PARAMETERS = 2**28
-MAX_MEMBERS = 10_000
+from strategies.common.split.client_models import AveragedModel, TrainedModels
+from strategies.common.split.networks.of_run import cut_shape
+from strategies.common.split.wire.frames import FrameSpec, TensorSpec
 
 
 @final
-@payload("mocosfl.fronts", version=1)
-class Fronts(Payload):
-    """Client models after a session, from node to server: ``4mP + 8m`` bytes and a header.
+@payload("mocosfl.trained-models", version=1)
+class MocoSFLModels(TrainedModels):
+    """Client models after a session, from node to server: ``4mP + 8m`` bytes.
 
-    With averaged momentum models ``8mP + 8m``; empty where clients are frozen. Tells the
+    With averaged momentum models ``8mP + 8m``; clients that are frozen send none. Tells the
     server each client model; with it and the activations it received, it may reconstruct
     images (TAResSFL guards against that).
 
     Attributes
     ----------
-    fronts : Tensor
-        (members, parameters) float; each client's online model as one vector.
-    momentum : Tensor
-        (followers, parameters) float; momentum models, of all members or of none.
-    clients : Tensor
-        (members,) int64; logical client of each row.
+    momentum : Tensor | None
+        (clients, parameters) float; momentum models, where these are averaged.
     """
 
-    fronts: Tensor = tensor("float", "members", "parameters")
-    momentum: Tensor = tensor("float", "followers", "parameters")
-    clients: Tensor = tensor("int64", "members")
+    momentum: Tensor | None = tensor(
+        "float", "clients", "parameters", optional=True, means="weights"
+    )
 
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return wide bounds: the task does not tell the size of a client model."""
-        bounds = {"members": MAX_MEMBERS, "followers": MAX_MEMBERS, "parameters": MAX_PARAMETERS}
-        return Sizes({}, bounds)
+        """Return a row for each client that a node may carry."""
+        own = super().sizes(agreed)
+        return Sizes(own.exact, own.at_most, _absent(agreed))
 
 
 @final
-@payload("mocosfl.averaged-front", version=1)
-class AveragedFront(Payload):
-    """The synchronised client model, from server to every node: ``4P`` bytes and a header.
+@payload("mocosfl.averaged-model", version=1)
+class MocoSFLAverage(AveragedModel):
+    """The mean of the pool's models, or the expert's, the same for all nodes: ``4P`` bytes.
 
-    With an averaged momentum model ``8P``. Tells a node the mean of the pool's models, or
-    the expert's model, which is the same for all.
+    With an averaged momentum model ``8P``.
 
     Attributes
     ----------
-    front : Tensor
-        (parameters,) float; the online model.
-    momentum : Tensor
-        (averaged, parameters) float; one row with the momentum model, or none.
+    momentum : Tensor | None
+        (parameters,) float; the momentum model, where these are averaged.
     """
 
-    front: Tensor = tensor("float", "parameters")
-    momentum: Tensor = tensor("float", "averaged", "parameters")
+    momentum: Tensor | None = tensor("float", "parameters", optional=True, means="weights")
 
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return wide bounds: the task does not tell the size of a client model."""
-        return Sizes({}, {"averaged": 1, "parameters": MAX_PARAMETERS})
+        """Return the number of a client model's parameters."""
+        return Sizes(super().sizes(agreed).exact, absent=_absent(agreed))
 
 
-WIRE = Phase(up=Fronts, down=AveragedFront)
+WIRE = Phase(up=MocoSFLModels, down=MocoSFLAverage)
+FROZEN = Phase(down=MocoSFLAverage)
+
+
+def _absent(agreed: Agreed) -> frozenset[str]:
+    return frozenset() if agreed.settings.average_momentum else frozenset({"momentum"})
+
+
+def frame_spec(agreed: Agreed, clients: tuple[int, ...], batch: int) -> FrameSpec:
+    """Describe the frames of some logical clients, alike for both halves.
+
+    Parameters
+    ----------
+    agreed : Agreed
+        Gives the cut, codecs and the largest magnitude, the classes of a survey's samples,
+        and whether clients are frozen, so that no gradient returns; steps carry no labels.
+    clients : tuple[int, ...]
+        Logical clients in the frame, ascending.
+    batch : int
+        Samples of each.
+    """
+    split = agreed.split
+    latent_shape = cut_shape(split, agreed.task).latent_shape
+    query, key = (
+        TensorSpec(name, "activations", latent_shape, split.max_value) for name in ("query", "key")
+    )
+    return FrameSpec(
+        clients,
+        batch,
+        (query, key),
+        returns_gradient=not agreed.settings.frozen,
+        codec=split.codec,
+        gradient_codec=split.gradient_codec,
+        num_classes=agreed.task.num_classes,
+    )

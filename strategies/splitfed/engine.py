@@ -1,6 +1,7 @@
 """The server at work within a session: classify what arrives, and return gradients."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import final
 
 import torch
@@ -10,8 +11,7 @@ from torch.nn import functional
 from strategies.common import seeds
 from strategies.common.errors import WireError
 from strategies.common.split.engine import Engine
-from strategies.common.split.evaluation.features import check_labels
-from strategies.common.split.evaluation.hits import Hits, count_hits
+from strategies.common.split.hits import Hits, check_labels, count_hits
 from strategies.common.split.plan import Plan
 from strategies.common.split.sgd import SGD
 from strategies.common.split.wire.frames import Survey
@@ -67,13 +67,16 @@ class SplitFedEngine(Engine):
         self._rule = SGD(settings.momentum, settings.weight_decay)
         clients = plan.pool if settings.copies else ()
         self._rows = {client: row for row, client in enumerate(clients)}
-        # A survey asks for the server's part as it is.
-        copies = max(1, len(clients)) if plan.steps else 0
-        self._part = ServerPart(back, velocity, copies)
+        self._velocity = velocity
         self._accumulated: Tensor | None = None
         self._tested: list[tuple[Tensor, Tensor, Tensor]] = []
         self._samples = self._correct = 0
         self._loss = 0.0
+
+    @cached_property
+    def _part(self) -> ServerPart:
+        """What learns; a survey asks for the server's part as it is and never gets here."""
+        return ServerPart(self._back, self._velocity, max(1, len(self._rows)))
 
     def advance(
         self, step: int, cohort: int, arrived: Mapping[int, tuple[Tensor, ...]]

@@ -1,6 +1,6 @@
 """The server's part of the network while it learns: one copy for all clients, or one each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.averaging import average
 from strategies.common.errors import ModelError
-from strategies.common.split.averaging import average
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.sgd import SGD
 
 
@@ -54,7 +54,7 @@ class ServerPart:
     """
 
     def __init__(self, back: nn.Module, velocity: Tensor, copies: int) -> None:
-        self._network = Fronts(back, batched=False)
+        self._network = StackedModels(back, batched=False)
         start = self._network.vector(back)
         self._weights = start.repeat(copies, 1)
         self._velocity = velocity.to(start.device).repeat(copies, 1)
@@ -108,8 +108,5 @@ class ServerPart:
         samples : Sequence[int]
             Weight of each in the mean.
         """
-        shares: Mapping[int, int] = dict(zip(rows, samples, strict=True))
-        return (
-            average({row: self._weights[row] for row in rows}, shares),
-            average({row: self._velocity[row] for row in rows}, shares),
-        )
+        weights, velocity = self._weights[list(rows)], self._velocity[list(rows)]
+        return average(list(weights), samples), average(list(velocity), samples)

@@ -1,86 +1,44 @@
-"""What SplitFed's halves send each other.
-
-Within a round frames travel on the stream, :func:`frame_spec`: activations and labels up,
-gradients down. Around it weights travel as payloads. Sizes are for float32; P stands for the
-parameters of one client model, m for the members of the pool on one node.
-"""
+"""What SplitFed's halves send each other: client models as payloads, and frames on the stream."""
 
 from typing import final
 
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
-from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.payload import payload, tensor
 from strategies.common.round import Phase
-from strategies.common.split.plan import Plan
-from strategies.common.split.settings import SplitSettings
+from strategies.common.split.client_models import AveragedModel, TrainedModels
+from strategies.common.split.networks.of_run import cut_shape
 from strategies.common.split.wire.frames import FrameSpec, TensorSpec
-
-# The settings fix the exact lengths, which ``SplitFedServer.check`` and the device verify.
-MAX_PARAMETERS = 2**28
-MAX_MEMBERS = 10_000
 
 
 @final
-@payload("splitfed.trained-fronts", version=1)
-class TrainedFronts(Payload):
-    """Client models after a round, from node to server: ``4mP + 16m`` bytes and a header.
+@payload("splitfed.trained-models", version=1)
+class SplitFedModels(TrainedModels):
+    """Client models after a round, from node to server: ``4mP + 16m`` bytes.
 
     Tells the server each client model and how many samples each client holds. With the model
     and the activations that it received, the server may reconstruct images.
 
     Attributes
     ----------
-    fronts : Tensor
-        (members, parameters) float; each client's model as one vector.
-    clients : Tensor
-        (members,) int64; logical client of each row, ascending.
     samples : Tensor
-        (members,) int64; training samples of each client, at least 1, which weigh the mean.
+        (clients,) int64; training samples of each client, which weigh the mean.
     """
 
-    fronts: Tensor = tensor("float", "members", "parameters")
-    clients: Tensor = tensor("int64", "members")
-    samples: Tensor = tensor("int64", "members")
-
-    @classmethod
-    def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return wide bounds: the task does not tell the size of a client model."""
-        bounds = {"members": MAX_MEMBERS, "parameters": MAX_PARAMETERS}
-        return Sizes({}, bounds)
+    samples: Tensor = tensor("int64", "clients", low=1)
 
 
 @final
-@payload("splitfed.averaged-front", version=1)
-class AveragedFront(Payload):
-    """The synchronised client model, from server to every node: ``4P`` bytes and a header.
-
-    Tells a node the mean of the last pool's client models, which is the same for all.
-
-    Attributes
-    ----------
-    front : Tensor
-        (parameters,) float.
-    """
-
-    front: Tensor = tensor("float", "parameters")
-
-    @classmethod
-    def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return wide bounds: the task does not tell the size of a client model."""
-        return Sizes({}, {"parameters": MAX_PARAMETERS})
+@payload("splitfed.averaged-model", version=1)
+class SplitFedAverage(AveragedModel):
+    """The mean of the last pool's client models, the same for all nodes: ``4P`` bytes."""
 
 
-WIRE = Phase(up=TrainedFronts, down=AveragedFront)
+WIRE = Phase(up=SplitFedModels, down=SplitFedAverage)
 
 
-def frame_spec(
-    plan: Plan,
-    clients: tuple[int, ...],
-    latent_shape: tuple[int, ...],
-    num_classes: int,
-    split: SplitSettings,
-) -> FrameSpec:
+def frame_spec(agreed: Agreed, clients: tuple[int, ...], batch: int) -> FrameSpec:
     """Describe the frames of some logical clients, alike for both halves.
 
     Every sample's class travels with its activations, so the server learns which classes a
@@ -89,22 +47,20 @@ def frame_spec(
 
     Parameters
     ----------
-    plan : Plan
-        The session; gives the samples per client.
+    agreed : Agreed
+        Gives the cut, the classes, codecs and the largest magnitude.
     clients : tuple[int, ...]
         Logical clients in the frame, ascending.
-    latent_shape : tuple[int, ...]
-        Shape of one sample's activations at the cut.
-    num_classes : int
-        Classes of the task.
-    split : SplitSettings
-        Codecs and the largest magnitude.
+    batch : int
+        Samples of each.
     """
+    split, num_classes = agreed.split, agreed.task.num_classes
+    latent_shape = cut_shape(split, agreed.task).latent_shape
     activations = TensorSpec("activations", "activations", latent_shape, split.max_value)
     labels = TensorSpec("labels", "labels", (), num_classes)
     return FrameSpec(
         clients,
-        plan.batch,
+        batch,
         (activations, labels),
         returns_gradient=True,
         codec=split.codec,

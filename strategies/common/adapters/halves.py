@@ -19,10 +19,10 @@ from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.agreed import Need
 from strategies.common.device import AdapterDevice
 from strategies.common.method import (
+    AggregatingServerHalf,
     ClientHalf,
     Downlink,
     MethodSettings,
-    ServerHalf,
     State,
     Uplink,
 )
@@ -51,7 +51,7 @@ AnyHeadState = TypeVar("AnyHeadState", bound=HeadState)
 
 
 class AdapterServerHalf(
-    ServerHalf[MethodSettings, State, Downlink, Uplink],
+    AggregatingServerHalf[MethodSettings, State, Downlink, Uplink],
     Generic[MethodSettings, State, Downlink, Uplink],
 ):
     """The server half of such a method; every client has classes, its answers, of its own."""

@@ -3,10 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, final
+from typing import ClassVar, Generic, TypeVar, final
 
 from strategies.common.agreed import Need
-from strategies.common.device import ExchangeDevice
+from strategies.common.device import Device, ExchangeDevice
+from strategies.common.errors import ExchangeError, WireError
 from strategies.common.method import (
     ClientHalf,
     Downlink,
@@ -15,10 +16,21 @@ from strategies.common.method import (
     State,
     Uplink,
 )
-from strategies.common.round import Aggregated, Evaluation, Tested
+from strategies.common.round import Aggregated, Evaluation, Reply, Tested, Trained
+from strategies.common.samples import Samples
+from strategies.common.split.client_models import AveragedModel
 from strategies.common.split.engine import Engine
-from strategies.common.split.plan import Plan
-from strategies.common.split.wire.frames import FrameSpec
+from strategies.common.split.lockstep import run_lanes
+from strategies.common.split.members import AnyMembers, Learnt
+from strategies.common.split.networks.of_run import client_models, client_part
+from strategies.common.split.networks.stacked import StackedModels
+from strategies.common.split.plan import Plan, SurveyPlan, TrainingPlan
+from strategies.common.split.pool import logical_clients
+from strategies.common.split.surveying import send_samples
+from strategies.common.split.wire.frames import FrameSpec, Split
+
+Averaged = TypeVar("Averaged", bound=AveragedModel)
+AnyEngine = TypeVar("AnyEngine", bound=Engine)
 
 
 @final
@@ -42,18 +54,164 @@ class Assessment:
 
 
 class SplitClientHalf(
-    ClientHalf[MethodSettings, ExchangeDevice, State, Downlink, Uplink],
-    Generic[MethodSettings, State, Downlink, Uplink],
+    ClientHalf[MethodSettings, ExchangeDevice, State, Averaged, Uplink],
+    Generic[MethodSettings, State, Averaged, Uplink, AnyMembers],
 ):
     """What a split method does on a node, for all the clients that it carries."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SPLIT})
     tested: ClassVar[Tested] = Tested.BY_SERVER
 
+    @abstractmethod
+    def frames(self, clients: tuple[int, ...], batch: int) -> FrameSpec:
+        """Return what the frames of some logical clients hold; the server half agrees."""
+
+    @abstractmethod
+    def members(
+        self,
+        device: ExchangeDevice,
+        state: State,
+        downlink: Averaged,
+        models: StackedModels,
+        rows: Sequence[int],
+    ) -> AnyMembers:
+        """Return the clients of one cohort at work.
+
+        Parameters
+        ----------
+        device : ExchangeDevice
+            The node.
+        state : State
+            Left as it is.
+        downlink : Averaged
+            The synchronised client model.
+        models : StackedModels
+            Computes client models.
+        rows : Sequence[int]
+            Which of the node's clients, ascending.
+
+        Raises
+        ------
+        StoreError
+            If the state was stored under other settings.
+        """
+
+    @abstractmethod
+    def bring_home(
+        self,
+        device: ExchangeDevice,
+        state: State,
+        rows: Sequence[int],
+        learnt: Learnt[AnyMembers],
+    ) -> tuple[Uplink | None, Mapping[str, float]]:
+        """Keep what stays on the device; return what leaves it, and losses for the journal.
+
+        Parameters
+        ----------
+        device : ExchangeDevice
+            The node.
+        state : State
+            Changed in place.
+        rows : Sequence[int]
+            Which of the node's clients learnt, ascending.
+        learnt : Learnt
+            What they did.
+        """
+
+    def surveyed(self, client: Device) -> Mapping[Split, Samples]:
+        """Return what a client sends for evaluation, as it is; by default its test samples."""
+        return {"test": client.test}
+
+    def train(
+        self, device: ExchangeDevice, state: State, downlink: Averaged | None
+    ) -> Trained[Uplink]:
+        """Exchange activations for gradients through the whole session.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model.
+        StoreError
+            If the state was stored under other settings.
+        ExchangeError
+            If the node has no client in the session, or the server cannot be reached or does
+            not answer in time.
+        """
+        averaged, models, plan = self._received(downlink), self._models(device), device.link.plan
+        seats = _seated(device)
+        if not seats:
+            raise ExchangeError(
+                f"node {device.partition}: expected a session of clients that it carries, got one "
+                f"of {list(plan.pool)}; server and devices must run with the same clients-per-node"
+            )
+        cohorts = {
+            cohort: self.members(device, state, averaged, models, _rows(device, clients))
+            for cohort, clients in seats.items()
+        }
+        lanes = {
+            cohort: device.link.lane(cohort, self.frames(clients, plan.batch))
+            for cohort, clients in seats.items()
+        }
+        exchanged = run_lanes(plan, lanes, cohorts)
+        learnt = Learnt(list(cohorts.values()))
+        rows = _rows(device, learnt.clients.tolist())
+        uplink, losses = self.bring_home(device, state, rows, learnt)
+        steps = {"steps": float(exchanged.taken), "skipped_steps": float(exchanged.skipped)}
+        return Trained(uplink, losses, steps)
+
+    def evaluate(self, device: ExchangeDevice, state: State, downlink: Averaged | None) -> None:  # noqa: ARG002
+        """Send the server what it evaluates, through the synchronised client model.
+
+        Raises
+        ------
+        WireError
+            If the server sent no client model.
+        ExchangeError
+            If the server cannot be reached or does not answer in time.
+        """
+        averaged, models = self._received(downlink), self._models(device)
+        model = averaged.model.to(device.torch_device)
+        for clients in _seated(device).values():
+            for row in _rows(device, clients):
+                client = device.clients[row]
+                for split, samples in self.surveyed(client).items():
+                    send_samples(device, client.partition, split, samples, models, model)
+
+    def _models(self, device: ExchangeDevice) -> StackedModels:
+        split = self.provided.split
+        return client_models(client_part(split, device.task, device.settings.seed), split)
+
+    def _received(self, downlink: Averaged | None) -> Averaged:
+        if downlink is None:
+            kind = self.wire.down
+            name = kind.schema if kind is not None else "with a client model"
+            raise WireError(f"server: expected a payload {name}, got none")
+        return downlink
+
+
+@final
+@dataclass(frozen=True)
+class SplitRound(Generic[AnyEngine]):
+    """What holds for one round, from its first activations to its synchronisation.
+
+    Attributes
+    ----------
+    number : int
+        Which round, from 1.
+    plan : TrainingPlan
+        Its session.
+    engine : AnyEngine
+        The server half at work in it.
+    """
+
+    number: int
+    plan: TrainingPlan
+    engine: AnyEngine
+
 
 class SplitServerHalf(
-    ServerHalf[MethodSettings, State, Downlink, Uplink],
-    Generic[MethodSettings, State, Downlink, Uplink],
+    ServerHalf[MethodSettings, State, Downlink],
+    Generic[MethodSettings, State, Downlink, Uplink, AnyEngine],
 ):
     """What a split method does on the server.
 
@@ -65,7 +223,7 @@ class SplitServerHalf(
     tested: ClassVar[Tested] = Tested.BY_SERVER
 
     @abstractmethod
-    def plan(self, state: State, round_number: int, partitions: Sequence[int]) -> Plan:
+    def plan(self, state: State, round_number: int, nodes: Sequence[int]) -> TrainingPlan:
         """Choose the pool of a round among the nodes that are there.
 
         Parameters
@@ -74,32 +232,70 @@ class SplitServerHalf(
             As after the last round.
         round_number : int
             Which round, from 1.
-        partitions : Sequence[int]
+        nodes : Sequence[int]
             Nodes that are there, ascending.
+        """
+
+    def survey_plan(self, round_number: int, nodes: Sequence[int]) -> SurveyPlan | None:
+        """Return the plan of the evaluation after a round, or ``None`` for no evaluation.
+
+        By default all clients that are there are asked, every so many rounds and at the end.
+        """
+        run = self.provided.run
+        if not run.is_evaluated(round_number):
+            return None
+        return SurveyPlan(logical_clients(nodes, run.clients_per_node))
+
+    @abstractmethod
+    def frames(self, clients: tuple[int, ...], batch: int) -> FrameSpec:
+        """Return what the frames of some logical clients hold; the client half agrees."""
+
+    @abstractmethod
+    def engine(self, state: State, plan: Plan) -> AnyEngine:
+        """Return this half at work in one session, changing ``state`` in place."""
+
+    def check(self, state: State, current: SplitRound[AnyEngine], reply: Reply[Uplink]) -> None:
+        """Refuse an upload that fits its payload but not the round; by default accept all.
+
+        Raises
+        ------
+        WireError
+            Naming field, expected and got; the node then counts as failed.
+        """
+
+    @abstractmethod
+    def aggregate(
+        self, state: State, current: SplitRound[AnyEngine], replies: Sequence[Reply[Uplink]]
+    ) -> Aggregated:
+        """Synchronise from the replies that carry an upload, changing ``state`` in place.
+
+        They are sorted by node; there may be none.
         """
 
     def replays(self, round_number: int) -> bool:  # noqa: ARG002
         """Tell whether the server learns in a round from what it kept of earlier ones.
 
         Such a round has no session and no messages but those of a survey that is due;
-        ``aggregate`` plays it, without uplinks. By default no round is one.
+        :meth:`replay` plays it. By default no round is one.
         """
         return False
 
-    @abstractmethod
-    def survey_plan(
-        self, state: State, round_number: int, partitions: Sequence[int]
-    ) -> Plan | None:
-        """Return the plan of the evaluation after a round, or ``None`` for no evaluation."""
+    def replay(self, state: State, round_number: int) -> Aggregated:  # noqa: ARG002
+        """Play a round from what was kept, changing ``state`` in place."""
+        raise TypeError(f"{type(self).__name__}: expected no round to be replayed")
 
     @abstractmethod
-    def frames(self, plan: Plan, clients: tuple[int, ...]) -> FrameSpec:
-        """Return what the frames of some logical clients hold; the client half agrees."""
+    def assess(self, state: State, round_number: int, engine: AnyEngine) -> Assessment:
+        """Evaluate the global model after a round, from the surveys that an engine took in."""
 
-    @abstractmethod
-    def engine(self, state: State, plan: Plan) -> Engine:
-        """Return this half at work in one session, changing ``state`` in place."""
 
-    @abstractmethod
-    def assess(self, state: State, engine: Engine) -> Assessment:
-        """Evaluate the global model from the surveys that an engine took in."""
+def _seated(device: ExchangeDevice) -> dict[int, tuple[int, ...]]:
+    """Return this node's clients by cohort, for the cohorts in which it has any."""
+    seats = device.link.plan.seats(device.partition, len(device.clients))
+    return {cohort: clients for cohort, clients in enumerate(seats) if clients}
+
+
+def _rows(device: ExchangeDevice, clients: Sequence[int]) -> list[int]:
+    """Return at which places of the node's clients some of them stand."""
+    carried = [client.partition for client in device.clients]
+    return [carried.index(client) for client in clients]

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from strategies.common.device import ExchangeDevice
 from strategies.common.samples import Samples, normalise, ordered_batches
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.wire.frames import Split
 
 # Samples that pass the client model at once; the stream splits no smaller.
@@ -17,8 +17,8 @@ def send_samples(
     client: int,
     split: Split,
     samples: Samples,
-    fronts: Fronts,
-    front: Tensor,
+    models: StackedModels,
+    model: Tensor,
 ) -> None:
     """Send the server the activations of samples that are not augmented, with their labels.
 
@@ -32,9 +32,9 @@ def send_samples(
         What they serve.
     samples : Samples
         Any number of them.
-    fronts : Fronts
+    models : StackedModels
         Computes client models.
-    front : Tensor
+    model : Tensor
         (parameters,) the synchronised client model, on the device that computes.
 
     Raises
@@ -45,5 +45,5 @@ def send_samples(
     for part in ordered_batches(len(samples), BATCH):
         inputs = normalise(samples.inputs[part].to(device.torch_device))
         with torch.no_grad():
-            (activations,) = fronts(front[None], inputs[None])
+            (activations,) = models(model[None], inputs[None])
         device.link.survey(client, split, activations.cpu(), samples.labels[part])

@@ -17,9 +17,7 @@ from tests.strategies.asking_device import AskingDevice, provided, questions
 Config = dict[str, bool | int | float | str]
 
 
-def test_a_round_is_the_papers(
-    config: Config, run_settings: Callable[..., RunSettings]
-) -> None:
+def test_a_round_is_the_papers(config: Config, run_settings: Callable[..., RunSettings]) -> None:
     config |= {
         "adapters.learning-rate": 0.01,
         "adapters.warmup": 0.0,

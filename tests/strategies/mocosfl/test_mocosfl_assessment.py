@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from strategies.common.split.evaluation.features import FeatureTable
 from strategies.common.split.halves import Assessment
 from strategies.common.split.wire.frames import Split
 from strategies.mocosfl.assessment import Assessor
-from strategies.mocosfl.encoder import Encoder
+from strategies.mocosfl.features import FeatureTable
+from strategies.mocosfl.network import Encoder
 from strategies.mocosfl.settings import MocoSFLSettings
 
 CLASSES = 2

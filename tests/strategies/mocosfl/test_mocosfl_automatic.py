@@ -8,8 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from strategies.mocosfl import automatic
-from strategies.mocosfl.automatic import Sampling
-from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.settings import MocoSFLSettings, Sampling
 
 IMAGES = 50_000
 

@@ -12,7 +12,7 @@ from strategies.common.settings import RunSettings
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.mocosfl.holdout import bank_and_holdout
+from strategies.mocosfl.features import bank_and_holdout
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.wire import AveragedFront
 from tests.strategies.common.split.fake_link import FakeHub, FakeNode

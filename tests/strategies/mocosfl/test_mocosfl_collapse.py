@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from strategies.mocosfl.collapse import collapse_notes
-from strategies.mocosfl.figures import spread
+from strategies.mocosfl.figures import collapse_notes, spread
 
 GUESSING = 2 * math.log(6001)
 

@@ -11,10 +11,8 @@ from torch.nn import functional
 
 from strategies.common.split.plan import Plan
 from strategies.common.split.wire.frames import Survey
-from strategies.mocosfl.encoder import Encoder
 from strategies.mocosfl.engine import MocoSFLEngine
-from strategies.mocosfl.heads import projection_head
-from strategies.mocosfl.memory import Memory
+from strategies.mocosfl.network import Encoder, Memory, projection_head
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState
 

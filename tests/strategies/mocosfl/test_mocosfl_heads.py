@@ -5,8 +5,7 @@ import math
 import torch
 from torch import nn
 
-from strategies.mocosfl.encoder import Encoder
-from strategies.mocosfl.heads import projection_head
+from strategies.mocosfl.network import Encoder, projection_head
 
 
 def test_version_one_is_linear_and_version_two_has_a_hidden_layer() -> None:

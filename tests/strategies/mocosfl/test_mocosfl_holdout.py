@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.mocosfl.holdout import bank_and_holdout
+from strategies.mocosfl.features import bank_and_holdout
 
 
 @given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers(0, 3), st.integers(0, 3))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.settings import RunSettings
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.mocosfl.members import Members, Models, Views
 from strategies.mocosfl.schedule import cosine, wave
 from strategies.mocosfl.settings import MocoSFLSettings
@@ -40,7 +40,7 @@ def members(
     ) -> Members:
         everyone = tiny_clients(4, run_settings())
         clients = [everyone[number] for number in numbers]
-        fronts = Fronts(front(), batched=False)
+        fronts = StackedModels(front(), batched=False)
         settings = mocosfl_settings(**overrides)
         own = own or models(len(clients))
         return Members(clients, fronts, own, settings, BATCH, TOTAL)
@@ -69,7 +69,7 @@ def test_views_do_not_depend_on_who_else_is_on_the_node(members: Build) -> None:
 
 def computed(vectors: Tensor, inputs: Tensor) -> Tensor:
     with torch.no_grad():
-        return Fronts(front(), batched=False)(vectors, inputs)
+        return StackedModels(front(), batched=False)(vectors, inputs)
 
 
 def test_momentum_models_follow_before_keys_are_made(members: Build) -> None:
@@ -117,7 +117,7 @@ def stepped(work: Members, step: int) -> tuple[Tensor, Tensor]:
     """Take a step with a gradient of ones; return the slope of each model and its move."""
     before = work.models.online.detach().clone()
     query, _ = work.forward(work.prepare(step))
-    query_again = Fronts(front(), batched=False)(
+    query_again = StackedModels(front(), batched=False)(
         leaf := before.clone().requires_grad_(), work.prepare(step).query
     )
     (slope,) = torch.autograd.grad(query_again.sum(), leaf)

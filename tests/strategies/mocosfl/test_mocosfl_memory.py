@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from strategies.mocosfl.memory import Memory
+from strategies.mocosfl.network import Memory
 
 
 def memory(size: int, dim: int = 2) -> Memory:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from strategies.mocosfl.momentum import follow
+from strategies.mocosfl.network import follow
 
 
 def test_one_step_by_hand() -> None:

@@ -15,10 +15,8 @@ from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.cache import Cache, Recorder, replayed_place
-from strategies.mocosfl.encoder import Encoder
 from strategies.mocosfl.engine import MocoSFLEngine
-from strategies.mocosfl.heads import projection_head
-from strategies.mocosfl.memory import Memory
+from strategies.mocosfl.network import Encoder, Memory, projection_head
 from strategies.mocosfl.replay import replay
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState

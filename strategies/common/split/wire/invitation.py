@@ -5,7 +5,7 @@ from typing import Self, final
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import Plan, SurveyPlan, TrainingPlan
 from strategies.common.transport.control import Control, Count
 
 
@@ -24,7 +24,7 @@ class Invitation(Control):
     partition : int
         The node that is invited.
     first_step, steps, batch : int
-        The plan's; 0 steps for a survey.
+        The plan's; a survey takes no steps.
     pool : list[int]
         Logical clients of the session, ascending.
     cohorts : list[int]
@@ -55,9 +55,11 @@ class Invitation(Control):
 
     def plan(self) -> Plan:
         """Return the session's plan."""
+        if not self.steps:
+            return SurveyPlan(tuple(self.pool))
         count = max(self.cohorts, default=-1) + 1
         members: list[list[int]] = [[] for _ in range(count)]
         for client, cohort in zip(self.pool, self.cohorts, strict=True):
             members[cohort].append(client)
         cohorts = tuple(tuple(sorted(own)) for own in members)
-        return Plan(self.first_step, self.steps, self.batch, cohorts)
+        return TrainingPlan(self.first_step, self.steps, self.batch, cohorts)

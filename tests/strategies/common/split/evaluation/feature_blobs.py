@@ -2,7 +2,7 @@
 
 import torch
 
-from strategies.common.split.evaluation.features import Features
+from strategies.mocosfl.features import Features
 
 
 def feature_blobs(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.common.errors import ExchangeError, WireError
-from strategies.common.split.evaluation.features import FeatureTable
+from strategies.mocosfl.features import FeatureTable
 
 
 def part(client: int, index: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from strategies.common.split.evaluation import knn
-from strategies.common.split.evaluation.features import Features
-from strategies.common.split.evaluation.knn import nearest_neighbours
+from strategies.mocosfl.classifiers import nearest_neighbours
+from strategies.mocosfl.features import Features
 from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from strategies.common import seeds
 from strategies.common.split.evaluation import probe as probing
-from strategies.common.split.evaluation.features import Features
-from strategies.common.split.evaluation.probe import fit, linear_probe
+from strategies.mocosfl.classifiers import fit, linear_probe
+from strategies.mocosfl.features import Features
 from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from strategies.common.errors import ModelError
 from strategies.common.split.evaluation import semi
-from strategies.common.split.evaluation.semi import few_labels, stratified
+from strategies.mocosfl.classifiers import few_labels, stratified
 from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from strategies.common.round import Evaluation
-from strategies.common.split.evaluation.hits import count_hits
+from strategies.common.split.hits import count_hits
 
 
 def test_each_client_has_its_own_count_and_mean_loss() -> None:

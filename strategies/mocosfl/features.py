@@ -6,7 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from strategies.common import seeds
 from strategies.common.errors import ExchangeError, WireError
+from strategies.common.split.hits import check_labels
 from strategies.common.split.wire.frames import Split
 
 
@@ -113,29 +115,29 @@ class FeatureTable:
         )
 
 
-def check_labels(where: str, labels: Tensor, num_classes: int) -> None:
-    """Refuse labels that are no classes of the task.
+def bank_and_holdout(
+    num_samples: int, fraction: float, seed: int, client: int
+) -> tuple[Tensor, Tensor]:
+    """Split a client's training samples, the same way in every round.
 
     Parameters
     ----------
-    where : str
-        Start of the message.
-    labels : Tensor
-        (samples,) int64.
-    num_classes : int
-        Labels must lie in [0, num_classes).
+    num_samples : int
+        Training samples of the client, at least two.
+    fraction : float
+        Part that is held out, in (0, 1); at least one sample, and at most all but one.
+    seed : int
+        Root seed of the run.
+    client : int
+        Logical client.
 
-    Raises
-    ------
-    WireError
-        Naming the range that was found.
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        (bank,) and (holdout,) int64 row numbers, ascending.
     """
-    if labels.ndim != 1 or labels.dtype != torch.int64:
-        raise WireError(
-            f"{where}: expected (samples,) int64 labels, got {tuple(labels.shape)} {labels.dtype}"
-        )
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
-        raise WireError(
-            f"{where}: expected labels in [0, {num_classes}), got {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
+    order = torch.randperm(
+        num_samples, generator=seeds.generator(seed, "holdout", partition=client)
+    )
+    held = min(max(round(fraction * num_samples), 1), num_samples - 1)
+    return order[held:].sort().values, order[:held].sort().values

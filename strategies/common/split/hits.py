@@ -1,4 +1,4 @@
-"""What a classifier got right, client by client."""
+"""What a classifier got right, client by client, and which labels it may be asked for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from strategies.common.errors import WireError
 from strategies.common.round import Evaluation
 
 
@@ -54,3 +55,31 @@ def count_hits(correct: Tensor, losses: Tensor, clients: Tensor) -> Hits:
         {client: Evaluation(count, loss) for client, count, loss in named},
         dict(zip(owners.tolist(), samples.tolist(), strict=True)),
     )
+
+
+def check_labels(where: str, labels: Tensor, num_classes: int) -> None:
+    """Refuse labels that are no classes of the task.
+
+    Parameters
+    ----------
+    where : str
+        Start of the message.
+    labels : Tensor
+        (samples,) int64.
+    num_classes : int
+        Labels must lie in [0, num_classes).
+
+    Raises
+    ------
+    WireError
+        Naming the range that was found.
+    """
+    if labels.ndim != 1 or labels.dtype != torch.int64:
+        raise WireError(
+            f"{where}: expected (samples,) int64 labels, got {tuple(labels.shape)} {labels.dtype}"
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise WireError(
+            f"{where}: expected labels in [0, {num_classes}), got {int(labels.min())} to "
+            f"{int(labels.max())}"
+        )

@@ -1,4 +1,4 @@
-"""The client models of one node as one matrix, computed together or one after another."""
+"""Models of one shape as one matrix, computed together or one after another."""
 
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -12,8 +12,8 @@ from strategies.common.errors import ModelError
 
 
 @final
-class Fronts:
-    """Client models of one shape; every row of a matrix holds the parameters of one.
+class StackedModels:
+    """Models of one shape; every row of a matrix holds the parameters of one.
 
     A row lists the parameters in the order of ``named_parameters``, each flattened. Batched
     and sequential computation agree up to rounding; sequential is bit for bit what the

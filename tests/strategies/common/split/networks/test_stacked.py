@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.common.split.networks import cut
-from strategies.common.split.networks.fronts import Fronts
+from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
@@ -25,7 +25,7 @@ DESIGNS = [
 ]
 
 
-def rows(fronts: Fronts, template: nn.Module, models: int) -> Tensor:
+def rows(fronts: StackedModels, template: nn.Module, models: int) -> Tensor:
     """Return unlike models near a template."""
     noise = torch.randn(models, fronts.num_parameters, generator=seeds.generator(0, "rows"))
     vector = fronts.vector(template)
@@ -36,7 +36,7 @@ def views(members: int, batch: int) -> Tensor:
     return torch.randn(members, batch, 3, 8, 8, generator=seeds.generator(0, "views"))
 
 
-def learned(fronts: Fronts, vectors: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+def learned(fronts: StackedModels, vectors: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return activations and the gradient of a loss that weighs every value differently."""
     outputs = fronts(vectors, inputs)
     weights = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
@@ -48,7 +48,10 @@ def learned(fronts: Fronts, vectors: Tensor, inputs: Tensor) -> tuple[Tensor, Te
 def test_batched_and_sequential_agree(design: dict[str, str | int], split_settings: Build) -> None:
     template = cut.build(split_settings(width=8, **design), TASK, 0).front
     inputs = views(3, 2)
-    batched, sequential = Fronts(template, batched=True), Fronts(template, batched=False)
+    batched, sequential = (
+        StackedModels(template, batched=True),
+        StackedModels(template, batched=False),
+    )
     vectors = rows(batched, template, 3)
     torch.testing.assert_close(
         batched(vectors, inputs), sequential(vectors, inputs), atol=1e-5, rtol=1e-5
@@ -66,7 +69,7 @@ def test_sequential_is_the_module_itself_bit_for_bit(
 ) -> None:
     template = cut.build(split_settings(width=8, **design), TASK, 0).front
     module = cut.build(split_settings(width=8, **design), TASK, 1).front
-    fronts = Fronts(template, batched=False)
+    fronts = StackedModels(template, batched=False)
     vectors, inputs = rows(fronts, template, 3), views(3, 2)
     outputs = fronts(vectors, inputs)
     (gradient,) = torch.autograd.grad(outputs.square().sum(), vectors)
@@ -83,11 +86,11 @@ def test_sequential_is_the_module_itself_bit_for_bit(
 @pytest.mark.parametrize("batched", [True, False])
 def test_one_model_serves_all_members(batched: bool, split_settings: Build) -> None:
     template = cut.build(split_settings(width=8, cut=2), TASK, 0).front.double()
-    fronts = Fronts(template, batched=batched)
+    fronts = StackedModels(template, batched=batched)
     vector, inputs = rows(fronts, template, 1), views(3, 2).double()
     outputs, gradient = learned(fronts, vector, inputs)
     copies = vector.detach().expand(3, -1).clone().requires_grad_()
-    expected, slopes = learned(Fronts(template, batched=False), copies, inputs)
+    expected, slopes = learned(StackedModels(template, batched=False), copies, inputs)
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close(gradient, slopes.sum(dim=0, keepdim=True))
 
@@ -96,7 +99,7 @@ def test_one_model_serves_all_members(batched: bool, split_settings: Build) -> N
 @given(members=st.integers(1, 5), batch=st.integers(1, 3), batched=st.booleans())
 def test_members_do_not_meet(members: int, batch: int, batched: bool) -> None:
     template = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
-    fronts = Fronts(template, batched=batched)
+    fronts = StackedModels(template, batched=batched)
     vectors, inputs = rows(fronts, template, members), views(members, batch)
     outputs = fronts(vectors, inputs)
     assert outputs.shape == (members, batch, 4, 8, 8)
@@ -110,7 +113,7 @@ def test_a_row_lists_parameters_in_the_order_of_their_names() -> None:
     with torch.no_grad():
         module.weight.copy_(torch.tensor([[1.0, 2.0]]))
         module.bias.copy_(torch.tensor([3.0]))
-    fronts = Fronts(module, batched=True)
+    fronts = StackedModels(module, batched=True)
     assert fronts.num_parameters == 3
     vector = fronts.vector(module)
     assert vector.tolist() == [1.0, 2.0, 3.0]
@@ -126,7 +129,7 @@ def test_a_row_lists_parameters_in_the_order_of_their_names() -> None:
 
 def test_a_loaded_module_keeps_nothing_of_the_row() -> None:
     module = nn.Linear(2, 1)
-    fronts = Fronts(module, batched=True)
+    fronts = StackedModels(module, batched=True)
     row = torch.zeros(3, requires_grad=True)
     fronts.load(row, module)
     assert all(parameter.is_leaf and parameter.requires_grad for parameter in module.parameters())
@@ -136,7 +139,7 @@ def test_a_loaded_module_keeps_nothing_of_the_row() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    fronts = Fronts(nn.Linear(2, 1), batched=True)
+    fronts = StackedModels(nn.Linear(2, 1), batched=True)
     inputs = torch.zeros(3, 5, 2)
     with pytest.raises(ModelError, match=r"expected \(3 or 1, 3\).*3 members, got \(2, 3\)"):
         fronts(torch.zeros(2, 3), inputs)
@@ -152,6 +155,6 @@ def test_what_does_not_fit_is_refused() -> None:
 
 def test_templates_without_parameters_or_with_buffers_are_refused() -> None:
     with pytest.raises(ModelError, match="expected no buffers, got running_mean, running_var"):
-        Fronts(nn.BatchNorm2d(4), batched=True)
+        StackedModels(nn.BatchNorm2d(4), batched=True)
     with pytest.raises(ModelError, match="expected parameters, got none"):
-        Fronts(nn.ReLU(), batched=False)
+        StackedModels(nn.ReLU(), batched=False)

@@ -1,1 +1,0 @@
-"""How good a representation is: nearest neighbours, a linear probe, and few labels."""
