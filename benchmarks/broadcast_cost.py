@@ -87,7 +87,7 @@ def main() -> None:
         grid.push_messages.side_effect = _thrown_away
         messenger = Messenger(grid, half, run, "benchmark", lambda *_: None)
         context = RoundContext(1, clients, NoState(), task, {})
-        messenger.ask(RoundInProgress(context), clients, "train")
+        messenger.ask(RoundInProgress(context, lambda _: None), clients, "train")
 
     encoding, preparing = [], []
     for _ in range(chosen.repetitions):

@@ -29,7 +29,7 @@ from server_app.split.certificate import self_signed
 from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.engine import Engine
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import (
     Activations,
@@ -58,9 +58,9 @@ class Case:
     shape: tuple[int, ...]
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> TrainingPlan:
         """One client in one cohort."""
-        return Plan(1, _STEPS, self.batch, ((0,),))
+        return TrainingPlan(1, _STEPS, self.batch, ((0,),))
 
     def spec(self, clients: tuple[int, ...] = (0,)) -> FrameSpec:
         """Return what the frames hold."""

@@ -21,7 +21,7 @@ from client_app.profiling import memory
 from client_app.split.stream import StreamLink
 from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Gradients
 from tests.split_proxy import proxied
@@ -77,7 +77,7 @@ def main() -> int:
 def _serve(pipe: Pipe, case: Case, steps: int) -> None:
     torch.set_num_threads(1)
     settings = read_table(default_config(), "split", SplitSettings)
-    plan = Plan(1, steps, case.batch, ((0,),))
+    plan = TrainingPlan(1, steps, case.batch, ((0,),))
     with SplitSession(Mirror(), plan, case.spec, {0: ((0,),)}, settings, 1) as session:
         pipe.send(session.invitation(0))
         while pipe.recv() == "size":

@@ -35,7 +35,7 @@ from server_app.split.session import SplitSession
 from strategies import methods
 from strategies.common.round import Reply
 from strategies.common.settings import default_config, read_run
-from strategies.common.split.halves import SplitServerHalf
+from strategies.common.split.halves import SplitRound, SplitServerHalf
 from strategies.common.split.wire.invitation import Invitation
 
 Config = Mapping[str, bool | int | float | str]
@@ -144,7 +144,7 @@ def _stream(config: Config, folder: Path, rounds: int, *, latency_s: float = 0.0
             plan = half.plan(state, number, [0])
             engine = half.engine(state, plan)
             seats = {0: plan.seats(0, CLIENTS)}
-            specs = partial(half.frames, plan)
+            specs = partial(half.frames, batch=plan.batch)
             with SplitSession(engine, plan, specs, seats, split, 1) as session:
                 invitation = session.invitation(0)
                 with _behind(invitation.address, latency_s) as address:
@@ -152,7 +152,7 @@ def _stream(config: Config, folder: Path, rounds: int, *, latency_s: float = 0.0
                     uplink = device.train(dialled, number, half.broadcast(state))
             if session.failure:
                 raise RuntimeError(session.failure)
-            half.aggregate(state, number, [Reply(0, 1, uplink)])
+            half.aggregate(state, SplitRound(number, plan, engine), [Reply(0, 1, uplink)])
         return time.perf_counter() - started
     finally:
         device.stop()

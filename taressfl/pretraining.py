@@ -23,7 +23,7 @@ from strategies.common.errors import DataError, ModelError
 from strategies.common.split import augment, batches
 from strategies.common.split.augment import Augmentation
 from strategies.common.split.engine import Engine
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.mocosfl.network import follow
 from strategies.mocosfl.schedule import cosine, warmup
 from taressfl.adversary import Adversary
@@ -145,12 +145,12 @@ class Pretraining:
         """Optimiser steps of one epoch."""
         return batches.steps_per_pass(len(self._material.auxiliary), self._settings.batch)
 
-    def plan(self, number: int) -> Plan:
+    def plan(self, number: int) -> TrainingPlan:
         """Return the plan of one epoch, from 1: the steps of a single client.
 
         Its batch is what one step shows of both kinds of images.
         """
-        return Plan(
+        return TrainingPlan(
             first_step=(number - 1) * self.steps_per_epoch + 1,
             steps=self.steps_per_epoch,
             batch=self._material.rows(self._settings.batch),
@@ -175,9 +175,8 @@ class Pretraining:
             If training diverges.
         """
         rate = cosine(self._settings.learning_rate, number, self._settings.epochs)
-        first = self.plan(number).first_step
         similarities = []
-        for step in range(first, first + self.steps_per_epoch):
+        for step in self.plan(number).step_numbers:
             for group in self._optimiser.param_groups:
                 group["lr"] = rate * warmup(step, self._warmup_steps)
             similarities.append(self._step(step, engine))

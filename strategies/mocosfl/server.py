@@ -116,7 +116,9 @@ class MocoSFLServer(
         reply: Reply[MocoSFLModels],
     ) -> None:
         """Refuse models of other clients than the pool's."""
-        check_clients(reply, current.plan, self.provided.run.clients_per_node)
+        check_clients(
+            reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
+        )
 
     def aggregate(
         self,

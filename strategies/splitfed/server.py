@@ -117,7 +117,9 @@ class SplitFedServer(
         reply: Reply[SplitFedModels],
     ) -> None:
         """Refuse models of other clients than the round's."""
-        check_clients(reply, current.plan, self.provided.run.clients_per_node)
+        check_clients(
+            reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
+        )
 
     def aggregate(
         self,

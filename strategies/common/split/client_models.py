@@ -9,7 +9,6 @@ from torch import Tensor
 from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
 from strategies.common.payload import Payload, Sizes, payload_base, tensor
-from strategies.common.round import Reply
 from strategies.common.split.networks.of_run import cut_shape
 from strategies.common.split.plan import Plan
 
@@ -63,7 +62,7 @@ def num_parameters(agreed: Agreed) -> int:
     return cut_shape(agreed.split, agreed.task).num_parameters
 
 
-def check_clients(reply: Reply[TrainedModels], plan: Plan, clients_per_node: int) -> None:
+def check_clients(node: int, sent: TrainedModels, plan: Plan, clients_per_node: int) -> None:
     """Refuse models of other clients than those of the session that a node carries.
 
     Raises
@@ -71,11 +70,11 @@ def check_clients(reply: Reply[TrainedModels], plan: Plan, clients_per_node: int
     WireError
         Naming expected and got.
     """
-    seats = plan.seats(reply.partition, clients_per_node)
+    seats = plan.seats(node, clients_per_node)
     expected = sorted(client for cohort in seats for client in cohort)
-    got = reply.uplink.clients.tolist()
+    got = sent.clients.tolist()
     if got != expected:
         raise WireError(
-            f"client {reply.partition}: {reply.uplink.schema}.clients: expected {expected}, got "
-            f"{got}; server and devices must run with the same clients-per-node"
+            f"client {node}: {sent.schema}.clients: expected {expected}, got {got}; "
+            f"server and devices must run with the same clients-per-node"
         )
