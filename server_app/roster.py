@@ -71,7 +71,7 @@ class Roster:
     def __init__(self, grid: Grid, run_name: str, *, private_classes: bool = False) -> None:
         self._grid = grid
         self._agreement = Agreement(private_classes=private_classes)
-        self._order = Order(run=run_name, round_number=0, continue_from=0, resolved={})
+        self._order = Order(run=run_name, round_number=0, continue_from=0)
         self._questions: list[Question] = []
         self._asked_again: set[int] = set()
         self._by_node: dict[int, Client] = {}

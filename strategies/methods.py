@@ -80,8 +80,8 @@ def server_half(
     name: str, config: RunConfig, run: RunSettings, device: torch.device, makers: Makers
 ) -> AnyServerHalf:
     """Build a method's server half from the run config; see :func:`client_half`."""
-    kind: type[AnyServerHalf] = _class(name, "server", "Server")
     settings = method_settings(name, config)
+    kind: type[AnyServerHalf] = _class(name, "server", "Server")
     return kind(settings, _provided(name, kind, settings, config, run, device, makers))
 
 

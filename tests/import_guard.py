@@ -47,12 +47,14 @@ def install() -> None:
 def import_client_halves() -> None:
     """Import the device's doors and every method's client half."""
     import client_app.main
+    from client_app.half import client_half
     from strategies import methods
-    from strategies.common.settings import default_config
+    from strategies.common.settings import default_config, read_run
 
     assert client_app.main.app
     for name in methods.METHODS:
-        methods.client_half(name, default_config())
+        config = {**default_config(), "method": name, "device": "cpu"}
+        client_half(read_run(config), config)
         sys.stdout.write(f"strategies.{name}.client\n")
 
 

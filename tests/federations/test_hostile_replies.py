@@ -63,15 +63,15 @@ def play_with(folder: Path, spoil: Callable[[RecordDict], RecordDict]) -> str:
 
 
 def _nan(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
-    tensors["means"][0, 0] = float("nan")
+    tensors["rows"][0, 0] = float("nan")
 
 
 def _wrong_shape(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
-    tensors["means"] = tensors["means"][:, :7].contiguous()
+    tensors["rows"] = tensors["rows"][:, :7].contiguous()
 
 
 def _wrong_dtype(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
-    tensors["means"] = tensors["means"].double()
+    tensors["rows"] = tensors["rows"].double()
 
 
 def _bad_label(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
@@ -91,25 +91,25 @@ def _missing_field(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
 
 
 def _other_version(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
-    stamp["version"] = "2"
+    stamp["version"] = "1"
 
 
 def _not_unit(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
-    tensors["means"] *= 1000
+    tensors["rows"] *= 1000
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_nan, ["fedktl.prototypes.means", "finite", "NaN"]),
-        (_wrong_shape, ["fedktl.prototypes.means", "classes=10", ", 7)"]),
-        (_wrong_dtype, ["fedktl.prototypes.means", "torch.float32", "torch.float64"]),
+        (_nan, ["fedktl.prototypes.rows", "finite", "NaN"]),
+        (_wrong_shape, ["fedktl.prototypes.rows", "width=10", ", 7)"]),
+        (_wrong_dtype, ["fedktl.prototypes.rows", "torch.float32", "torch.float64"]),
         (_bad_label, ["fedktl.prototypes.labels", "[0, 10)"]),
         (_negative_label, ["fedktl.prototypes.labels", "[0, 10)", "-1"]),
         (_unknown_field, ["fedktl.prototypes", "unknown field extra"]),
         (_missing_field, ["fedktl.prototypes", "missing field labels"]),
-        (_other_version, ["fedktl.prototypes", "version 1", "'version': '2'"]),
-        (_not_unit, ["fedktl.prototypes.means", "length 1"]),
+        (_other_version, ["fedktl.prototypes", "version 2", "'version': '1'"]),
+        (_not_unit, ["fedktl.prototypes.rows", "length 1"]),
     ],
 )
 def test_a_spoilt_payload_is_refused_with_its_place(

@@ -1,5 +1,6 @@
 import pytest
 
+from client_app.half import client_half
 from local_federation.__main__ import baseline_of
 from strategies import methods
 from strategies.common.settings import default_config, read_run
@@ -13,7 +14,7 @@ def test_what_a_method_has_to_beat_can_be_played_with_its_settings(method: str) 
     if baseline is not None:
         config |= baseline
         assert dict(baseline) != {"method": method}
-    methods.client_half(read_run(config).method, config)
+    client_half(read_run(config), config)
 
 
 def test_a_method_that_trains_alone_has_no_baseline() -> None:

@@ -7,19 +7,22 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from strategies import methods
+from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
-from strategies.common.method import ClientHalf, ServerHalf
+from strategies.common.method import AnyClientHalf, AnyServerHalf, ClientHalf, ServerHalf
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation
-from strategies.common.settings import RunSettings
+from strategies.common.settings import read_run
 from strategies.common.task import Foundation, Place, Task
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 Value = bool | int | float | str
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(methods.METHODS)
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -32,73 +35,80 @@ def refuse() -> FakeGenerator:
     raise AssertionError("built a generator for a method that needs none")
 
 
+def client_half(name: str, config: dict[str, Value]) -> AnyClientHalf:
+    return methods.client_half(name, config, read_run(config), CPU, {})
+
+
+def server_half(
+    name: str, config: dict[str, Value], build: Callable[[], FakeGenerator] = FakeGenerator
+) -> AnyServerHalf:
+    return methods.server_half(name, config, read_run(config), CPU, {Need.GENERATOR: build})
+
+
 @pytest.mark.parametrize("name", EVERY)
-def test_both_halves_are_built_from_the_defaults(
-    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
-) -> None:
-    client = methods.client_half(name, config)
-    server = methods.server_half(name, config, run_settings(server_device="cpu"), FakeGenerator)
-    assert isinstance(client, ClientHalf)
-    assert isinstance(server, ServerHalf)
+def test_both_halves_are_built_from_the_defaults(name: str, config: dict[str, Value]) -> None:
+    assert isinstance(client_half(name, config), ClientHalf)
+    assert isinstance(server_half(name, config), ServerHalf)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_payloads_are_named_after_their_method_and_fit_a_task(
-    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+    name: str, config: dict[str, Value]
 ) -> None:
     foundation = (
         Foundation("0" * 64, 2, (Place("block", 16, 16),)) if methods.adapts(name) else None
     )
     task = Task(3, channels=1, height=8, width=8, feature_dim=16, foundation=foundation)
-    client = methods.client_half(name, config)
-    server = methods.server_half(name, config, run_settings(server_device="cpu"), FakeGenerator)
-    payloads = [kind for kind in (client.downlink, server.uplink) if kind is not None]
-    for kind in payloads:
-        assert issubclass(kind, Payload)
-        assert is_dataclass(kind)
-        own = {name, "adapters"} if methods.adapts(name) else {name}
-        assert kind.schema.split(".")[0] in own
-        assert kind.version >= 1
-        assert kind.sizes(task).num_classes == (0 if methods.adapts(name) else 3)
-    assert len({kind.schema for kind in payloads}) == len(payloads)
+    server = server_half(name, config)
+    # As a device has it, once the server has told it.
+    client = client_half(name, {**config, **server.resolved()})
+    agreed = client.provided.agree(task)
+    for round_number in (1, 2):
+        phase = client.phase(round_number)
+        assert phase == server.phase(round_number)
+        payloads = [kind for kind in (phase.up, phase.down) if kind is not None]
+        for kind in payloads:
+            assert issubclass(kind, Payload)
+            assert is_dataclass(kind)
+            own = {name, "adapters"} if methods.adapts(name) else {name}
+            assert kind.schema.split(".")[0] in own
+            assert kind.version >= 1
+            assert kind.sizes(agreed).exact
+        assert len({kind.schema for kind in payloads}) == len(payloads)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_generator_is_built_only_where_it_is_needed(
-    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
-) -> None:
+def test_a_generator_is_built_only_where_it_is_needed(name: str, config: dict[str, Value]) -> None:
     built: list[FakeGenerator] = []
 
     def build() -> FakeGenerator:
         built.append(FakeGenerator())
         return built[-1]
 
-    server = methods.server_half(name, config, run_settings(server_device="cpu"), build)
-    assert len(built) == (1 if server.needs_generator else 0)
+    server = server_half(name, config, build)
+    assert len(built) == (1 if Need.GENERATOR in server.all_needs() else 0)
 
 
-def test_local_needs_no_generator(
-    config: dict[str, Value], run_settings: Callable[..., RunSettings]
-) -> None:
-    methods.server_half("local", config, run_settings(server_device="cpu"), refuse)
+def test_local_needs_no_generator(config: dict[str, Value]) -> None:
+    server_half("local", config, refuse)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_table_refuses_an_unknown_key(name: str, config: dict[str, Value]) -> None:
     bad = {**config, f"{name}.magic": 1}
     with pytest.raises(SettingsError, match=rf"setting {name}\.magic: unknown"):
-        methods.client_half(name, bad)
+        client_half(name, bad)
 
 
 @pytest.mark.parametrize("name", ["fedavg", "Local", "", "local ", "common", "../local"])
 def test_an_unknown_method_is_refused_with_the_known_ones(
-    name: str, config: dict[str, Value], run_settings: Callable[..., RunSettings]
+    name: str, config: dict[str, Value]
 ) -> None:
     known = ", ".join(methods.METHODS)
     told = f"setting method: unknown {name!r}; the known ones are {known}"
     for ask in (
-        lambda: methods.client_half(name, config),
-        lambda: methods.server_half(name, config, run_settings(), refuse),
+        lambda: client_half(name, config),
+        lambda: server_half(name, config, refuse),
         lambda: methods.method_settings(name, config),
     ):
         with pytest.raises(SettingsError) as caught:

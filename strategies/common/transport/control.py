@@ -66,7 +66,9 @@ class Order(Control):
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     round_number: Count
     continue_from: Count
-    resolved: dict[str, bool | int | float | str] = Field(max_length=MAX_RESOLVED)
+    resolved: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, max_length=MAX_RESOLVED
+    )
 
 
 @final
