@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    "server_app", "client_app", "strategies", "models", "pickles", "generators", "taressfl",
+    "server_app", "client_app", "strategies", "models", "own_models", "pickles", "generators", "taressfl",
     "local_federation",
 )  # fmt: skip
 FILE = re.compile(r"^### \d\. `([^`]+\.py)`.*?```python\n(.*?)```", re.MULTILINE | re.DOTALL)
@@ -41,7 +41,7 @@ def edit(folder: Path, text: str) -> int:
     for name, where, each, line, block in told:
         file = folder / name
         before = file.read_text()
-        assert before.count(f"{line}\n") == (2 if each else 1), f"{name}: {line}"
+        assert before.count(f"{line}\n") == (3 if each else 1), f"{name}: {line}"
         new = dedented(block)
         put = f"{line}\n{new}" if where == "under" else f"{new}\n{line}\n"
         file.write_text(before.replace(f"{line}\n", put))
