@@ -14,9 +14,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    "server_app", "client_app", "strategies", "models", "own_models", "pickles", "generators", "taressfl",
+    "server_app",
+    "client_app",
+    "strategies",
+    "models",
+    "own_models",
+    "pickles",
+    "generators",
+    "taressfl",
     "local_federation",
-)  # fmt: skip
+)
 FILE = re.compile(r"^### \d\. `([^`]+\.py)`.*?```python\n(.*?)```", re.MULTILINE | re.DOTALL)
 EDIT = re.compile(
     r"In `([^`]+)`, (under|above)( each)? `([^`]+)`:\n\n((?:    .*\n)+)", re.MULTILINE
