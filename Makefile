@@ -44,7 +44,7 @@ test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)
 
 test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
-	$(BIN)/pytest -m deployed
+	$(BIN)/pytest -m deployed tests/deployed
 
 check: $(STAMP) ## All that a change must pass: format, lint, types, imports, all tests
 	$(BIN)/ruff format --check .
@@ -52,7 +52,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
-	$(BIN)/pytest -m deployed
+	$(BIN)/pytest -m deployed tests/deployed
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests
