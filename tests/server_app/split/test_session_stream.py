@@ -14,7 +14,7 @@ from server_app.split.certificate import self_signed
 from server_app.split.direct import DirectLink
 from server_app.split.session import SplitSession
 from strategies.common.errors import ExchangeError, SettingsError
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import SurveyPlan
 from strategies.common.split.wire.frames import CodecName
 from strategies.common.split.wire.invitation import Invitation
 from strategies.common.transport.control import read_control
@@ -99,8 +99,8 @@ def test_an_invitation_travels_as_plain_values_and_makes_the_same_plan() -> None
 
 
 def test_surveys_arrive_over_the_stream() -> None:
-    toy = Toy(nodes=2)
-    plan = Plan(11, 0, 2, toy.plan.cohorts)
+    toy = Toy(nodes=2, cohorts=1)
+    plan = SurveyPlan(toy.plan.pool)
     samples = torch.randn(100, 2, 3, 3)
     with SplitSession(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1) as session:
         with StreamLink(session.invitation(1), 1) as link:
@@ -259,7 +259,7 @@ def test_a_stream_that_is_cut_changes_no_number(disturb: Any) -> None:
 
 def test_a_survey_goes_on_after_its_stream_was_cut() -> None:
     toy = Toy(nodes=1, cohorts=1)
-    plan = Plan(11, 0, 2, toy.plan.cohorts)
+    plan = SurveyPlan(toy.plan.pool)
     session = SplitSession(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1)
     with session, proxied(session.invitation(0).address) as proxy:
         take = toy.engine.survey

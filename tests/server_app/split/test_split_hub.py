@@ -1,10 +1,8 @@
 """Turns, deadlines, quorum and resumption, without a network."""
 
-import gc
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from threading import Event
 
 import pytest
@@ -17,8 +15,7 @@ from server_app.split.hub import Hub
 from server_app.split.lanes import Lane
 from server_app.split.refusals import Reason, RefusalError
 from strategies.common.errors import ExchangeError
-from strategies.common.split.plan import Plan
-from strategies.common.split.wire.frames import Activations, Gradients, Skipped, Survey
+from strategies.common.split.wire.frames import Activations, Gradients, Skipped
 from tests.server_app.split.toy_session import (
     Node,
     Toy,
@@ -326,81 +323,3 @@ def test_a_lane_that_stands_down_is_not_waited_for() -> None:
         answer = waiting.result(3)
     assert isinstance(answer, Gradients)
     assert toy.engine.turns == [(11, 0, (0, 1))]
-
-
-# Surveys
-
-
-def survey_hub() -> tuple[ToyEngine, Hub, Plan]:
-    toy = Toy(nodes=2)
-    plan = Plan(11, 0, 2, toy.plan.cohorts)
-    hub = Hub(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1)
-    return toy.engine, hub, plan
-
-
-def test_surveys_arrive_part_by_part_from_any_node() -> None:
-    engine, hub, plan = survey_hub()
-    links = [DirectLink(hub, node, plan) for node in (0, 1)]
-    samples = torch.arange(80 * 18, dtype=torch.float32).reshape(80, 2, 3, 3) / 100
-    links[1].survey(2, "test", samples, torch.arange(80) % 5)
-    links[0].survey(1, "bank", samples[:3], torch.tensor([0, 1, 2]))
-    links[1].survey(3, "test", samples[:0], torch.tensor([], dtype=torch.int64))
-    assert [(s.client, s.split, len(s.labels)) for s in engine.surveys] == [
-        (2, "test", 64),
-        (2, "test", 16),
-        (1, "bank", 3),
-    ]
-    assert torch.equal(torch.cat([s.activations for s in engine.surveys[:2]]), samples)
-
-
-def test_a_part_that_is_sent_again_is_taken_once() -> None:
-    engine, hub, _ = survey_hub()
-    part = Survey(0, "bank", torch.zeros(1, 2, 3, 3), torch.tensor([0]))
-    lane, stream = hub.open((0, 0), b"")
-    hub.survey(lane, stream, 1, part)
-    with pytest.raises(RefusalError, match="expected part 2, got part 1"):
-        hub.survey(lane, stream, 1, part)
-    lane, stream = hub.open((0, 0), b"", lane.session)
-    hub.survey(lane, stream, 1, part)
-    hub.survey(lane, stream, 2, part)
-    assert len(engine.surveys) == 2
-
-
-def test_surveys_have_no_turns_and_no_deadline() -> None:
-    _, hub, _ = survey_hub()
-    lane, stream = hub.open((0, 0), b"")
-    with pytest.raises(RefusalError, match="expected a survey, got activations"):
-        hub.exchange(lane, stream, frame(lane, 11))
-    hub.enforce_deadline()
-    assert hub.failure is None
-
-
-# Memory
-
-
-def test_two_thousand_steps_leave_nothing_behind() -> None:
-    toy = Toy(nodes=2, cohorts=1, steps=2000)
-    toy.engine.turns = Forgetful()
-    toy.engine.finished = Forgetful()
-    hub = toy.hub()
-    lanes = [opened(toy, hub, node) for node in (0, 1)]
-
-    def play(steps: range) -> int:
-        for step in steps:
-            for lane, stream in lanes:
-                hub.submit(lane, stream, frame(lane, step))
-            for lane, stream in lanes:
-                hub.answer(lane, stream, step)
-        gc.collect()
-        return sum(1 for found in gc.get_objects() if type(found) is torch.Tensor)
-
-    play(range(11, 61))
-    tensors, objects = play(range(61, 111)), len(gc.get_objects())
-    assert play(range(111, 2011)) == tensors
-    assert len(gc.get_objects()) - objects < 50
-
-
-class Forgetful(list):  # type: ignore[type-arg]
-    def append(self, _: object) -> None:
-        with suppress(IndexError):
-            self.pop()

@@ -12,7 +12,7 @@ from server_app.split.session import SplitSession
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.engine import Engine
 from strategies.common.split.link import Link
-from strategies.common.split.plan import Plan, deal_cohorts
+from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import (
     CodecName,
@@ -81,7 +81,7 @@ class Toy:
     @property
     def plan(self) -> Plan:
         cohorts = deal_cohorts(tuple(range(2 * self.nodes)), self.cohorts)
-        return Plan(first_step=11, steps=self.steps, batch=2, cohorts=cohorts)
+        return TrainingPlan(first_step=11, steps=self.steps, batch=2, cohorts=cohorts)
 
     def spec(self, clients: tuple[int, ...]) -> FrameSpec:
         tensors = (
