@@ -6,23 +6,26 @@ from typing import Any, Literal, final
 
 import torch
 
-from strategies.common.round import Aggregated, Trained
+from strategies.common.agreed import Need
+from strategies.common.provided import Provided
+from strategies.common.round import Aggregated, Reply, Trained
 from strategies.common.settings import RunSettings, default_config, read_table
-from strategies.common.split.halves import Assessment
+from strategies.common.split.halves import Assessment, SplitRound
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
-from strategies.splitfed.client import SplitFedClient, SplitFedState
+from strategies.splitfed.client import SplitFedClient
 from strategies.splitfed.engine import SplitFedEngine
+from strategies.splitfed.members import SplitFedState
 from strategies.splitfed.server import SplitFedServer, SplitFedServerState
 from strategies.splitfed.settings import SplitFedSettings
-from strategies.splitfed.wire import TrainedFronts
+from strategies.splitfed.wire import SplitFedModels
 from tests.strategies.common.split.fake_link import FakeHub, FakeNode, run_nodes
 from tests.strategies.fake_device import FakeDevice, blobs
 
 Settings = Callable[..., RunSettings]
 _SHAPE = (1, 8, 8)
 
-Replies = dict[int, Trained[TrainedFronts]]
+Replies = dict[int, Trained[SplitFedModels]]
 
 
 def chosen(**overrides: object) -> SplitFedSettings:
@@ -69,26 +72,27 @@ class SmallRun:
     settings: SplitFedSettings
     split: SplitSettings
     carried: int
-    engine: SplitFedEngine | None = None
     said: list[Aggregated] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.run = self.clients[0].settings.model_copy(update={"clients_per_node": self.carried})
         self.clients = [replace(client, settings=self.run) for client in self.clients]
-        self.server = SplitFedServer(self.settings, self.run, self.split)
-        self.client = SplitFedClient(self.settings, self.split)
-        self.state: SplitFedServerState = self.server.start(self.clients[0].task)
+        self.server = SplitFedServer(self.settings, self._provided())
+        self.client = SplitFedClient(self.settings, self._provided())
+        self.state: SplitFedServerState = self.server.start()
         self.nodes = range(len(self.clients) // self.carried)
-        self.states = [SplitFedState(None) for _ in self.nodes]
+        self.states = [SplitFedState() for _ in self.nodes]
 
     def exchange(self, round_number: int, late: Collection[tuple[int, int, int]] = ()) -> Replies:
         """Play one round up to, and without, aggregation; replies by node."""
         plan = self.server.plan(self.state, round_number, self.nodes)
-        hub = self.hub(plan, late)
-        downlink = self.server.downlink(self.state, 0)
+        engine = self.server.engine(self.state, plan)
+        hub = self.hub(engine, plan, late)
+        self.current = SplitRound(round_number, plan, engine)
+        downlink = self.server.broadcast(self.state)
         seated = [node for node in self.nodes if any(plan.seats(node, self.carried))]
 
-        def turn(node: int) -> Callable[[], Trained[TrainedFronts]]:
+        def turn(node: int) -> Callable[[], Trained[SplitFedModels]]:
             device = self.node(hub, node, round_number)
             return lambda: self.client.train(device, self.states[node], downlink)
 
@@ -102,29 +106,36 @@ class SmallRun:
 
     def aggregate(self, round_number: int, replies: Replies) -> None:
         """Check and take in replies."""
-        uplinks = {node: reply.uplink for node, reply in replies.items() if reply.uplink}
-        for node, uplink in uplinks.items():
-            self.server.check(node, uplink)
-        self.said.append(self.server.aggregate(self.state, round_number, uplinks))
+        assert self.current.number == round_number
+        sent = [self.reply(node, own.uplink) for node, own in replies.items() if own.uplink]
+        for reply in sent:
+            self.server.check(self.state, self.current, reply)
+        self.said.append(self.server.aggregate(self.state, self.current, sent))
+
+    def reply(self, node: int, uplink: SplitFedModels) -> Reply[SplitFedModels]:
+        """Return an upload as the server half gets it."""
+        return Reply(node, int(uplink.samples.sum()), uplink)
 
     def survey(self, round_number: int) -> Assessment | None:
         """Evaluate, if the round is one after which it is due."""
-        plan = self.server.survey_plan(self.state, round_number, self.nodes)
+        plan = self.server.survey_plan(round_number, self.nodes)
         if plan is None:
             return None
-        hub = self.hub(plan)
-        downlink = self.server.downlink(self.state, 0)
+        engine = self.server.engine(self.state, plan)
+        hub = self.hub(engine, plan)
+        downlink = self.server.broadcast(self.state)
         for node in self.nodes:
             device = self.node(hub, node, round_number)
             self.client.evaluate(device, self.states[node], downlink)
-        return self.server.assess(self.state, hub.engine)
+        return self.server.assess(self.state, round_number, engine)
 
-    def hub(self, plan: Plan, late: Collection[tuple[int, int, int]] = ()) -> FakeHub:
+    def hub(
+        self, engine: SplitFedEngine, plan: Plan, late: Collection[tuple[int, int, int]] = ()
+    ) -> FakeHub:
         """Open a session."""
-        self.engine = self.server.engine(self.state, plan)
         seats = {node: plan.seats(node, self.carried) for node in self.nodes}
         return FakeHub(
-            self.engine, plan, lambda clients: self.server.frames(plan, clients), seats, late
+            engine, plan, lambda clients: self.server.frames(clients, plan.batch), seats, late
         )
 
     def node(self, hub: FakeHub, node: int, round_number: int) -> FakeNode:
@@ -134,6 +145,13 @@ class SmallRun:
         return FakeNode(
             tuple(replace(client, round_number=round_number) for client in own), hub.link(node)
         )
+
+    def _provided(self) -> Provided:
+        """Return what one half gets from the core."""
+        tables = {Need.SPLIT: self.split}
+        provided = Provided(self.run, self.settings, torch.device("cpu"), tables)
+        provided.agree(self.clients[0].task)
+        return provided
 
 
 def start(

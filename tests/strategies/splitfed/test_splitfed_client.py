@@ -1,16 +1,15 @@
 """The device half: what it keeps, what it sends, what it refuses."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
 
 from strategies.common.errors import StoreError, WireError
-from strategies.common.split.plan import Plan
-from strategies.splitfed.client import SplitFedState
+from strategies.common.split.plan import SurveyPlan
+from strategies.common.wire import decode, encode
+from strategies.splitfed.members import SplitFedState
 from strategies.splitfed.network import split_classifier
-from strategies.splitfed.wire import AveragedFront
+from strategies.splitfed.wire import SplitFedAverage
 from tests.strategies.splitfed.small_run import Settings, start, tiny_clients
 
 
@@ -25,7 +24,7 @@ def test_uplink_rows_are_clients_whatever_their_cohorts(run_settings: Settings) 
     apart = start(clients, carried=1, cohorts=2, steps_per_round=2)
     for client, reply in apart.exchange(1).items():
         assert reply.uplink is not None
-        assert torch.equal(reply.uplink.fronts[0], uplink.fronts[client])
+        assert torch.equal(reply.uplink.models[0], uplink.models[client])
 
 
 def test_momentum_stays_on_the_device_client_by_client(run_settings: Settings) -> None:
@@ -52,7 +51,7 @@ def test_the_step_size_is_the_runs(run_settings: Settings) -> None:
         run = start(clients, steps_per_round=1)
         uplink = run.exchange(1)[0].uplink
         assert uplink is not None
-        moved.append(uplink.fronts[0] - run.state.front)
+        moved.append(uplink.models[0] - run.state.front)
     torch.testing.assert_close(moved[1], 2 * moved[0], atol=1e-7, rtol=1e-3)
 
 
@@ -66,21 +65,24 @@ def test_it_reports_what_it_met(run_settings: Settings) -> None:
     reply = late.exchange(1, [(1, 0, 0)])[0]
     assert reply.losses == {}
     assert reply.uplink is not None
-    assert torch.equal(reply.uplink.fronts[0], late.state.front)
+    assert torch.equal(reply.uplink.models[0], late.state.front)
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])
 def test_a_message_without_the_right_model_is_refused(kind: str, run_settings: Settings) -> None:
     run = start(tiny_clients(run_settings, 1, rounds=1), steps_per_round=1)
-    plan = run.server.plan(run.state, 1, [0])
-    if kind == "evaluate":
-        plan = replace(plan, steps=0)
-    device = run.node(run.hub(plan), 0, 1)
+    plan = SurveyPlan((0,)) if kind == "evaluate" else run.server.plan(run.state, 1, [0])
+    device = run.node(run.hub(run.server.engine(run.state, plan), plan), 0, 1)
     call = getattr(run.client, kind)
-    with pytest.raises(WireError, match=r"expected a payload splitfed\.averaged-front, got none"):
-        call(device, SplitFedState(None), None)
-    with pytest.raises(WireError, match=r"front: expected \(348,\), got \(5,\); all parts"):
-        call(device, SplitFedState(None), AveragedFront(torch.zeros(5)))
+    with pytest.raises(WireError, match=r"expected a payload splitfed\.averaged-model, got none"):
+        call(device, SplitFedState(), None)
+
+
+def test_a_model_of_another_network_is_refused(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 1), steps_per_round=1)
+    blob = encode(SplitFedAverage(torch.zeros(5)), run.run.wire_dtype)
+    with pytest.raises(WireError, match=r"model: expected \(parameters=348\), got \(5,\)"):
+        decode(SplitFedAverage, blob, run.client.agreed, sender="server")
 
 
 def test_a_state_of_other_clients_is_refused(run_settings: Settings) -> None:
@@ -90,15 +92,13 @@ def test_a_state_of_other_clients_is_refused(run_settings: Settings) -> None:
         run.exchange(1)
 
 
-def test_it_evaluates_only_in_a_survey_and_only_who_is_asked(run_settings: Settings) -> None:
+def test_it_evaluates_only_who_is_asked(run_settings: Settings) -> None:
     run = start(tiny_clients(run_settings, 3, rounds=1), steps_per_round=1)
-    downlink = run.server.downlink(run.state, 0)
-    training = run.hub(run.server.plan(run.state, 1, [0]))
-    # A survey's frame in a training session would be refused by the fake link.
-    assert run.client.evaluate(run.node(training, 0, 1), run.states[0], downlink) is None
-    hub = run.hub(Plan(1, 0, 2, ((0, 2),)))
-    assert run.client.evaluate(run.node(hub, 0, 1), run.states[0], downlink) is None
-    assessment = run.server.assess(run.state, hub.engine)
+    plan = SurveyPlan((0, 2))
+    engine = run.server.engine(run.state, plan)
+    device = run.node(run.hub(engine, plan), 0, 1)
+    run.client.evaluate(device, run.states[0], run.server.broadcast(run.state))
+    assessment = run.server.assess(run.state, 1, engine)
     assert assessment.test_samples == {0: 6, 2: 6}
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import ModelError, WireError
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.wire.frames import Survey
 from strategies.splitfed.engine import SplitFedEngine
 from tests.strategies.splitfed.small_run import chosen
@@ -33,7 +33,7 @@ def engine(
         torch.zeros(4),
         (2,),
         2,
-        Plan(1, 1, 2, cohorts),
+        TrainingPlan(1, 1, 2, cohorts),
         chosen(**{**plain, **settings}),
         0,
     )
@@ -135,7 +135,7 @@ def test_a_step_without_anyone_changes_nothing(settings: dict[str, object]) -> N
 def test_momentum_goes_on_from_the_last_round() -> None:
     settings = chosen(momentum=0.5, weight_decay=0.0, server_learning_rate=1.0)
     velocity = torch.tensor([1.0, 0.0, 0.0, 0.0])
-    one = SplitFedEngine(linear(), velocity, (2,), 2, Plan(1, 1, 2, ((3,),)), settings, 0)
+    one = SplitFedEngine(linear(), velocity, (2,), 2, TrainingPlan(1, 1, 2, ((3,),)), settings, 0)
     one.advance(1, 0, {3: ARRIVED[3]})
     weights, after = one.mean({3: 1})
     # Half of the old buffer, and the slope (-0.25, 0.5, 0.25, -0.5).

@@ -6,19 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.common.errors import ExchangeError, WireError
+from strategies.common.errors import WireError
 from strategies.common.round import Trained
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import SurveyPlan
 from strategies.common.transport.state import load_tensors, to_tensors
-from strategies.splitfed.server import SplitFedServer
-from strategies.splitfed.wire import TrainedFronts
+from strategies.common.wire import decode, encode
+from strategies.splitfed.wire import SplitFedModels
 from tests.strategies.splitfed.small_run import (
     Settings,
     SmallRun,
-    chosen,
     start,
     tiny_clients,
-    tiny_split,
 )
 
 
@@ -52,12 +50,12 @@ def test_a_round_is_one_pass_over_the_largest_client_once_it_is_known(
 def test_it_evaluates_every_so_many_rounds_and_at_the_end(run_settings: Settings) -> None:
     clients = tiny_clients(run_settings, 4, evaluate_every=3, rounds=7)
     run = start(clients, carried=2)
-    asked = {n: run.server.survey_plan(run.state, n, [0, 1]) for n in range(1, 8)}
+    asked = {n: run.server.survey_plan(n, [0, 1]) for n in range(1, 8)}
     assert [number for number, plan in asked.items() if plan is not None] == [3, 6, 7]
-    assert asked[7] == Plan(1, 0, 2, ((0, 1, 2, 3),))
+    assert asked[7] == SurveyPlan((0, 1, 2, 3))
     never = start(tiny_clients(run_settings, 1, evaluate_every=0, rounds=2))
-    assert never.server.survey_plan(never.state, 1, [0]) is None
-    assert never.server.survey_plan(never.state, 2, [0]) is not None
+    assert never.server.survey_plan(1, [0]) is None
+    assert never.server.survey_plan(2, [0]) is not None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +63,7 @@ def test_it_evaluates_every_so_many_rounds_and_at_the_end(run_settings: Settings
     [
         ({"clients": torch.tensor([0, 2])}, r"clients: expected \[0, 1\], got \[0, 2\]"),
         ({"clients": torch.tensor([0, 0])}, r"expected \[0, 1\], got \[0, 0\]"),
-        ({"fronts": torch.zeros(2, 7)}, r"fronts: expected \(2, 348\), got \(2, 7\)"),
+        ({"models": torch.zeros(2, 7)}, r"models: expected \(2, 348\), got \(2, 7\)"),
         ({"samples": torch.tensor([6, 0])}, r"samples: expected at least 1 .* got \[6, 0\]"),
     ],
 )
@@ -75,9 +73,15 @@ def test_what_does_not_fit_the_round_is_refused(
     run = start(tiny_clients(run_settings, 4), carried=2, steps_per_round=1)
     uplink = run.exchange(1)[0].uplink
     assert uplink is not None
-    run.server.check(0, uplink)
+
+    def taken_in(sent: SplitFedModels) -> None:
+        blob = encode(sent, run.run.wire_dtype)
+        read = decode(SplitFedModels, blob, run.server.agreed, sender="client 0")
+        run.server.check(run.state, run.current, run.reply(0, read))
+
+    taken_in(uplink)
     with pytest.raises(WireError, match=told):
-        run.server.check(0, replace(uplink, **change))
+        taken_in(replace(uplink, **change))
 
 
 def test_exactly_those_who_replied_are_averaged_by_data_size(run_settings: Settings) -> None:
@@ -86,7 +90,7 @@ def test_exactly_those_who_replied_are_averaged_by_data_size(run_settings: Setti
     uplinks = [replies[node].uplink for node in range(3)]
     # Node 0 is lost after the exchange: neither its front nor its copy may count.
     run.aggregate(1, {node: replies[node] for node in (1, 2)})
-    fronts = [uplink.fronts[0].double() for uplink in uplinks if uplink]
+    fronts = [uplink.models[0].double() for uplink in uplinks if uplink]
     torch.testing.assert_close(
         run.state.front, ((6 * fronts[1] + 9 * fronts[2]) / 15).float(), atol=1e-7, rtol=1e-6
     )
@@ -140,30 +144,20 @@ def test_a_resumed_run_goes_on_as_if_nothing_had_been(version: str, run_settings
     assert int(resumed.state.step) == 4
 
 
-def test_replies_without_a_session_are_refused(run_settings: Settings) -> None:
-    run = start(tiny_clients(run_settings, 1), steps_per_round=1)
-    reply = run.play(1)
-    with pytest.raises(ExchangeError, match="expected a session before its replies"):
-        run.aggregate(2, reply)
-    fresh = SplitFedServer(chosen(), run.run, tiny_split())
-    with pytest.raises(ExchangeError, match="expected a network before the first session"):
-        fresh.frames(Plan(1, 1, 2, ((0,),)), (0,))
-
-
-def test_all_nodes_get_one_object_to_pack(run_settings: Settings) -> None:
+def test_all_nodes_get_the_same_model(run_settings: Settings) -> None:
     run = start(tiny_clients(run_settings, 2), steps_per_round=1)
-    first = run.server.downlink(run.state, 0)
-    assert run.server.downlink(run.state, 1) is first
+    first = run.server.broadcast(run.state)
+    assert [run.server.personal(run.state, node) for node in (0, 1)] == [None, None]
     run.play(1)
-    assert torch.equal(run.server.downlink(run.state, 0).front, run.state.front)
-    assert not torch.equal(first.front, run.state.front)
+    assert torch.equal(run.server.broadcast(run.state).model, run.state.front)
+    assert not torch.equal(first.model, run.state.front)
 
 
 def test_silence_in_an_evaluation_is_told(run_settings: Settings) -> None:
     run = start(tiny_clients(run_settings, 1, rounds=1))
-    plan = run.server.survey_plan(run.state, 1, [0])
+    plan = run.server.survey_plan(1, [0])
     assert plan is not None
-    assessment = run.server.assess(run.state, run.server.engine(run.state, plan))
+    assessment = run.server.assess(run.state, 1, run.server.engine(run.state, plan))
     assert assessment.evaluations == {}
     assert "no client sent samples" in assessment.said.notes[0]
 
@@ -172,6 +166,6 @@ def test_a_whole_node_may_be_absent(run_settings: Settings) -> None:
     run: SmallRun = start(tiny_clients(run_settings, 4, participation=0.5), carried=2)
     # Some round's pool lies on one node alone.
     number = next(n for n in range(1, 50) if run.server.plan(run.state, n, [0, 1]).pool == (2, 3))
-    replies: dict[int, Trained[TrainedFronts]] = run.play(number)
+    replies: dict[int, Trained[SplitFedModels]] = run.play(number)
     assert list(replies) == [1]
     assert run.said[0].diagnostics["clients"] == 2

@@ -127,7 +127,7 @@ def test_a_client_moves_by_one_over_the_pool_where_gradients_are_the_pools(
         run = start(clients, gradient_scale=scale, weight_decay=0.0, steps_per_round=1)
         reply = run.exchange(1)[0].uplink
         assert reply is not None
-        moved.append(reply.fronts - run.state.front)
+        moved.append(reply.models - run.state.front)
     torch.testing.assert_close(moved[0], 4 * moved[1], atol=1e-6, rtol=1e-3)
     assert float(moved[0].abs().max()) > 1e-3
 
@@ -137,7 +137,7 @@ def test_a_late_client_misses_its_step_and_no_other_does(run_settings: Settings)
     def run_with(late: list[tuple[int, int, int]]) -> tuple[SmallRun, dict[int, Tensor]]:
         run = start(tiny_clients(run_settings, 3), carried=1, steps_per_round=3)
         replies = run.exchange(1, late)
-        fronts = {node: r.uplink.fronts[0] for node, r in replies.items() if r.uplink}
+        fronts = {node: r.uplink.models[0] for node, r in replies.items() if r.uplink}
         figures = {node: reply.figures for node, reply in replies.items()}
         assert figures[0] == {"steps": 3.0, "skipped_steps": 0.0}
         # Told to go on with step 3, it never sends step 2.
@@ -154,7 +154,7 @@ def test_a_late_client_misses_its_step_and_no_other_does(run_settings: Settings)
     alone = start(tiny_clients(run_settings, 3), carried=1, steps_per_round=3)
     third = alone.exchange(1, [(step, 0, node) for step in (1, 2) for node in range(3)])
     assert third[1].uplink is not None
-    assert torch.equal(fronts[1], third[1].uplink.fronts[0])
+    assert torch.equal(fronts[1], third[1].uplink.models[0])
     assert run.said[0].diagnostics["clients"] == 3
 
 
@@ -171,7 +171,7 @@ def test_a_late_client_leaves_the_weight_of_the_others_as_it_is(run_settings: Se
         )
         replies = run.exchange(1, late)
         assert replies[0].uplink is not None
-        return replies[0].uplink.fronts[0] - run.state.front
+        return replies[0].uplink.models[0] - run.state.front
 
     # Client 2 is in client 0's cohort, 1 and 3 are in the other.
     whole = gradients([])
@@ -185,8 +185,8 @@ def test_the_order_of_v2_changes_from_step_to_step(run_settings: Settings) -> No
     run = start(clients, version="v2", steps_per_round=4)
     seen: list[list[int]] = []
     plan = run.server.plan(run.state, 1, [0])
-    engine = run.hub(plan).engine
-    latent = run.server.frames(plan, (0,)).tensors[0].shape
+    engine = run.server.engine(run.state, plan)
+    latent = run.server.frames((0,), plan.batch).tensors[0].shape
     for step in range(1, 5):
         arrived = {c: (torch.ones(2, *latent), torch.tensor([0, 1])) for c in range(6)}
         gradients = engine.advance(step, 0, arrived)

@@ -17,7 +17,7 @@ from strategies.common.errors import ExchangeError, WireError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import Plan, SurveyPlan
 from strategies.common.split.wire.frames import FrameSpec, Gradients, Skipped, Split, Survey
 from strategies.common.task import Task
 from tests.strategies.fake_device import FakeDevice
@@ -42,7 +42,7 @@ class FakeHub:
     specs : Callable[[tuple[int, ...]], FrameSpec]
         What the frames of some clients hold.
     seats : Mapping[int, tuple[tuple[int, ...], ...]]
-        Clients of each node by cohort (``Plan.seats``), by partition.
+        Clients of each node by cohort (``plan.seats``), by partition.
     late : Collection[tuple[int, int, int]]
         (step, cohort, partition) of frames that come too late: the step takes place
         without them, and the node is told so.
@@ -61,8 +61,8 @@ class FakeHub:
         self.late = frozenset(late)
         self._specs = specs
         self._seats = seats
-        steps = range(plan.first_step, plan.first_step + plan.steps)
-        self._turns = [(step, cohort) for step in steps for cohort in range(len(plan.cohorts))]
+        cohorts = range(len(plan.cohorts))
+        self._turns = [(step, cohort) for step in plan.step_numbers for cohort in cohorts]
         self._arrived: dict[Seat, tuple[Tensor, ...]] = {}
         self._answers: dict[Seat, Gradients | Skipped] = {}
         self._failure: BaseException | None = None
@@ -194,7 +194,7 @@ class FakeLink:
 
     def survey(self, client: int, split: Split, activations: Tensor, labels: Tensor) -> None:
         """Send samples for the evaluation."""
-        assert self.plan.steps == 0
+        assert isinstance(self.plan, SurveyPlan)
         assert not activations.requires_grad
         assert activations.dtype == torch.float32
         assert len(activations) == len(labels)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from strategies.common.errors import ExchangeError
 from strategies.common.split.lockstep import Exchanged, run_lanes
-from strategies.common.split.plan import Plan
+from strategies.common.split.members import Members
+from strategies.common.split.plan import SurveyPlan, TrainingPlan
 from strategies.common.split.wire.frames import Gradients, Skipped
 
 Answer = Gradients | Skipped
@@ -24,27 +25,40 @@ class Scripted:
     said: list[str] = field(default_factory=list)
     graphs: list[weakref.ref[Tensor]] = field(default_factory=list)
 
-    def prepare(self, cohort: int, step: int) -> tuple[int, int]:
-        self.said.append(f"prepare {cohort}.{step}")
-        return cohort, step
-
-    def forward(self, cohort: int, step: int, batch: tuple[int, int]) -> tuple[Tensor, ...]:
-        assert batch == (cohort, step)
-        weights = torch.ones(1, requires_grad=True)
-        activations = weights * step
-        self.graphs.append(weakref.ref(activations))
-        return activations, torch.tensor([cohort])
-
-    def backward(self, cohort: int, step: int, activations: Tensor, gradient: Tensor) -> None:
-        assert activations.requires_grad
-        assert activations.item() == step
-        self.said.append(f"learn {cohort}.{step} {gradient.item():g}")
+    def on_forward(self) -> None:
+        """Look at what is alive when a frame is computed."""
 
     def run(self, first: int, steps: int) -> Exchanged:
         cohorts = sorted(self.answers)
-        plan = Plan(first, steps, 1, tuple((cohort,) for cohort in cohorts))
+        plan = TrainingPlan(first, steps, 1, tuple((cohort,) for cohort in cohorts))
         lanes = {cohort: ScriptedLane(self, cohort) for cohort in cohorts}
-        return run_lanes(plan, lanes, self.prepare, self.forward, self.backward)
+        members = {cohort: ScriptedMembers(self, cohort) for cohort in cohorts}
+        return run_lanes(plan, lanes, members)
+
+
+class ScriptedMembers(Members[tuple[int, int]]):
+    def __init__(self, script: Scripted, cohort: int) -> None:
+        super().__init__(())
+        self.script = script
+        self.cohort = cohort
+
+    def prepare(self, step: int) -> tuple[int, int]:
+        self.script.said.append(f"prepare {self.cohort}.{step}")
+        return self.cohort, step
+
+    def forward(self, batch: tuple[int, int]) -> tuple[Tensor, ...]:
+        self.script.on_forward()
+        cohort, step = batch
+        assert cohort == self.cohort
+        weights = torch.ones(1, requires_grad=True)
+        activations = weights * step
+        self.script.graphs.append(weakref.ref(activations))
+        return activations, torch.tensor([cohort])
+
+    def backward(self, step: int, activations: Tensor, gradient: Tensor) -> None:
+        assert activations.requires_grad
+        assert activations.item() == step
+        self.script.said.append(f"learn {self.cohort}.{step} {gradient.item():g}")
 
 
 @dataclass
@@ -90,9 +104,8 @@ def test_no_graph_outlives_its_step() -> None:
     alive: list[int] = []
 
     class Counting(Scripted):
-        def forward(self, cohort: int, step: int, batch: tuple[int, int]) -> tuple[Tensor, ...]:
+        def on_forward(self) -> None:
             alive.append(sum(graph() is not None for graph in self.graphs))
-            return super().forward(cohort, step, batch)
 
     script = Counting({0: [*gradients((1,)), Skipped(2, 3), *gradients((3,))]})
     script.run(1, 3)
@@ -115,7 +128,10 @@ def test_frozen_clients_learn_nothing() -> None:
 def test_a_session_may_be_over_early_or_have_no_steps() -> None:
     script = Scripted({0: [Skipped(1, 100)]})
     assert script.run(1, 5) == Exchanged(taken=0, skipped=1)
-    assert Scripted({0: []}).run(7, 0) == Exchanged(taken=0, skipped=0)
+    script = Scripted({0: []})
+    lanes, members = {0: ScriptedLane(script, 0)}, {0: ScriptedMembers(script, 0)}
+    assert run_lanes(SurveyPlan((0,)), lanes, members) == Exchanged(taken=0, skipped=0)
+    assert script.said == []
 
 
 @pytest.mark.parametrize("answer", [*gradients((2,)), Skipped(2, 3), Skipped(1, 1)])
