@@ -63,8 +63,11 @@ def test_it_evaluates_every_so_many_rounds_and_at_the_end(run_settings: Settings
     [
         ({"clients": torch.tensor([0, 2])}, r"clients: expected \[0, 1\], got \[0, 2\]"),
         ({"clients": torch.tensor([0, 0])}, r"expected \[0, 1\], got \[0, 0\]"),
-        ({"models": torch.zeros(2, 7)}, r"models: expected \(2, 348\), got \(2, 7\)"),
-        ({"samples": torch.tensor([6, 0])}, r"samples: expected at least 1 .* got \[6, 0\]"),
+        (
+            {"models": torch.zeros(2, 7)},
+            r"models: expected \(clients=2, parameters=348\), got \(2, 7\)",
+        ),
+        ({"samples": torch.tensor([6, 0])}, r"samples: expected at least 1, got 0"),
     ],
 )
 def test_what_does_not_fit_the_round_is_refused(
