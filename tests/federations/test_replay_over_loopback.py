@@ -1,6 +1,6 @@
 """Clients that send activations for some rounds only: what travels, and what a resumed run does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from federations.split_federation import TINY, federation, server_state
 from loopback import Federation, without_clocks
 
 from server_app.run_record import read_run_record
+from strategies.common.agreed import Need
+from strategies.common.provided import Provided
 from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -29,7 +31,9 @@ def expert(tmp_path: Path) -> str:
     settings = read_table(config, "mocosfl", MocoSFLSettings)
     split = read_table(config, "split", SplitSettings)
     task = Task(num_classes=10, channels=1, height=8, width=8, feature_dim=0)
-    state = MocoSFLServer(settings, read_run(config), split).start(task)
+    provided = Provided(read_run(config), settings, torch.device("cpu"), {Need.SPLIT: split})
+    provided.agree(task)
+    state = MocoSFLServer(settings, provided).start()
     path = tmp_path / "front.safetensors"
     write_expert(path, split, task, state, shift=0.01)
     return str(path)
@@ -72,15 +76,13 @@ def test_activations_travel_in_the_first_rounds_alone(tmp_path: Path, expert: st
 
 def test_a_round_that_sends_nothing_waits_for_nobody(tmp_path: Path, expert: str) -> None:
     played = frozen(tmp_path, expert, evaluate_every=0)
-    aggregate = MocoSFLServer.aggregate
 
-    def away(self: MocoSFLServer, state: Any, round_number: int, uplinks: Any) -> Any:
+    def away(round_number: int) -> None:
         # Nodes leave after the first round, and are back for the evaluation after the last.
         leaving = set(played.grid.node_configs)
         played.grid.offline = leaving if round_number < 3 else set()
-        return aggregate(self, state, round_number, uplinks)
 
-    with patch.object(MocoSFLServer, "aggregate", away):
+    with before_each_round_ends(away):
         lines = played.play()
     assert [len(line["nodes"]) for line in lines] == [2, 0, 0, 2]
 
@@ -106,12 +108,30 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 @contextmanager
 def power_cut(after: int) -> Iterator[None]:
     """Let the server die before the round after some round is aggregated."""
-    aggregate = MocoSFLServer.aggregate
 
-    def dying(self: MocoSFLServer, state: Any, round_number: int, uplinks: Any) -> Any:
+    def dying(round_number: int) -> None:
         if round_number > after:
             raise KeyboardInterrupt
-        return aggregate(self, state, round_number, uplinks)
 
-    with patch.object(MocoSFLServer, "aggregate", dying), pytest.raises(KeyboardInterrupt):
+    with before_each_round_ends(dying), pytest.raises(KeyboardInterrupt):
+        yield
+
+
+@contextmanager
+def before_each_round_ends(act: Callable[[int], None]) -> Iterator[None]:
+    """Do something before the server learns or synchronises, in rounds with and without clients."""
+    aggregate, replay = MocoSFLServer.aggregate, MocoSFLServer.replay
+
+    def aggregated(self: MocoSFLServer, state: Any, current: Any, replies: Any) -> Any:
+        act(current.number)
+        return aggregate(self, state, current, replies)
+
+    def replayed(self: MocoSFLServer, state: Any, round_number: int) -> Any:
+        act(round_number)
+        return replay(self, state, round_number)
+
+    with (
+        patch.object(MocoSFLServer, "aggregate", aggregated),
+        patch.object(MocoSFLServer, "replay", replayed),
+    ):
         yield

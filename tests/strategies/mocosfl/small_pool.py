@@ -7,9 +7,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from strategies.common.round import Aggregated
+from strategies.common.agreed import Need
+from strategies.common.provided import Provided
+from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunSettings
-from strategies.common.split.halves import Assessment
+from strategies.common.split.halves import Assessment, SplitRound
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -18,7 +20,7 @@ from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.private import MocoSFLClientState
 from strategies.mocosfl.server import MocoSFLServer
 from strategies.mocosfl.settings import MocoSFLSettings
-from strategies.mocosfl.wire import Fronts
+from strategies.mocosfl.wire import MocoSFLModels
 from tests.strategies.common.split.fake_link import FakeHub, FakeNode, run_nodes
 from tests.strategies.fake_device import FakeDevice, blobs
 
@@ -50,6 +52,11 @@ def tiny_clients(
     return clients
 
 
+def replies_of(uplinks: Mapping[int, MocoSFLModels | None]) -> list[Reply[MocoSFLModels]]:
+    """Return uploads as the server half gets them."""
+    return [Reply(node, 1, own) for node, own in sorted(uplinks.items()) if own is not None]
+
+
 @final
 @dataclass
 class SmallPool:
@@ -70,9 +77,9 @@ class SmallPool:
     private: dict[int, MocoSFLClientState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.server = MocoSFLServer(self.settings, self.run, self.split)
-        self.half = MocoSFLClient(self.settings, self.split)
-        self.state = self.server.start(self.task)
+        self.server = MocoSFLServer(self.settings, self._provided())
+        self.half = MocoSFLClient(self.settings, self._provided())
+        self.state = self.server.start()
 
     @property
     def task(self) -> Task:
@@ -84,54 +91,62 @@ class SmallPool:
 
     def exchange(
         self, round_number: int, late: Collection[tuple[int, int, int]] = ()
-    ) -> Mapping[int, Fronts]:
+    ) -> Mapping[int, MocoSFLModels | None]:
         """Play a round up to aggregation and return the replies, checked."""
         plan = self.server.plan(self.state, round_number, list(self.nodes))
-        hub = self._hub(plan, late)
-        downlink = self.server.downlink(self.state, 0)
+        engine = self.server.engine(self.state, plan)
+        self.current = SplitRound(round_number, plan, engine)
+        hub = self._hub(engine, plan, late)
+        downlink = self.server.broadcast(self.state)
         seated = [node for node in self.nodes if any(self._seats(plan, node))]
 
-        def train(node: int) -> Fronts:
+        def train(node: int) -> MocoSFLModels | None:
             device = self._node(hub, node, round_number)
             state = self.private.setdefault(node, self.half.start(device))
             trained = self.half.train(device, state, downlink)
-            assert trained.uplink is not None
-            # As on a device: testing follows training, and there is nothing to send.
-            assert self.half.evaluate(device, state, downlink) is None
+            assert (trained.uplink is None) == self.settings.frozen
             return trained.uplink
 
         replies = run_nodes([lambda node=node: train(node) for node in seated])
         uplinks = dict(zip(seated, replies, strict=True))
-        for node, uplink in uplinks.items():
-            self.server.check(node, uplink)
+        for reply in replies_of(uplinks):
+            self.server.check(self.state, self.current, reply)
         return uplinks
 
     def play(self, round_number: int, late: Collection[tuple[int, int, int]] = ()) -> Aggregated:
         """Play a round to its end."""
         uplinks = self.exchange(round_number, late)
-        return self.server.aggregate(self.state, round_number, uplinks)
+        return self.server.aggregate(self.state, self.current, replies_of(uplinks))
 
     def survey(self, round_number: int) -> Assessment | None:
         """Evaluate after a round, where the server asks for it."""
-        plan = self.server.survey_plan(self.state, round_number, list(self.nodes))
+        plan = self.server.survey_plan(round_number, list(self.nodes))
         if plan is None:
             return None
-        hub = self._hub(plan, ())
-        downlink = self.server.downlink(self.state, 0)
+        engine = self.server.engine(self.state, plan)
+        hub = self._hub(engine, plan, ())
+        downlink = self.server.broadcast(self.state)
         for node in self.nodes:
             device = self._node(hub, node, round_number)
-            assert self.half.evaluate(device, self.half.start(device), downlink) is None
-        return self.server.assess(self.state, hub.engine)
+            self.half.evaluate(device, self.half.start(device), downlink)
+        return self.server.assess(self.state, round_number, engine)
 
     def weights(self) -> Tensor:
         """Return all weights of the server as one vector."""
         return torch.cat([p.detach().flatten() for p in self.state.online.parameters()])
 
-    def _hub(self, plan: Plan, late: Collection[tuple[int, int, int]]) -> FakeHub:
-        engine = self.server.engine(self.state, plan)
-        assert isinstance(engine, MocoSFLEngine)
+    def _provided(self) -> Provided:
+        """Return what one half gets from the core."""
+        tables = {Need.SPLIT: self.split}
+        provided = Provided(self.run, self.settings, torch.device("cpu"), tables)
+        provided.agree(self.task)
+        return provided
+
+    def _hub(
+        self, engine: MocoSFLEngine, plan: Plan, late: Collection[tuple[int, int, int]]
+    ) -> FakeHub:
         seats = {node: self._seats(plan, node) for node in self.nodes}
-        return FakeHub(engine, plan, lambda own: self.server.frames(plan, own), seats, late)
+        return FakeHub(engine, plan, lambda own: self.server.frames(own, plan.batch), seats, late)
 
     def _seats(self, plan: Plan, node: int) -> tuple[tuple[int, ...], ...]:
         return plan.seats(node, self.run.clients_per_node)

@@ -7,8 +7,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from strategies.mocosfl import automatic
-from strategies.mocosfl.settings import MocoSFLSettings, Sampling
+from strategies.mocosfl.settings import (
+    MocoSFLSettings,
+    Sampling,
+    is_symmetric,
+    projection_dim,
+    projection_hidden,
+    sampling,
+    steps_per_round,
+)
 
 IMAGES = 50_000
 
@@ -33,13 +40,13 @@ def test_the_published_table(
 ) -> None:
     settings = mocosfl_settings()
 
-    chosen = automatic.sampling(settings, clients)
+    chosen = sampling(settings, clients)
 
     assert chosen == Sampling(pool, batch)
     assert chosen.pool * chosen.batch == 100
     # What one pass over a client's data takes, and how often the authors synchronise in it.
     assert IMAGES // clients // batch == steps_per_epoch
-    assert steps_per_epoch // syncs_per_epoch == automatic.steps_per_round(settings)
+    assert steps_per_epoch // syncs_per_epoch == steps_per_round(settings)
     assert epochs * steps_per_epoch == 100_000
 
 
@@ -48,9 +55,9 @@ def test_a_pool_set_by_hand_gets_the_batch_that_the_authors_set_with_it(
 ) -> None:
     settings = mocosfl_settings(pool=5, steps_per_round=12)
 
-    assert automatic.sampling(settings, 20) == Sampling(5, 20)
-    assert automatic.steps_per_round(settings) == 12
-    assert automatic.sampling(mocosfl_settings(), 20) == Sampling(20, 5)
+    assert sampling(settings, 20) == Sampling(5, 20)
+    assert steps_per_round(settings) == 12
+    assert sampling(mocosfl_settings(), 20) == Sampling(20, 5)
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -58,7 +65,7 @@ def test_a_pool_set_by_hand_gets_the_batch_that_the_authors_set_with_it(
 def test_any_number_of_clients_gives_a_pool_among_them(
     mocosfl_settings: Callable[..., MocoSFLSettings], clients: int, pool: int, batch: int
 ) -> None:
-    chosen = automatic.sampling(mocosfl_settings(pool=pool, batch=batch), clients)
+    chosen = sampling(mocosfl_settings(pool=pool, batch=batch), clients)
 
     assert 1 <= chosen.pool <= clients
     assert chosen.batch >= 1
@@ -80,7 +87,7 @@ def test_heads_and_symmetry_by_version(
     old, new = mocosfl_settings(version="v1"), mocosfl_settings(version="v2")
     small = mocosfl_settings(projection_dim=512, symmetric="off")
 
-    assert [automatic.projection_hidden(s) for s in (old, new, small)] == [0, 1024, 1024]
-    assert [automatic.projection_dim(s) for s in (old, new, small)] == [128, 1024, 512]
-    assert [automatic.is_symmetric(s) for s in (old, new, small)] == [False, True, False]
-    assert automatic.is_symmetric(mocosfl_settings(version="v1", symmetric="on"))
+    assert [projection_hidden(s) for s in (old, new, small)] == [0, 1024, 1024]
+    assert [projection_dim(s) for s in (old, new, small)] == [128, 1024, 512]
+    assert [is_symmetric(s) for s in (old, new, small)] == [False, True, False]
+    assert is_symmetric(mocosfl_settings(version="v1", symmetric="on"))

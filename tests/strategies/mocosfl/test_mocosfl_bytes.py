@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from strategies.common.settings import default_config, read_table
-from strategies.common.split.networks.cut import build_front
-from strategies.common.split.plan import Plan
+from strategies.common.agreed import Agreed, Need
+from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Activations, CodecName, Gradients
 from strategies.common.split.wire.framing import Framer
 from strategies.common.task import Task
-from strategies.mocosfl.frames import frame_spec
+from strategies.mocosfl.settings import MocoSFLSettings
+from strategies.mocosfl.wire import frame_spec
 
 CIFAR = Task(10, 3, 32, 32, 512)
 # Step, shapes and lengths; a scale per tensor or per channel comes on top where a codec has one.
@@ -27,9 +27,9 @@ def framer(batch: int, codec: CodecName = "float32", **network: object) -> Frame
     half = "float32" if codec == "float32" else "float16"
     config = {**default_config(), **named, "split.codec": codec, "split.gradient-codec": half}
     split = read_table(config, "split", SplitSettings)
-    latent_shape = build_front(split, CIFAR, 0).latent_shape
-    plan = Plan(1, 1, batch, ((0,),))
-    return Framer(frame_spec(plan, (0,), latent_shape, 10, split, frozen=False), "node 0")
+    own = read_table(config, "mocosfl", MocoSFLSettings)
+    agreed = Agreed(CIFAR, read_run(config), own, {Need.SPLIT: split})
+    return Framer(frame_spec(agreed, (0,), batch), "node 0")
 
 
 def lengths(frames: Framer) -> tuple[int, int]:

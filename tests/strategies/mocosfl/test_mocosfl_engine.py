@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.wire.frames import Survey
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.network import Encoder, Memory, projection_head
@@ -51,7 +51,7 @@ def engine(
         **overrides: Any,
     ) -> tuple[MocoSFLEngine, MocoSFLServerState]:
         state = state or fresh_state()
-        plan = Plan(1, 4, BATCH, cohorts)
+        plan = TrainingPlan(1, 4, BATCH, cohorts)
         return MocoSFLEngine(state, plan, mocosfl_settings(**overrides), 4, 3), state
 
     return build

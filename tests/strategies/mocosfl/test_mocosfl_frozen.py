@@ -13,7 +13,7 @@ from strategies.common.split.settings import SplitSettings
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.expert import Expert
 from tests.strategies.mocosfl import small_expert
-from tests.strategies.mocosfl.small_pool import SmallPool, tiny_clients
+from tests.strategies.mocosfl.small_pool import SmallPool, replies_of, tiny_clients
 
 TINY = {
     "steps_per_round": 2,
@@ -69,13 +69,12 @@ def test_frozen_clients_send_features_and_nothing_else(pool: Build, path: Path) 
     before = small.weights()
 
     uplinks = small.exchange(1)
-    small.server.aggregate(small.state, 1, uplinks)
+    small.server.aggregate(small.state, small.current, replies_of(uplinks))
 
-    (uplink,) = uplinks.values()
-    assert uplink.fronts.shape == uplink.momentum.shape == (0, len(expert.front))
-    assert len(uplink.clients) == 0
+    assert uplinks == {0: None}
+    assert small.half.phase(1).up is small.server.phase(1).up is None
     assert torch.equal(small.state.front, expert.front)
-    assert torch.equal(small.server.downlink(small.state, 0).front, expert.front)
+    assert torch.equal(small.server.broadcast(small.state).model, expert.front)
     assert small.private[0].momentum is None
     assert not torch.equal(small.weights(), before)
     # Two views of three clients' batches of two, in two steps.

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from strategies.common.settings import RunSettings
 from strategies.common.split.networks.stacked import StackedModels
-from strategies.mocosfl.members import Members, Models, Views
+from strategies.mocosfl.members import MocoSFLMembers, Models, Views
 from strategies.mocosfl.schedule import cosine, wave
 from strategies.mocosfl.settings import MocoSFLSettings
 from tests.strategies.mocosfl.small_pool import tiny_clients
 
 BATCH = 2
 TOTAL = 10
-Build = Callable[..., Members]
+Build = Callable[..., MocoSFLMembers]
 
 
 def front() -> nn.Module:
@@ -37,13 +37,13 @@ def members(
 
     def build(
         numbers: tuple[int, ...] = (0, 1, 2), own: Models | None = None, **overrides: Any
-    ) -> Members:
+    ) -> MocoSFLMembers:
         everyone = tiny_clients(4, run_settings())
         clients = [everyone[number] for number in numbers]
         fronts = StackedModels(front(), batched=False)
         settings = mocosfl_settings(**overrides)
         own = own or models(len(clients))
-        return Members(clients, fronts, own, settings, BATCH, TOTAL)
+        return MocoSFLMembers(clients, fronts, own, settings, BATCH, TOTAL)
 
     return build
 
@@ -113,7 +113,7 @@ def test_frozen_models_are_one_and_never_move(members: Build) -> None:
     assert torch.equal(own.online, before)
 
 
-def stepped(work: Members, step: int) -> tuple[Tensor, Tensor]:
+def stepped(work: MocoSFLMembers, step: int) -> tuple[Tensor, Tensor]:
     """Take a step with a gradient of ones; return the slope of each model and its move."""
     before = work.models.online.detach().clone()
     query, _ = work.forward(work.prepare(step))

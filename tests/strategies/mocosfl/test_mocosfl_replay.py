@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from strategies.common.errors import StoreError
 from strategies.common.settings import RunSettings
-from strategies.common.split.plan import Plan
+from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.cache import Cache, Recorder, replayed_place
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.network import Encoder, Memory, projection_head
-from strategies.mocosfl.replay import replay
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState
 from tests.strategies.mocosfl.small_expert import write_expert
@@ -72,7 +71,7 @@ def linear_state() -> MocoSFLServerState:
 def play_alone(small: SmallPool, round_number: int) -> tuple[str, ...]:
     """Play a round that has no clients."""
     assert small.server.replays(round_number)
-    return small.server.aggregate(small.state, round_number, {}).notes
+    return small.server.replay(small.state, round_number).notes
 
 
 def cached(small: SmallPool) -> Cache:
@@ -90,7 +89,7 @@ def assert_equal(one: MocoSFLServerState, other: MocoSFLServerState) -> None:
 
 def test_a_replayed_step_is_the_step_that_was_sent(pool: Build) -> None:
     small = pool()
-    plan = Plan(1, 2, 2, ((0, 2), (1, 3)))
+    plan = TrainingPlan(1, 2, 2, ((0, 2), (1, 3)))
     latent = (4, *[8, 8])
     generator = torch.Generator().manual_seed(0)
 
@@ -112,7 +111,7 @@ def test_a_replayed_step_is_the_step_that_was_sent(pool: Build) -> None:
 
     cache = recorder.appended_to(None)
     assert cache is not None
-    again = MocoSFLEngine(start, Plan(1, 2, 1, ()), small.settings, 9, 3)
+    again = MocoSFLEngine(start, TrainingPlan(1, 2, 1, ()), small.settings, 9, 3)
     for step in steps:
         again.replay(step, cache.step(step - 1))
     assert_equal(start, small.state)
@@ -132,22 +131,16 @@ def test_rounds_after_the_cache_play_what_came_and_nothing_else(pool: Build) -> 
     load_tensors(twin.state, to_tensors(small.state))
     for round_number in (3, 4):
         play_alone(small, round_number)
-        plan = Plan(3 * (round_number - 1) + 1, 3, 2, ())
+        plan = TrainingPlan(3 * (round_number - 1) + 1, 3, 2, ())
         engine = MocoSFLEngine(twin.state, plan, twin.settings, 15, 3)
         for step in range(plan.first_step, plan.first_step + 3):
             kept = cache.step(replayed_place(6, step, small.run.seed))
-            engine.plan = Plan(step, 1, 2, kept.cohorts)
+            engine.plan = TrainingPlan(step, 1, 2, kept.cohorts)
             for cohort, arrived in enumerate(kept.arrived):
                 engine.advance(step, cohort, arrived)
             engine.finish(step)
         assert_equal(twin.state, small.state)
     assert torch.equal(cached(small).activations, cache.activations)
-
-
-def test_a_replay_does_not_ask_who_is_there(pool: Build) -> None:
-    small = pool()
-    small.play(1)
-    assert small.server.plan(small.state, 2, []) == Plan(4, 3, 1, ())
 
 
 def test_what_is_kept_is_told_once_and_forgotten_after_the_last_round(pool: Build) -> None:
@@ -208,7 +201,7 @@ def test_a_session_that_broke_off_leaves_nothing_behind(pool: Build) -> None:
 def test_a_run_that_has_ended_cannot_be_replayed_further(pool: Build) -> None:
     small = pool()
     with pytest.raises(StoreError, match=r"step 4: expected activations .* start a new run"):
-        small.server.aggregate(small.state, 2, {})
+        small.server.replay(small.state, 2)
 
 
 def test_the_loss_falls_on_what_is_kept(
@@ -230,8 +223,10 @@ def test_the_loss_falls_on_what_is_kept(
 
     losses = []
     for round_number in range(2, 14):
-        engine = MocoSFLEngine(state, Plan(8 * (round_number - 1) + 1, 8, 1, ()), settings, 104, 3)
-        replay(engine, cache, 0)
+        engine = MocoSFLEngine(
+            state, TrainingPlan(8 * (round_number - 1) + 1, 8, 1, ()), settings, 104, 3
+        )
+        engine.replay_all(cache, 0)
         losses.append(engine.figures.means()["loss"])
 
     assert sum(losses[-3:]) / 3 < 0.7 * losses[0]

@@ -1,6 +1,7 @@
-"""The server half: pools, averages, refusals, notes, checkpoints, experts, and learning."""
+"""The server half: pools, averages and refusals."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,17 +11,20 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from strategies.common.errors import ModelError, WireError
+from strategies.common.agreed import Need
+from strategies.common.errors import WireError
+from strategies.common.provided import Provided
+from strategies.common.round import Aggregated
 from strategies.common.settings import RunSettings
+from strategies.common.split.halves import SplitRound
+from strategies.common.split.plan import SurveyPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
-from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.mocosfl.server import MocoSFLServer
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.state import MocoSFLServerState
-from strategies.mocosfl.wire import Fronts
-from tests.strategies.fake_device import FakeDevice, blobs
-from tests.strategies.mocosfl.small_pool import SmallPool, tiny_clients
+from strategies.mocosfl.wire import MocoSFLModels
+from tests.strategies.mocosfl.small_pool import replies_of
 
 TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=0)
 TINY = {"steps_per_round": 2, "memory_size": 40, "projection_hidden": 8, "projection_dim": 6}
@@ -41,10 +45,11 @@ def started(
         run = run_settings(
             rounds=10, evaluate_every=4, clients_per_node=per_node, seed=seed, server_device="cpu"
         )
-        server = MocoSFLServer(
-            mocosfl_settings(**{**TINY, **overrides}), run, small_split(cohorts=cohorts)
-        )
-        return server, server.start(TASK)
+        settings, split = mocosfl_settings(**{**TINY, **overrides}), small_split(cohorts=cohorts)
+        provided = Provided(run, settings, torch.device("cpu"), {Need.SPLIT: split})
+        provided.agree(TASK)
+        server = MocoSFLServer(settings, provided)
+        return server, server.start()
 
     return build
 
@@ -55,9 +60,17 @@ def one(started: Build) -> tuple[MocoSFLServer, MocoSFLServerState]:
     return started()
 
 
-def uplink(clients: list[int], fronts: Tensor, momentum: Tensor | None = None) -> Fronts:
-    empty = torch.zeros(0, fronts.shape[1])
-    return Fronts(fronts, empty if momentum is None else momentum, torch.tensor(clients))
+def uplink(clients: list[int], fronts: Tensor, momentum: Tensor | None = None) -> MocoSFLModels:
+    return MocoSFLModels(fronts, torch.tensor(clients), momentum)
+
+
+def aggregated(
+    server: MocoSFLServer, state: MocoSFLServerState, uplinks: Mapping[int, MocoSFLModels]
+) -> Aggregated:
+    """Synchronise after a first round in which no step took place."""
+    plan = server.plan(state, 1, [*uplinks] or [0])
+    current = SplitRound(1, plan, server.engine(state, plan))
+    return server.aggregate(state, current, replies_of(uplinks))
 
 
 # Who takes part
@@ -89,15 +102,13 @@ def test_pools_are_drawn_anew_each_round_and_uniformly(started: Build) -> None:
 
 
 def test_surveys_ask_everyone_every_so_often_and_at_the_end(started: Build) -> None:
-    server, state = started(pool=2)
+    server, _ = started(pool=2)
 
-    plans = {number: server.survey_plan(state, number, [0, 1, 2]) for number in range(1, 11)}
+    plans = {number: server.survey_plan(number, [0, 1, 2]) for number in range(1, 11)}
 
     asked = [number for number, plan in plans.items() if plan is not None]
     assert asked == [4, 8, 10]
-    plan = plans[4]
-    assert plan is not None
-    assert (plan.steps, plan.pool) == (0, (0, 1, 2))
+    assert plans[4] == SurveyPlan((0, 1, 2))
 
 
 def test_what_was_left_open_is_told(started: Build) -> None:
@@ -125,7 +136,7 @@ def test_the_average_is_that_of_exactly_the_pool(
     generator = torch.Generator().manual_seed(seed)
     models = {client: torch.randn(len(start), generator=generator) for client in sorted(pool)}
 
-    server.aggregate(state, 1, {c: uplink([c], row[None]) for c, row in models.items()})
+    aggregated(server, state, {c: uplink([c], row[None]) for c, row in models.items()})
 
     expected = torch.stack(list(models.values())).double().mean(0).float()
     torch.testing.assert_close(state.front, expected)
@@ -136,7 +147,7 @@ def test_of_a_sample_the_average_moves_as_far_as_its_members(started: Build) -> 
     server, state = started()
     start = state.front.clone()
 
-    server.aggregate(state, 1, {c: uplink([c], (start + 1)[None]) for c in (3, 7, 8, 11, 19)})
+    aggregated(server, state, {c: uplink([c], (start + 1)[None]) for c in (3, 7, 8, 11, 19)})
 
     torch.testing.assert_close(state.front, start + 1)
 
@@ -145,8 +156,10 @@ def test_nodes_that_carry_several_clients_weigh_by_their_number(started: Build) 
     server, state = started(per_node=2)
     ones = torch.ones(1, len(state.front))
 
-    said = server.aggregate(
-        state, 1, {0: uplink([0, 1], torch.cat([0 * ones, 3 * ones])), 1: uplink([2], 6 * ones)}
+    said = aggregated(
+        server,
+        state,
+        {0: uplink([0, 1], torch.cat([0 * ones, 3 * ones])), 1: uplink([2], 6 * ones)},
     )
 
     torch.testing.assert_close(state.front, 3 * ones[0])
@@ -158,21 +171,22 @@ def test_nodes_that_carry_several_clients_weigh_by_their_number(started: Build) 
 def test_momentum_models_are_averaged_where_asked(started: Build) -> None:
     server, state = started(average_momentum=True)
     ones = torch.ones(1, len(state.front))
-    assert torch.equal(server.downlink(state, 0).momentum[0], state.front)
+    first = server.broadcast(state).momentum
+    assert first is not None
+    assert torch.equal(first, state.front)
 
-    server.aggregate(state, 1, {0: uplink([0], ones, 2 * ones), 1: uplink([1], 3 * ones, 6 * ones)})
+    aggregated(server, state, {0: uplink([0], ones, 2 * ones), 1: uplink([1], 3 * ones, 6 * ones)})
 
-    sent = server.downlink(state, 1)
-    torch.testing.assert_close(sent.front, 2 * ones[0])
-    torch.testing.assert_close(sent.momentum, 4 * ones)
-    assert server.downlink(state, 0) is sent
+    sent = server.broadcast(state)
+    torch.testing.assert_close(sent.model, 2 * ones[0])
+    torch.testing.assert_close(sent.momentum, 4 * ones[0])
 
 
 def test_without_replies_all_stays_and_is_said(started: Build) -> None:
     server, state = started()
     before = state.front.clone()
 
-    said = server.aggregate(state, 1, {})
+    said = aggregated(server, state, {})
 
     assert torch.equal(state.front, before)
     assert "no client model arrived" in said.notes[0]
@@ -181,182 +195,18 @@ def test_without_replies_all_stays_and_is_said(started: Build) -> None:
 # Refusals
 
 
-def test_uplinks_must_be_the_pools_and_of_the_networks_size(started: Build) -> None:
+def test_uplinks_must_be_the_pools(started: Build) -> None:
     server, state = started(per_node=2)
-    server.plan(state, 1, [0, 1])
-    rows = torch.zeros(2, len(state.front))
-    server.check(1, uplink([2, 3], rows))
+    plan = server.plan(state, 1, [0, 1])
+    current = SplitRound(1, plan, server.engine(state, plan))
+    rows = torch.zeros(3, len(state.front))
 
-    bad = {
-        r"clients: expected \[2, 3\], got \[0, 1\]": uplink([0, 1], rows),
-        r"clients: expected \[2, 3\], got \[2\]": uplink([2], rows[:1]),
-        r"clients: expected \[2, 3\], got \[3, 2\]": uplink([3, 2], rows),
-        r"clients: expected \[2, 3\], got \[2, 2\]": uplink([2, 2], rows),
-        r"fronts: expected \(2, 44\), got \(2, 43\)": uplink([2, 3], rows[:, 1:]),
-        r"momentum: expected \(0, 44\), got \(2, 44\)": uplink([2, 3], rows, rows),
-        r"fronts: expected finite": uplink([2, 3], rows + torch.nan),
-    }
-    for message, wrong in bad.items():
-        with pytest.raises(WireError, match=rf"client 1: mocosfl\.fronts\.{message}"):
-            server.check(1, wrong)
+    def check(clients: list[int]) -> None:
+        (reply,) = replies_of({1: uplink(clients, rows[: len(clients)])})
+        server.check(state, current, reply)
 
-
-def test_an_engine_of_another_method_is_not_assessed(started: Build) -> None:
-    server, state = started()
-    with pytest.raises(TypeError, match="MocoSFL"):
-        server.assess(state, object())
-
-
-# Sessions
-
-
-@pytest.fixture
-def small_pool(
-    mocosfl_settings: Callable[..., MocoSFLSettings],
-    small_split: Callable[..., SplitSettings],
-    run_settings: Callable[..., RunSettings],
-) -> Callable[..., SmallPool]:
-    """Build a federation of three clients on one node."""
-
-    def build(**overrides: Any) -> SmallPool:
-        run = run_settings(rounds=2, clients_per_node=3, server_device="cpu", evaluate_every=1)
-        settings = mocosfl_settings(**{**TINY, "batch": 2, **overrides})
-        return SmallPool(settings, run, small_split(fronts="batched"), tiny_clients(3, run))
-
-    return build
-
-
-def test_a_session_is_told_in_numbers(small_pool: Callable[..., SmallPool]) -> None:
-    small = small_pool()
-
-    said = small.play(1)
-
-    assert set(said.diagnostics) == {
-        "loss",
-        "contrast_accuracy",
-        "alignment",
-        "gradient_norm",
-        "key_spread",
-        "client_divergence",
-    }
-    assert 0 < said.diagnostics["key_spread"] < 1
-    assert said.diagnostics["client_divergence"] > 0
-
-
-def test_collapse_is_told_once_the_memory_holds_nothing_but_keys(
-    small_pool: Callable[..., SmallPool],
-) -> None:
-    # Twelve keys a step, two steps a round.
-    filled, filling = small_pool(memory_size=24), small_pool(memory_size=25)
-    for small in (filled, filling):
-        with torch.no_grad():
-            for encoder in (small.state.online, small.state.momentum):
-                encoder.head[-1].weight.zero_()
-                encoder.head[-1].bias.fill_(1)
-    rate_does_not_matter = [small.play(1) for small in (filled, filling)]
-
-    assert "collapsed" in rate_does_not_matter[0].notes[0]
-    assert rate_does_not_matter[1].notes == ()
-
-
-def test_divergence_is_an_error_that_says_what_to_do(
-    small_pool: Callable[..., SmallPool],
-) -> None:
-    small = small_pool()
-    uplinks = small.exchange(1)
-    with torch.no_grad():
-        next(small.state.online.parameters()).fill_(torch.nan)
-    small.server.plan(small.state, 2, [0])
-    engine = small.server.engine(small.state, small.server.plan(small.state, 2, [0]))
-    frame = torch.ones(2, *small.server.frames(engine.plan, (0,)).tensors[0].shape)
-    engine.advance(3, 0, {0: (frame, frame)})
-    engine.finish(3)
-
-    with pytest.raises(ModelError, match=r"round 2: .* lower mocosfl\.learning-rate"):
-        small.server.aggregate(small.state, 2, uplinks)
-
-
-def test_surveys_evaluate_each_client_and_more_at_the_end(
-    small_pool: Callable[..., SmallPool],
-) -> None:
-    small = small_pool(probe_epochs=2)
-
-    first, last = small.survey(1), small.survey(2)
-
-    assert first is not None
-    assert last is not None
-    assert dict(first.test_samples) == {0: 6, 1: 6, 2: 6}
-    correct = sum(evaluation.correct for evaluation in first.evaluations.values())
-    assert first.said.diagnostics["knn_accuracy"] == pytest.approx(correct / 18)
-    assert set(first.said.diagnostics) == {
-        "knn_accuracy",
-        "knn_holdout_accuracy",
-        "probe_accuracy",
-        "probe_best_accuracy",
-    }
-    assert set(last.said.diagnostics) == {
-        *first.said.diagnostics,
-        "semi_10_accuracy",
-        "semi_1_accuracy",
-    }
-    # Nothing was learnt in between, and evaluation changes nothing.
-    assert last.evaluations == first.evaluations
-
-
-def test_a_second_try_starts_from_the_last_synchronisation(
-    small_pool: Callable[..., SmallPool],
-) -> None:
-    straight, tried = small_pool(), small_pool()
-    before = to_tensors(tried.state)
-    tried.exchange(1)
-    load_tensors(tried.state, before)
-    tried.private.clear()
-
-    straight.play(1)
-    tried.play(1)
-
-    assert torch.equal(tried.state.front, straight.state.front)
-    assert torch.equal(tried.weights(), straight.weights())
-
-
-def test_neighbours_find_classes_better_after_a_few_steps(
-    mocosfl_settings: Callable[..., MocoSFLSettings],
-    small_split: Callable[..., SplitSettings],
-    run_settings: Callable[..., RunSettings],
-) -> None:
-    run = run_settings(rounds=2, clients_per_node=4, server_device="cpu", evaluate_every=1)
-    settings = mocosfl_settings(
-        steps_per_round=25,
-        memory_size=128,
-        projection_hidden=32,
-        projection_dim=32,
-        batch=8,
-        learning_rate=0.002,
-        client_learning_rate=0.002,
-        flip=False,
-        min_crop=0.5,
-        knn_neighbours=10,
-        probe_epochs=0,
-        semi_supervised=False,
-    )
-    clients = []
-    for number in range(4):
-        drawn = [
-            blobs(n, range(4), shape=(1, 8, 8), noise=0.5, seed=s)
-            for n, s in ((10, number), (5, 1000 + number))
-        ]
-        (inputs, labels), (tests, test_labels) = drawn
-        clients.append(
-            FakeDevice(inputs / 3, labels, tests / 3, test_labels, 4, 0, run, partition=number)
-        )
-    small = SmallPool(settings, run, small_split(fronts="batched"), clients)
-
-    before = small.survey(1)
-    for round_number in (1, 2):
-        small.play(round_number)
-    after = small.survey(2)
-
-    assert before is not None
-    assert after is not None
-    gained = after.said.diagnostics["knn_accuracy"] - before.said.diagnostics["knn_accuracy"]
-    assert gained > 0.15
+    check([2, 3])
+    for wrong in ([0, 1], [2], [3, 2], [2, 2]):
+        told = re.escape(f"clients: expected [2, 3], got {wrong}")
+        with pytest.raises(WireError, match=rf"client 1: mocosfl\.trained-models\.{told}"):
+            check(wrong)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.common.split.evaluation import knn
+from strategies.mocosfl import classifiers
 from strategies.mocosfl.classifiers import nearest_neighbours
 from strategies.mocosfl.features import Features
-from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
+from tests.strategies.mocosfl.feature_blobs import feature_blobs
 
 
 def at_angles(degrees: list[float], labels: list[int]) -> Features:
@@ -37,7 +37,7 @@ def test_it_agrees_with_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     bank, queries = feature_blobs(9, noise=1.5), feature_blobs(5, noise=1.5, seed=1)
     whole = nearest_neighbours(bank, queries, num_classes=3, neighbours=5)
     # A chunk of two queries at a time gives the same.
-    monkeypatch.setattr(knn, "_CHUNK", 2 * len(bank))
+    monkeypatch.setattr(classifiers, "_CHUNK", 2 * len(bank))
     parts = nearest_neighbours(bank, queries, num_classes=3, neighbours=5)
     for client, evaluation in whole.evaluations.items():
         assert parts.evaluations[client].correct == evaluation.correct

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.common.errors import ModelError
-from strategies.common.split.evaluation import semi
+from strategies.mocosfl import classifiers
 from strategies.mocosfl.classifiers import few_labels, stratified
-from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
+from tests.strategies.mocosfl.feature_blobs import feature_blobs
 
 
 @settings(max_examples=30, deadline=None)
@@ -49,7 +49,7 @@ def test_the_learning_rate_falls_after_epochs_and_not_after_batches(
     def recorded(*arguments: object, rates: list[float], **named: object) -> None:
         seen.extend(rates)
 
-    monkeypatch.setattr(semi, "fit", recorded)
+    monkeypatch.setattr(classifiers, "fit", recorded)
     bank = feature_blobs(3)
     few_labels(bank, bank, share=1.0, num_classes=3, generator=torch.Generator().manual_seed(0))
     assert seen == pytest.approx([1e-3] * 60 + [1e-4] * 20 + [1e-5] * 20)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from strategies.common import seeds
-from strategies.common.split.evaluation import probe as probing
+from strategies.mocosfl import classifiers
 from strategies.mocosfl.classifiers import fit, linear_probe
 from strategies.mocosfl.features import Features
-from tests.strategies.common.split.evaluation.feature_blobs import feature_blobs
+from tests.strategies.mocosfl.feature_blobs import feature_blobs
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -47,7 +47,7 @@ def test_the_learning_rate_falls_by_epochs(monkeypatch: pytest.MonkeyPatch) -> N
     def recorded(*arguments: object, rates: list[float], **named: object) -> None:
         seen.extend(rates)
 
-    monkeypatch.setattr(probing, "fit", recorded)
+    monkeypatch.setattr(classifiers, "fit", recorded)
     linear_probe(feature_blobs(2), feature_blobs(2), num_classes=3, generator=seeded(), epochs=4)
     # Half of 1 + cos(0, 45, 90, 135 degrees).
     root = math.sqrt(2)
