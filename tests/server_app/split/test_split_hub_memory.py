@@ -1,5 +1,8 @@
 """What a long session leaves behind at the hub: nothing."""
 
+import gc
+from contextlib import suppress
+
 import torch
 
 from server_app.split.hub import Hub
