@@ -30,12 +30,11 @@ def encoder(seed: int) -> Encoder:
 
 
 def fresh_state(size: int = 30) -> MocoSFLServerState:
-    velocity = encoder(0).requires_grad_(False)
-    for buffer in velocity.parameters():
-        buffer.zero_()
+    online = encoder(0)
+    velocity = {name: torch.zeros_like(p) for name, p in online.named_parameters()}
     memory = Memory(size, 5, torch.Generator().manual_seed(7))
     return MocoSFLServerState(
-        encoder(0), encoder(1).requires_grad_(False), velocity, memory, torch.zeros(3), None
+        online, encoder(1).requires_grad_(False), velocity, memory, torch.zeros(3), None
     )
 
 

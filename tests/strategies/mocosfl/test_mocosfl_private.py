@@ -22,7 +22,7 @@ def trained() -> MocoSFLClientState:
     models.taken += 4
     models.momentum += 10
     models.velocity += 5
-    state.keep(torch.tensor([1]), models)
+    state.keep([1], models)
     return state
 
 

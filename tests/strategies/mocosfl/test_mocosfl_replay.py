@@ -61,11 +61,10 @@ def linear_state() -> MocoSFLServerState:
         torch.manual_seed(0)
         back = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU())
         online = Encoder(back, projection_head(16, 0, 8))
-    copies = [deepcopy(online).requires_grad_(False) for _ in range(2)]
-    for buffer in copies[1].parameters():
-        buffer.zero_()
+    momentum = deepcopy(online).requires_grad_(False)
+    velocity = {name: torch.zeros_like(p) for name, p in online.named_parameters()}
     memory = Memory(64, 8, torch.Generator().manual_seed(0))
-    return MocoSFLServerState(online, *copies, memory, torch.zeros(1), None)
+    return MocoSFLServerState(online, momentum, velocity, memory, torch.zeros(1), None)
 
 
 def play_alone(small: SmallPool, round_number: int) -> tuple[str, ...]:
