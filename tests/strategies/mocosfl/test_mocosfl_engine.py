@@ -80,8 +80,9 @@ def play(engine: MocoSFLEngine, step: int = 1, absent: tuple[int, ...] = ()) -> 
     return gradients
 
 
-def weights(module: nn.Module) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in module.parameters()])
+def weights(held: nn.Module | dict[str, Tensor]) -> Tensor:
+    parts = held.values() if isinstance(held, dict) else held.parameters()
+    return torch.cat([part.detach().flatten() for part in parts])
 
 
 def assert_same(one: Mapping[int, Tensor], other: Mapping[int, Tensor]) -> None:
