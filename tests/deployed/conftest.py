@@ -40,7 +40,7 @@ TINY: dict[str, bool | int | float | str] = {
     "fedktl.server-epochs": 5,
     "oriented.image-size": 16,
     "round-deadline-s": 120.0,
-    "quorum-timeout-s": 90.0,
+    "quorum-timeout-s": 240.0,
 }
 
 

@@ -16,7 +16,8 @@ def test_a_node_killed_in_mid_round_costs_that_node_its_round_only(deployment: D
     )
     deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
     deployment.kill(2)
-    deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
+    # At once, so that it is back before the rounds that are left are over. What was asked of
+    # it is lost all the same: it comes under another node id.
     deployment.nodes[2].start()
 
     assert deployment.finish(run) == "finished:completed", deployment.logs()
@@ -24,7 +25,7 @@ def test_a_node_killed_in_mid_round_costs_that_node_its_round_only(deployment: D
     assert [line["round"] for line in lines] == [1, 2, 3, 4]
     assert set(lines[1]["nodes"]["2"]) == {"failure"}
     assert {"0", "1"} <= {k for k, v in lines[1]["nodes"].items() if "accuracy" in v}
-    # Back under another node id, it goes on from the last round the server accepted.
+    # It goes on from the last round the server accepted.
     back = [line["nodes"]["2"] for line in lines[2:] if "accuracy" in line["nodes"].get("2", {})]
     assert back, deployment.logs()
     assert back[0]["continued_from"] == 1
@@ -58,7 +59,6 @@ def test_a_lost_reply_is_rolled_back_and_no_round_is_trained_twice(deployment: D
     deployment.wait_for(saved.exists, "client 1 to save round 2")
     # The SuperNode hands replies on twice a second; it dies with this one in its hands.
     deployment.kill(1)
-    deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
     deployment.nodes[1].start()
 
     assert deployment.finish(run) == "finished:completed", deployment.logs()

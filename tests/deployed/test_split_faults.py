@@ -16,7 +16,7 @@ SPLIT = {
     "rounds": 4,
     "evaluate-every": 2,
     "round-deadline-s": 120.0,
-    "quorum-timeout-s": 90.0,
+    "quorum-timeout-s": 240.0,
     "mocosfl.steps-per-round": 40,
     "split.step-deadline-s": 3.0,
     "split.connect-deadline-s": 30.0,
