@@ -12,17 +12,17 @@ all clients share. It returns the gradient of the first view's activations, from
 clients learn. After some steps client models are averaged.
 
 ===========================================  =============================================
-views, client models C and C-bar             ``members.Members``
+views, client models C and C-bar             ``members.MocoSFLMembers``
 InfoNCE, symmetric contrast                  ``contrast.contrast``
-memory Q                                     ``memory.Memory``
-rest of the network S, its copy S-bar        ``encoder.Encoder``, ``momentum.follow``
+memory Q                                     ``network.Memory``
+rest of the network S, its copy S-bar        ``network.Encoder``, ``network.follow``
 a step at the server                         ``engine.MocoSFLEngine``
-pool, synchronisation                        ``server.MocoSFLServer.plan``, ``synchronisation``
-batch and pool by number of clients          ``automatic.sampling``
+pool, synchronisation                        ``server.MocoSFLServer.plan``, ``aggregate``
+batch and pool by number of clients          ``settings.sampling``
 kNN monitor, linear probe                    ``assessment.Assessor``
-collapse                                     ``collapse.collapse_notes``
+collapse                                     ``figures.collapse_notes``
 TAResSFL                                     ``taressfl``
-rounds without clients                       ``cache.Cache``, ``replay.replay``
+rounds without clients                       ``cache.Cache``, ``MocoSFLEngine.replay_all``
 ===========================================  =============================================
 
 A step, in the order of the reference code: the query view passes the client model; the

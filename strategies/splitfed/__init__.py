@@ -12,7 +12,7 @@ no image leaves it; its labels do, and activations near the input show much of a
 ===========================================  =============================================
 client's part W^C, server's part W^S         ``network.split_classifier``
 smashed data A and labels Y                  ``wire.frame_spec``
-forward and backward pass of a client        ``members.Members``
+forward and backward pass of a client        ``members.SplitFedMembers``
 server step of V1, clients in parallel       ``engine.SplitFedEngine``, ``server_part.ServerPart``
 server step of V2, one client after another  ``engine.SplitFedEngine``
 mean of W^S (V1) and of W^C (both)           ``server.SplitFedServer.aggregate``

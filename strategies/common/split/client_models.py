@@ -52,10 +52,6 @@ class TrainedModels(Payload):
         parameters = {"parameters": num_parameters(agreed)}
         return Sizes(parameters, {"clients": agreed.run.clients_per_node})
 
-    def rows_by_client(self, rows: Tensor) -> dict[int, Tensor]:
-        """Return one row of a field for each logical client."""
-        return dict(zip(self.clients.tolist(), rows, strict=True))
-
 
 def num_parameters(agreed: Agreed) -> int:
     """Return the length of one client model."""
