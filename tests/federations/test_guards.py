@@ -12,6 +12,7 @@ from federations.tiny_federations import tiny
 from loopback import Federation
 from torch import Tensor
 
+from strategies.common.errors import ModelError
 from strategies.common.guard import AnyPayload, Guard
 from strategies.common.payload import rules_of
 from strategies.common.round import Aggregated, Reply
@@ -89,7 +90,7 @@ def test_models_of_unlike_widths_are_refused_before_the_first_round(
 ) -> None:
     # With a width of its own for every model there is nothing to compare class means in.
     run = tiny(tmp_path, "fedproto", feature_dim=0)
-    with pytest.raises(Exception, match=r"features of one width.*set feature-dim"):
+    with pytest.raises(ModelError, match=r"features of one width.*set feature-dim"):
         run.play()
     assert {sent.metadata.message_type for sent in run.grid.sent} == {"query"}
     assert played("fedproto").lines()
