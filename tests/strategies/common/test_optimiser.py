@@ -233,6 +233,21 @@ def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
             assert stored[name].shape == stored[parameter].shape
 
 
+@pytest.mark.parametrize("method", MESSAGE_METHODS)
+def test_a_round_goes_on_from_the_moments_of_the_last(method: str) -> None:
+    run = run_of(method, momentum=0.9, learning_rate=0.01)
+    own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}
+    half, device = client(method, run=run, **own), device_of(run)
+    steady, forgetful = half.start(device), half.start(device)
+    for state in (steady, forgetful):
+        half.train(device, state, None)
+    forgetful.moments = {}
+    for state in (steady, forgetful):
+        half.train(replace(device, round_number=2), state, None)
+    first, second = (state.model.body[1].weight for state in (steady, forgetful))
+    assert not torch.equal(first, second)
+
+
 def test_moments_of_a_head_that_is_drawn_anew_are_not_kept() -> None:
     run = run_of("fedktl", optimiser="adamw", learning_rate=0.001)
     half, device = client("fedktl", run=run, transfer_weight=50.0, latent_dim=3), device_of(run)

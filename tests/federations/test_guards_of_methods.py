@@ -1,0 +1,143 @@
+"""What a guard does to the uploads of every method is what arrives, and no more."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar, final
+from unittest.mock import patch
+
+import pytest
+import torch
+from federations.split_federation import ADAPTING, server_state
+from federations.tiny_federations import STAND_INS, tiny
+from loopback import Federation, without_clocks
+
+from strategies.common.errors import FederationError
+from strategies.common.guard import Guard, NoGuard
+from strategies.common.payload import Payload, rules_of
+from strategies.common.round import Reply
+from strategies.methods import METHODS, client_class
+from tests.answering import standing_in
+
+pytestmark = pytest.mark.federation
+
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
+DOORS = (
+    "client_app.main.guard_of",
+    "server_app.rounds.guard_of",
+    "server_app.split_rounds.guard_of",
+)
+UPLOADING = [name for name in METHODS if client_class(name).wire.up]
+# Rows that are distributions or directions are none when halved.
+HALVED = [name for name in UPLOADING if name not in ("fd", "fedktl")]
+
+
+def scaled(payload: AnyPayload, factor: float) -> AnyPayload:
+    """Scale whatever numbers a guard may touch."""
+    touched = {
+        name: factor * getattr(payload, name)
+        for name, rule in rules_of(type(payload)).items()
+        if rule.means and getattr(payload, name) is not None
+    }
+    return replace(payload, **touched)
+
+
+@final
+@dataclass
+class Scaling(Guard):
+    """Scales what leaves and what arrives, and remembers both as they were."""
+
+    at_device: float = 1.0
+    at_server: float = 1.0
+    made: list[Payload] = field(default_factory=list)
+    came: list[list[Reply[Any]]] = field(default_factory=list)
+    drawn: list[float] = field(default_factory=list)
+
+    def leaving(self, payload: AnyPayload, randomness: torch.Generator) -> AnyPayload:
+        self.made.append(payload)
+        self.drawn.append(torch.rand((), generator=randomness).item())
+        return scaled(payload, self.at_device)
+
+    def arrived(self, replies: Sequence[Reply[Any]]) -> Sequence[Reply[Any]]:
+        self.came.append(list(replies))
+        return [replace(reply, uplink=scaled(reply.uplink, self.at_server)) for reply in replies]
+
+
+@contextmanager
+def guarded(guard: Guard, method: str) -> Iterator[None]:
+    """Put a guard in all doors of an app in this process."""
+    with standing_in(STAND_INS if method in ADAPTING else {}):
+        patches = [patch(door, return_value=guard) for door in DOORS]
+        for one in patches:
+            one.start()
+        try:
+            yield
+        finally:
+            for one in patches:
+                one.stop()
+
+
+def play(folder: Path, method: str, guard: Guard, **overrides: Any) -> Federation:
+    run = tiny(folder, method, **{"rounds": 1, **overrides})
+    with guarded(guard, method):
+        run.play()
+    return run
+
+
+@pytest.mark.parametrize("method", HALVED)
+def test_what_a_guard_does_to_an_upload_is_what_arrives(tmp_path: Path, method: str) -> None:
+    guard = Scaling(at_device=0.5)
+    play(tmp_path, method, guard)
+    (replies,) = guard.came
+    assert len(replies) == len(guard.made) >= 2
+    assert [reply.partition for reply in replies] == sorted(r.partition for r in replies)
+    for reply in replies:
+        assert any(same(reply.uplink, scaled(made, 0.5)) for made in guard.made)
+        assert not any(same(reply.uplink, made) for made in guard.made)
+
+
+def same(one: Payload, other: Payload) -> bool:
+    """Tell whether two payloads are equal, up to what their schemas know as absent."""
+    pairs = [(getattr(one, name), getattr(other, name)) for name in rules_of(type(one))]
+    return type(one) is type(other) and all(
+        (a is None) is (b is None) and (a is None or torch.equal(a, b.cpu())) for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize(
+    ("at_device", "at_server", "expected"), [(0.5, 1.0, 0.5), (1.0, 0.5, 0.5), (0.5, 0.5, 0.25)]
+)
+def test_the_server_aggregates_what_a_guard_let_through(
+    tmp_path: Path, at_device: float, at_server: float, expected: float
+) -> None:
+    plain = server_state(play(tmp_path / "plain", "fedproto", NoGuard()))
+    seen = server_state(play(tmp_path / "seen", "fedproto", Scaling(at_device, at_server)))
+    assert plain["rows"].abs().max() > 0
+    # Halves are exact, whatever is added up.
+    assert torch.equal(seen["rows"], expected * plain["rows"])
+    assert torch.equal(seen["labels"], plain["labels"])
+
+
+@pytest.mark.parametrize("method", ["fd", "fedktl"])
+def test_a_guard_cannot_get_around_what_a_payload_must_be(tmp_path: Path, method: str) -> None:
+    with pytest.raises(FederationError, match=rf"{method}\..*rows: expected"):
+        play(tmp_path, method, Scaling(at_device=0.5))
+
+
+@pytest.mark.parametrize("method", UPLOADING)
+def test_a_guard_that_changes_nothing_is_not_noticed(
+    tmp_path: Path, method: str, played: Callable[..., Federation]
+) -> None:
+    seen = play(tmp_path, method, Scaling(), rounds=2).lines()
+    assert without_clocks(seen) == without_clocks(played(method).lines())
+
+
+def test_guards_draw_per_client_and_round_and_the_same_again(tmp_path: Path) -> None:
+    guards = [Scaling(), Scaling(), Scaling()]
+    for number, (guard, seed) in enumerate(zip(guards, (0, 0, 1), strict=True)):
+        play(tmp_path / str(number), "fedproto", guard, rounds=2, seed=seed)
+    first, again, other = (guard.drawn for guard in guards)
+    assert len(set(first)) == len(first) == 6
+    assert again == first
+    assert not set(other) & set(first)
