@@ -2,7 +2,8 @@
 
 Rows are put in a seeded random order first: the IID partitioner cuts the rows as they
 stand, and a source may be sorted. Every client deals for all and takes its own share, so
-all come to the same deal, and to the same error where it is impossible.
+all come to the same deal, and to the same error where it is impossible; clients that share a
+disk deal once and remember it there.
 
 Settings of the partitioners: Dirichlet without self-balancing, drawn again until each
 client has enough (11 draws at most); pathological with the first class of client i fixed
@@ -12,15 +13,18 @@ out where there are clients enough; shards of equal size, as in McMahan et al. (
 """
 
 import warnings
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor
 
 from client_app.data import split
-from strategies.common import seeds
-from strategies.common.errors import DataError
+from strategies.common import seeds, tensor_file
+from strategies.common.errors import DataError, StoreError
 from strategies.common.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -52,7 +56,13 @@ class Share:
     notes: tuple[str, ...]
 
 
-def deal(labels: Tensor, settings: RunSettings, partition: int, num_partitions: int) -> Share:
+def deal(
+    labels: Tensor,
+    settings: RunSettings,
+    partition: int,
+    num_partitions: int,
+    remembered: Path | None = None,
+) -> Share:
     """Deal rows to clients and return one client's share.
 
     Parameters
@@ -65,6 +75,9 @@ def deal(labels: Tensor, settings: RunSettings, partition: int, num_partitions: 
         Client whose share is returned, from 0.
     num_partitions : int
         Clients in all.
+    remembered : Path | None
+        File that keeps what all clients were dealt from the same labels by the same
+        settings, for the next of them; ``None`` deals anew.
 
     Raises
     ------
@@ -76,15 +89,46 @@ def deal(labels: Tensor, settings: RunSettings, partition: int, num_partitions: 
         raise DataError(
             f"partition: expected a client from 0 to {num_partitions - 1}, got {partition}"
         )
+    shares = _remembered(remembered, len(labels), num_partitions)
+    if shares is None:
+        shares = _deal_all(labels, settings, num_partitions)
+        if remembered is not None:
+            _remember(shares, len(labels), remembered)
+    unused = len(labels) - sum(len(share) for share in shares)
+    note = f"partition {settings.partition}: {unused} of {len(labels)} samples went to no client"
+    return Share(shares[partition].sort().values, (note,) if unused else ())
+
+
+def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Sequence[Tensor]:
     needed = split.fewest(settings)
     _refuse_too_many_classes(labels, settings)
     _refuse_too_many_clients(len(labels), settings, num_partitions, needed)
     order = torch.randperm(len(labels), generator=seeds.generator(settings.seed, "partition"))
     shares = _deal(_table(labels, order, settings), settings, num_partitions, needed)
     _refuse_small_shares(shares, settings)
-    unused = len(labels) - sum(len(share) for share in shares)
-    note = f"partition {settings.partition}: {unused} of {len(labels)} samples went to no client"
-    return Share(shares[partition].sort().values, (note,) if unused else ())
+    return shares
+
+
+def _remembered(path: Path | None, count: int, num_partitions: int) -> Sequence[Tensor] | None:
+    """Return all clients' rows if a file holds them; one that is damaged is dealt over."""
+    if path is None:
+        return None
+    with suppress(StoreError, OSError):
+        if path.exists():
+            tensors, text = tensor_file.read(path)
+            # The hub may hold other data under a name than it did.
+            if text["samples"] == str(count) and len(tensors["counts"]) == num_partitions:
+                return torch.split(tensors["rows"], tensors["counts"].tolist())
+    return None
+
+
+def _remember(shares: Sequence[Tensor], count: int, path: Path) -> None:
+    counts = torch.tensor([len(share) for share in shares])
+    # Who cannot write here cannot keep its data either, and says so then.
+    with suppress(StoreError, OSError):
+        tensor_file.write(
+            path, {"rows": torch.cat(list(shares)), "counts": counts}, {"samples": str(count)}
+        )
 
 
 def _table(labels: Tensor, order: Tensor, settings: RunSettings) -> "Dataset":

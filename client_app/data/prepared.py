@@ -67,24 +67,27 @@ def load(
         except StoreError as error:
             repaired = (f"{error}; this client's data was prepared again",)
     scanned = stored.with_name("classes.safetensors")
+    dealt = stored.with_name("dealt.safetensors")
     if source.kind == "pfllib":
         data = _published(settings, source.folder, partition, scanned)
     elif source.kind in questions.KINDS:
-        data = questions.read(settings, source, partition, num_partitions)
+        data = questions.read(settings, source, partition, num_partitions, dealt)
     else:
-        data = _prepare(settings, source, partition, num_partitions)
+        data = _prepare(settings, source, partition, num_partitions, dealt)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
 
-def _prepare(settings: RunSettings, source: Source, client: int, num_partitions: int) -> ClientData:
+def _prepare(
+    settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
+) -> ClientData:
     collection = _open(source)
     generator = seeds.generator(settings.seed, "split", partition=client)
     if source.kind == "folder":
         split.fewest(settings)
         share = partition.Share(torch.arange(len(collection.labels)), ())
     else:
-        share = partition.deal(collection.labels, settings, client, num_partitions)
+        share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
     reading = collection.read(rows, settings.image_size)
     labels = collection.labels[rows[reading.kept]]

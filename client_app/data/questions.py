@@ -1,6 +1,7 @@
 """Questions about images as one client's data: grids of digits, and data sets of the field."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -21,7 +22,9 @@ _GRIDS = 1200
 KINDS = ("digitgrid", "vqa", "vqa-parquet", "vqa-hub")
 
 
-def read(settings: RunSettings, source: Source, client: int, num_partitions: int) -> ClientData:
+def read(
+    settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
+) -> ClientData:
     """Read one client's questions.
 
     Parameters
@@ -32,6 +35,8 @@ def read(settings: RunSettings, source: Source, client: int, num_partitions: int
         Of one of ``KINDS``.
     client, num_partitions : int
         Client, from 0, and clients in the federation.
+    dealt : Path
+        File that remembers what all clients were dealt.
 
     Raises
     ------
@@ -49,7 +54,7 @@ def read(settings: RunSettings, source: Source, client: int, num_partitions: int
     else:
         hub = source.kind == "vqa-hub"
         asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
-        share = partition.deal(asked.first_words(), settings, client, num_partitions)
+        share = partition.deal(asked.first_words(), settings, client, num_partitions, dealt)
         parts = _split(settings, asked, share.rows, generator, share.notes)
     found = label(parts.train, parts.test, settings.image_size, who, settings.max_answers)
     split.require(who, len(found.train), len(found.test), settings, "add questions")

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,29 @@ def test_shares_are_disjoint_and_leave_out_only_what_they_say(
     if kind == "shards":
         assert unused < clients * chosen.shards_per_client
     assert all(share == sorted(share) for share in shares)
+
+
+def test_the_next_client_is_not_dealt_to_again(
+    run_settings: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, chosen, place = _labels(400), run_settings(partition="shards"), tmp_path / "dealt"
+    expected = _rows(labels, chosen, 3)
+    partition.deal(labels, chosen, 0, 3, place)
+    monkeypatch.setattr(partition, "_shares", None)
+    found = [partition.deal(labels, chosen, client, 3, place) for client in range(3)]
+    assert [share.rows.tolist() for share in found] == expected
+    assert found[0].notes == ("partition shards: 4 of 400 samples went to no client",)
+
+
+@pytest.mark.parametrize("change", ["damaged", "other data", "other clients"])
+def test_what_does_not_fit_is_dealt_again(run_settings: Build, tmp_path: Path, change: str) -> None:
+    labels, chosen, place = _labels(400), run_settings(), tmp_path / "dealt"
+    first = _labels(500) if change == "other data" else labels
+    partition.deal(first, chosen, 0, 3 if change == "other clients" else 4, place)
+    if change == "damaged":
+        place.write_bytes(place.read_bytes()[:-8])
+    share = partition.deal(labels, chosen, 1, 4, place)
+    assert share.rows.tolist() == _rows(labels, chosen, 4)[1]
 
 
 def test_iid_shuffles_a_sorted_source(run_settings: Build) -> None:
