@@ -1,7 +1,8 @@
 """A link to the hub within one process: the stream without gRPC.
 
-What arrives is bitwise what the stream would bring: numbers take the round trip of the
-codec. Several nodes may share one thread, as long as all send before any receives.
+What arrives is bitwise what the stream would bring. Numbers of a lossy codec take its round
+trip; exact ones stay where they are, on a GPU too. Several nodes may share one thread, as
+long as all send before any receives.
 """
 
 from typing import final
@@ -42,10 +43,9 @@ class DirectLane:
 
     def send(self, step: int, tensors: tuple[Tensor, ...]) -> None:
         """Hand over a step's activations; see ``strategies.common.split.link.Lane``."""
-        framer = self._lane.framer
-        raw = framer.write_activations(Activations(step, tensors))
-        up, numbers = framing.parse_up(raw, self._lane.where)
-        frame = framer.read_activations(up.activations, numbers)
+        frame = Activations(step, tensors)
+        if not self._lane.framer.is_exact(tensors):
+            frame = self._arrived(frame)
         self._hub.submit(self._lane, self._stream, frame)
         self._step = step
 
@@ -54,9 +54,18 @@ class DirectLane:
         answer = self._hub.answer(self._lane, self._stream, self._step)
         if isinstance(answer, Skipped):
             return answer
-        raw = self._lane.framer.write_answer(answer)
+        framer, gradient = self._lane.framer, answer.gradient
+        if gradient is None or framer.is_exact_gradient(gradient):
+            return answer
+        raw = framer.write_answer(answer)
         down, numbers = framing.parse_down(raw, "server")
-        return self._lane.framer.read_gradients(down.gradients, numbers)
+        return framer.read_gradients(down.gradients, numbers)
+
+    def _arrived(self, frame: Activations) -> Activations:
+        framer = self._lane.framer
+        raw = framer.write_activations(frame)
+        up, numbers = framing.parse_up(raw, self._lane.where)
+        return framer.read_activations(up.activations, numbers)
 
 
 @final

@@ -115,7 +115,7 @@ class MocoSFLEngine(Engine):
             self._keys[client] = tuple(keys[own] for keys in seen.keys)
         if views.grad is None:
             return {}
-        gradient = (views.grad * self._scale(len(clients), share)).cpu()
+        gradient = views.grad * self._scale(len(clients), share)
         own_rows = gradient.view(len(clients), self.plan.batch, *gradient.shape[1:])
         return dict(zip(clients, own_rows, strict=True))
 

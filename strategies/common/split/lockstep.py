@@ -101,7 +101,7 @@ class _Seat(Generic[Batch]):
         self.prepared.clear()
         tensors = self.members.forward(batch)
         self.activations = tensors[0]
-        self.lane.send(self.step, tuple(tensor.detach().cpu() for tensor in tensors))
+        self.lane.send(self.step, tuple(tensor.detach() for tensor in tensors))
 
     def look_ahead(self) -> None:
         """Prepare the batch of the step that usually follows."""

@@ -8,6 +8,7 @@ total length and each tensor's codec, shape and range against the agreed
 from collections.abc import Sequence
 from typing import TypeVar, final
 
+import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor
 
@@ -123,6 +124,35 @@ class Framer:
     def largest_down(self) -> int:
         """Most bytes of a frame from the server."""
         return self._gradient.largest
+
+    def is_exact(self, tensors: Sequence[Tensor]) -> bool:
+        """Tell whether activations fit, and would arrive as they are sent.
+
+        Parameters
+        ----------
+        tensors : Sequence[Tensor]
+            In the order of the spec, on any device.
+        """
+        if self.spec.codec != "float32" or len(tensors) != len(self.spec.tensors):
+            return False
+        fitting = zip(self.spec.tensors, tensors, strict=True)
+        return all(self._fits(part, tensor) for part, tensor in fitting)
+
+    def is_exact_gradient(self, gradient: Tensor) -> bool:
+        """Tell whether a gradient fits, and would arrive as it is sent."""
+        shape = (len(self.spec.clients), self.spec.batch, *self.spec.tensors[0].shape)
+        if self.spec.gradient_codec != "float32" or not self.spec.returns_gradient:
+            return False
+        return gradient.shape == shape and bool(gradient.isfinite().all())
+
+    def _fits(self, part: TensorSpec, tensor: Tensor) -> bool:
+        if tensor.shape != (len(self.spec.clients), self.spec.batch, *part.shape):
+            return False
+        if part.kind == "labels":
+            return tensor.dtype is torch.int64 and bool(
+                (tensor >= 0).all() and (tensor < part.bound).all()
+            )
+        return tensor.dtype is torch.float32 and bool(tensor.abs().amax() <= part.bound)
 
     def write_activations(self, frame: Activations) -> bytes:
         """Write activations.

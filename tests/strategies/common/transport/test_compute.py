@@ -19,6 +19,15 @@ def test_auto_takes_the_gpu_where_there_is_one(
     assert torch_device("auto") == torch.device(expected)
 
 
+@pytest.mark.parametrize(("name", "expected"), [("cuda", True), ("cpu", False)])
+def test_a_gpu_adds_up_in_one_order(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    torch_device(name)
+    assert torch.backends.cudnn.deterministic is expected
+
+
 def test_threads_hold_within_the_block_and_are_put_back() -> None:
     before = torch.get_num_threads()
     with threads(before + 1):

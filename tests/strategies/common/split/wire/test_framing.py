@@ -56,6 +56,27 @@ def test_activations_arrive_as_they_were_sent() -> None:
     found.tensors[0].mul_(2)
 
 
+def test_what_fits_is_exact() -> None:
+    own = Framer(spec(), "node 2")
+    query, labels = frame().tensors
+    assert own.is_exact((query, labels))
+    assert not Framer(spec("float16"), "node 2").is_exact((query, labels))
+    for other in (query * torch.nan, query * 100, query[:1], query.double()):
+        assert not own.is_exact((other, labels))
+    for wrong in (labels + 1, labels - 1, labels.int()):
+        assert not own.is_exact((query, wrong))
+    assert not own.is_exact((query,))
+
+
+def test_a_gradient_that_fits_is_exact() -> None:
+    own, gradient = Framer(spec(), "node 2"), torch.ones(2, 3, *SHAPE)
+    assert own.is_exact_gradient(gradient)
+    assert not own.is_exact_gradient(gradient / 0)
+    assert not own.is_exact_gradient(gradient[:1])
+    assert not Framer(spec(gradient_codec="float16"), "node 2").is_exact_gradient(gradient)
+    assert not Framer(spec(returns_gradient=False), "node 2").is_exact_gradient(gradient)
+
+
 @pytest.mark.parametrize("codec", ["float16", "uint8"])
 def test_lossy_activations_arrive_nearly_and_their_labels_exactly(codec: CodecName) -> None:
     found = read(Framer(spec(codec), "node 2").write_activations(frame()), spec(codec))
