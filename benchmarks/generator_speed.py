@@ -10,12 +10,13 @@ mix no channels) do not count: a network without them would be as strong.
 Contestants take turns, and medians count. All run on one thread, as a server does by
 default, and seconds are the process's CPU seconds, so that other processes count little.
 With ``--gpu`` images per second and peak memory of random networks of the published sizes
-are printed too.
+are printed too; ``--part gpu`` prints nothing else.
 
 Run with ``python -m benchmarks.generator_speed [--gpu]``.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -71,18 +72,18 @@ def main() -> None:
     """Print every ratio, and what a GPU does if asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--part", choices=("all", "diffusion", "stylegan"), default="all")
+    parser.add_argument("--part", choices=("all", "diffusion", "stylegan", "gpu"), default="all")
     parser.add_argument("--gpu", action="store_true", help="also measure on a GPU")
     arguments = parser.parse_args()
     console = Console()
     torch.set_num_threads(1)
     console.print(f"one thread, medians of {arguments.repetitions} repetitions, CPU seconds")
     with torch.no_grad():
-        if arguments.part != "stylegan":
+        if arguments.part in ("all", "diffusion"):
             compare_diffusion(console, arguments.repetitions)
-        if arguments.part != "diffusion":
+        if arguments.part in ("all", "stylegan"):
             compare_stylegan(console, arguments.repetitions)
-        if arguments.gpu and torch.cuda.is_available():
+        if (arguments.gpu or arguments.part == "gpu") and torch.cuda.is_available():
             measure_gpu(console)
         elif arguments.gpu:
             console.print("no GPU at hand")
@@ -113,9 +114,15 @@ def compare_diffusion(console: Console, repetitions: int) -> None:
         )
 
 
-def diffusion(folder: Path, device: torch.device, batch_size: int) -> ImageGenerator:
+def diffusion(
+    folder: Path, device: torch.device, batch_size: int, dtype: str = "auto"
+) -> ImageGenerator:
     """Build the adapter of a saved pipeline."""
-    changes = {"diffusers.batch-size": batch_size, "diffusers.steps": _STEPS}
+    changes: dict[str, int | str] = {
+        "diffusers.batch-size": batch_size,
+        "diffusers.steps": _STEPS,
+        "diffusers.dtype": dtype,
+    }
     return build(f"diffusers:{folder}", {**default_config(), **changes}, device)
 
 
@@ -237,22 +244,41 @@ def measure_gpu(console: Console) -> None:
     """Print images per second and peak memory of the published sizes."""
     device = torch.device("cuda")
     console.print(torch.cuda.get_device_name(device))
+    # Drawing random weights of this size takes minutes on one thread.
+    torch.set_num_threads(os.cpu_count() or 1)
+    with seeds.seeded(0):
+        networks: dict[str, tuple[torch.nn.Module, int, int]] = {
+            "StyleGAN2 256": _drawn_with(StyleGAN2Synthesis(_STYLEGAN2_256), 512)
+        }
     designs = {
         "StyleGAN3-t 512": published_design("t", 512),
+        "StyleGAN3-r 512, radial filters": published_design("r", 512),
         "StyleGAN-XL 64": published_design("xl", 64),
     }
     for name, design in designs.items():
-        network = random_stylegan3(design, seed=0).eval().to(device)
-        ws = torch.randn(_BATCH, network.num_ws, design.w_dim, device=device)
+        networks[name] = _drawn_with(random_stylegan3(design, seed=0), design.w_dim)
+    for name, (network, num_ws, w_dim) in networks.items():
+        network.eval().to(device)
+        ws = torch.randn(_BATCH, num_ws, w_dim, device=device)
         network(ws)
         with timed(console, name, _BATCH):
             network(ws).cpu()
+        network.cpu()
+        torch.cuda.empty_cache()
     with tempfile.TemporaryDirectory() as temporary:
-        generator = diffusion(save("sd", Path(temporary), _SD15), device, batch_size=_BATCH)
-    latents = generator.sample_latents(_BATCH, seeds.generator(0, "speed"))
-    generator.synthesize(latents)
-    with timed(console, f"Stable Diffusion 1.5, {_STEPS} steps", _BATCH):
-        generator.synthesize(latents)
+        folder = save("sd", Path(temporary), _SD15)
+        for dtype in ("float32", "float16"):
+            generator = diffusion(folder, device, batch_size=_BATCH, dtype=dtype)
+            latents = generator.sample_latents(_BATCH, seeds.generator(0, "speed"))
+            generator.synthesize(latents)
+            with timed(console, f"Stable Diffusion 1.5, {_STEPS} steps, {dtype}", _BATCH):
+                generator.synthesize(latents)
+            del generator
+            torch.cuda.empty_cache()
+
+
+def _drawn_with(network: Any, w_dim: int) -> tuple[torch.nn.Module, int, int]:
+    return network, network.num_ws, w_dim
 
 
 @contextmanager

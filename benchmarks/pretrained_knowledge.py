@@ -13,7 +13,10 @@ ones are kept, so that the benchmark can be stopped and started again. Every num
 the last round, each client's own model on its own test split.
 
 Run with ``python -m benchmarks.pretrained_knowledge DATA --cifar10 FILE --mnist FILE``,
-where DATA holds ``cifar10`` and ``pfllib/mnist``.
+where DATA holds ``cifar10`` and ``pfllib/mnist``. With ``--half FILE`` alone the
+generator has seen one half of CIFAR-10 (``benchmarks.pretraining.halves`` cuts it into
+``DATA/halves``) and the clients hold some of the other: the same kind of pictures, which is
+what the paper's claim needs.
 """
 
 import argparse
@@ -37,6 +40,7 @@ from tests.loopback import Federation
 
 ROOT = Path(__file__).parent.parent
 MODELS = "cnn,resnet4,resnet6,resnet8"
+HALF = "one half of CIFAR-10"
 Overrides = Mapping[str, bool | int | float | str]
 # Nothing but the generator may differ, so neither may what follows the generator by default.
 SAME: Overrides = {
@@ -93,7 +97,10 @@ def main() -> None:
     options = _options()
     folder = options.folder.resolve()
     settings = list(_settings(options, folder))
-    files = {"CIFAR-10": options.cifar10.resolve(), "MNIST": options.mnist.resolve()}
+    if not settings:
+        raise SystemExit("pretrained_knowledge: expected --cifar10 and --mnist, or --half")
+    given = {"CIFAR-10": options.cifar10, "MNIST": options.mnist, HALF: options.half}
+    files = {name: file.resolve() for name, file in given.items() if file}
     jobs = {
         (setting.name, variant, seed): _job(setting, variant, overrides, seed, folder)
         for setting in settings
@@ -105,14 +112,18 @@ def main() -> None:
     missing = [
         job
         for (setting, _, _), job in jobs.items()
-        if not _done(job) and setting in (options.only or [setting])
+        if not _done(job) and (options.only is None or setting in options.only)
     ]
     with Progress() as progress, multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         task = progress.add_task("runs", total=len(missing))
         for _ in pool.imap_unordered(_play, missing):
             progress.advance(task)
-    if all(map(_done, jobs.values())):
-        write_block("pretrained_knowledge", _table(settings, jobs, options.seeds))
+    settled = [
+        s for s in settings if all(_done(j) for (own, *_), j in jobs.items() if own == s.name)
+    ]
+    if settled:
+        block = "pretrained_half" if options.half else "pretrained_knowledge"
+        write_block(block, _table(settled, jobs, options.seeds))
         progress.console.print(f"written: {RESULTS}")
 
 
@@ -121,12 +132,13 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with cifar10 and pfllib/mnist")
-    parser.add_argument("--cifar10", type=Path, required=True, help="StyleGAN2 of CIFAR-10")
-    parser.add_argument("--mnist", type=Path, required=True, help="StyleGAN2 of MNIST")
+    parser.add_argument("--cifar10", type=Path, help="StyleGAN2 of CIFAR-10")
+    parser.add_argument("--mnist", type=Path, help="StyleGAN2 of MNIST")
+    parser.add_argument("--half", type=Path, help="StyleGAN2 of one half of CIFAR-10")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "pretrained_knowledge")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
-        "--only", nargs="+", help="play these comparisons, write when all are there"
+        "--only", nargs="*", help="play these comparisons alone; all that are complete are written"
     )
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
     return parser.parse_args()
@@ -156,13 +168,22 @@ def _variants(pretrained: Path) -> dict[str, Overrides]:
 
 
 def _settings(options: argparse.Namespace, folder: Path) -> Iterator[Setting]:
+    if options.half:
+        yield _digits(options, folder, HALF)
+        yield from _pictures(options.data / "halves" / "second", HALF)
+    elif options.cifar10 and options.mnist:
+        yield _digits(options, folder, "CIFAR-10")
+        yield from _pictures(options.data / "cifar10", "MNIST")
+
+
+def _digits(options: argparse.Namespace, folder: Path, pretrained_on: str) -> Setting:
     tenth = folder / "mnist-tenth"
     if not (tenth / "config.json").exists():
         _write_tenth(options.data / "pfllib" / "mnist", tenth)
-    yield Setting(
+    return Setting(
         name="mnist",
         title="MNIST, 20 clients",
-        pretrained_on="CIFAR-10",
+        pretrained_on=pretrained_on,
         num_clients=20,
         rounds=10,
         overrides={
@@ -172,11 +193,14 @@ def _settings(options: argparse.Namespace, folder: Path) -> Iterator[Setting]:
             "min-test-samples": 1,
         },
     )
-    cifar10 = f"parquet:{(options.data / 'cifar10').resolve()}"
+
+
+def _pictures(place: Path, pretrained_on: str) -> Iterator[Setting]:
+    cifar10 = f"parquet:{place.resolve()}"
     yield Setting(
         name="cifar10",
         title="CIFAR-10, 10 clients",
-        pretrained_on="MNIST",
+        pretrained_on=pretrained_on,
         num_clients=10,
         rounds=20,
         overrides={
@@ -192,7 +216,7 @@ def _settings(options: argparse.Namespace, folder: Path) -> Iterator[Setting]:
         yield Setting(
             name=f"cloud-edge-{shots}",
             title=f"1 client, {shots} per class",
-            pretrained_on="MNIST",
+            pretrained_on=pretrained_on,
             num_clients=1,
             rounds=50,
             overrides={
