@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> s
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+@cache
 def _version(library: str) -> str:
     try:
         return metadata.version(library)

@@ -35,10 +35,23 @@ TINY: dict[str, bool | int | float | str] = {
 }
 
 
+# Where this session's federations keep prepared data; as much of each as its settings tell apart.
+PREPARED: list[Path] = []
+
+
 def federation(folder: Path, method: str, *, nodes: int = 2, **overrides: Any) -> Federation:
     """Return a federation of a split method; overrides by Python name, tables by ``__``."""
     kebab = {key.replace("__", ".").replace("_", "-"): value for key, value in overrides.items()}
+    share_prepared_data(folder)
     return Federation(folder, nodes, {**TINY, "method": method, **kebab})
+
+
+def share_prepared_data(folder: Path) -> None:
+    """Let a federation find the data that an earlier one of this session prepared."""
+    link = folder / "state" / "prepared"
+    if PREPARED and not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(PREPARED[0])
 
 
 def server_state(played: Federation) -> dict[str, Tensor]:

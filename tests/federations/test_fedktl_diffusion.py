@@ -18,7 +18,7 @@ SMALL = {
     "data": "digits",
     "max-samples": 80,
     "rounds": ROUNDS,
-    "fedktl.server-epochs": 40,
+    "fedktl.server-epochs": 30,
 }
 
 
@@ -62,8 +62,12 @@ def test_a_federation_aligns_and_the_same_seed_draws_the_same(
     assert all("transfer" in node["losses"] for node in lines[1]["nodes"].values())
     assert len(pictures) >= 10
 
-    assert play(tmp_path / "again", pipelines / kind) == (lines, pictures)
-    _, others = play(tmp_path / "other", pipelines / kind, seed=1)
+    again, same = play(tmp_path / "again", pipelines / kind, rounds=2)
+    assert again == lines[:2]
+    assert same.items() <= pictures.items()
+    assert len(same) >= 2
+    _, others = play(tmp_path / "other", pipelines / kind, rounds=1, seed=1)
+    assert others
     assert set(others.values()).isdisjoint(pictures.values())
 
 

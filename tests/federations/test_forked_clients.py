@@ -11,7 +11,8 @@ from loopback import Federation, without_clocks
 from strategies.methods import METHODS
 from tests.answering import ForkServer
 
-pytestmark = pytest.mark.federation
+# One worker, since a server of forks takes seconds to start.
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("forked clients")]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from federations.split_federation import ADAPTING, EXCHANGING, TINY
+from federations.split_federation import ADAPTING, EXCHANGING, TINY, share_prepared_data
 from loopback import Federation
 
 Settings = dict[str, bool | int | float | str]
 
-_MESSAGES: Settings = {"models": "cnn,resnet4", "data": "digits", "max-samples": 80, "rounds": 2}
+_MESSAGES: Settings = {
+    "models": "cnn,resnet4",
+    "data": "digits",
+    "max-samples": 80,
+    "rounds": 2,
+    "fedktl.server-epochs": 5,
+}
 
 _ADAPTERS: Settings = {
     "data": "digitgrid:function",
@@ -27,6 +33,7 @@ STAND_INS = {"client_app.backbones.loading.load": "tests.strategies.tiny_backbon
 
 def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) -> Federation:
     """Return a federation of a method; overrides by Python name, tables by ``__``."""
+    share_prepared_data(folder)
     kebab = {key.replace("__", ".").replace("_", "-"): value for key, value in overrides.items()}
     if method in EXCHANGING:
         usual, settings = 2, TINY
