@@ -135,11 +135,11 @@ def test_a_single_client_can_learn_from_the_generator(tmp_path: Path) -> None:
 
 
 def test_fedktl_clients_learn(tmp_path: Path) -> None:
-    settings = {"learning_rate": 0.02, "local_epochs": 3, "max_samples": 200, "rounds": 5}
+    settings = {"learning_rate": 0.02, "local_epochs": 3, "max_samples": 200, "rounds": 3}
     learning = {"partition": "iid", "models": "resnet6", "fedktl__server_epochs": 30}
     lines = tiny(tmp_path, "fedktl", nodes=2, **settings, **learning).play()
     # Ten classes: guessing gives 0.1.
-    assert lines[-1]["accuracy"] > 0.5
+    assert lines[-1]["accuracy"] > 0.4
     assert (
         lines[-1]["nodes"]["0"]["losses"]["arcface"] < lines[0]["nodes"]["0"]["losses"]["arcface"]
     )
