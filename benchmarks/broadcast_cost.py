@@ -25,6 +25,7 @@ from server_app.messenger import Messenger, RoundInProgress
 from server_app.roster import Client
 from server_app.round_context import RoundContext
 from strategies.common.agreed import Agreed
+from strategies.common.inputs import Images
 from strategies.common.message import MessageServer, NoState
 from strategies.common.payload import payload
 from strategies.common.payloads import Weights
@@ -77,7 +78,7 @@ def main() -> None:
     run = read_run({**default_config(), "round-deadline-s": 1.0})
     width = chosen.megabytes * 1_000_000 // 4 // _SIDE
     provided = Provided(run, LocalSettings(), torch.device("cpu"), {})
-    task = Task(10, 3, 32, 32, width)
+    task = Task(10, Images(3, 32, 32), width)
     provided.agree(task)
     half = _Broadcaster(LocalSettings(), provided, width * _SIDE)
     clients = {number: Client(number, _described(number)) for number in range(chosen.clients)}

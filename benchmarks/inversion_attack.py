@@ -25,7 +25,7 @@ from torch import Tensor
 from benchmarks.results import over_seeds
 from strategies.common import seeds
 from strategies.common.round import Picture
-from strategies.common.samples import Samples, normalise, ordered_batches
+from strategies.common.samples import Samples, ordered_batches, prepare
 from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.training import EVALUATION_BATCH
@@ -220,7 +220,7 @@ def _accuracies(
 
 @torch.no_grad()
 def _features(session: Session, samples: Samples) -> Features:
-    inputs = normalise(samples.inputs.to(session.device))
+    inputs = prepare(samples.inputs.to(session.device))
     parts: list[Tensor] = [
         session.state.online.features(session.front(inputs[part]))
         for part in ordered_batches(len(inputs), EVALUATION_BATCH)

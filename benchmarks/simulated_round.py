@@ -25,7 +25,7 @@ from torch.nn import functional
 from client_app.devices.message_device import LocalDevice
 from client_app.node import read_node
 from local_federation.campaign import Campaign, Settings
-from strategies.common.samples import normalise, ordered_batches, shuffled_batches
+from strategies.common.samples import ordered_batches, prepare, shuffled_batches
 from strategies.common.settings import default_config, read_run
 
 CLIENTS = 10
@@ -88,7 +88,7 @@ def bare_loop(partition: int, settings: Settings, state: str) -> float:
         order = device.generator("batches")
         for index in shuffled_batches(len(train), run.batch_size, order):
             loss = functional.cross_entropy(
-                model(normalise(train.inputs[index])), train.labels[index]
+                model(prepare(train.inputs[index])), train.labels[index]
             )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -96,7 +96,7 @@ def bare_loop(partition: int, settings: Settings, state: str) -> float:
         model.eval()
         with torch.no_grad():
             for part in ordered_batches(len(test), 256):
-                model(normalise(test.inputs[part])).argmax(1)
+                model(prepare(test.inputs[part])).argmax(1)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds)
 

@@ -5,6 +5,7 @@ from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
+from strategies.common.inputs import sizes_of
 from strategies.common.method import AnyClientHalf
 from strategies.common.samples import class_counts
 from strategies.common.transport.control import Description
@@ -36,9 +37,8 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         num_partitions=device.node.num_partitions,
         model=device.model_name,
         num_classes=task.num_classes,
-        channels=task.channels,
-        height=task.height,
-        width=task.width,
+        inputs=task.inputs.kind,
+        sizes=sizes_of(task.inputs),
         feature_dim=task.feature_dim,
         foundation=foundation.sha256 if foundation else "",
         rank=foundation.rank if foundation else 0,

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from client_app.profiling.figures import DeviceFigures, Workload
 from strategies.common.errors import NectarError, SettingsError
+from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -87,7 +88,7 @@ def _workload(asked: argparse.Namespace) -> Workload:
     return Workload(
         settings=read_table({**default_config(), **chosen}, "split", SplitSettings),
         # A network is cut in the same way whatever the number of classes.
-        task=Task(1, asked.channels, asked.image, asked.image, 0),
+        task=Task(1, Images(asked.channels, asked.image, asked.image), 0),
         batch=asked.batch,
         steps=asked.steps,
         frozen=asked.frozen,

@@ -14,7 +14,7 @@ class Body:
     Attributes
     ----------
     network : nn.Module
-        Maps normalised inputs (batch, channels, height, width) to (batch, width).
+        Maps prepared inputs (batch, *shape of one) to (batch, width).
     width : int
         The network's natural number of features.
     """

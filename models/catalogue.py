@@ -1,6 +1,6 @@
 """The table of models: adding a model is one line here.
 
-A model is the function ``<module>:<name>`` that maps a task to a body; its module is
+A model is the function ``<module>:<name>`` that maps inputs to a body; its module is
 imported only when it is asked for, so that names can be checked without loading any model
 and a device loads none but its own. A name with a colon is a user's own model (``own.py``).
 """
@@ -12,6 +12,7 @@ from typing import final
 from models import own
 from models.body import Body
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.inputs import Images, Inputs, Windows
 from strategies.common.model import FeatureModel
 from strategies.common.provided import ModelBuilder
 from strategies.common.seeds import seeded
@@ -20,28 +21,30 @@ from strategies.common.task import Task
 
 @final
 @dataclass(frozen=True)
-class Inputs:
+class Readable:
     """What a kind of model can read; any number of channels will do.
 
     Attributes
     ----------
     meaning : str
-        The kind in words, for error messages.
-    heights, widths : range
-        Sizes that it can read.
+        In words, for error messages.
+    kind : type
+        Kind of the inputs.
+    sizes : range
+        What every axis but the channels may have.
     """
 
     meaning: str
-    heights: range
-    widths: range
+    kind: type[Images] | type[Windows]
+    sizes: range
 
-    def fit(self, task: Task) -> bool:
-        """Return whether the task's inputs are of this kind."""
-        return task.height in self.heights and task.width in self.widths
+    def fits(self, inputs: Inputs) -> bool:
+        """Return whether inputs are of this kind and of sizes that can be read."""
+        return isinstance(inputs, self.kind) and all(n in self.sizes for n in inputs.shape[1:])
 
 
-IMAGES = Inputs("images of 8 to 224 pixels a side", range(8, 225), range(8, 225))
-WINDOWS = Inputs("sensor windows of height 1 and 28 to 4096 steps", range(1, 2), range(28, 4097))
+IMAGES = Readable("images of 8 to 224 pixels a side", Images, range(8, 225))
+WINDOWS = Readable("sensor windows of 28 to 4096 steps", Windows, range(28, 4097))
 
 MODELS = {
     "cnn": ("cnn", IMAGES),
@@ -130,7 +133,7 @@ def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
     name : str
         Name in the table.
     task : Task
-        Gives classes, channels and size; its ``feature_dim`` is not read.
+        Gives classes and inputs; its ``feature_dim`` is not read.
     feature_dim : int
         Width that the features are pooled to; 0 keeps the model's own.
     seed : int
@@ -169,10 +172,10 @@ def _body(name: str, task: Task) -> Body:
     _check("model", name)
     if own.is_own(name):
         return own.build(own.parse("model", name), task.inputs, task.num_classes)
-    module, inputs = MODELS[name]
-    if not inputs.fit(task):
-        raise ModelError(_refusal(name, inputs, task))
-    body: Body = getattr(import_module(f"models.{module}"), name)(task)
+    module, readable = MODELS[name]
+    if not readable.fits(task.inputs):
+        raise ModelError(_refusal(name, readable, task.inputs))
+    body: Body = getattr(import_module(f"models.{module}"), name)(task.inputs)
     return body
 
 
@@ -185,15 +188,14 @@ def _check(what: str, name: str) -> None:
         )
 
 
-def _refusal(name: str, inputs: Inputs, task: Task) -> str:
-    able = [other for other, (_, kind) in MODELS.items() if kind.fit(task)]
+def _refusal(name: str, readable: Readable, inputs: Inputs) -> str:
+    able = [other for other, (_, kind) in MODELS.items() if kind.fits(inputs)]
     if able:
         advice = f"models that can read it are {', '.join(able)}"
-    elif task.height == 1:
+    elif isinstance(inputs, Windows):
         advice = f"no model can read it; cut the data into {WINDOWS.meaning}"
-    else:
+    elif isinstance(inputs, Images):
         advice = "no model can read it; set image-size to between 8 and 224"
-    return (
-        f"model {name!r}: expected {inputs.meaning}, got {task.channels} x {task.height} x "
-        f"{task.width} (channels x height x width); {advice}"
-    )
+    else:
+        advice = f"no model of the table can read it; {own.FORMS}"
+    return f"model {name!r}: expected {readable.meaning}, got {inputs}; {advice}"

@@ -16,7 +16,7 @@ their sizes are published or follow from it. Outside of that, side by side:
 from torch import nn
 
 from models.body import Body
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 KERNEL = 5
 UNITS = 512
@@ -25,18 +25,18 @@ LARGEST_UNPOOLED = 64
 POOLED_POSITIONS = 5
 
 
-def cnn(task: Task) -> Body:
+def cnn(images: Images) -> Body:
     """Build the CNN for images of at least 8 pixels a side; its width is 512."""
-    padding = (_padding(task.height), _padding(task.width))
-    rows, columns = _positions(task.height), _positions(task.width)
+    padding = (_padding(images.height), _padding(images.width))
+    rows, columns = _positions(images.height), _positions(images.width)
     network = nn.Sequential(
-        nn.Conv2d(task.channels, 32, KERNEL, padding=padding),
+        nn.Conv2d(images.channels, 32, KERNEL, padding=padding),
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Conv2d(32, 64, KERNEL, padding=padding),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.AdaptiveAvgPool2d((rows, columns)) if _is_pooled(task) else nn.Identity(),
+        nn.AdaptiveAvgPool2d((rows, columns)) if _is_pooled(images) else nn.Identity(),
         nn.Flatten(),
         nn.Linear(64 * rows * columns, UNITS),
         nn.ReLU(),
@@ -44,8 +44,8 @@ def cnn(task: Task) -> Body:
     return Body(network, UNITS)
 
 
-def _is_pooled(task: Task) -> bool:
-    return max(task.height, task.width) > LARGEST_UNPOOLED
+def _is_pooled(images: Images) -> bool:
+    return max(images.height, images.width) > LARGEST_UNPOOLED
 
 
 def _padding(side: int) -> int:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from models import stem
 from models.body import Body
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 
@@ -60,33 +60,33 @@ class BasicBlock(nn.Module):
         return functional.relu(residual + self.shortcut(inputs))
 
 
-def resnet4(task: Task) -> Body:
+def resnet4(images: Images) -> Body:
     """Build the network with one stage; its width is 64."""
-    return _resnet(task, 1)
+    return _resnet(images, 1)
 
 
-def resnet6(task: Task) -> Body:
+def resnet6(images: Images) -> Body:
     """Build the network with two stages; its width is 128."""
-    return _resnet(task, 2)
+    return _resnet(images, 2)
 
 
-def resnet8(task: Task) -> Body:
+def resnet8(images: Images) -> Body:
     """Build the network with three stages; its width is 256."""
-    return _resnet(task, 3)
+    return _resnet(images, 3)
 
 
-def resnet10(task: Task) -> Body:
+def resnet10(images: Images) -> Body:
     """Build the network with four stages; its width is 512."""
-    return _resnet(task, 4)
+    return _resnet(images, 4)
 
 
-def _resnet(task: Task, stages: int) -> Body:
+def _resnet(images: Images, stages: int) -> Body:
     first = STAGE_WIDTHS[0]
     layers: list[nn.Module] = [
-        stem.convolution(task, first, kernel=7),
+        stem.convolution(images, first, kernel=7),
         nn.BatchNorm2d(first),
         nn.ReLU(),
-        stem.pooling(task, nn.MaxPool2d(3, stride=2, padding=1)),
+        stem.pooling(images, nn.MaxPool2d(3, stride=2, padding=1)),
     ]
     inputs = first
     for outputs in STAGE_WIDTHS[:stages]:

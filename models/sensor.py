@@ -9,15 +9,16 @@ the natural width is 64 channels x 26 positions = 1664 at 128 steps.
 from torch import nn
 
 from models.body import Body
-from strategies.common.task import Task
+from strategies.common.inputs import Windows
 
 KERNEL = 9
 
 
-def sensor_cnn(task: Task) -> Body:
-    """Build the CNN for (channels, 1, steps) windows of at least 28 steps."""
+def sensor_cnn(windows: Windows) -> Body:
+    """Build the CNN for (channels, steps) windows of at least 28 steps."""
     network = nn.Sequential(
-        nn.Conv2d(task.channels, 32, (1, KERNEL)),
+        nn.Unflatten(1, (windows.channels, 1)),
+        nn.Conv2d(windows.channels, 32, (1, KERNEL)),
         nn.ReLU(),
         nn.MaxPool2d((1, 2)),
         nn.Conv2d(32, 64, (1, KERNEL)),
@@ -26,5 +27,5 @@ def sensor_cnn(task: Task) -> Body:
         nn.Flatten(),
     )
     lost = KERNEL - 1
-    positions = ((task.width - lost) // 2 - lost) // 2
+    positions = ((windows.steps - lost) // 2 - lost) // 2
     return Body(network, 64 * positions)

@@ -12,18 +12,18 @@ several times the cost per image.
 
 from torch import nn
 
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 # MNIST's size, the smallest for which results with the ImageNet stem are published.
 LARGE_SIDE = 28
 
 
-def is_small(task: Task) -> bool:
+def is_small(images: Images) -> bool:
     """Return whether the shorter side of the images is below ``LARGE_SIDE`` pixels."""
-    return min(task.height, task.width) < LARGE_SIDE
+    return min(images.height, images.width) < LARGE_SIDE
 
 
-def convolution(task: Task, width: int, kernel: int) -> nn.Conv2d:
+def convolution(images: Images, width: int, kernel: int) -> nn.Conv2d:
     """Return a network's first convolution, without bias.
 
     Weights are drawn as in torchvision's ResNet and MobileNetV2: normal, with the variance
@@ -31,19 +31,19 @@ def convolution(task: Task, width: int, kernel: int) -> nn.Conv2d:
 
     Parameters
     ----------
-    task : Task
+    images : Images
         Gives channels and size.
     width : int
         Output channels.
     kernel : int
         Odd kernel for large images, with stride 2; small ones get 3 with stride 1.
     """
-    size, stride = (3, 1) if is_small(task) else (kernel, 2)
-    layer = nn.Conv2d(task.channels, width, size, stride=stride, padding=size // 2, bias=False)
+    size, stride = (3, 1) if is_small(images) else (kernel, 2)
+    layer = nn.Conv2d(images.channels, width, size, stride=stride, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     return layer
 
 
-def pooling(task: Task, for_large: nn.Module) -> nn.Module:
+def pooling(images: Images, for_large: nn.Module) -> nn.Module:
     """Return the pooling after the first convolution: none for small images."""
-    return nn.Identity() if is_small(task) else for_large
+    return nn.Identity() if is_small(images) else for_large

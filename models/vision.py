@@ -19,96 +19,96 @@ from torch import nn
 
 from models import stem
 from models.body import Body
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 
-def resnet18(task: Task) -> Body:
+def resnet18(images: Images) -> Body:
     """Build ResNet-18; its width is 512."""
-    return _resnet(task, "resnet18", 512)
+    return _resnet(images, "resnet18", 512)
 
 
-def resnet34(task: Task) -> Body:
+def resnet34(images: Images) -> Body:
     """Build ResNet-34; its width is 512."""
-    return _resnet(task, "resnet34", 512)
+    return _resnet(images, "resnet34", 512)
 
 
-def resnet50(task: Task) -> Body:
+def resnet50(images: Images) -> Body:
     """Build ResNet-50; its width is 2048."""
-    return _resnet(task, "resnet50", 2048)
+    return _resnet(images, "resnet50", 2048)
 
 
-def googlenet(task: Task) -> Body:
+def googlenet(images: Images) -> Body:
     """Build GoogLeNet (Inception v1 with batch normalisation); its width is 1024."""
     from torchvision.models import GoogLeNet  # noqa: PLC0415 - see the module's docstring
 
     network = GoogLeNet(aux_logits=False, transform_input=False, init_weights=True, dropout=0.0)
-    first = stem.convolution(task, 64, kernel=7)
+    first = stem.convolution(images, 64, kernel=7)
     nn.init.trunc_normal_(first.weight, std=0.01)
     network.conv1.conv = first
-    network.maxpool1 = stem.pooling(task, network.maxpool1)
+    network.maxpool1 = stem.pooling(images, network.maxpool1)
     network.fc = nn.Identity()
     return Body(network, 1024)
 
 
-def mobilenet_v2(task: Task) -> Body:
+def mobilenet_v2(images: Images) -> Body:
     """Build MobileNetV2; its width is 1280."""
     from torchvision.models import MobileNetV2  # noqa: PLC0415 - see the module's docstring
 
     network = MobileNetV2()
-    network.features[0][0] = stem.convolution(task, 32, kernel=3)
+    network.features[0][0] = stem.convolution(images, 32, kernel=3)
     network.classifier = nn.Identity()
     return Body(network, 1280)
 
 
-def vit_tiny(task: Task) -> Body:
+def vit_tiny(images: Images) -> Body:
     """Build DeiT-Ti's transformer with patches that suit small images; its width is 192.
 
     Touvron et al., "Training data-efficient image transformers" (ICML 2021, table 1). Its
     patches of 16 pixels are kept above 64 pixels; smaller images get smaller patches, so
     that 16 to 64 of them cover an image.
     """
-    side = max(task.height, task.width)
+    side = max(images.height, images.width)
     patch = next((patch for patch in (2, 4, 8) if side <= 8 * patch), 16)
-    return _vit(task, patch, layers=12, heads=3, width=192)
+    return _vit(images, patch, layers=12, heads=3, width=192)
 
 
-def vit_b_16(task: Task) -> Body:
+def vit_b_16(images: Images) -> Body:
     """Build ViT-B with patches of 16 pixels; its width is 768.
 
     Dosovitskiy et al., "An image is worth 16x16 words" (ICLR 2021, table 1). Images of up
     to 16 pixels are a single patch.
     """
-    return _vit(task, 16, layers=12, heads=12, width=768)
+    return _vit(images, 16, layers=12, heads=12, width=768)
 
 
-def vit_b_32(task: Task) -> Body:
+def vit_b_32(images: Images) -> Body:
     """Build ViT-B with patches of 32 pixels; its width is 768.
 
     Images of up to 32 pixels are a single patch, as they are in HtFLlib.
     """
-    return _vit(task, 32, layers=12, heads=12, width=768)
+    return _vit(images, 32, layers=12, heads=12, width=768)
 
 
-def _resnet(task: Task, name: str, width: int) -> Body:
+def _resnet(images: Images, name: str, width: int) -> Body:
     from torchvision import models  # noqa: PLC0415 - see the module's docstring
 
     network = getattr(models, name)(weights=None)
-    network.conv1 = stem.convolution(task, 64, kernel=7)
-    network.maxpool = stem.pooling(task, network.maxpool)
+    network.conv1 = stem.convolution(images, 64, kernel=7)
+    network.maxpool = stem.pooling(images, network.maxpool)
     network.fc = nn.Identity()
     return Body(network, width)
 
 
-def _vit(task: Task, patch: int, *, layers: int, heads: int, width: int) -> Body:
+def _vit(images: Images, patch: int, *, layers: int, heads: int, width: int) -> Body:
     from torchvision.models import VisionTransformer  # noqa: PLC0415 - see the module's docstring
 
-    side = -(-max(task.height, task.width) // patch) * patch
+    side = -(-max(images.height, images.width) // patch) * patch
     network = VisionTransformer(side, patch, layers, heads, width, 4 * width)
-    if task.channels != 3:
-        network.conv_proj = nn.Conv2d(task.channels, width, patch, stride=patch)
-        nn.init.trunc_normal_(network.conv_proj.weight, std=(task.channels * patch**2) ** -0.5)
+    if images.channels != 3:
+        network.conv_proj = nn.Conv2d(images.channels, width, patch, stride=patch)
+        nn.init.trunc_normal_(network.conv_proj.weight, std=(images.channels * patch**2) ** -0.5)
         nn.init.zeros_(network.conv_proj.bias)
     network.heads = nn.Identity()
-    rows, columns = side - task.height, side - task.width
+    rows, columns = side - images.height, side - images.width
     frame = nn.ZeroPad2d((columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
     return Body(nn.Sequential(frame, network), width)

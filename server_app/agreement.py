@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
+from strategies.common.inputs import Images, sizes_of
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.transport.control import Description
 
@@ -44,8 +45,8 @@ class Agreement:
             return _other_foundation(expected.foundation, own.foundation)
         if own != expected:
             return (
-                f"expected {_shape(expected, ' classes and inputs of ')}, got "
-                f"{_shape(own, ' and ')}; give it the others' data, or set image-size"
+                f"expected {_shape(expected)}, got {_shape(own)}; give it the others' data"
+                f"{', or set image-size' if isinstance(expected.inputs, Images) else ''}"
             )
         if task.feature_dim and described.feature_dim != task.feature_dim:
             return (
@@ -57,25 +58,23 @@ class Agreement:
     def _view(self, described: Description) -> Task:
         """Return the task as one client has it, without the width of its features."""
         places = tuple(Place.from_word(word) for word in described.places)
-        return Task(
-            0 if self._private_classes else described.num_classes,
-            described.channels,
-            described.height,
-            described.width,
-            0,
+        foundation = (
             Foundation(described.foundation, described.rank, places)
             if described.foundation
-            else None,
+            else None
         )
+        num_classes = 0 if self._private_classes else described.num_classes
+        return Task(num_classes, described.each_input, 0, foundation)
 
 
 def _order(task: Task) -> tuple[object, ...]:
-    return task.num_classes, task.channels, task.height, task.width, repr(task.foundation)
+    inputs = task.inputs
+    return task.num_classes, inputs.kind, sizes_of(inputs), repr(task.foundation)
 
 
-def _shape(task: Task, between: str) -> str:
-    inputs = str((task.channels, task.height, task.width))
-    return f"{task.num_classes}{between}{inputs}" if task.num_classes else f"inputs of {inputs}"
+def _shape(task: Task) -> str:
+    classes = f"{task.num_classes} classes of " if task.num_classes else ""
+    return f"{classes}{task.inputs}"
 
 
 def _other_foundation(expected: Foundation | None, got: Foundation | None) -> str:

@@ -1,7 +1,7 @@
 """Server checkpoints: the last two rounds and the best one."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -60,7 +60,7 @@ class Checkpoints:
         """Save a checkpoint and forget all but the last two and the best."""
         text = {
             "round": checkpoint.round_number,
-            "task": asdict(checkpoint.task),
+            "task": checkpoint.task.to_values(),
             "accepted": {str(k): v for k, v in checkpoint.accepted.items()},
             "best_round": checkpoint.best_round,
             "best_accuracy": checkpoint.best_accuracy,

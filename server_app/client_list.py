@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, final
 
@@ -77,7 +77,7 @@ class ClientList:
     Attributes
     ----------
     task : Mapping[str, object]
-        What the clients agree on, as the fields of ``Task``.
+        What the clients agree on, as ``Task.to_values`` writes it.
     class_names : tuple[str, ...]
         Names of the classes; empty when unknown.
     clients : Mapping[int, ListedClient]
@@ -95,7 +95,7 @@ class ClientList:
         names = next((one.class_names for one in described.values() if one.class_names), [])
         told = {partition: ListedClient.of(one) for partition, one in described.items()}
         clients = dict(sorted({**self.clients, **told}.items()))
-        return ClientList(asdict(task), tuple(names), clients)
+        return ClientList(task.to_values(), tuple(names), clients)
 
 
 _SCHEMA = Schema(ClientList)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import inputs_of
 from strategies.common.samples import Samples
 from strategies.common.task import Task
 from taressfl.image_pool import ImagePool
@@ -114,7 +115,7 @@ def deal(target: ImagePool, auxiliary: ImagePool, shares: Shares, side: int, see
         known=known,
         unseen=tested,
         held=held,
-        task=Task(target.num_classes, channels, height, width, feature_dim=0),
+        task=Task(target.num_classes, inputs_of(tested.inputs), feature_dim=0),
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import DataError
-from strategies.common.samples import normalise, ordered_batches
+from strategies.common.samples import ordered_batches, prepare
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.codec import decode_activations, encode_activations
 from strategies.common.training import EVALUATION_BATCH
@@ -96,7 +96,7 @@ def intercept(front: nn.Module, inputs: Tensor, codec: Codec, device: torch.devi
         If the inputs are no images.
     """
     front.eval()
-    scaled = normalise(inputs.to(device))
+    scaled = prepare(inputs.to(device))
     latents = [
         codec(front(scaled[part])) for part in ordered_batches(len(scaled), EVALUATION_BATCH)
     ]

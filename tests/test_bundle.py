@@ -121,10 +121,11 @@ def test_the_bundle_imports_nothing_of_the_repository_beside_it(
 OWN = "from torch import nn\n\ndef net(inputs, num_classes):\n    return nn.Flatten()\n"
 BUILD_OWN = """
 from models import catalogue
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 
 for name in ("own_models/mine.py:net", "own_models.mine:net"):
-    print(catalogue.build(name, Task(10, 1, 8, 8, 0), 0, seed=1).feature_dim)
+    print(catalogue.build(name, Task(10, Images(1, 8, 8), 0), 0, seed=1).feature_dim)
 """
 
 

@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor
 
+from strategies.common.inputs import Inputs, inputs_of
 from strategies.common.samples import Samples
 
 _SPLITS = ("train", "test")
@@ -20,14 +21,15 @@ class ClientData:
     Attributes
     ----------
     train, test : Samples
-        The client's own split; inputs are (samples, channels, height, width), uint8 images
-        or float32 already scaled.
+        The client's own split; inputs of both are of one kind and size.
     num_classes : int
         Classes of the whole federation, whether or not this client has samples of each.
     class_names : tuple[str, ...]
         One name per class.
     notes : tuple[str, ...]
         What the user should know, in plain sentences.
+    vocabulary : int
+        Of tokens; 0 for all other inputs.
     """
 
     train: Samples
@@ -35,12 +37,19 @@ class ClientData:
     num_classes: int
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
+    vocabulary: int = 0
+
+    @property
+    def inputs(self) -> Inputs:
+        """What one input is, by the tensor's type and axes."""
+        return inputs_of(self.train.inputs, self.vocabulary)
 
 
 def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return tensors and text that :func:`from_file` reads back."""
     tensors: dict[str, Tensor] = {}
     text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
+    text["vocabulary"] = str(data.vocabulary)
     for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
         tensors |= {f"{split}.inputs": samples.inputs, f"{split}.labels": samples.labels}
         if samples.scores is not None:
@@ -63,4 +72,5 @@ def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientD
     )
     class_names = tuple(json.loads(text["class_names"]))
     notes = tuple(json.loads(text["notes"]))
-    return ClientData(train, test, len(class_names), class_names, notes)
+    vocabulary = int(text["vocabulary"])
+    return ClientData(train, test, len(class_names), class_names, notes, vocabulary)

@@ -12,7 +12,7 @@ from client_app.data.vqa import image_folder
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 1
+VERSION = 2
 
 # Libraries that draw, decode or resize; another version may come to other bytes.
 LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")

@@ -29,6 +29,7 @@ from client_app.data.fingerprint import fingerprint
 from client_app.data.sources import Source, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, StoreError
+from strategies.common.inputs import Images, Inputs, inputs_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
@@ -126,8 +127,16 @@ def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -
     who = f"pfllib {place}: client {client}"
     split.require(who, len(train), len(test), settings, "leave this client out")
     names = tuple(str(label) for label in range(num_classes))
-    train, test = _resize(train, settings.image_size), _resize(test, settings.image_size)
-    return ClientData(train, test, num_classes, names, ())
+    vocabulary = pfllib.vocabulary(place, train, test)
+    inputs = inputs_of(train.inputs, vocabulary)
+    train, test = (_resize(part, inputs, settings.image_size) for part in (train, test))
+    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
+            f"{shapes[1]}; pad or cut them alike"
+        )
+    return ClientData(train, test, num_classes, names, (), vocabulary)
 
 
 def _cut(
@@ -148,12 +157,13 @@ def _cut(
     )
 
 
-def _resize(samples: Samples, side: int) -> Samples:
-    _, channels, height, width = samples.inputs.shape
-    if side and (channels not in (1, 3) or min(height, width) == 1):
+def _resize(samples: Samples, inputs: Inputs, side: int) -> Samples:
+    if not side:
+        return samples
+    if not isinstance(inputs, Images) or inputs.channels not in (1, 3):
         raise DataError(
-            f"setting image-size: expected 0 for inputs that are no images, got {side} for "
-            f"{channels} channels of {width}x{height}"
+            f"setting image-size: expected 0 for inputs that are no pictures of one or three "
+            f"channels, got {side} for {inputs}"
         )
     return Samples(images.resize(samples.inputs, side), samples.labels)
 

@@ -97,5 +97,4 @@ class DataDevice(ABC):
 
     def data_task(self, feature_dim: int) -> Task:
         """Return the task as the data have it, with a width of features."""
-        _, channels, height, width = self.data.train.inputs.shape
-        return Task(self.data.num_classes, channels, height, width, feature_dim)
+        return Task(self.data.num_classes, self.data.inputs, feature_dim)

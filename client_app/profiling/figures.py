@@ -40,14 +40,19 @@ class Workload:
 
     def to_json(self) -> str:
         """Write for another process."""
-        return json.dumps({**asdict(self), "settings": self.settings.model_dump(by_alias=True)})
+        values = {
+            **asdict(self),
+            "settings": self.settings.model_dump(by_alias=True),
+            "task": self.task.to_values(),
+        }
+        return json.dumps(values)
 
     @classmethod
     def from_json(cls, text: str) -> "Workload":
         """Read what :meth:`to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         settings = SplitSettings.model_validate(values.pop("settings"))
-        return cls(settings=settings, task=Task(**values.pop("task")), **values)
+        return cls(settings=settings, task=Task.from_values(values.pop("task")), **values)
 
 
 @final

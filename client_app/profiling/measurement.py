@@ -12,6 +12,7 @@ import torch
 from client_app.profiling import memory
 from client_app.profiling.figures import DeviceFigures, Workload
 from client_app.profiling.step import DeviceStep
+from strategies.common.inputs import Images
 from strategies.common.split.wire.codec import activation_sizes, gradient_sizes
 from strategies.common.transport.compute import threads
 
@@ -68,7 +69,8 @@ def measure(workload: Workload) -> DeviceFigures:
 def _smallest(workload: Workload) -> Workload:
     """Return a client so small that its step brings in the libraries' code and nothing else."""
     settings = workload.settings.model_copy(update=SMALLEST_CLIENT)
-    task = replace(workload.task, height=SMALLEST_SIDE, width=SMALLEST_SIDE)
+    images = Images(workload.task.images.channels, SMALLEST_SIDE, SMALLEST_SIDE)
+    task = replace(workload.task, inputs=images)
     return replace(workload, settings=settings, task=task, batch=1)
 
 

@@ -45,7 +45,7 @@ class DeviceStep:
         self._online = online.requires_grad_(not workload.frozen)
         self._momentum = online if workload.frozen else online.detach().clone()
         self._velocity = torch.zeros_like(self._momentum)
-        shape = (workload.batch, task.channels, task.height, task.width)
+        shape = (workload.batch, *task.images.shape)
         noise = torch.randint(0, 256, shape, generator=self._randomness)
         self._images = noise.to(torch.uint8)
         answer = torch.randn(1, workload.batch, *self.latent_shape, generator=self._randomness)

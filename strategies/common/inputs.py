@@ -1,7 +1,7 @@
 """What one input of a network is: an image, a window of sensor readings, or a row of tokens."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import ClassVar, final
 
 import torch
@@ -122,7 +122,7 @@ def from_sizes(kind: str, sizes: Sequence[int]) -> Inputs:
     """
     if kind not in KINDS:
         raise ValueError(f"expected one of {', '.join(KINDS)}, got {kind!r}")
-    names = list(KINDS[kind].__dataclass_fields__)
+    names = [field.name for field in fields(KINDS[kind])]
     if len(sizes) != len(names):
         raise ValueError(f"expected {', '.join(names)} of {kind}, got {len(sizes)} sizes")
     return KINDS[kind](*sizes)

@@ -16,7 +16,7 @@ class FeatureModel(nn.Module):
     Parameters
     ----------
     body : nn.Module
-        Maps (batch, channels, height, width) to (batch, body_width).
+        Maps a batch of prepared inputs to (batch, body_width).
     body_width : int
         Width of the body's output.
     feature_dim : int
@@ -36,11 +36,11 @@ class FeatureModel(nn.Module):
         self.head = nn.Linear(self.feature_dim, num_classes)
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Return the features of normalised inputs: (batch, feature)."""
+        """Return the features of prepared inputs: (batch, feature)."""
         pooled: Tensor = self.pool(self.body(inputs))
         return pooled
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits of normalised inputs: (batch, class)."""
+        """Return the logits of prepared inputs: (batch, class)."""
         logits: Tensor = self.head(self.features(inputs))
         return logits

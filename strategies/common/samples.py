@@ -16,7 +16,8 @@ class Samples:
     Attributes
     ----------
     inputs : Tensor
-        (samples, channels, height, width); uint8 images, or float32 already scaled.
+        (samples, channels, height, width) images, uint8 or float32 already scaled; (samples,
+        channels, steps) float32 windows; or (samples, length) int64 tokens.
     labels : Tensor
         (samples,) int64 class of each input; of questions, the answer with the highest score.
     questions : tuple[str, ...]
@@ -47,12 +48,15 @@ def class_counts(samples: Samples, num_classes: int) -> list[int]:
     return [int(count) for count in samples.labels.bincount(minlength=num_classes)]
 
 
-def normalise(inputs: Tensor) -> Tensor:
-    """Scale raw inputs for a network: uint8 images to [-1, 1], floats as they are.
+def prepare(inputs: Tensor) -> Tensor:
+    """Return inputs as networks read them: images in [-1, 1], readings and tokens as they are.
 
+    uint8 is scaled, floats become float32, and int64 stays, since tokens are looked up.
     Images that the server draws pass through this same function, so that they reach a
     network scaled exactly as the client's own.
     """
+    if inputs.dtype == torch.int64:
+        return inputs
     if inputs.dtype == torch.uint8:
         return inputs.to(torch.float32).div_(127.5).sub_(1.0)
     return inputs.to(torch.float32)

@@ -1,10 +1,11 @@
 """What all clients of a run must agree on: the task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from strategies.common.inputs import Images
+from strategies.common.errors import ModelError
+from strategies.common.inputs import Images, Inputs, from_sizes, sizes_of
 
 
 @final
@@ -70,8 +71,8 @@ class Task:
     ----------
     num_classes : int
         Number of classes, C in the papers; 0 on the server where every client has its own.
-    channels, height, width : int
-        Shape of one input; pixels for images.
+    inputs : Inputs
+        What one input is: an image, a window of readings or a row of tokens.
     feature_dim : int
         Width of the clients' features (K' in FedKTL); 0 on the server when clients differ.
     foundation : Foundation | None
@@ -79,27 +80,48 @@ class Task:
     """
 
     num_classes: int
-    channels: int
-    height: int
-    width: int
+    inputs: Inputs
     feature_dim: int
     foundation: Foundation | None = None
 
     @property
-    def inputs(self) -> Images:
-        """What one input is."""
-        return Images(self.channels, self.height, self.width)
-
-    @staticmethod
-    def from_values(values: Mapping[str, Any]) -> "Task":
-        """Build a task from what ``dataclasses.asdict`` made of one.
+    def images(self) -> Images:
+        """What one input is, for methods and networks that need pictures.
 
         Raises
         ------
-        KeyError, TypeError
+        ModelError
+            If it is none.
+        """
+        if not isinstance(self.inputs, Images):
+            raise ModelError(
+                f"task.images: expected images, got {self.inputs}; give the clients pictures, or "
+                f"choose a method and models that read {self.inputs.kind}"
+            )
+        return self.inputs
+
+    def to_values(self) -> dict[str, Any]:
+        """Return plain values that :meth:`from_values` reads back, as JSON can hold them."""
+        return {
+            "num_classes": self.num_classes,
+            "inputs": {"kind": self.inputs.kind, "sizes": sizes_of(self.inputs)},
+            "feature_dim": self.feature_dim,
+            "foundation": asdict(self.foundation) if self.foundation else None,
+        }
+
+    @staticmethod
+    def from_values(values: Mapping[str, Any]) -> "Task":
+        """Build a task from what :meth:`to_values` made of one.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
             If something is missing or unknown.
         """
+        if "inputs" not in values:
+            raise ValueError(f"expected inputs with kind and sizes, got {', '.join(values)}")
         found = values.get("foundation")
         places = tuple(Place(**place) for place in found["places"]) if found else ()
         foundation = Foundation(found["sha256"], found["rank"], places) if found else None
-        return Task(**{**values, "foundation": foundation})
+        inputs = from_sizes(**values["inputs"])
+        return Task(**{**values, "inputs": inputs, "foundation": foundation})

@@ -11,7 +11,7 @@ from strategies.common.device import Device
 from strategies.common.errors import ModelError
 from strategies.common.optimiser import Optimiser
 from strategies.common.round import Evaluation
-from strategies.common.samples import Samples, normalise, ordered_batches, shuffled_batches
+from strategies.common.samples import Samples, ordered_batches, prepare, shuffled_batches
 
 # Forward passes alone need little memory; larger batches only save Python's own time.
 EVALUATION_BATCH = 256
@@ -86,7 +86,7 @@ def train_epochs(
         module.train()
 
     def lesson(rows: Tensor) -> dict[str, float]:
-        inputs = normalise(device.train.inputs[rows].to(device.torch_device))
+        inputs = prepare(device.train.inputs[rows].to(device.torch_device))
         found = losses(inputs, device.train.labels[rows].to(device.torch_device))
         optimiser.step(found["total"])
         optimiser.advance()
@@ -113,7 +113,7 @@ def evaluate_scores(
     module : nn.Module
         Put into evaluation mode first.
     scores : Callable[[Tensor], Tensor]
-        Maps normalised inputs to (batch, class) scores; their softmax cross-entropy is the
+        Maps prepared inputs to (batch, class) scores; their softmax cross-entropy is the
         loss.
     """
     correct = 0
@@ -131,7 +131,7 @@ def score_batches(
     """Yield (outputs, labels) of every sample, batch by batch, in evaluation mode."""
     module.eval()
     for part in ordered_batches(len(samples), EVALUATION_BATCH):
-        inputs = normalise(samples.inputs[part].to(device.torch_device))
+        inputs = prepare(samples.inputs[part].to(device.torch_device))
         with torch.no_grad():
             scores = outputs(inputs)
         yield scores, samples.labels[part].to(device.torch_device)

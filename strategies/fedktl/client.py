@@ -11,7 +11,7 @@ from strategies.common import seeds
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
 from strategies.common.round import Evaluation
-from strategies.common.samples import normalise, shuffled_batches
+from strategies.common.samples import prepare, shuffled_batches
 from strategies.common.training import evaluate_scores, score_batches
 from strategies.fedktl.arcface import arcface_loss
 from strategies.fedktl.etf import simplex_etf
@@ -121,6 +121,7 @@ class _Transfer:
         kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
         self._norms = [m for m in state.model.body.modules() if isinstance(m, kinds)]
         self._batches = _batches(device, pairs)
+        self._shape = device.task.inputs.shape
 
     def loss(self) -> Tensor:
         """Return the mean squared error of the next batch, over images and components.
@@ -134,7 +135,7 @@ class _Transfer:
         frozen = self._norms if self._freeze or len(images) == 1 else []
         for norm in frozen:
             norm.eval()
-        predicted = self.head(self._model.features(normalise(images)))
+        predicted = self.head(self._model.features(prepare(images).reshape(-1, *self._shape)))
         for norm in frozen:
             norm.train()
         return functional.mse_loss(predicted, vectors)

@@ -20,7 +20,7 @@ from strategies.fedktl.images import fit
 from strategies.fedktl.settings import FedKTLSettings
 from strategies.fedktl.transformer import FeatureTransformer
 from strategies.fedktl.variations import class_latents, project
-from strategies.fedktl.wire import WIRE, ImageVectorPairs, Prototypes
+from strategies.fedktl.wire import WIRE, ImageVectorPairs, Prototypes, picture_shape
 
 
 @final
@@ -69,10 +69,11 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
         Raises
         ------
         ModelError
-            If there are fewer than two classes.
+            If there are fewer than two classes, or the clients' inputs are tokens.
         """
         task = self.agreed.task
         check_num_classes(task.num_classes)
+        picture_shape(task.inputs)
         with seeds.seeded(seeds.derive(self.provided.run.seed, "feature-transformer")):
             transformer = FeatureTransformer(task.num_classes, self._generator.latent_dim)
         return FedKTLServerState(transformer.to(self.provided.device), None, None, None)
@@ -145,8 +146,7 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
             projected=self._chosen.project_centroids,
         )
         pictures = self._generator.synthesize(vectors).cpu()
-        task = self.agreed.task
-        state.images = fit(pictures, task.channels, task.height, task.width)
+        state.images = fit(pictures, *picture_shape(self.agreed.task.inputs))
         state.vectors = vectors.cpu()
         state.labels = torch.tensor(classes).repeat_interleave(per_class)
         return tuple(

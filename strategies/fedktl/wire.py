@@ -9,6 +9,8 @@ from typing import final
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
+from strategies.common.errors import ModelError
+from strategies.common.inputs import Images, Inputs, Windows
 from strategies.common.payload import Payload, Sizes, labels, payload, tensor
 from strategies.common.payloads import ClassRows
 from strategies.common.round import Phase
@@ -16,6 +18,27 @@ from strategies.fedktl.settings import FedKTLSettings
 
 # Unit vectors that travelled as float16 are off by a thousandth.
 _LENGTH_TOLERANCE = 0.01
+
+
+def picture_shape(inputs: Inputs) -> tuple[int, int, int]:
+    """Return channels, height and width of the picture that stands for one input.
+
+    A window of readings is a picture of height 1.
+
+    Raises
+    ------
+    ModelError
+        Of tokens, which no picture resembles.
+    """
+    match inputs:
+        case Images(channels, height, width):
+            return channels, height, width
+        case Windows(channels, steps):
+            return channels, 1, steps
+    raise ModelError(
+        f"method fedktl: expected images or windows, which a generator's pictures can stand for, "
+        f"got {inputs}; choose local, fd or fedproto"
+    )
 
 
 @final
@@ -56,7 +79,7 @@ class ImageVectorPairs(Payload):
     Attributes
     ----------
     images : Tensor
-        (pairs, channels, height, width) uint8 at the clients' size.
+        (pairs, channels, height, width) uint8 at the clients' size; windows have height 1.
     vectors : Tensor
         (pairs, latent) float; what each image was drawn from: the latent centroid for a
         class's first image, a vector close to it for others.
@@ -74,7 +97,8 @@ class ImageVectorPairs(Payload):
         """Return the shape of an image and of a latent vector, and all classes' images."""
         task, settings = agreed.task, agreed.settings
         assert isinstance(settings, FedKTLSettings)  # noqa: S101 - by the table of methods
-        image = {"channels": task.channels, "height": task.height, "width": task.width}
+        channels, height, width = picture_shape(task.inputs)
+        image = {"channels": channels, "height": height, "width": width}
         pairs = task.num_classes * settings.images_per_class
         return Sizes({**image, "latent": settings.latent_dim}, {"pairs": pairs})
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from strategies.common.device import Device
 from strategies.common.errors import StoreError
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 from strategies.common.split import batches
 from strategies.common.split.members import Members
 from strategies.common.split.networks.stacked import StackedModels
@@ -133,7 +133,7 @@ class SplitFedMembers(Members[Batch]):
             )
             inputs.append(client.train.inputs[rows])
             labels.append(client.train.labels[rows])
-        return Batch(normalise(torch.stack(inputs).to(self.weights.device)), torch.stack(labels))
+        return Batch(prepare(torch.stack(inputs).to(self.weights.device)), torch.stack(labels))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return activations with their graph, and labels: what a frame holds."""

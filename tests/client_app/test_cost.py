@@ -9,9 +9,10 @@ from client_app.cost import cost_of_a_client
 from client_app.profiling.figures import DeviceFigures, Workload
 from strategies import methods
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 
-TASK = Task(10, 3, 32, 32, 0)
+TASK = Task(10, Images(3, 32, 32), 0)
 MEASURED = DeviceFigures("front", 100, 1000, 1600, 10_000_000, 20_000_000, 5_000_000, 8, 4, 2.5, 3)
 
 

@@ -75,7 +75,7 @@ def states(folder: Path, partition: int = 0, run: str = "run-1") -> list[str]:
 def test_a_device_describes_itself(grid: LoopbackGrid) -> None:
     told = described(ask(grid, "query", order(0, 0), NODE + 1))
     assert (told.partition, told.num_partitions, told.model) == (1, 2, "cnn")
-    assert (told.num_classes, told.channels, told.height, told.width) == (10, 1, 8, 8)
+    assert (told.num_classes, told.inputs, told.sizes) == (10, "images", [1, 8, 8])
     assert told.feature_dim == 16
     # 40 samples, of which a quarter is for testing.
     assert (told.train_samples, told.test_samples) == (30, 10)

@@ -18,6 +18,7 @@ from client_app.profiling.figures import DeviceFigures, Workload
 from client_app.profiling.measurement import measure
 from client_app.profiling.step import DeviceStep
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -29,7 +30,7 @@ Value = bool | int | float | str
 def workload(batch: int = 1, *, side: int = 32, frozen: bool = False, **split: Value) -> Workload:
     named = {f"split.{key.replace('_', '-')}": value for key, value in split.items()}
     settings = read_table({**default_config(), **named}, "split", SplitSettings)
-    return Workload(settings, Task(1, 3, side, side, 0), batch, 1, frozen, 1)
+    return Workload(settings, Task(1, Images(3, side, side), 0), batch, 1, frozen, 1)
 
 
 # The figures

@@ -132,7 +132,7 @@ def test_a_node_with_other_data_than_the_rest_is_left_out_by_name(tmp_path: Path
     _images(tmp_path / "images")
     reason = play_beside_a_bad_node(tmp_path, data=f"folder:{tmp_path / 'images'}")
     assert "client 2 (cnn)" in reason
-    assert "expected 10 classes and inputs of (1, 8, 8)" in reason
+    assert "expected 10 classes of images of 1 x 8 x 8 " in reason
 
 
 def test_one_broken_image_is_named_skipped_and_counted(tmp_path: Path) -> None:

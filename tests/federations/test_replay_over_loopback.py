@@ -13,6 +13,7 @@ from loopback import Federation, without_clocks
 
 from server_app.run_record import read_run_record
 from strategies.common.agreed import Need
+from strategies.common.inputs import Images
 from strategies.common.provided import Provided
 from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
@@ -30,7 +31,7 @@ def expert(tmp_path: Path) -> str:
     config = {**default_config(), **TINY, "server-device": "cpu"}
     settings = read_table(config, "mocosfl", MocoSFLSettings)
     split = read_table(config, "split", SplitSettings)
-    task = Task(num_classes=10, channels=1, height=8, width=8, feature_dim=0)
+    task = Task(num_classes=10, inputs=Images(1, 8, 8), feature_dim=0)
     provided = Provided(read_run(config), settings, torch.device("cpu"), {Need.SPLIT: split})
     provided.agree(task)
     state = MocoSFLServer(settings, provided).start()

@@ -12,6 +12,7 @@ from torch import nn
 
 from models import catalogue
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.inputs import Images, Inputs, Tokens, Windows
 from strategies.common.task import Task
 
 IMAGE_MODELS = [name for name in catalogue.MODELS if name != "sensor_cnn"]
@@ -53,7 +54,7 @@ def test_the_names_are_those_that_the_settings_promise() -> None:
 
 @pytest.mark.parametrize(("name", "size", "channels"), CASES)
 def test_a_batch_of_two_trains(name: str, size: int, channels: int) -> None:
-    model = catalogue.build(name, Task(10, channels, size, size, 0), 512, seed=1)
+    model = catalogue.build(name, Task(10, Images(channels, size, size), 0), 512, seed=1)
     model.train()
     inputs = images(channels, size, size)
     features = model.features(inputs)
@@ -70,7 +71,7 @@ def test_a_batch_of_two_trains(name: str, size: int, channels: int) -> None:
 def shape_check(name: str, channels: int, height: int, width: int) -> None:
     # The meta device computes shapes alone, so that large networks cost little.
     with torch.device("meta"):
-        model = catalogue.build(name, Task(7, channels, height, width, 0), 0, seed=1)
+        model = catalogue.build(name, Task(7, Images(channels, height, width), 0), 0, seed=1)
     widths = []
     model.body.register_forward_hook(lambda _, __, output: widths.append(output.shape))
     inputs = torch.empty(2, channels, height, width, device="meta")
@@ -105,7 +106,7 @@ def test_no_size_within_range_vanishes(name: str, channels: int, height: int, wi
 )
 def test_feature_dim_0_keeps_the_natural_width(name: str, width: int) -> None:
     with torch.device("meta"):
-        model = catalogue.build(name, Task(10, 3, 32, 32, 0), 0, seed=1)
+        model = catalogue.build(name, Task(10, Images(3, 32, 32), 0), 0, seed=1)
     assert model.feature_dim == width
     assert model.head.in_features == width
 
@@ -122,14 +123,14 @@ def test_feature_dim_0_keeps_the_natural_width(name: str, width: int) -> None:
 )
 def test_parameters_are_as_many_as_published(name: str, millions: float) -> None:
     with torch.device("meta"):
-        model = catalogue.build(name, Task(10, 3, 32, 32, 0), 512, seed=1)
+        model = catalogue.build(name, Task(10, Images(3, 32, 32), 0), 512, seed=1)
     count = sum(parameter.numel() for parameter in model.parameters())
     assert count == pytest.approx(millions * 1e6, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet4", "googlenet", "mobilenet_v2", "vit_tiny"])
 def test_a_seed_decides_the_weights_and_nothing_else(name: str) -> None:
-    task = Task(10, 1, 8, 8, 0)
+    task = Task(10, Images(1, 8, 8), 0)
     torch.manual_seed(123)
     expected = torch.rand(3)
     torch.manual_seed(123)
@@ -149,7 +150,7 @@ def test_a_seed_decides_the_weights_and_nothing_else(name: str) -> None:
 @pytest.mark.parametrize("name", ["cnn", "resnet8", "googlenet", "mobilenet_v2", "vit_tiny"])
 def test_training_twice_gives_the_same_bits_without_touching_global_randomness(name: str) -> None:
     def gradients() -> list[torch.Tensor]:
-        model = catalogue.build(name, Task(10, 1, 8, 8, 0), 512, seed=1)
+        model = catalogue.build(name, Task(10, Images(1, 8, 8), 0), 512, seed=1)
         model.train()
         model(images(1, 8, 8, count=4)).square().sum().backward()
         return [p.grad for p in model.parameters() if p.grad is not None]
@@ -167,7 +168,7 @@ def test_a_model_learns_which_half_is_bright(name: str, rate: float) -> None:
     inputs = images(1, 8, 8, count=8) * 0.3
     inputs[labels == 0, :, :, :4] += 0.7
     inputs[labels == 1, :, :, 4:] += 0.7
-    model = catalogue.build(name, Task(2, 1, 8, 8, 0), 512, seed=3)
+    model = catalogue.build(name, Task(2, Images(1, 8, 8), 0), 512, seed=3)
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(20):
@@ -198,28 +199,31 @@ def test_models_are_dealt_in_turn() -> None:
 
 def test_build_refuses_an_unknown_name() -> None:
     with pytest.raises(SettingsError, match="unknown 'lenet'"):
-        catalogue.build("lenet", Task(10, 1, 28, 28, 0), 512, seed=1)
+        catalogue.build("lenet", Task(10, Images(1, 28, 28), 0), 512, seed=1)
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "advice"),
+    ("name", "inputs", "advice"),
     [
-        ("cnn", (3, 225, 225), "set image-size to between 8 and 224"),
-        ("vit_b_16", (3, 100, 300), "set image-size to between 8 and 224"),
-        ("resnet4", (1, 7, 7), "set image-size to between 8 and 224"),
-        ("cnn", (9, 1, 128), "models that can read it are sensor_cnn"),
-        ("vit_tiny", (9, 1, 20), "cut the data into sensor windows"),
-        ("sensor_cnn", (3, 32, 32), "models that can read it are cnn, resnet4"),
+        ("cnn", Images(3, 225, 225), "set image-size to between 8 and 224"),
+        ("vit_b_16", Images(3, 100, 300), "set image-size to between 8 and 224"),
+        ("resnet4", Images(1, 7, 7), "set image-size to between 8 and 224"),
+        ("sensor_cnn", Images(9, 1, 128), "set image-size to between 8 and 224"),
+        ("cnn", Windows(9, 128), "models that can read it are sensor_cnn"),
+        ("vit_tiny", Windows(9, 20), "cut the data into sensor windows of 28 to 4096 steps"),
+        ("cnn", Tokens(8, 100), "no model of the table can read it; a model of your own"),
+        ("sensor_cnn", Tokens(8, 100), "no model of the table can read it; a model of your own"),
+        ("sensor_cnn", Images(3, 32, 32), "models that can read it are cnn, resnet4"),
     ],
 )
 def test_build_refuses_inputs_that_a_model_cannot_read(
-    name: str, shape: tuple[int, int, int], advice: str
+    name: str, inputs: Inputs, advice: str
 ) -> None:
     with pytest.raises(ModelError) as refusal:
-        catalogue.build(name, Task(10, *shape, 0), 512, seed=1)
+        catalogue.build(name, Task(10, inputs, 0), 512, seed=1)
     text = str(refusal.value)
     assert text.startswith(f"model '{name}': expected ")
-    assert "got {} x {} x {}".format(*shape) in text
+    assert f"got {inputs}; " in text
     assert advice in text
 
 
@@ -233,16 +237,17 @@ class Guard:
 
 sys.meta_path.insert(0, Guard())
 from models import catalogue
+from strategies.common.inputs import Images, Windows
 from strategies.common.task import Task
 
 catalogue.check(",".join(catalogue.MODELS))
 loaded = [name for name in sys.modules if name.startswith("models.")]
 assert sorted(loaded) == ["models.body", "models.catalogue", "models.own"], loaded
 for name in ("cnn", "resnet4", "resnet6", "resnet8", "resnet10"):
-    catalogue.build(name, Task(10, 1, 28, 28, 0), 512, 1)
-catalogue.build("sensor_cnn", Task(6, 9, 1, 128, 0), 512, 1)
+    catalogue.build(name, Task(10, Images(1, 28, 28), 0), 512, 1)
+catalogue.build("sensor_cnn", Task(6, Windows(9, 128), 0), 512, 1)
 try:
-    catalogue.build("resnet18", Task(10, 1, 28, 28, 0), 512, 1)
+    catalogue.build("resnet18", Task(10, Images(1, 28, 28), 0), 512, 1)
 except ImportError:
     print("guarded")
 """

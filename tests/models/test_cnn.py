@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.cnn import cnn
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 
 def count(module: nn.Module) -> int:
@@ -34,13 +34,13 @@ def count(module: nn.Module) -> int:
 )
 def test_parameters(channels: int, size: int, expected: int) -> None:
     with torch.device("meta"):
-        body = cnn(Task(10, channels, size, size, 0))
+        body = cnn(Images(channels, size, size))
     assert body.width == 512
     assert count(body.network) == expected
 
 
 def test_it_computes_the_published_network() -> None:
-    network = cnn(Task(10, 3, 32, 32, 0)).network
+    network = cnn(Images(3, 32, 32)).network
     inputs = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     (w1, b1, w2, b2, w3, b3) = network.parameters()
     hidden = functional.max_pool2d(functional.conv2d(inputs, w1, b1).relu(), 2)
@@ -52,8 +52,8 @@ def test_it_computes_the_published_network() -> None:
 def test_sides_are_treated_one_by_one() -> None:
     # 64 rows leave 13, 200 columns are averaged to 5, 8 rows leave 2 and 20 columns 2.
     with torch.device("meta"):
-        long = cnn(Task(10, 1, 64, 200, 0)).network
-        narrow = cnn(Task(10, 1, 8, 20, 0)).network
+        long = cnn(Images(1, 64, 200)).network
+        narrow = cnn(Images(1, 8, 20)).network
         assert long(torch.empty(2, 1, 64, 200)).shape == (2, 512)
         assert narrow(torch.empty(2, 1, 8, 20)).shape == (2, 512)
     assert count(long) == 832 + 51_264 + 64 * 13 * 5 * 512 + 512

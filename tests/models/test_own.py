@@ -10,9 +10,10 @@ import torch
 
 from models import catalogue, own
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 
-TASK = Task(10, 1, 8, 8, 0)
+TASK = Task(10, Images(1, 8, 8), 0)
 NET = """
 from torch import nn
 
@@ -138,8 +139,8 @@ def test_an_edit_is_seen_at_once(tmp_path: Path) -> None:
 def test_a_file_called_models_shadows_nothing(tmp_path: Path) -> None:
     name = write(tmp_path, net(12), "models.py")
     code = (
-        f"from models import catalogue\nfrom strategies.common.task import Task\n"
-        f"task = Task(10, 1, 8, 8, 0)\n"
+        f"from models import catalogue\nfrom strategies.common.inputs import Images\n"
+        f"from strategies.common.task import Task\ntask = Task(10, Images(1, 8, 8), 0)\n"
         f"catalogue.build({name!r}, task, 0, 1)\n"
         f"import models, models.cnn\n"
         f"print(catalogue.build('cnn', task, 0, 1).feature_dim, models.__file__)"

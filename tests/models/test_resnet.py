@@ -8,7 +8,7 @@ from torch import nn
 
 from models import resnet
 from models.body import Body
-from strategies.common.task import Task
+from strategies.common.inputs import Images
 
 
 def count(module: nn.Module) -> int:
@@ -26,12 +26,12 @@ def count(module: nn.Module) -> int:
         (resnet.resnet10, 83_520 + 230_144 + 919_040 + 3_673_088),
     ],
 )
-def test_parameters(build: Callable[[Task], Body], expected: int) -> None:
+def test_parameters(build: Callable[[Images], Body], expected: int) -> None:
     with torch.device("meta"):
-        published = build(Task(10, 3, 32, 32, 0)).network
-        smallest = build(Task(10, 3, 28, 28, 0)).network
-        small = build(Task(10, 3, 27, 27, 0)).network
-        grey = build(Task(10, 1, 27, 27, 0)).network
+        published = build(Images(3, 32, 32)).network
+        smallest = build(Images(3, 28, 28)).network
+        small = build(Images(3, 27, 27)).network
+        grey = build(Images(1, 27, 27)).network
     assert count(published) == count(smallest) == expected
     # The documented deviation: a 3x3 stem has 40 * 3 * 64 weights fewer than a 7x7 one.
     assert count(small) == expected - 7_680
@@ -45,7 +45,7 @@ def test_resnet10_computes_what_torchvisions_resnet_computes(training: bool, siz
 
     reference = ResNet(BasicBlock, [1, 1, 1, 1])
     reference.fc = nn.Identity()
-    network = resnet.resnet10(Task(10, 3, size, size, 0)).network
+    network = resnet.resnet10(Images(3, size, size)).network
     # Both list stem, first, second, shortcut, stage by stage.
     theirs, ours = reference.state_dict(), network.state_dict()
     assert [v.shape for v in theirs.values()] == [v.shape for v in ours.values()]
@@ -59,6 +59,6 @@ def test_resnet10_computes_what_torchvisions_resnet_computes(training: bool, siz
 def test_weights_start_with_the_variance_of_he_et_al() -> None:
     # Fan-out of a 3x3 convolution to 512 channels is 4608; the standard deviation of its
     # 2.4 million weights is sqrt(2 / 4608) = 0.02083 to four digits.
-    network = resnet.resnet10(Task(10, 1, 8, 8, 0)).network
+    network = resnet.resnet10(Images(1, 8, 8)).network
     deviations = [p.std().item() for p in network.parameters() if p.shape == (512, 512, 3, 3)]
     assert deviations == [pytest.approx(0.020833, rel=0.01)]

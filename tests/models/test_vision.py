@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models import catalogue, vision
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 
 
@@ -29,7 +30,7 @@ def test_large_images_have_torchvisions_own_features(name: str, size: int) -> No
         reference = getattr(models, name)(weights=None)
     last = {"mobilenet_v2": "classifier", "vit_tiny": "heads"}.get(name, "fc")
     setattr(reference, last, nn.Identity())
-    network = getattr(vision, name)(Task(10, 3, size, size, 0)).network
+    network = getattr(vision, name)(Images(3, size, size)).network
     ours = network.state_dict()
     network.load_state_dict(dict(zip(ours, reference.state_dict().values(), strict=True)))
     inputs = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
@@ -39,7 +40,7 @@ def test_large_images_have_torchvisions_own_features(name: str, size: int) -> No
 
 @pytest.mark.parametrize("name", ["googlenet", "mobilenet_v2"])
 def test_features_are_not_random(name: str) -> None:
-    network = getattr(vision, name)(Task(10, 1, 8, 8, 0)).network.train()
+    network = getattr(vision, name)(Images(1, 8, 8)).network.train()
     inputs = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(network(inputs), network(inputs), rtol=0, atol=0)
 
@@ -55,7 +56,7 @@ def test_features_are_not_random(name: str) -> None:
 )
 def test_vit_tiny_suits_its_patches_to_the_image(size: int, patch: int, tokens: int) -> None:
     with torch.device("meta"):
-        network = vision.vit_tiny(Task(10, 3, size, size, 0)).network
+        network = vision.vit_tiny(Images(3, size, size)).network
     parameters = dict(network.named_parameters())
     assert parameters["1.conv_proj.weight"].shape == (192, 3, patch, patch)
     assert parameters["1.encoder.pos_embedding"].shape == (1, tokens, 192)
@@ -63,7 +64,7 @@ def test_vit_tiny_suits_its_patches_to_the_image(size: int, patch: int, tokens: 
 
 def test_a_transformers_image_is_framed_evenly() -> None:
     with torch.device("meta"):
-        network = vision.vit_b_16(Task(10, 1, 28, 40, 0)).network
+        network = vision.vit_b_16(Images(1, 28, 40)).network
     assert isinstance(network, nn.Sequential)
     framed = network[0](torch.ones(1, 1, 28, 40))
     # 40 columns need three patches, 48; so 10 rows above and below, 4 columns either side.
@@ -75,7 +76,7 @@ def test_a_transformers_image_is_framed_evenly() -> None:
 def test_grey_patches_start_like_coloured_ones() -> None:
     # torchvision's rule: standard deviation sqrt(1 / inputs of a patch), here 1 / 16.
     # It is cut at two, 32 deviations, so nothing is lost; 196,608 weights give 0.2 %.
-    model = catalogue.build("vit_b_16", Task(10, 1, 32, 32, 0), 0, seed=1)
+    model = catalogue.build("vit_b_16", Task(10, Images(1, 32, 32), 0), 0, seed=1)
     projection = dict(model.named_parameters())
     assert projection["body.1.conv_proj.weight"].std().item() == pytest.approx(1 / 16, rel=0.01)
     assert not projection["body.1.conv_proj.bias"].any()
@@ -84,7 +85,7 @@ def test_grey_patches_start_like_coloured_ones() -> None:
 @pytest.mark.parametrize(("size", "kernel"), [(27, 3), (28, 7)])
 def test_googlenets_first_convolution_starts_like_the_others(size: int, kernel: int) -> None:
     # 1,728 weights of standard deviation 0.01 are known to about 2 %, 9,408 to 1 %.
-    model = catalogue.build("googlenet", Task(10, 3, size, size, 0), 0, seed=1)
+    model = catalogue.build("googlenet", Task(10, Images(3, size, size), 0), 0, seed=1)
     first = dict(model.named_parameters())["body.conv1.conv.weight"]
     assert first.shape == (64, 3, kernel, kernel)
     assert first.std().item() == pytest.approx(0.01, rel=0.08)
@@ -106,7 +107,7 @@ def test_small_images_are_not_shrunk_by_the_stem(
 ) -> None:
     shapes = []
     with torch.device("meta"):
-        network = getattr(vision, name)(Task(10, 1, size, size, 0)).network
+        network = getattr(vision, name)(Images(1, size, size)).network
     network.get_submodule(last).register_forward_hook(
         lambda _, __, output: shapes.append(output.shape[2:])
     )

@@ -1,6 +1,7 @@
 from typing import Any
 
 from server_app.agreement import Agreement
+from strategies.common.inputs import Images, Windows
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.transport.control import Description
 
@@ -9,8 +10,8 @@ ONE, OTHER = "1" * 64, "2" * 64
 
 def description(**changes: Any) -> Description:
     values: dict[str, Any] = {
-        "partition": 0, "num_partitions": 3, "model": "m", "num_classes": 10, "channels": 3,
-        "height": 32, "width": 32, "feature_dim": 64, "foundation": "", "rank": 0, "places": [],
+        "partition": 0, "num_partitions": 3, "model": "m", "num_classes": 10, "inputs": "images",
+        "sizes": [3, 32, 32], "feature_dim": 64, "foundation": "", "rank": 0, "places": [],
         "class_names": [], "train_samples": 5, "test_samples": 5, "train_counts": [],
         "test_counts": [], "clients": 1, "notes": [], "figures": {},
     }  # fmt: skip
@@ -24,10 +25,10 @@ def adapted(**changes: Any) -> Description:
 def test_most_clients_decide_and_another_shape_is_told() -> None:
     agreement = Agreement(private_classes=False)
     task = agreement.reach([description(num_classes=2), description(), description()])
-    assert task == Task(10, 3, 32, 32, 64)
+    assert task == Task(10, Images(3, 32, 32), 64)
     said = agreement.objection(task, description(num_classes=2))
     assert said is not None
-    assert "expected 10 classes and inputs of (3, 32, 32), got 2 and (3, 32, 32)" in said
+    assert f"expected 10 classes of {Images(3, 32, 32)}, got 2 classes of images" in said
     assert agreement.objection(task, description()) is None
 
 
@@ -41,7 +42,7 @@ def test_features_of_several_widths_leave_the_width_open() -> None:
 def test_private_answers_may_be_of_any_number() -> None:
     agreement = Agreement(private_classes=True)
     task = agreement.reach([adapted(num_classes=2), adapted(num_classes=17)])
-    assert task == Task(0, 3, 32, 32, 64, Foundation(ONE, 4, (Place("layer.0", 64, 64),)))
+    assert task == Task(0, Images(3, 32, 32), 64, Foundation(ONE, 4, (Place("layer.0", 64, 64),)))
     assert agreement.objection(task, adapted(num_classes=100)) is None
 
 
@@ -61,3 +62,15 @@ def test_another_rank_or_other_places_are_told() -> None:
         said = agreement.objection(task, other)
         assert said is not None
         assert "expected adapters of rank 4 at 1 places" in said
+
+
+def test_readings_are_told_apart_from_pictures_and_cannot_be_resized() -> None:
+    agreement = Agreement(private_classes=False)
+    readings = description(inputs="windows", sizes=[9, 128])
+    task = agreement.reach([readings, description(), readings])
+    assert task == Task(10, Windows(9, 128), 64)
+    said = agreement.objection(task, description())
+    assert said == (
+        f"expected 10 classes of {Windows(9, 128)}, got 10 classes of {Images(3, 32, 32)}; give it "
+        f"the others' data"
+    )

@@ -1,5 +1,6 @@
 """Checkpoints: the last two rounds and the best one; a damaged file is passed over."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 from server_app.checkpoints import Checkpoint, Checkpoints
 from strategies.common import tensor_file
 from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 
-TASK = Task(10, 1, 8, 8, 0)
+TASK = Task(10, Images(1, 8, 8), 0)
 
 
 def checkpoint(round_number: int, best_round: int = 0) -> Checkpoint:
@@ -160,3 +162,17 @@ def test_a_failed_save_leaves_the_old_checkpoints(checkpoints: Checkpoints, fold
         save(checkpoints, 3)
     (folder / "round-000003.safetensors").rmdir()
     assert rounds(folder) == [1, 2]
+
+
+def test_a_checkpoint_from_before_inputs_had_a_kind_is_refused(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1)
+    path = tensor_file.of_round(folder, 1)
+    tensors, text = tensor_file.read(path)
+    values = json.loads(text["checkpoint"])
+    del values["task"]["inputs"]
+    values["task"] |= {"channels": 1, "height": 8, "width": 8}
+    tensor_file.write(path, tensors, {"checkpoint": json.dumps(values)})
+    with pytest.raises(RunFolderError, match=r"expected inputs with .*; start a new run under"):
+        checkpoints.load(at_most=1)

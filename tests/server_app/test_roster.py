@@ -4,6 +4,7 @@ import pytest
 from flwr.app import ConfigRecord, Error, RecordDict
 
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
+from strategies.common.inputs import Images, Tokens, Windows
 from strategies.common.task import Task
 from strategies.common.transport.control import Description, Order
 from strategies.common.transport.envelope import read_control_record, to_record_dict
@@ -16,9 +17,8 @@ def described(partition: int, **changes: object) -> RecordDict:
         "num_partitions": 3,
         "model": "cnn",
         "num_classes": 10,
-        "channels": 1,
-        "height": 8,
-        "width": 8,
+        "inputs": "images",
+        "sizes": [1, 8, 8],
         "feature_dim": 16,
         "foundation": "",
         "rank": 0,
@@ -205,7 +205,7 @@ def test_the_task_is_what_clients_share(nodes: Nodes) -> None:
     for node_id, partition in ((100, 0), (101, 1)):
         nodes.join(node_id, described(partition))
     nodes.roster.refresh()
-    assert nodes.roster.task() == Task(10, 1, 8, 8, 16)
+    assert nodes.roster.task() == Task(10, Images(1, 8, 8), 16)
     assert nodes.roster.failures == {}
 
 
@@ -213,7 +213,7 @@ def test_where_feature_widths_differ_the_task_has_none(nodes: Nodes) -> None:
     nodes.join(100, described(0, feature_dim=16))
     nodes.join(101, described(1, feature_dim=32))
     nodes.roster.refresh()
-    assert nodes.roster.task() == Task(10, 1, 8, 8, 0)
+    assert nodes.roster.task() == Task(10, Images(1, 8, 8), 0)
     assert nodes.present == {0: 100, 1: 101}
     # A latecomer may then have any width.
     nodes.join(102, described(2, feature_dim=64))
@@ -224,9 +224,11 @@ def test_where_feature_widths_differ_the_task_has_none(nodes: Nodes) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"num_classes": 7}, "got 7 and (1, 8, 8)"),
-        ({"channels": 3}, "got 10 and (3, 8, 8)"),
-        ({"height": 32, "width": 28}, "got 10 and (1, 32, 28)"),
+        ({"num_classes": 7}, f"got 7 classes of {Images(1, 8, 8)}"),
+        ({"sizes": [3, 8, 8]}, f"got 10 classes of {Images(3, 8, 8)}"),
+        ({"sizes": [1, 32, 28]}, f"got 10 classes of {Images(1, 32, 28)}"),
+        ({"inputs": "windows", "sizes": [1, 8]}, f"got 10 classes of {Windows(1, 8)}"),
+        ({"inputs": "tokens", "sizes": [8, 64]}, f"got 10 classes of {Tokens(8, 64)}"),
     ],
 )
 def test_a_client_of_another_task_is_refused_by_the_majority(
@@ -237,10 +239,10 @@ def test_a_client_of_another_task_is_refused_by_the_majority(
     nodes.join(102, described(2))
     nodes.roster.refresh()
     # The stranger's feature width does not count either.
-    assert nodes.roster.task() == Task(10, 1, 8, 8, 16)
+    assert nodes.roster.task() == Task(10, Images(1, 8, 8), 16)
     assert nodes.present == {1: 101, 2: 102}
     assert nodes.roster.failures == {
-        100: f"client 0 (cnn): expected 10 classes and inputs of (1, 8, 8), {told}; give it the "
+        100: f"client 0 (cnn): expected 10 classes of {Images(1, 8, 8)}, {told}; give it the "
         f"others' data, or set image-size"
     }
 
@@ -249,8 +251,8 @@ def test_the_task_is_fixed_once_and_latecomers_are_held_to_it(nodes: Nodes) -> N
     nodes.join(100, described(0))
     nodes.roster.refresh()
     task = nodes.roster.task()
-    nodes.join(101, described(1, height=32))
-    nodes.join(102, described(2, height=32))
+    nodes.join(101, described(1, sizes=[1, 32, 8]))
+    nodes.join(102, described(2, sizes=[1, 32, 8]))
     nodes.join(103, described(3, feature_dim=8))
     nodes.roster.refresh()
     assert nodes.roster.task() == task
@@ -262,7 +264,7 @@ def test_the_task_is_fixed_once_and_latecomers_are_held_to_it(nodes: Nodes) -> N
 
 
 def test_a_resumed_run_holds_all_clients_to_its_task(nodes: Nodes) -> None:
-    task = Task(10, 1, 8, 8, 16)
+    task = Task(10, Images(1, 8, 8), 16)
     nodes.roster.fix_task(task)
     nodes.join(100, described(0, num_classes=2))
     nodes.join(101, described(1))
@@ -276,7 +278,7 @@ def test_a_tie_between_tasks_does_not_depend_on_who_came_first() -> None:
     for first, second in ((100, 101), (101, 100)):
         nodes = Nodes()
         for node_id in (first, second):
-            nodes.join(node_id, described(node_id - 100, height=8 * (node_id - 99)))
+            nodes.join(node_id, described(node_id - 100, sizes=[1, 8 * (node_id - 99), 8]))
             nodes.roster.refresh()
         tasks.append(nodes.roster.task())
     assert tasks[0] == tasks[1]

@@ -7,6 +7,7 @@ import torch
 
 from server_app.messenger import RoundInProgress
 from server_app.round_context import RoundContext
+from strategies.common.inputs import Images
 from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.transport import envelope
@@ -14,7 +15,7 @@ from strategies.fd.wire import Teacher
 from strategies.fedproto.wire import GlobalPrototypes
 from tests.strategies.halves import replies, server
 
-TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2)
+TASK = Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=2)
 
 
 def in_progress(state: object) -> RoundInProgress:

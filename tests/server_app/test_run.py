@@ -11,6 +11,7 @@ from flwr.app import Message
 
 from server_app.run_record import read_run_record
 from strategies.common.errors import FederationError, RunFolderError, SettingsError
+from strategies.common.inputs import Images
 from tests.loopback import Federation, without_clocks
 from tests.server_app.small_federation import Play, player
 
@@ -258,7 +259,7 @@ def test_a_resumed_run_holds_all_clients_to_the_task_it_began_with(
         fed.grid.node_configs[node] = {**fed.grid.node_configs[node], "data": data}
     with pytest.raises(FederationError) as caught:
         fed.play()
-    told = "expected 10 classes and inputs of (1, 8, 8), got 2 and (3, 8, 8)"
+    told = f"expected 10 classes of {Images(1, 8, 8)}, got 2 classes of {Images(3, 8, 8)}"
     assert str(caught.value).count(told) == 2
     assert len(fed.lines()) == 1
 

@@ -12,6 +12,7 @@ from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
+from strategies.common.inputs import Images
 from strategies.common.round import Picture
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
@@ -28,7 +29,7 @@ CONFIG: dict[str, Value] = {
     "min-nodes": 2,
     "toy.step": 0.5,
 }
-TASK = Task(10, 1, 8, 8, 16)
+TASK = Task(10, Images(1, 8, 8), 16)
 
 
 @pytest.fixture
@@ -50,9 +51,8 @@ def client(partition: int, **changes: object) -> Client:
         "num_partitions": 3,
         "model": "cnn",
         "num_classes": 10,
-        "channels": 1,
-        "height": 8,
-        "width": 8,
+        "inputs": "images",
+        "sizes": [1, 8, 8],
         "feature_dim": 16,
         "foundation": "",
         "rank": 0,
@@ -216,9 +216,7 @@ def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder
     saved = json.loads((folder.path / "clients.json").read_text())
     assert saved["task"] == {
         "num_classes": 10,
-        "channels": 1,
-        "height": 8,
-        "width": 8,
+        "inputs": {"kind": "images", "sizes": [1, 8, 8]},
         "feature_dim": 16,
         "foundation": None,
     }

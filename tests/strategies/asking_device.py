@@ -10,6 +10,7 @@ from strategies.common import seeds
 from strategies.common.adapters.foundation import bottleneck_foundation
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Need
+from strategies.common.inputs import Images
 from strategies.common.provided import Provided
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings, Settings
@@ -47,7 +48,7 @@ class AskingDevice:
     def task(self) -> Task:
         """Shape of the task."""
         foundation = self.places or bottleneck_foundation(self.backbone, self.rank)
-        return Task(self.num_answers, 3, SIDE, SIDE, self.backbone.feature_dim, foundation)
+        return Task(self.num_answers, Images(3, SIDE, SIDE), self.backbone.feature_dim, foundation)
 
     @property
     def torch_device(self) -> torch.device:

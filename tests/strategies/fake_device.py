@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common import seeds
+from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
@@ -71,8 +72,7 @@ class FakeDevice:
     @property
     def task(self) -> Task:
         """Shape of the task."""
-        _, channels, height, width = self.inputs.shape
-        return Task(self.num_classes, channels, height, width, self.feature_dim)
+        return Task(self.num_classes, inputs_of(self.inputs), self.feature_dim)
 
     @property
     def train(self) -> Samples:

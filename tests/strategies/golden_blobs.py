@@ -16,6 +16,7 @@ from torch import Tensor
 
 from strategies import methods
 from strategies.common.agreed import Agreed, Need
+from strategies.common.inputs import Images
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
 from strategies.common.settings import Settings, default_config, read_run
 from strategies.common.task import Foundation, Place, Task
@@ -25,12 +26,7 @@ FOLDER = Path(__file__).with_name("golden")
 FEW = 2
 BLOCKS = (Place("blocks.0", 4, 4), Place("blocks.1", 4, 4))
 TASK = Task(
-    num_classes=3,
-    channels=1,
-    height=8,
-    width=8,
-    feature_dim=4,
-    foundation=Foundation("0" * 64, 2, BLOCKS),
+    num_classes=3, inputs=Images(1, 8, 8), feature_dim=4, foundation=Foundation("0" * 64, 2, BLOCKS)
 )
 SETTINGS: dict[str, bool | int | float | str] = {
     "wire-dtype": "float32",

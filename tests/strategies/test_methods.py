@@ -12,6 +12,7 @@ import torch
 from strategies import methods
 from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
 from strategies.common.method import AnyClientHalf, AnyServerHalf, ClientHalf, ServerHalf
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation
@@ -58,7 +59,7 @@ def test_payloads_are_named_after_their_method_and_fit_a_task(
     foundation = (
         Foundation("0" * 64, 2, (Place("block", 16, 16),)) if methods.adapts(name) else None
     )
-    task = Task(3, channels=1, height=8, width=8, feature_dim=16, foundation=foundation)
+    task = Task(3, Images(1, 8, 8), feature_dim=16, foundation=foundation)
     server = server_half(name, config)
     # As a device has it, once the server has told it.
     client = client_half(name, {**config, **server.resolved()})

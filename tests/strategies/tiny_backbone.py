@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common.adapters.backbone import Questions
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 
 WORDS = ("[PAD]", "what", "colour", "digit", "is", "it", "?", "[UNK]")
 WIDTH = 8
@@ -50,7 +50,7 @@ class _Network(nn.Module):
         self.layers = nn.ModuleList(_Block() for _ in range(blocks))
 
     def forward(self, images: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        small = functional.adaptive_avg_pool2d(normalise(images), SIDE)
+        small = functional.adaptive_avg_pool2d(prepare(images), SIDE)
         seen = self.pixels(small.flatten(1))[:, None]
         read = self.words(tokens) * mask[..., None]
         hidden = torch.cat([seen, read], 1)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from strategies.common.errors import DataError, SettingsError
+from strategies.common.inputs import Images
 from taressfl.image_pool import open_pool
 from taressfl.image_shares import Shares, deal
 
@@ -91,7 +92,7 @@ def test_unseen_images_are_never_shown() -> None:
         assert sum(row.numpy().tobytes() in unseen for row in seen) <= 1
     known = {row.numpy().tobytes() for row in images.known.inputs}
     assert all(row.numpy().tobytes() in known for row in images.material.target)
-    assert (images.task.channels, images.task.height, images.task.num_classes) == (1, 8, 10)
+    assert (images.task.inputs, images.task.num_classes) == (Images(1, 8, 8), 10)
 
 
 def test_auxiliary_images_take_the_targets_shape(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -40,7 +41,7 @@ def test_it_writes_an_expert_that_a_run_takes(
     split = read_table(
         {**default_config(), "split.width": 4, "split.bottleneck": "C4S2"}, "split", SplitSettings
     )
-    found = expert.load(out, structure(split, Task(10, 1, 8, 8, 0), 8, 8))
+    found = expert.load(out, structure(split, Task(10, Images(1, 8, 8), 0), 8, 8))
     assert code == pretrain_front.RESISTANT
     assert "epoch 1: loss" in told
     assert "resistant: the best of 2 fresh attackers" in " ".join(told.split())

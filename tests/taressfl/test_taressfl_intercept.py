@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tiny_taressfl import CPU, Value, bars, plain_front
 
 from strategies.common.errors import DataError
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 from strategies.common.settings import read_table
 from strategies.common.split.settings import SplitSettings
 from taressfl.intercept import as_sent, intercept, to_unit, travelled
@@ -20,7 +20,7 @@ def test_latents_are_those_of_the_network_inputs_and_images_are_pixels() -> None
     pairs = intercept(front, inputs, as_sent, CPU)
 
     assert torch.allclose(pairs.images, inputs / 255, atol=1e-6)
-    assert torch.allclose(pairs.latents, front(normalise(inputs)).detach(), atol=1e-6)
+    assert torch.allclose(pairs.latents, front(prepare(inputs)).detach(), atol=1e-6)
     assert not pairs.latents.requires_grad
 
 

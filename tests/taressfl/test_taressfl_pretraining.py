@@ -18,7 +18,7 @@ from tiny_taressfl import (
 from torch import Tensor, nn
 
 from strategies.common.errors import DataError, ModelError
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 from strategies.common.split.augment import Augmentation
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import TrainingPlan
@@ -258,4 +258,4 @@ def test_normalised_images_reach_the_client_model() -> None:
     assert float(query.min()) >= -1
     assert float(query.max()) <= 1
     # Jitter keeps the dark where it was.
-    assert bool((query[:, :, normalise(image)[0, 0] == -1] < 0).all())
+    assert bool((query[:, :, prepare(image)[0, 0] == -1] < 0).all())

@@ -10,6 +10,7 @@ from tiny_taressfl import CPU, Value, attack_settings, bars, nothing, pretrainin
 
 from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
 from strategies.common.provided import Provided
 from strategies.common.settings import read_run, read_table
 from strategies.common.split.settings import SplitSettings
@@ -23,7 +24,7 @@ from taressfl.intercept import as_sent
 from taressfl.pretraining import Material
 from taressfl.session import Epoch, Recipe, Session
 
-TASK = Task(num_classes=2, channels=1, height=8, width=8, feature_dim=0)
+TASK = Task(num_classes=2, inputs=Images(1, 8, 8), feature_dim=0)
 NONE = torch.zeros(0, 1, 8, 8, dtype=torch.uint8)
 
 

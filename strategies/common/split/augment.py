@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 
 JITTER_PROBABILITY = 0.8
 BRIGHTNESS, CONTRAST, SATURATION = 0.4, 0.4, 0.4
@@ -142,9 +142,9 @@ def apply(inputs: Tensor, draws: Tensor, augmentation: Augmentation) -> Tensor:
     -------
     Tensor
         (samples, channels, height, width) float32 on the device of ``inputs``; for the draw
-        ``IDENTITY`` what ``strategies.common.samples.normalise`` gives.
+        ``IDENTITY`` what ``strategies.common.samples.prepare`` gives.
     """
-    views = normalise(inputs).add(1).div(2)  # now 0 to 1
+    views = prepare(inputs).add(1).div(2)  # now 0 to 1
     neutral = torch.tensor(IDENTITY, device=draws.device)
     for columns, step in _steps(augmentation):
         rows = (draws[:, columns] != neutral[columns]).any(dim=1).nonzero().squeeze(1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.device import ExchangeDevice
-from strategies.common.samples import Samples, normalise, ordered_batches
+from strategies.common.samples import Samples, ordered_batches, prepare
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.wire.frames import Split
 
@@ -43,7 +43,7 @@ def send_samples(
         If the server cannot be reached or does not answer in time.
     """
     for part in ordered_batches(len(samples), BATCH):
-        inputs = normalise(samples.inputs[part].to(device.torch_device))
+        inputs = prepare(samples.inputs[part].to(device.torch_device))
         with torch.no_grad():
             (activations,) = models(model[None], inputs[None])
         device.link.survey(client, split, activations.cpu(), samples.labels[part])

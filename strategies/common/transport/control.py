@@ -7,9 +7,10 @@ An order goes down with every message; a description answers a ``query``, a repo
 from collections.abc import Mapping
 from typing import Annotated, TypeVar, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from strategies.common.errors import WireError
+from strategies.common.inputs import KINDS, Inputs, from_sizes
 
 Scalar = int | float | str | bytes | bool
 Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
@@ -19,6 +20,8 @@ AnyControl = TypeVar("AnyControl", bound="Control")
 MAX_SCORES = 16
 MAX_LOSSES = 16
 MAX_FIGURES = 16
+# Of one input: pixels, steps, or words of a vocabulary.
+MAX_SIZE = 1_000_000
 # Settings that a method may leave to the server.
 MAX_RESOLVED = 32
 _PREFIXES = {
@@ -81,8 +84,10 @@ class Description(Control):
         Which client of how many.
     model : str
         Name of the client's architecture.
-    num_classes, channels, height, width, feature_dim : int
+    num_classes, feature_dim : int
         The client's view of the task.
+    inputs, sizes : str, list[int]
+        Kind and sizes of one input, as ``inputs.from_sizes`` reads them.
     foundation : str
         SHA-256 of the frozen model that it adapts; empty where it adapts none.
     rank : int
@@ -109,9 +114,8 @@ class Description(Control):
     num_partitions: int = Field(ge=1)
     model: str = Field(max_length=100)
     num_classes: int = Field(ge=1, le=100_000)
-    channels: int = Field(ge=1, le=4096)
-    height: int = Field(ge=1, le=65_536)
-    width: int = Field(ge=1, le=65_536)
+    inputs: str = Field(pattern=rf"^({'|'.join(KINDS)})$")
+    sizes: list[Annotated[int, Field(ge=1, le=MAX_SIZE)]]
     feature_dim: int = Field(ge=1, le=1_000_000)
     foundation: str = Field(pattern=r"^([0-9a-f]{64})?$")
     rank: int = Field(ge=0, le=4096)
@@ -126,6 +130,17 @@ class Description(Control):
     clients: int = Field(ge=1)
     notes: list[str]
     figures: dict[str, float] = Field(max_length=MAX_FIGURES)
+
+    @field_validator("sizes")
+    @classmethod
+    def _fit_the_kind(cls, sizes: list[int], others: ValidationInfo) -> list[int]:
+        from_sizes(others.data.get("inputs", ""), sizes)
+        return sizes
+
+    @property
+    def each_input(self) -> Inputs:
+        """What one input of the client is."""
+        return from_sizes(self.inputs, self.sizes)
 
 
 @final

@@ -58,6 +58,7 @@ def structure(split: SplitSettings, task: Task, hidden: int, dim: int) -> Struct
     hidden, dim : int
         Widths of the head's hidden layer, 0 for none, and of keys.
     """
+    images = task.images
     return Structure(
         network=split.network,
         width=split.width,
@@ -65,9 +66,9 @@ def structure(split: SplitSettings, task: Task, hidden: int, dim: int) -> Struct
         bottleneck=split.bottleneck,
         weight_standardisation=split.weight_standardisation,
         client_residual=split.client_residual,
-        channels=task.channels,
-        image_height=task.height,
-        image_width=task.width,
+        channels=images.channels,
+        image_height=images.height,
+        image_width=images.width,
         projection_hidden=hidden,
         projection_dim=dim,
     )

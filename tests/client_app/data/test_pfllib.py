@@ -7,6 +7,7 @@ import torch
 
 from client_app.data import pfllib
 from strategies.common.errors import DataError
+from strategies.common.samples import Samples
 
 
 def _save(path: Path, x: np.ndarray, y: np.ndarray) -> None:
@@ -95,7 +96,10 @@ GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
 @pytest.mark.parametrize(
     ("x", "y", "complaint"),
     [
-        (FLAT, np.zeros(2, dtype=np.int64), r"got x \(2, 9\) and y \(2,\)"),
+        (FLAT, np.zeros(2, dtype=np.int64), r"got float32 of shape \(2, 9\)"),
+        (FLAT.astype(np.int64) - 1, np.array([0, 1]), r"tokens from 0 .* got int64"),
+        (GOOD[:, 0].astype(np.uint8), np.array([0, 1]), r"got uint8 of shape \(2, 3, 3\)"),
+        (GOOD[None], np.array([0]), r"got float32 of shape \(1, 2, 1, 3, 3\)"),
         (GOOD, np.zeros(3, dtype=np.int64), r"got x \(2, 1, 3, 3\) and y \(3,\)"),
         (GOOD[:0], np.zeros(0, dtype=np.int64), r"got x \(0, 1, 3, 3\)"),
         (GOOD, np.array([0, -1]), "class numbers from 0"),
@@ -109,6 +113,43 @@ def test_unusable_arrays_are_refused(
     _save(place / "train" / "0.npz", x, y)
     with pytest.raises(DataError, match=complaint):
         pfllib.read(place, 0)
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype", "shape"),
+    [
+        (np.ones((2, 9, 1, 128), dtype=np.float32), torch.float32, (2, 9, 128)),
+        (np.ones((2, 9, 128), dtype=np.float64), torch.float32, (2, 9, 128)),
+        (np.ones((2, 9, 1, 128), dtype=np.uint8), torch.uint8, (2, 9, 1, 128)),
+        (np.ones((2, 20), dtype=np.int32), torch.int64, (2, 20)),
+        (np.ones((2, 20), dtype=np.uint16), torch.int64, (2, 20)),
+    ],
+)
+def test_windows_and_tokens_are_told_by_type_and_axes(
+    place: Path, x: np.ndarray, dtype: torch.dtype, shape: tuple[int, ...]
+) -> None:
+    _save(place / "train" / "0.npz", x, np.zeros(2, dtype=np.int64))
+    train, _ = pfllib.read(place, 0)
+    assert (train.inputs.dtype, tuple(train.inputs.shape)) == (dtype, shape)
+    assert train.inputs.unique().tolist() == [1]
+
+
+def _texts(*tokens: int) -> Samples:
+    return Samples(torch.tensor([tokens]), torch.tensor([0]))
+
+
+def test_the_vocabulary_is_declared_and_asked_of_texts_alone(place: Path) -> None:
+    pictures = Samples(torch.zeros(1, 1, 2, 2), torch.tensor([0]))
+    assert pfllib.vocabulary(place, pictures, pictures) == 0
+    with pytest.raises(DataError, match=r"token 8 of this client, got none; .* .vocabulary.: 9$"):
+        pfllib.vocabulary(place, _texts(0, 3), _texts(8, 1))
+    (place / "config.json").write_text('{"vocabulary": 9}')
+    assert pfllib.vocabulary(place, _texts(0, 3), _texts(8, 1)) == 9
+    with pytest.raises(DataError, match="vocabulary to be more than token 9 of this client, got 9"):
+        pfllib.vocabulary(place, _texts(9), _texts(1))
+    (place / "config.json").write_text('{"vocabulary": "9"}')
+    with pytest.raises(DataError, match="expected vocabulary to be a positive integer, got '9'"):
+        pfllib.vocabulary(place, _texts(0), _texts(1))
 
 
 def test_other_names_are_refused(place: Path) -> None:

@@ -14,6 +14,7 @@ from client_app.data import pfllib, prepared
 from client_app.data.client_data import ClientData
 from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
+from strategies.common.inputs import Images, Inputs, Tokens, Windows
 from strategies.common.settings import RunSettings
 
 Build = Callable[..., RunSettings]
@@ -263,12 +264,40 @@ def test_a_limit_keeps_the_published_proportion(run_settings: Build, tmp_path: P
     assert torch.equal(data.train.labels, numbers % 3)
 
 
-@pytest.mark.parametrize(("channels", "size"), [(9, (4, 4)), (1, (1, 128))])
+def _texts(place: Path, test_length: int = 7) -> Path:
+    for part, length in (("train", 7), ("test", test_length)):
+        (place / part).mkdir(parents=True)
+        data = np.empty((), dtype=object)
+        data[()] = {"x": np.arange(20 * length).reshape(20, length) % 50, "y": np.arange(20) % 2}
+        np.savez(place / part / "0.npz", data=data)
+    (place / "config.json").write_text('{"num_classes": 2, "vocabulary": 60}')
+    return place
+
+
+def test_texts_come_back_with_their_vocabulary(run_settings: Build, tmp_path: Path) -> None:
+    place = _texts(tmp_path / "data")
+    for _ in ("prepared", "read back"):
+        data = prepared.load(run_settings(), f"pfllib:{place}", 0, 1, tmp_path / "cache")
+        assert data.inputs == Tokens(7, 60)
+        assert data.train.inputs.dtype == torch.int64
+        assert data.train.inputs[1].tolist() == [7, 8, 9, 10, 11, 12, 13]
+
+
+def test_texts_of_two_lengths_are_refused(run_settings: Build, tmp_path: Path) -> None:
+    place = _texts(tmp_path / "data", test_length=9)
+    with pytest.raises(DataError, match=r"client 0: expected x of one shape .* \(7,\) and \(9,\)"):
+        prepared.load(run_settings(), f"pfllib:{place}", 0, 1, tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "inputs"), [(9, (4, 4), Images(9, 4, 4)), (1, (1, 128), Windows(1, 128))]
+)
 def test_signals_are_not_resized(
-    run_settings: Build, tmp_path: Path, channels: int, size: tuple[int, int]
+    run_settings: Build, tmp_path: Path, channels: int, size: tuple[int, int], inputs: Inputs
 ) -> None:
     place = _pfllib(tmp_path / "data", channels, size)
     data = prepared.load(run_settings(), f"pfllib:{place}", 0, 2, tmp_path / "cache")
-    assert data.train.inputs.shape == (60, channels, *size)
-    with pytest.raises(DataError, match="image-size: expected 0 for inputs that are no images"):
+    assert data.inputs == inputs
+    assert data.train.inputs.shape == (60, *inputs.shape)
+    with pytest.raises(DataError, match="image-size: expected 0 for inputs that are no pictures"):
         prepared.load(run_settings(image_size=8), f"pfllib:{place}", 0, 2, tmp_path / "cache")

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.payload import Payload, Sizes, labels, payload, tensor
 from strategies.common.task import Task
 from strategies.common.wire import decode
 from tests.strategies.halves import agreed, run_of
 
-TASK = Task(num_classes=4, channels=3, height=2, width=2, feature_dim=5)
+TASK = Task(num_classes=4, inputs=Images(3, 2, 2), feature_dim=5)
 STAMP = {"schema": "test.means", "version": "2"}
 
 
@@ -42,7 +43,11 @@ class Means(Payload):
     def sizes(cls, agreed: Agreed) -> Sizes:
         task = agreed.task
         return Sizes(
-            {"feature": task.feature_dim, "channel": task.channels, "class": task.num_classes},
+            {
+                "feature": task.feature_dim,
+                "channel": task.images.channels,
+                "class": task.num_classes,
+            },
             {"present": task.num_classes, "hint": 6},
         )
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from strategies.common.agreed import Agreed
 from strategies.common.averaged import AverageState, AveragingServer
+from strategies.common.inputs import Images
 from strategies.common.payload import Payload, Sizes, payload, tensor
 from strategies.common.provided import Provided
 from strategies.common.round import Phase, Reply
@@ -50,7 +51,7 @@ def server(phase: Phase) -> AveragingServer[Settings, Any]:
 
     run = read_run(default_config())
     provided = Provided(run, Settings(), torch.device("cpu"), {})
-    provided.agree(Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2))
+    provided.agree(Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=2))
     return Server(Settings(), provided)
 
 

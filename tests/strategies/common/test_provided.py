@@ -9,6 +9,7 @@ import torch
 from models import catalogue
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.inputs import Images
 from strategies.common.message import MessageServer, NoState
 from strategies.common.payload import Payload
 from strategies.common.payloads import FeatureRows
@@ -22,7 +23,7 @@ from tests.strategies.halves import client, run_of, server
 
 CPU = torch.device("cpu")
 RUN = run_of("local", feature_dim=16)
-TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=16)
+TASK = Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=16)
 
 
 class Toy(MessageServer[Settings, NoState, Payload, Payload]):
@@ -118,12 +119,12 @@ def test_nothing_is_agreed_before_the_task_is_known() -> None:
     assert half.agreed.run.method == "fedproto"
     assert half.agreed.settings is half.settings
     # A later task replaces the first, as a device meets another run's.
-    assert half.provided.agree(Task(2, 1, 4, 4, 8)).task.num_classes == 2
+    assert half.provided.agree(Task(2, Images(1, 4, 4), 8)).task.num_classes == 2
     assert half.agreed.task.num_classes == 2
 
 
 def test_features_of_unlike_widths_have_no_width() -> None:
-    known = Agreed(Task(3, 1, 8, 8, feature_dim=0), run_of("fedproto"), Settings())
+    known = Agreed(Task(3, Images(1, 8, 8), feature_dim=0), run_of("fedproto"), Settings())
     told = r"fedproto: expected features of one width .* set feature-dim to the width"
     with pytest.raises(ModelError, match=told):
         _ = known.feature_dim

@@ -5,21 +5,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.common.samples import Samples, normalise, ordered_batches, shuffled_batches
+from strategies.common.samples import Samples, ordered_batches, prepare, shuffled_batches
 
 
 def test_pixels_become_numbers_between_minus_one_and_one() -> None:
     pixels = torch.tensor([0, 51, 102, 255], dtype=torch.uint8)
     # 51 / 127.5 - 1 = 0.4 - 1
     expected = torch.tensor([-1.0, -0.6, -0.2, 1.0])
-    assert torch.allclose(normalise(pixels), expected, atol=1e-6)
-    assert normalise(pixels).dtype == torch.float32
+    assert torch.allclose(prepare(pixels), expected, atol=1e-6)
+    assert prepare(pixels).dtype == torch.float32
     assert pixels.tolist() == [0, 51, 102, 255]
 
 
 def test_numbers_stay_as_they_are() -> None:
-    assert torch.equal(normalise(torch.tensor([-3.0, 700.0])), torch.tensor([-3.0, 700.0]))
-    assert normalise(torch.tensor([0.5], dtype=torch.float64)).dtype == torch.float32
+    assert torch.equal(prepare(torch.tensor([-3.0, 700.0])), torch.tensor([-3.0, 700.0]))
+    assert prepare(torch.tensor([0.5], dtype=torch.float64)).dtype == torch.float32
+
+
+def test_tokens_are_left_alone() -> None:
+    tokens = torch.tensor([[0, 30_000], [7, 1]])
+    assert prepare(tokens).dtype == torch.int64
+    assert torch.equal(prepare(tokens), tokens)
 
 
 def test_samples_have_a_length() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
 from tests.strategies.common.example_payload import (
@@ -119,6 +120,6 @@ def test_a_field_that_breaks_its_rule_is_refused(field: str, value: Tensor, prob
 
 def test_the_axes_follow_the_task() -> None:
     blob = encode(Means(**values()), "float32")
-    other = Task(num_classes=4, channels=3, height=2, width=2, feature_dim=8)
+    other = Task(num_classes=4, inputs=Images(3, 2, 2), feature_dim=8)
     with pytest.raises(WireError, match=r"expected \(present=2, feature=8\), got \(2, 5\)"):
         decode(Means, blob, known(other), sender="server")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strategies.common import tensor_file
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -17,7 +18,7 @@ from strategies.fd.server import FDServer
 from strategies.fd.wire import SoftLabels, Teacher
 from tests.strategies.halves import agreed, replies, run_of, server
 
-TASK = Task(num_classes=3, channels=1, height=2, width=2, feature_dim=0)
+TASK = Task(num_classes=3, inputs=Images(1, 2, 2), feature_dim=0)
 
 
 def soft(rows: list[list[float]], *labels: int) -> SoftLabels:
@@ -145,7 +146,7 @@ def test_what_is_no_distribution_is_refused(uplink: SoftLabels, reason: str) -> 
 def test_honest_rows_pass_over_any_wire(
     classes: int, wire_dtype: str, kind: type[SoftLabels | Teacher]
 ) -> None:
-    known = agreed("fd", Task(classes, 1, 2, 2, 0), run_of("fd", wire_dtype=wire_dtype))
+    known = agreed("fd", Task(classes, Images(1, 2, 2), 0), run_of("fd", wire_dtype=wire_dtype))
     noise = torch.Generator().manual_seed(classes)
     rows = (2 * torch.randn(classes, classes, generator=noise)).softmax(1)
     nothing = kind(torch.zeros(0, classes), torch.zeros(0, dtype=torch.int64))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common.class_table import GatheredRows
+from strategies.common.inputs import Images
 from strategies.common.message import LocalTraining, ModelState
 from strategies.common.task import Task
 from strategies.fd.server import FDServer
@@ -26,7 +27,7 @@ CLIENT = client("fd", distillation_weight=1.0)
 
 @cache
 def half(classes: int) -> FDServer:
-    built: FDServer = server("fd", Task(classes, 1, 2, 2, 0))
+    built: FDServer = server("fd", Task(classes, Images(1, 2, 2), 0))
     return built
 
 

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import MAX_HEADER_BYTES, decode, encode
 from strategies.fd.wire import SoftLabels, Teacher
 from tests.strategies.halves import agreed
 
-TASK = Task(num_classes=10, channels=1, height=2, width=2, feature_dim=0)
+TASK = Task(num_classes=10, inputs=Images(1, 2, 2), feature_dim=0)
 AGREED = agreed("fd", TASK)
 ALL = torch.arange(10)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from strategies.common import seeds
 from strategies.common.errors import ModelError, SettingsError
-from strategies.common.samples import normalise, shuffled_batches
+from strategies.common.samples import prepare, shuffled_batches
 from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fedktl.client import FedKTLClient, FedKTLState
@@ -114,7 +114,7 @@ def test_one_step_against_the_formulas(run_settings: MakeRun) -> None:
     cosines = unit @ directions.T
     own = nn.functional.one_hot(labels, CLASSES).bool()
     logits = 64 * torch.where(own, torch.cos(torch.acos(cosines) + 0.5), cosines)
-    predicted = head(model.features(normalise(pairs.images)))
+    predicted = head(model.features(prepare(pairs.images)))
     transfer = (predicted - pairs.vectors).square().mean()
     (nn.functional.cross_entropy(logits, labels) + 50 * transfer).backward()
     for part in ([*model.body.parameters(), *projection.parameters()], list(head.parameters())):

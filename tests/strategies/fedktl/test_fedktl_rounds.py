@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
 from strategies.fedktl.server import FedKTLServer
@@ -12,7 +13,7 @@ from strategies.fedktl.wire import ImageVectorPairs, Prototypes
 from tests.strategies.fake_device import FakeDevice, blobs
 from tests.strategies.halves import client, replies, run_of, server
 
-TASK = Task(num_classes=5, channels=1, height=4, width=4, feature_dim=12)
+TASK = Task(num_classes=5, inputs=Images(1, 4, 4), feature_dim=12)
 
 
 def play(devices: Sequence[FakeDevice], rounds: int) -> tuple[list[float], list[dict[str, float]]]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from strategies.common.errors import ModelError, SettingsError, WireError
+from strategies.common.inputs import Images, Inputs, Tokens, Windows
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -17,7 +18,7 @@ from strategies.fedktl.wire import ImageVectorPairs, Prototypes
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 from tests.strategies.halves import agreed, replies, run_of, server
 
-TASK = Task(num_classes=5, channels=1, height=4, width=4, feature_dim=12)
+TASK = Task(num_classes=5, inputs=Images(1, 4, 4), feature_dim=12)
 
 
 def make_server(
@@ -69,7 +70,7 @@ def test_one_pair_per_uploaded_class() -> None:
 
 def test_images_are_drawn_from_the_vectors_that_are_sent() -> None:
     generator = FakeGenerator(side=16)
-    half = make_server(generator, replace(TASK, channels=3))
+    half = make_server(generator, replace(TASK, inputs=Images(3, 4, 4)))
     state = half.start()
 
     told = half.aggregate(state, 1, replies({0: upload([1, 2, 4])}))
@@ -85,7 +86,7 @@ def test_images_are_drawn_from_the_vectors_that_are_sent() -> None:
 
 def test_more_images_per_class_each_with_its_own_vector() -> None:
     generator = FakeGenerator(side=16)
-    task = replace(TASK, channels=3)
+    task = replace(TASK, inputs=Images(3, 4, 4))
     one, three = make_server(generator, task), make_server(generator, task, images_per_class=3)
     first, state = one.start(), three.start()
     uplinks = {0: upload([0, 3]), 1: upload([3], seed=1)}
@@ -107,7 +108,7 @@ def test_more_images_per_class_each_with_its_own_vector() -> None:
 
 def test_noise_is_sent_and_drawn_at_the_length_of_noise() -> None:
     generator = FakeGenerator(latent_dim=400, gaussian_latents=True)
-    half = make_server(generator, replace(TASK, channels=3), images_per_class=2)
+    half = make_server(generator, replace(TASK, inputs=Images(3, 4, 4)), images_per_class=2)
     state = half.start()
 
     told = half.aggregate(state, 1, replies({0: upload([0, 1, 4])}))
@@ -296,12 +297,24 @@ def test_bandwidths_follow_the_generator(
     assert blind is (expected == "stylegan")
 
 
-@pytest.mark.parametrize("shape", [(1, 6, 6), (3, 20, 12), (9, 1, 40), (4, 3, 3)])
-def test_any_input_shape(shape: tuple[int, int, int]) -> None:
-    channels, height, width = shape
-    half = make_server(task=replace(TASK, channels=channels, height=height, width=width))
+@pytest.mark.parametrize(
+    ("inputs", "shape"),
+    [
+        (Images(1, 6, 6), (1, 6, 6)),
+        (Images(3, 20, 12), (3, 20, 12)),
+        (Windows(9, 40), (9, 1, 40)),
+        (Images(4, 3, 3), (4, 3, 3)),
+    ],
+)
+def test_any_input_shape(inputs: Inputs, shape: tuple[int, int, int]) -> None:
+    half = make_server(task=replace(TASK, inputs=inputs))
     state = half.start()
 
     half.aggregate(state, 1, replies({0: upload([0, 4])}))
 
     assert got(half, state).images.shape == (2, *shape)
+
+
+def test_texts_are_refused_before_the_first_round() -> None:
+    with pytest.raises(ModelError, match=r"method fedktl: expected images or windows, .* tokens"):
+        make_server(task=replace(TASK, inputs=Tokens(6, 100))).start()

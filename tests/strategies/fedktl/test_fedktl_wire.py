@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
 from strategies.fedktl.etf import simplex_etf
@@ -13,14 +14,14 @@ from strategies.fedktl.settings import MAX_IMAGES_PER_CLASS
 from strategies.fedktl.wire import ImageVectorPairs, Prototypes
 from tests.strategies.halves import agreed, run_of
 
-TASK = Task(num_classes=10, channels=3, height=8, width=8, feature_dim=16)
+TASK = Task(num_classes=10, inputs=Images(3, 8, 8), feature_dim=16)
 LATENT = 12
 AGREED = agreed("fedktl", TASK, latent_dim=LATENT)
 
 
 def pairs(count: int, task: Task = TASK, latent: int = LATENT) -> ImageVectorPairs:
     generator = torch.Generator().manual_seed(0)
-    shape = (count, task.channels, task.height, task.width)
+    shape = (count, *task.images.shape)
     return ImageVectorPairs(
         images=torch.randint(256, shape, generator=generator, dtype=torch.uint8),
         vectors=torch.randn(count, latent, generator=generator),
@@ -63,7 +64,7 @@ def test_prototypes_of_another_number_of_classes_are_refused() -> None:
 
 
 def test_images_of_another_size_are_refused() -> None:
-    other = Task(num_classes=10, channels=3, height=9, width=8, feature_dim=16)
+    other = Task(num_classes=10, inputs=Images(3, 9, 8), feature_dim=16)
     blob = encode(pairs(2, other), "float32")
 
     with pytest.raises(WireError, match=r"fedktl\.pairs\.images.*height=8"):
@@ -72,7 +73,7 @@ def test_images_of_another_size_are_refused() -> None:
 
 def test_a_class_may_have_many_images_but_not_any_number() -> None:
     # Two classes: at most twice the images per class that are set.
-    task = Task(num_classes=2, channels=1, height=2, width=2, feature_dim=16)
+    task = Task(num_classes=2, inputs=Images(1, 2, 2), feature_dim=16)
     most = 2 * MAX_IMAGES_PER_CLASS
     known = agreed("fedktl", task, latent_dim=3, images_per_class=MAX_IMAGES_PER_CLASS)
     full, beyond = (
@@ -106,7 +107,7 @@ def test_uplink_size_is_the_papers(classes: int, owned: int) -> None:
 def test_downlink_size_is_the_papers_with_bytes_for_pixels(
     classes: int, side: int, latent: int
 ) -> None:
-    task = Task(classes, 3, side, side, feature_dim=512)
+    task = Task(classes, Images(3, side, side), feature_dim=512)
 
     size = len(encode(pairs(classes, task, latent), "float32"))
 

@@ -8,13 +8,14 @@ import torch
 
 from strategies.common import tensor_file
 from strategies.common.errors import ModelError, WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
 from tests.strategies.halves import agreed, replies, server
 
-TASK = Task(num_classes=4, channels=1, height=2, width=2, feature_dim=2)
+TASK = Task(num_classes=4, inputs=Images(1, 2, 2), feature_dim=2)
 
 # Class 3 is nobody's.
 UPLINKS = {
@@ -113,7 +114,7 @@ def test_a_state_before_the_first_round_survives_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Prototypes, GlobalPrototypes])
 def test_unlike_feature_widths_are_refused(kind: type[Prototypes | GlobalPrototypes]) -> None:
-    unlike = Task(num_classes=4, channels=1, height=2, width=2, feature_dim=0)
+    unlike = Task(num_classes=4, inputs=Images(1, 2, 2), feature_dim=0)
     # The core asks for sizes before a run starts.
     with pytest.raises(ModelError, match=r"fedproto: .* set feature-dim"):
         kind.sizes(agreed("fedproto", unlike))

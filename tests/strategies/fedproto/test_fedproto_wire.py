@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import MAX_HEADER_BYTES, decode, encode
 from strategies.fedproto.wire import GlobalPrototypes, Prototypes
 from tests.strategies.halves import agreed, run_of
 
-TASK = Task(num_classes=3, channels=1, height=2, width=2, feature_dim=4)
+TASK = Task(num_classes=3, inputs=Images(1, 2, 2), feature_dim=4)
 AGREED = agreed("fedproto", TASK)
 ROWS = torch.arange(8.0).reshape(2, 4)
 LABELS = torch.tensor([2, 0])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from strategies.common import tensor_file
+from strategies.common.inputs import Images
 from strategies.common.message import NoState
 from strategies.common.round import Phase
 from strategies.common.settings import RunSettings, read_table
@@ -75,7 +76,7 @@ def test_a_stored_state_goes_on_where_it_stopped(device: FakeDevice, tmp_path: P
 
 def test_the_server_sends_keeps_and_expects_nothing(tmp_path: Path) -> None:
     # Features of unlike widths (0) are no obstacle.
-    half = server("local", Task(3, 1, 4, 4, feature_dim=0))
+    half = server("local", Task(3, Images(1, 4, 4), feature_dim=0))
     state = half.start()
     assert state == NoState()
     assert half.broadcast(state) is None

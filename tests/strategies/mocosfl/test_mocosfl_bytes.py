@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from strategies.common.agreed import Agreed, Need
+from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Activations, CodecName, Gradients
@@ -12,7 +13,7 @@ from strategies.common.task import Task
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.wire import frame_spec
 
-CIFAR = Task(10, 3, 32, 32, 512)
+CIFAR = Task(10, Images(3, 32, 32), 512)
 # Step, shapes and lengths; a scale per tensor or per channel comes on top where a codec has one.
 HEADER = 64
 LATENTS = [

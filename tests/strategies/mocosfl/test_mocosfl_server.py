@@ -13,6 +13,7 @@ from torch import Tensor
 
 from strategies.common.agreed import Need
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated
 from strategies.common.settings import RunSettings
@@ -26,7 +27,7 @@ from strategies.mocosfl.state import MocoSFLServerState
 from strategies.mocosfl.wire import MocoSFLModels
 from tests.strategies.mocosfl.small_pool import replies_of
 
-TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=0)
+TASK = Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=0)
 TINY = {"steps_per_round": 2, "memory_size": 40, "projection_hidden": 8, "projection_dim": 6}
 Build = Callable[..., tuple[MocoSFLServer, MocoSFLServerState]]
 

@@ -7,6 +7,7 @@ import torch
 
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.settings import RunSettings
 from strategies.common.split.client_models import num_parameters
 from strategies.common.split.settings import SplitSettings
@@ -15,7 +16,7 @@ from strategies.common.wire import decode, encode
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.wire import MocoSFLAverage, MocoSFLModels
 
-TASK = Task(num_classes=3, channels=1, height=8, width=8, feature_dim=0)
+TASK = Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=0)
 Build = Callable[..., Agreed]
 
 

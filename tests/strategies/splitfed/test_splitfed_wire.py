@@ -5,6 +5,7 @@ import torch
 
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import SettingsError, WireError
+from strategies.common.inputs import Images
 from strategies.common.payload import Payload
 from strategies.common.split.client_models import num_parameters
 from strategies.common.task import Task
@@ -16,7 +17,7 @@ from tests.strategies.splitfed.small_run import chosen, tiny_split
 
 def agreed(num_classes: int = 3) -> Agreed:
     run = run_of("splitfed", clients_per_node=2)
-    return Agreed(Task(num_classes, 1, 8, 8, 8), run, chosen(), {Need.SPLIT: tiny_split()})
+    return Agreed(Task(num_classes, Images(1, 8, 8), 8), run, chosen(), {Need.SPLIT: tiny_split()})
 
 
 PARAMETERS = num_parameters(agreed())

@@ -11,6 +11,7 @@ from torch import nn
 
 from strategies.common import seeds
 from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
 from strategies.common.settings import known_name
 from strategies.common.split.networks import bottleneck
 from strategies.common.split.networks.layers import CHANNELS_PER_GROUP
@@ -21,7 +22,7 @@ from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
 Shape = tuple[int, ...]
-Architecture = Callable[[SplitSettings, Task], Iterator[nn.Module]]
+Architecture = Callable[[SplitSettings, Images], Iterator[nn.Module]]
 
 _ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {"resnet18": resnet18, "vgg11": vgg11, "mobilenetv2": mobilenetv2}
@@ -90,13 +91,13 @@ def build(settings: SplitSettings, task: Task, seed: int) -> CutNetwork:
         of four, or if the bottleneck cannot be read.
     """
     with seeds.seeded(seed):
-        modules = _modules(settings, task)
+        modules = _modules(settings, task.images)
         on_client = _in_front(settings, modules)
         on_server = list(modules)
     client = _narrowed(settings, task, seed, on_client)
     narrowing = bottleneck.read(settings.bottleneck)
     if narrowing is not None:
-        channels, height, width = _output_shape(on_client, _input_shape(task))
+        channels, height, width = _output_shape(on_client, task.images.shape)
         with seeds.seeded(seeds.derive(seed, "bottleneck-decoder")):
             on_server.insert(0, narrowing.decoder(channels, height, width))
     back = nn.Sequential(*on_server, nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -110,18 +111,18 @@ def build_front(settings: SplitSettings, task: Task, seed: int) -> CutFront:
     Parameters and errors are those of :func:`build`.
     """
     with seeds.seeded(seed):
-        on_client = _in_front(settings, _modules(settings, task))
+        on_client = _in_front(settings, _modules(settings, task.images))
     return _narrowed(settings, task, seed, on_client)
 
 
-def _modules(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
+def _modules(settings: SplitSettings, images: Images) -> Iterator[nn.Module]:
     known_name("setting split.network", settings.network, _ARCHITECTURES)
     if settings.width % CHANNELS_PER_GROUP:
         raise SettingsError(
             f"setting split.width: expected a multiple of {CHANNELS_PER_GROUP}, the channels "
             f"that are normalised together, got {settings.width}"
         )
-    return _ARCHITECTURES[settings.network](settings, task)
+    return _ARCHITECTURES[settings.network](settings, images)
 
 
 def _in_front(settings: SplitSettings, modules: Iterator[nn.Module]) -> list[nn.Module]:
@@ -141,14 +142,10 @@ def _narrowed(
     layers = list(on_client)
     narrowing = bottleneck.read(settings.bottleneck)
     if narrowing is not None:
-        channels = _output_shape(on_client, _input_shape(task))[0]
+        channels = _output_shape(on_client, task.images.shape)[0]
         with seeds.seeded(seeds.derive(seed, "bottleneck-encoder")):
             layers.append(narrowing.encoder(channels))
-    return CutFront(nn.Sequential(*layers), _output_shape(layers, _input_shape(task)))
-
-
-def _input_shape(task: Task) -> Shape:
-    return (task.channels, task.height, task.width)
+    return CutFront(nn.Sequential(*layers), _output_shape(layers, task.images.shape))
 
 
 @torch.no_grad()

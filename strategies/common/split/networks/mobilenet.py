@@ -11,13 +11,13 @@ from typing import final
 
 from torch import Tensor, nn
 
+from strategies.common.inputs import Images
 from strategies.common.split.networks.layers import (
     CHANNELS_PER_GROUP,
     convolution,
     normalisation,
 )
 from strategies.common.split.settings import SplitSettings
-from strategies.common.task import Task
 
 PUBLISHED_WIDTH = 32
 # Expansion t, channels c, repetitions n and stride s of the first, as in table 2.
@@ -85,7 +85,7 @@ class InvertedResidual(nn.Module):
         return inputs + outputs if self.adds_inputs else outputs
 
 
-def mobilenetv2(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
+def mobilenetv2(settings: SplitSettings, images: Images) -> Iterator[nn.Module]:
     """Yield the nineteen modules; the last has 1280 channels at the published width.
 
     Parameters
@@ -93,15 +93,15 @@ def mobilenetv2(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
     settings : SplitSettings
         Width of the stem (32 as published; other numbers of channels scale with it, rounded
         up to a multiple of four), cut, shortcuts on the client, standardisation.
-    task : Task
+    images : Images
         Channels and size of an image.
     """
     standardised = settings.weight_standardisation
-    small = max(task.height, task.width) <= LARGEST_SMALL_SIDE
+    small = max(images.height, images.width) <= LARGEST_SMALL_SIDE
     inputs = settings.width
     stride = 1 if small else 2
     yield _activated(
-        convolution(task.channels, inputs, 3, stride=stride, standardised=standardised)
+        convolution(images.channels, inputs, 3, stride=stride, standardised=standardised)
     )
     number = 1
     for expansion, channels, repetitions, first_stride in STAGES:

@@ -12,9 +12,9 @@ from typing import final
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.inputs import Images
 from strategies.common.split.networks.layers import convolution, normalisation
 from strategies.common.split.settings import SplitSettings
-from strategies.common.task import Task
 
 # Multiples of the width, and strides, of the eight blocks.
 BLOCKS = ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1))
@@ -67,21 +67,21 @@ class BasicBlock(nn.Module):
         return functional.relu(outputs)
 
 
-def resnet18(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
+def resnet18(settings: SplitSettings, images: Images) -> Iterator[nn.Module]:
     """Yield the nine modules; the last has eight times as many channels as the stem.
 
     Parameters
     ----------
     settings : SplitSettings
         Width of the stem (64 as published), cut, shortcuts on the client, standardisation.
-    task : Task
+    images : Images
         Channels and size of an image.
     """
     standardised = settings.weight_standardisation
-    side = max(task.height, task.width)
+    side = max(images.height, images.width)
     yield nn.Sequential(
         convolution(
-            task.channels,
+            images.channels,
             settings.width,
             7 if side >= SMALLEST_WIDE_KERNEL else 3,
             stride=1 if side <= LARGEST_UNSTRIDED else 2,

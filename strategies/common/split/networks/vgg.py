@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from strategies.common.inputs import Images
 from strategies.common.split.networks.layers import convolution, normalisation
 from strategies.common.split.settings import SplitSettings
-from strategies.common.task import Task
 
 # Multiples of the width, in order; 0 is a 2x2 pooling.
 ENTRIES = (1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0)
 
 
-def vgg11(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
+def vgg11(settings: SplitSettings, images: Images) -> Iterator[nn.Module]:
     """Yield the thirteen modules; the last has eight times as many channels as the first.
 
     Parameters
@@ -27,10 +27,10 @@ def vgg11(settings: SplitSettings, task: Task) -> Iterator[nn.Module]:
     settings : SplitSettings
         Width of the first convolution (64 as published) and standardisation; there are no
         shortcuts to keep.
-    task : Task
+    images : Images
         Channels and size of an image.
     """
-    channels, height, width = task.channels, task.height, task.width
+    channels, height, width = images.channels, images.height, images.width
     for multiple in ENTRIES:
         if multiple:
             outputs = multiple * settings.width

@@ -10,6 +10,7 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.adapters.shared_adapter import AveragingServerHalf
 from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter
 from strategies.common.errors import ModelError, WireError
+from strategies.common.inputs import Images
 from strategies.common.round import Reply
 from strategies.common.settings import RunSettings, Settings, read_table
 from strategies.common.task import Foundation, Place, Task
@@ -18,7 +19,7 @@ from tests.strategies.asking_device import provided
 
 Config = dict[str, bool | int | float | str]
 PLACES = tuple(Place(f"layer.{n}", 768, 768) for n in range(12))
-TASK = Task(0, 3, 384, 384, 768, Foundation("ab" * 32, 48, PLACES))
+TASK = Task(0, Images(3, 384, 384), 768, Foundation("ab" * 32, 48, PLACES))
 
 
 @final
@@ -40,7 +41,7 @@ def server_of(config: Config, run_settings: Callable[..., RunSettings]) -> Calla
 
 
 def small(rank: int = 1) -> Task:
-    return Task(0, 3, 4, 4, 2, Foundation("ab" * 32, rank, (Place("layer", 2, 2),)))
+    return Task(0, Images(3, 4, 4), 2, Foundation("ab" * 32, rank, (Place("layer", 2, 2),)))
 
 
 def reply(
@@ -98,7 +99,7 @@ def test_other_keys_are_refused(server_of: Callable[..., Averaging]) -> None:
 
 @pytest.mark.parametrize(
     ("task", "said"),
-    [(small(2), "parameters=7"), (Task(0, 3, 4, 4, 2, TASK.foundation), "parameters=7")],
+    [(small(2), "parameters=7"), (Task(0, Images(3, 4, 4), 2, TASK.foundation), "parameters=7")],
 )
 def test_an_adapter_of_another_rank_or_width_is_refused_on_arrival(
     server_of: Callable[..., Averaging], task: Task, said: str
@@ -132,7 +133,7 @@ def test_vilt_sends_its_adapters_and_at_most_a_kibibyte_more(
 
 def test_a_task_without_a_foundation_is_refused(server_of: Callable[..., Averaging]) -> None:
     with pytest.raises(ModelError, match="expected a foundation model in the task, got none"):
-        server_of(task=Task(3, 3, 4, 4, 2)).start()
+        server_of(task=Task(3, Images(3, 4, 4), 2)).start()
 
 
 def test_keys_change_with_what_they_stand_for(server_of: Callable[..., Averaging]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.common import seeds
-from strategies.common.samples import normalise
+from strategies.common.samples import prepare
 from strategies.common.split.augment import IDENTITY, Augmentation, Column, apply, draw
 
 VIEWS = Augmentation(family="mocov2", min_scale=0.08, flip=True)
@@ -46,7 +46,7 @@ def assert_close(got: Tensor, expected: Tensor) -> None:
 def test_the_identity_is_the_scaling_for_a_network(channels: int) -> None:
     images = pixels(3, channels, 5, 6)
     draws = drawn().repeat(3, 1)
-    assert_close(apply(images, draws, VIEWS), normalise(images))
+    assert_close(apply(images, draws, VIEWS), prepare(images))
     floats = 3 * torch.randn(3, channels, 5, 6, generator=seeds.generator(0, "test"))
     assert_close(apply(floats, draws, VIEWS), floats)
 
@@ -172,7 +172,7 @@ def test_steps_come_in_the_order_that_is_told() -> None:
         {"flip": 1.0},
     ]
     for extra in ({}, {"grey": 1.0}):
-        one_by_one = normalise(image.unsqueeze(0))
+        one_by_one = prepare(image.unsqueeze(0))
         together: dict[str, float] = {}
         for step in [*steps[:5], extra, *steps[5:]]:
             one_by_one = apply(one_by_one, drawn(**step), VIEWS)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.inputs import Images
 from strategies.common.payload import Payload, Sizes, payload, payload_base, tensor
 from strategies.common.task import Task
 from strategies.common.transport.control import Order, Report
@@ -23,7 +24,7 @@ from strategies.common.transport.envelope import (
 from strategies.common.wire import encode
 from tests.strategies.halves import agreed
 
-AGREED = agreed("local", Task(num_classes=3, channels=1, height=8, width=8, feature_dim=2))
+AGREED = agreed("local", Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=2))
 ORDER = Order(run="run-1", round_number=4, continue_from=3, resolved={})
 
 

@@ -8,6 +8,7 @@ import torch
 
 from strategies.common import tensor_file
 from strategies.common.errors import SettingsError, StoreError
+from strategies.common.inputs import Images
 from strategies.common.settings import read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -41,7 +42,7 @@ PROVENANCE = Provenance(
     seed=3,
     notes=("a note",),
 )
-TASK = Task(num_classes=10, channels=3, height=32, width=32, feature_dim=0)
+TASK = Task(num_classes=10, inputs=Images(3, 32, 32), feature_dim=0)
 Value = bool | int | float | str
 VERDICT = Verdict(
     (
@@ -124,7 +125,7 @@ def test_all_differences_are_told_at_once(config: dict[str, Value], tmp_path: Pa
     split = read_table({**config, "split.cut": 3}, "split", SplitSettings)
 
     with pytest.raises(SettingsError) as refusal:
-        expert.load(tmp_path / "e", structure(split, Task(10, 1, 28, 28, 0), 0, 128))
+        expert.load(tmp_path / "e", structure(split, Task(10, Images(1, 28, 28), 0), 0, 128))
 
     for told in (
         "cut: expected 2, got 3",

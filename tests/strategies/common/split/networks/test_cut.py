@@ -10,14 +10,15 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from strategies.common import seeds
-from strategies.common.errors import SettingsError
+from strategies.common.errors import ModelError, SettingsError
+from strategies.common.inputs import Images, Windows
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.networks import cut
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
 Build = Callable[..., SplitSettings]
-CIFAR = Task(10, 3, 32, 32, 0)
+CIFAR = Task(10, Images(3, 32, 32), 0)
 NETWORKS = {"resnet18": 9, "vgg11": 13, "mobilenetv2": 19}
 
 
@@ -29,12 +30,12 @@ def multiplications(network: cut.CutFront, task: Task) -> int:
     """Count the multiply-adds of the front's convolutions for one image."""
     front = network.front.to("meta")
     with FlopCounterMode(display=False) as counter:
-        front(torch.zeros(1, task.channels, task.height, task.width, device="meta"))
+        front(torch.zeros(1, *task.images.shape, device="meta"))
     return int(counter.get_total_flops()) // 2
 
 
 def views(task: Task, samples: int, seed: int = 0) -> torch.Tensor:
-    shape = (samples, task.channels, task.height, task.width)
+    shape = (samples, *task.images.shape)
     return torch.randn(shape, generator=seeds.generator(seed, "test"))
 
 
@@ -82,7 +83,7 @@ def test_both_parts_together_are_the_whole_network(split_settings: Build) -> Non
 def test_large_images_are_halved_by_the_stem(
     modules: int, millions: int, split_settings: Build
 ) -> None:
-    task = Task(12, 3, 224, 224, 0)
+    task = Task(12, Images(3, 224, 224), 0)
     network = cut.build_front(split_settings(cut=modules), task, 0)
     assert network.latent_shape == (64, 112, 112)
     assert round(multiplications(network, task) / 1e6) == millions
@@ -97,7 +98,7 @@ def test_large_images_are_halved_by_the_stem(
 def test_every_network_takes_every_image(
     network: str, channels: int, height: int, width: int, split_settings: Build
 ) -> None:
-    task = Task(10, channels, height, width, 0)
+    task = Task(10, Images(channels, height, width), 0)
     built = cut.build(split_settings(network=network, width=8, cut=4), task, 0)
     activations = built.front(views(task, 2))
     assert activations.shape == (2, *built.latent_shape)
@@ -119,7 +120,7 @@ def test_every_network_takes_every_image(
 def test_channels_scale_with_the_width(
     network: str, width: int, feature_dim: int, split_settings: Build
 ) -> None:
-    task = Task(10, 1, 8, 8, 0)
+    task = Task(10, Images(1, 8, 8), 0)
     built = cut.build(split_settings(network=network, width=width, cut=1), task, 0)
     assert built.latent_shape == (width, 8, 8)
     assert built.feature_dim == feature_dim
@@ -129,7 +130,7 @@ def test_channels_scale_with_the_width(
 def test_weights_and_features_are_the_same_wherever_the_cut_is(
     network: str, modules: int, split_settings: Build
 ) -> None:
-    task = Task(10, 3, 16, 16, 0)
+    task = Task(10, Images(3, 16, 16), 0)
     inputs = views(task, 2)
     features = []
     for position in range(1, modules + 1):
@@ -148,7 +149,7 @@ def test_weights_and_features_are_the_same_wherever_the_cut_is(
 def test_samples_do_not_meet(network: str, standardised: bool, samples: int, seed: int) -> None:
     chosen = {"network": network, "width": 8, "cut": 3, "weight-standardisation": standardised}
     config = {**default_config(), **{f"split.{key}": value for key, value in chosen.items()}}
-    task = Task(10, 1, 8, 8, 0)
+    task = Task(10, Images(1, 8, 8), 0)
     built = cut.build(read_table(config, "split", SplitSettings), task, seed)
     inputs = views(task, samples, seed)
     together = built.front(inputs)
@@ -219,3 +220,11 @@ def test_a_cut_beyond_the_last_module_is_refused(
 def test_a_width_that_is_no_multiple_of_four_is_refused(split_settings: Build) -> None:
     with pytest.raises(SettingsError, match=r"split\.width: expected a multiple of 4.*got 18"):
         cut.build(split_settings(width=18), CIFAR, 0)
+
+
+def test_readings_are_refused(split_settings: Build) -> None:
+    for build in (cut.build, cut.build_front):
+        with pytest.raises(
+            ModelError, match=r"task.images: expected images, got windows of 9 x 128"
+        ):
+            build(split_settings(), Task(6, Windows(9, 128), 0), seed=1)

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from strategies.common import seeds
+from strategies.common.inputs import Images
 from strategies.common.split.networks import cut
 from strategies.common.split.networks.layers import normalisation
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
 SIDE = 64
-TASK = Task(10, 3, SIDE, SIDE, 0)
+TASK = Task(10, Images(3, SIDE, SIDE), 0)
 
 
 def resnet() -> nn.Module:

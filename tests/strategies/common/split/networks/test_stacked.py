@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from strategies.common import seeds
 from strategies.common.errors import ModelError
+from strategies.common.inputs import Images
 from strategies.common.split.networks import cut
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
 Build = Callable[..., SplitSettings]
-TASK = Task(10, 3, 8, 8, 0)
+TASK = Task(10, Images(3, 8, 8), 0)
 DESIGNS = [
     {"network": "resnet18", "cut": 4, "bottleneck": "C4S2"},
     {"network": "resnet18", "cut": 2, "weight_standardisation": False},

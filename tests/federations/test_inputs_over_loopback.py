@@ -1,0 +1,77 @@
+"""Whole federations of readings and of texts, from files to the journal."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopback import Federation
+
+pytestmark = pytest.mark.federation
+
+SMALL = {"rounds": 3, "feature-dim": 16, "batch-size": 4, "learning-rate": 0.1}
+LENGTH, VOCABULARY, STEPS = 6, 12, 32
+NET = """
+from torch import nn
+
+class Words(nn.Module):
+    def __init__(self, inputs, num_classes):
+        super().__init__()
+        self.words = nn.Embedding(inputs.vocabulary, 8)
+        self.layers = nn.Sequential(nn.Linear(8, 16), nn.ReLU())
+
+    def forward(self, tokens):
+        return self.layers(self.words(tokens).mean(1))
+"""
+
+
+def texts(labels: np.ndarray, randomness: np.random.Generator) -> np.ndarray:
+    """Draw rows whose class is the half of the vocabulary that their tokens come from."""
+    half = VOCABULARY // 2
+    drawn = randomness.integers(0, half, (len(labels), LENGTH))
+    return drawn + half * labels[:, None]
+
+
+def readings(labels: np.ndarray, randomness: np.random.Generator) -> np.ndarray:
+    """Draw windows as PFLlib keeps them, of height 1, whose class is their sign."""
+    noise = randomness.normal(0, 0.3, (len(labels), 3, 1, STEPS))
+    return (noise + 2 * labels[:, None, None, None] - 1).astype(np.float32)
+
+
+def written(folder: Path, draw, **config: int) -> Path:
+    """Write two clients with 40 samples to learn from and 20 to test on."""
+    randomness = np.random.default_rng(0)
+    for client in range(2):
+        for part, count in (("train", 40), ("test", 20)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            labels = np.arange(count) % 2
+            data = np.empty((), dtype=object)
+            data[()] = {"x": draw(labels, randomness), "y": labels}
+            np.savez(folder / part / f"{client}.npz", data=data)
+    (folder / "config.json").write_text(json.dumps({"num_classes": 2, **config}))
+    return folder
+
+
+def federation(folder: Path, data: Path, method: str, models: str) -> Federation:
+    chosen = {"method": method, "models": models, "data": f"pfllib:{data}"}
+    return Federation(folder, 2, {**SMALL, **chosen})
+
+
+@pytest.mark.parametrize("method", ["local", "fd", "fedproto"])
+def test_a_users_own_model_learns_to_tell_texts_apart(tmp_path: Path, method: str) -> None:
+    (tmp_path / "mymodels.py").write_text(NET)
+    data = written(tmp_path / "texts", texts, vocabulary=VOCABULARY)
+    run = federation(tmp_path, data, method, f"{tmp_path}/mymodels.py:Words")
+    lines = run.play()
+    assert lines[-1]["accuracy"] > 0.85
+    told = json.loads((run.run_folder / "clients.json").read_text())["task"]
+    assert told["inputs"] == {"kind": "tokens", "sizes": [LENGTH, VOCABULARY]}
+
+
+@pytest.mark.parametrize("method", ["fd", "fedproto", "fedktl"])
+def test_windows_of_sensors_are_learnt(tmp_path: Path, method: str) -> None:
+    run = federation(tmp_path, written(tmp_path / "har", readings), method, "sensor_cnn")
+    lines = run.play()
+    assert lines[-1]["accuracy"] > 0.85
+    told = json.loads((run.run_folder / "clients.json").read_text())["task"]
+    assert told["inputs"] == {"kind": "windows", "sizes": [3, STEPS]}
