@@ -6,9 +6,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from client_app.data import folder, parquet, pfllib
 from client_app.data.sources import Source
-from client_app.data.vqa import image_folder
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
@@ -16,14 +14,6 @@ VERSION = 2
 
 # Libraries that draw, decode or resize; another version may come to other bytes.
 LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")
-
-FILES = {
-    "folder": folder.files,
-    "parquet": parquet.files,
-    "pfllib": pfllib.files,
-    "vqa": image_folder.files,
-    "vqa-parquet": parquet.files,
-}
 
 
 def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> str:
@@ -37,13 +27,12 @@ def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> s
     DataError
         If the source's files are not there.
     """
-    listed = FILES[source.kind](source.folder) if source.kind in FILES else []
     parts = {
         "version": VERSION,
         "libraries": [_version(name) for name in LIBRARIES],
         "source": [source.kind, source.place],
         "num_partitions": num_partitions,
-        "files": [_describe(path, source.folder) for path in listed],
+        "files": [_describe(path, source.folder) for path in source.files()],
         "settings": [
             settings.partition,
             settings.dirichlet_alpha,

@@ -12,17 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from client_app.data import (
-    digits,
-    folder,
-    hub,
-    images,
-    parquet,
-    partition,
-    pfllib,
-    questions,
-    split,
-)
+from client_app.data import images, partition, pfllib, questions, split
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.fingerprint import fingerprint
@@ -69,9 +59,9 @@ def load(
             repaired = (f"{error}; this client's data was prepared again",)
     scanned = stored.with_name("classes.safetensors")
     dealt = stored.with_name("dealt.safetensors")
-    if source.kind == "pfllib":
+    if source.reader is pfllib:
         data = _published(settings, source.folder, partition, scanned)
-    elif source.kind in questions.KINDS:
+    elif source.reader is questions:
         data = questions.read(settings, source, partition, num_partitions, dealt)
     else:
         data = _prepare(settings, source, partition, num_partitions, dealt)
@@ -82,7 +72,7 @@ def load(
 def _prepare(
     settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
 ) -> ClientData:
-    collection = _open(source)
+    collection: Collection = source.reader.read(*source.arguments)
     generator = seeds.generator(settings.seed, "split", partition=client)
     if source.kind == "folder":
         split.fewest(settings)
@@ -102,16 +92,6 @@ def _prepare(
         class_names=collection.class_names,
         notes=share.notes + reading.notes,
     )
-
-
-def _open(source: Source) -> Collection:
-    if source.kind == "parquet":
-        return parquet.read(source.folder)
-    if source.kind == "folder":
-        return folder.read(source.folder)
-    if source.kind == "hub":
-        return hub.read(source.place)
-    return digits.read()
 
 
 def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -> ClientData:

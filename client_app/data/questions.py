@@ -19,7 +19,6 @@ from strategies.common.settings import RunSettings
 
 # Questions about grids per client, unless ``max-samples`` says otherwise: 900 and 300.
 _GRIDS = 1200
-KINDS = ("digitgrid", "vqa", "vqa-parquet", "vqa-hub")
 
 
 def read(
@@ -32,7 +31,7 @@ def read(
     settings : RunSettings
         How many, how they are dealt and split, and how long the list of answers may be.
     source : Source
-        Of one of ``KINDS``.
+        That holds questions.
     client, num_partitions : int
         Client, from 0, and clients in the federation.
     dealt : Path

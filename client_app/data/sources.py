@@ -1,22 +1,48 @@
-"""The data sources that a user can name, and how a name is read."""
+"""The table of data sources, and how a source's name is read: a new one is one line here.
+
+A source's module is imported only where it is read, so that names can be checked without it.
+"""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import final
 
 from strategies.common.errors import SettingsError
 
-# What follows the colon; an empty string for a source that takes nothing.
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a kind of source before anything is opened.
+
+    Attributes
+    ----------
+    usage : str
+        What follows the colon; empty for a source that takes nothing.
+    module : str
+        Module of ``client_app.data`` whose ``read`` returns a collection; ``pfllib`` and
+        ``questions`` return what one client has.
+    files : str
+        Module whose ``files`` lists what a folder holds of it; empty where there is no folder.
+    """
+
+    usage: str
+    module: str
+    files: str = ""
+
+
 SOURCES = {
-    "digits": "",
-    "parquet": "<dir>",
-    "pfllib": "<dir>",
-    "folder": "<dir>",
-    "hub": "<name>",
-    "digitgrid": "<benchmark>",
-    "vqa": "<dir>",
-    "vqa-parquet": "<dir>",
-    "vqa-hub": "<name>",
+    "digits": Kind("", "digits"),
+    "parquet": Kind("<dir>", "parquet", files="parquet"),
+    "pfllib": Kind("<dir>", "pfllib", files="pfllib"),
+    "folder": Kind("<dir>", "folder", files="folder"),
+    "hub": Kind("<name>", "hub"),
+    "digitgrid": Kind("<benchmark>", "questions"),
+    "vqa": Kind("<dir>", "questions", files="vqa.image_folder"),
+    "vqa-parquet": Kind("<dir>", "questions", files="parquet"),
+    "vqa-hub": Kind("<name>", "questions"),
 }
 
 
@@ -41,6 +67,30 @@ class Source:
         """Folder of a source that lies in one."""
         return Path(self.place).expanduser()
 
+    @property
+    def reader(self) -> ModuleType:
+        """Module that reads it."""
+        return _module(SOURCES[self.kind].module)
+
+    @property
+    def arguments(self) -> tuple[Path | str, ...]:
+        """What a module needs to find a collection: its folder, its name, or nothing."""
+        if SOURCES[self.kind].files:
+            return (self.folder,)
+        return (self.place,) if self.place else ()
+
+    def files(self) -> list[Path]:
+        """Return the files that it is read from; none where it lies in no folder.
+
+        Raises
+        ------
+        DataError
+            If they are not there.
+        """
+        listing = SOURCES[self.kind].files
+        found: list[Path] = _module(listing).files(self.folder) if listing else []
+        return found
+
 
 def parse(spec: str) -> Source:
     """Read a source's name, e.g. ``"parquet:/data/cifar10"``.
@@ -54,7 +104,7 @@ def parse(spec: str) -> Source:
     if kind not in SOURCES:
         known = ", ".join(_usage(name) for name in SOURCES)
         raise SettingsError(f"setting data: unknown source {spec!r}; the known ones are {known}")
-    if bool(place) != bool(SOURCES[kind]):
+    if bool(place) != bool(SOURCES[kind].usage):
         raise SettingsError(f"setting data: expected {_usage(kind)}, got {spec!r}")
     return Source(kind, place)
 
@@ -71,4 +121,9 @@ def check(spec: str) -> None:
 
 
 def _usage(kind: str) -> str:
-    return f"{kind}:{SOURCES[kind]}" if SOURCES[kind] else kind
+    usage = SOURCES[kind].usage
+    return f"{kind}:{usage}" if usage else kind
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"client_app.data.{name}")

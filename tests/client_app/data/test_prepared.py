@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import pfllib, prepared
+from client_app.data import digits, pfllib, prepared
 from client_app.data.client_data import ClientData
 from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
@@ -117,7 +117,7 @@ def test_the_second_load_reads_the_file(
     chosen = run_settings(partition="shards")
     first = prepared.load(chosen, "digits", 1, 5, tmp_path)
     assert first.notes == ("partition shards: 7 of 1797 samples went to no client",)
-    monkeypatch.delattr(prepared.digits, "read")
+    monkeypatch.delattr(digits, "read")
     second = prepared.load(chosen, "digits", 1, 5, tmp_path)
     assert _same(first, second)
     assert second.notes == first.notes

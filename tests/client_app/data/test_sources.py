@@ -1,3 +1,6 @@
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from client_app.data import sources
@@ -42,3 +45,20 @@ def test_digits_take_nothing() -> None:
 
 def test_home_is_expanded() -> None:
     assert "~" not in str(sources.parse("folder:~/photos").folder)
+
+
+def test_every_kind_has_a_module_that_reads_and_folders_one_that_lists() -> None:
+    for name, kind in sources.SOURCES.items():
+        source = Source(name, "place" if kind.usage else "")
+        assert callable(source.reader.read), name
+        assert bool(kind.files) is (kind.usage == "<dir>"), name
+        if kind.files:
+            assert callable(import_module(f"client_app.data.{kind.files}").files), name
+        else:
+            assert source.files() == []
+
+
+def test_what_a_module_is_given_to_find_a_collection() -> None:
+    assert sources.parse("digits").arguments == ()
+    assert sources.parse("hub:ylecun/mnist").arguments == ("ylecun/mnist",)
+    assert sources.parse("folder:photos").arguments == (Path("photos"),)
