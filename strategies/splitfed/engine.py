@@ -171,7 +171,7 @@ class SplitFedEngine(Engine):
         learnt = self._part.gradients(row, self._here(activations), self._here(labels))
         self._take_note(learnt, len(labels))
         self._move(row, learnt.weights)
-        return learnt.activations.cpu()
+        return learnt.activations
 
     def _together(
         self, cohort: int, arrived: Mapping[int, tuple[Tensor, ...]]
@@ -189,9 +189,7 @@ class SplitFedEngine(Engine):
         self._take_note(learnt, len(labels))
         before = self._accumulated
         self._accumulated = learnt.weights if before is None else before + learnt.weights
-        slices = torch.split(
-            learnt.activations.cpu(), [len(arrived[client][1]) for client in clients]
-        )
+        slices = torch.split(learnt.activations, [len(arrived[client][1]) for client in clients])
         return dict(zip(clients, slices, strict=True))
 
     def _move(self, row: int, gradient: Tensor) -> None:

@@ -40,6 +40,10 @@ class Block(Protocol):
         """Scales beside them."""
         ...
 
+    def is_exact(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor, on any device, fits and would arrive as it is sent."""
+        ...
+
     def write(self, tensor: Tensor) -> tuple[split_pb2.Block, Buffer]:
         """Return the message and the numbers.
 
@@ -92,6 +96,12 @@ class ActivationBlock:
         self.num_bytes, self.num_scales = codec.activation_sizes(shape, name)
         self._message = split_pb2.Block(codec=_CODECS[name], shape=shape)
 
+    def is_exact(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor, on any device, fits and would arrive as it is sent."""
+        if not _is_float32(tensor, self._shape, self._name):
+            return False
+        return bool(tensor.abs().amax() <= self._bound)
+
     def write(self, tensor: Tensor) -> tuple[split_pb2.Block, Buffer]:
         """Return the message and the numbers."""
         values = _to_floats(tensor, self._shape, self._where)
@@ -118,6 +128,12 @@ class GradientBlock:
         self._where, self._shape, self._name = where, shape, name
         self.num_bytes, self.num_scales = codec.gradient_sizes(shape, name)
         self._message = split_pb2.Block(codec=_CODECS[name], shape=shape)
+
+    def is_exact(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor, on any device, fits and would arrive as it is sent."""
+        if not _is_float32(tensor, self._shape, self._name):
+            return False
+        return bool(tensor.isfinite().all())
 
     def write(self, tensor: Tensor) -> tuple[split_pb2.Block, Buffer]:
         """Return the message and the numbers."""
@@ -155,6 +171,12 @@ class LabelBlock:
         self.num_bytes, self.num_scales = 8 * math.prod(shape), 0
         self._message = split_pb2.Block(codec=split_pb2.INT64, shape=shape)
 
+    def is_exact(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor, on any device, fits and would arrive as it is sent."""
+        if tensor.shape != self._shape or tensor.dtype is not torch.int64:
+            return False
+        return bool((tensor >= 0).all() and (tensor < self._classes).all())
+
     def write(self, tensor: Tensor) -> tuple[split_pb2.Block, Buffer]:
         """Return the message and the numbers."""
         _check_shape(tensor, self._shape, self._where)
@@ -179,6 +201,10 @@ class LabelBlock:
             raise WireError(
                 f"{self._where}: expected labels in [0, {self._classes:g}), got {low} to {high}"
             )
+
+
+def _is_float32(tensor: Tensor, shape: Shape, name: CodecName) -> bool:
+    return name == "float32" and tensor.dtype is torch.float32 and tensor.shape == shape
 
 
 def _to_floats(tensor: Tensor, shape: Shape, where: str) -> Floats:

@@ -8,7 +8,6 @@ total length and each tensor's codec, shape and range against the agreed
 from collections.abc import Sequence
 from typing import TypeVar, final
 
-import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor
 
@@ -54,6 +53,12 @@ class Blocks:
         """Most bytes of a frame with these tensors."""
         scales = sum(block.num_scales for block in self._blocks)
         return self._num_bytes + _BYTES_PER_SCALE * scales + SLACK_BYTES
+
+    def is_exact(self, tensors: Sequence[Tensor]) -> bool:
+        """Tell whether tensors, on any device, fit and would arrive as they are sent."""
+        if len(tensors) != len(self._blocks):
+            return False
+        return all(b.is_exact(tensor) for b, tensor in zip(self._blocks, tensors, strict=True))
 
     def write(self, tensors: Sequence[Tensor]) -> tuple[list[split_pb2.Block], list[tail.Buffer]]:
         """Return the messages and the numbers.
@@ -126,33 +131,12 @@ class Framer:
         return self._gradient.largest
 
     def is_exact(self, tensors: Sequence[Tensor]) -> bool:
-        """Tell whether activations fit, and would arrive as they are sent.
-
-        Parameters
-        ----------
-        tensors : Sequence[Tensor]
-            In the order of the spec, on any device.
-        """
-        if self.spec.codec != "float32" or len(tensors) != len(self.spec.tensors):
-            return False
-        fitting = zip(self.spec.tensors, tensors, strict=True)
-        return all(self._fits(part, tensor) for part, tensor in fitting)
+        """Tell whether activations, on any device, fit and would arrive as they are sent."""
+        return self._blocks.is_exact(tensors)
 
     def is_exact_gradient(self, gradient: Tensor) -> bool:
-        """Tell whether a gradient fits, and would arrive as it is sent."""
-        shape = (len(self.spec.clients), self.spec.batch, *self.spec.tensors[0].shape)
-        if self.spec.gradient_codec != "float32" or not self.spec.returns_gradient:
-            return False
-        return gradient.shape == shape and bool(gradient.isfinite().all())
-
-    def _fits(self, part: TensorSpec, tensor: Tensor) -> bool:
-        if tensor.shape != (len(self.spec.clients), self.spec.batch, *part.shape):
-            return False
-        if part.kind == "labels":
-            return tensor.dtype is torch.int64 and bool(
-                (tensor >= 0).all() and (tensor < part.bound).all()
-            )
-        return tensor.dtype is torch.float32 and bool(tensor.abs().amax() <= part.bound)
+        """Tell whether a gradient, on any device, fits and would arrive as it is sent."""
+        return self._gradient.is_exact((gradient,))
 
     def write_activations(self, frame: Activations) -> bytes:
         """Write activations.
