@@ -113,19 +113,18 @@ def _remembered(path: Path | None, count: int, num_partitions: int) -> Sequence[
     """Return all clients' rows if a file holds them; one that is damaged is dealt over."""
     if path is None:
         return None
-    with suppress(StoreError, OSError):
-        if path.exists():
-            tensors, text = tensor_file.read(path)
-            # The hub may hold other data under a name than it did.
-            if text["samples"] == str(count) and len(tensors["counts"]) == num_partitions:
-                return torch.split(tensors["rows"], tensors["counts"].tolist())
+    with suppress(StoreError):
+        tensors, text = tensor_file.read(path)
+        # The hub may hold other data under a name than it did.
+        if text["samples"] == str(count) and len(tensors["counts"]) == num_partitions:
+            return torch.split(tensors["rows"], tensors["counts"].tolist())
     return None
 
 
 def _remember(shares: Sequence[Tensor], count: int, path: Path) -> None:
     counts = torch.tensor([len(share) for share in shares])
     # Who cannot write here cannot keep its data either, and says so then.
-    with suppress(StoreError, OSError):
+    with suppress(StoreError):
         tensor_file.write(
             path, {"rows": torch.cat(list(shares)), "counts": counts}, {"samples": str(count)}
         )
