@@ -35,7 +35,7 @@ TINY: dict[str, bool | int | float | str] = {
 }
 
 
-# Where this session's federations keep prepared data; as much of each as its settings tell apart.
+# The one folder in which a run of the tests keeps prepared data, once there is one.
 PREPARED: list[Path] = []
 
 
@@ -47,7 +47,7 @@ def federation(folder: Path, method: str, *, nodes: int = 2, **overrides: Any) -
 
 
 def share_prepared_data(folder: Path) -> None:
-    """Let a federation find the data that an earlier one of this session prepared."""
+    """Let a federation find the data that an earlier test's federation prepared."""
     link = folder / "state" / "prepared"
     if PREPARED and not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
