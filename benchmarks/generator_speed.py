@@ -83,10 +83,11 @@ def main() -> None:
             compare_diffusion(console, arguments.repetitions)
         if arguments.part in ("all", "stylegan"):
             compare_stylegan(console, arguments.repetitions)
-        if (arguments.gpu or arguments.part == "gpu") and torch.cuda.is_available():
-            measure_gpu(console)
-        elif arguments.gpu:
-            console.print("no GPU at hand")
+        if arguments.gpu or arguments.part == "gpu":
+            if torch.cuda.is_available():
+                measure_gpu(console)
+            else:
+                console.print("no GPU at hand")
 
 
 def compare_diffusion(console: Console, repetitions: int) -> None:
@@ -247,8 +248,8 @@ def measure_gpu(console: Console) -> None:
     # Drawing random weights of this size takes minutes on one thread.
     torch.set_num_threads(os.cpu_count() or 1)
     with seeds.seeded(0):
-        networks: dict[str, tuple[torch.nn.Module, int, int]] = {
-            "StyleGAN2 256": _drawn_with(StyleGAN2Synthesis(_STYLEGAN2_256), 512)
+        networks: dict[str, tuple[Any, int]] = {
+            "StyleGAN2 256": (StyleGAN2Synthesis(_STYLEGAN2_256), _STYLEGAN2_256.w_dim)
         }
     designs = {
         "StyleGAN3-t 512": published_design("t", 512),
@@ -256,10 +257,10 @@ def measure_gpu(console: Console) -> None:
         "StyleGAN-XL 64": published_design("xl", 64),
     }
     for name, design in designs.items():
-        networks[name] = _drawn_with(random_stylegan3(design, seed=0), design.w_dim)
-    for name, (network, num_ws, w_dim) in networks.items():
+        networks[name] = (random_stylegan3(design, seed=0), design.w_dim)
+    for name, (network, w_dim) in networks.items():
         network.eval().to(device)
-        ws = torch.randn(_BATCH, num_ws, w_dim, device=device)
+        ws = torch.randn(_BATCH, network.num_ws, w_dim, device=device)
         network(ws)
         with timed(console, name, _BATCH):
             network(ws).cpu()
@@ -275,10 +276,6 @@ def measure_gpu(console: Console) -> None:
                 generator.synthesize(latents)
             del generator
             torch.cuda.empty_cache()
-
-
-def _drawn_with(network: Any, w_dim: int) -> tuple[torch.nn.Module, int, int]:
-    return network, network.num_ws, w_dim
 
 
 @contextmanager

@@ -86,24 +86,31 @@ def _campaign(folder: Path, arguments: argparse.Namespace) -> Campaign:
         num_clients=1,
         simulated=True,
         settings={
-            "method": "mocosfl",
-            "data": f"parquet:{arguments.data.resolve()}",
-            "partition": "shards",
-            "shards-per-client": 2,
-            "max-samples": arguments.max_samples,
-            "clients-per-node": CLIENTS,
-            "min-nodes": 1,
+            **hundred_clients(arguments),
             "rounds": arguments.rounds,
             "evaluate-every": arguments.evaluate_every,
-            "seed": arguments.seed,
-            "device": arguments.device,
-            "server-device": arguments.device,
-            "split.width": arguments.width,
             "split.step-deadline-s": 120.0,
             "split.connect-deadline-s": 300.0,
-            "mocosfl.steps-per-round": STEPS_PER_ROUND,
         },
     )
+
+
+def hundred_clients(arguments: argparse.Namespace) -> Mapping[str, bool | int | float | str]:
+    """Return the settings of a hundred clients of two classes each, all on one node."""
+    return {
+        "method": "mocosfl",
+        "data": f"parquet:{arguments.data.resolve()}",
+        "partition": "shards",
+        "shards-per-client": 2,
+        "max-samples": arguments.max_samples,
+        "clients-per-node": CLIENTS,
+        "min-nodes": 1,
+        "seed": arguments.seed,
+        "device": arguments.device,
+        "server-device": arguments.device,
+        "split.width": arguments.width,
+        "mocosfl.steps-per-round": STEPS_PER_ROUND,
+    }
 
 
 def _write(folder: Path, console: Console) -> None:

@@ -18,12 +18,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from benchmarks.mocosfl_cifar10 import STEPS_PER_ROUND, hundred_clients
 from local_federation.one_process import OneProcess
 from strategies.common.settings import RunConfig, default_config
 from strategies.common.transport.compute import torch_device
 
-CLIENTS = 100
-STEPS_PER_ROUND = 50
 _TRIAL_ROUNDS = 2
 # Assessments take part of the time: one at the start, in the middle and at the end.
 _SHARE_OF_TRAINING = 0.85
@@ -63,23 +62,12 @@ def _options() -> argparse.Namespace:
 def _config(options: argparse.Namespace, rounds: int) -> RunConfig:
     return {
         **default_config(),
-        "method": "mocosfl",
-        "data": f"parquet:{options.data.resolve()}",
-        "partition": "shards",
-        "shards-per-client": 2,
-        "max-samples": options.max_samples,
-        "clients-per-node": CLIENTS,
-        "min-nodes": 1,
+        **hundred_clients(options),
         "rounds": rounds,
         "evaluate-every": max(1, rounds // 2),
-        "seed": options.seed,
-        "device": options.device,
-        "server-device": options.device,
         "client-threads": options.threads,
         "server-threads": options.threads,
         "split.cut": 1,
-        "split.width": options.width,
-        "mocosfl.steps-per-round": STEPS_PER_ROUND,
         "mocosfl.probe-epochs": options.probe_epochs,
     }
 
