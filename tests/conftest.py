@@ -5,14 +5,23 @@ import os
 # Read by torch when it is imported: tests compute tiny things, and workers share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from strategies.common.settings import RunSettings, default_config, read_run
 from strategies.methods import METHODS
+from tests.fresh_processes import FreshProcesses
 
 Value = bool | int | float | str
+
+
+@pytest.fixture(scope="session")
+def fresh_processes() -> Iterator[FreshProcesses]:
+    """Return what runs programs that must not see what other tests have imported."""
+    processes = FreshProcesses()
+    yield processes
+    processes.close()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ FORBIDDEN = (
     *("diffusers", "transformers", "peft", "accelerate", "matplotlib", "tensorboard"),
 )
 # For these a device has uses, but not in a round on data that is already prepared.
-ONCE = ("torchvision", "sklearn", "datasets", "flwr_datasets", "PIL")
+ONCE = ("torchvision", "sklearn", "datasets", "flwr_datasets", "PIL", "torch._dynamo")
 
 
 @final

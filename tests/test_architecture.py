@@ -5,9 +5,8 @@ import inspect
 import os
 import re
 import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from strategies import methods
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.settings import RunSettings, Settings, default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
+from tests.fresh_processes import FreshProcesses
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -36,30 +36,30 @@ PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONFIG: dict[str, Any] = PYPROJECT["tool"]["flwr"]["app"]["config"]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
 INSTALL = "import_guard.install()\n"
+Fresh = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 # What a device imports
 
 
-def fresh_process(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", f"import import_guard\n{code}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
-            "FLWR_HOME": str(folder),
-            "FLWR_TELEMETRY_ENABLED": "0",
-        },
+@pytest.fixture
+def fresh_process(
+    fresh_processes: FreshProcesses, tmp_path: Path
+) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Return what runs a program that has the guard at hand."""
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+        "FLWR_HOME": str(tmp_path),
+        "FLWR_TELEMETRY_ENABLED": "0",
+    }
+    return lambda code: fresh_processes.run(
+        "-c", f"import import_guard\n{code}", cwd=tmp_path, env=env
     )
 
 
-def test_a_device_imports_neither_server_code_nor_heavy_libraries(tmp_path: Path) -> None:
-    done = fresh_process(f"{INSTALL}import_guard.import_client_halves()", tmp_path)
+def test_a_device_imports_neither_server_code_nor_heavy_libraries(fresh_process: Fresh) -> None:
+    done = fresh_process(f"{INSTALL}import_guard.import_client_halves()")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [f"strategies.{name}.client" for name in methods.METHODS]
 
@@ -74,10 +74,10 @@ def test_a_device_imports_neither_server_code_nor_heavy_libraries(tmp_path: Path
     ],
 )
 def test_the_guard_refuses_what_a_device_must_not_import(
-    name: str, told: str, tmp_path: Path
+    name: str, told: str, fresh_process: Fresh
 ) -> None:
     for code in (f"{INSTALL}import {name}", f"import {told}\n{INSTALL}"):
-        done = fresh_process(code, tmp_path)
+        done = fresh_process(code)
         assert done.returncode == 1
         assert done.stderr.endswith(f"RuntimeError: a device imported {told}\n")
 
@@ -86,17 +86,17 @@ def play_round(folder: Path) -> str:
     return f"import pathlib\nimport_guard.play_round(pathlib.Path({str(folder)!r}))"
 
 
-def test_a_round_on_prepared_data_needs_torch_alone(tmp_path: Path) -> None:
+def test_a_round_on_prepared_data_needs_torch_alone(tmp_path: Path, fresh_process: Fresh) -> None:
     settings = read_run(import_guard.round_config(tmp_path))
     prepared.load(settings, settings.data, 0, 2, tmp_path / "prepared")
-    done = fresh_process(INSTALL + play_round(tmp_path), tmp_path)
+    done = fresh_process(INSTALL + play_round(tmp_path))
     assert done.returncode == 0, done.stderr
     # 40 samples, of which a quarter is for testing.
     assert done.stdout.strip() == "trained on 30 samples"
 
 
-def test_a_round_that_prepares_its_data_is_noticed(tmp_path: Path) -> None:
-    done = fresh_process(play_round(tmp_path), tmp_path)
+def test_a_round_that_prepares_its_data_is_noticed(tmp_path: Path, fresh_process: Fresh) -> None:
+    done = fresh_process(play_round(tmp_path))
     assert done.returncode == 1
     assert "RuntimeError: a round on prepared data imported sklearn" in done.stderr
 

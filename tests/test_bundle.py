@@ -3,14 +3,14 @@
 import io
 import os
 import shutil
-import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from flwr.cli.build import build_fab_from_disk
+
+from tests.fresh_processes import FreshProcesses
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -101,18 +101,11 @@ print(read_run(default_config()).method)
 
 
 def test_the_bundle_imports_nothing_of_the_repository_beside_it(
-    bundle: bytes, tmp_path: Path
+    bundle: bytes, tmp_path: Path, fresh_processes: FreshProcesses
 ) -> None:
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         archive.extractall(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL.format(packages=PACKAGES)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=tmp_path,
-    )
+    done = fresh_processes.run("-c", IMPORT_ALL.format(packages=PACKAGES), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     declared = tomllib.loads((tmp_path / "pyproject.toml").read_text())
     assert done.stdout.strip() == declared["tool"]["flwr"]["app"]["config"]["method"]
@@ -129,21 +122,16 @@ for name in ("own_models/mine.py:net", "own_models.mine:net"):
 """
 
 
-def test_a_users_own_model_travels_in_the_bundle(tree: Path, tmp_path: Path) -> None:
+def test_a_users_own_model_travels_in_the_bundle(
+    tree: Path, tmp_path: Path, fresh_processes: FreshProcesses
+) -> None:
     copy, device, elsewhere = (tmp_path / name for name in ("nectar", "device", "elsewhere"))
     shutil.copytree(tree, copy)
     (copy / "own_models" / "mine.py").write_text(OWN)
     with zipfile.ZipFile(io.BytesIO(build_fab_from_disk(copy))) as archive:
         archive.extractall(device)
     elsewhere.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD_OWN],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(device)},
-    )
+    env = {**os.environ, "PYTHONPATH": str(device)}
+    done = fresh_processes.run("-c", BUILD_OWN, cwd=elsewhere, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["64", "64"]

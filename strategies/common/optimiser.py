@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal, final
+from typing import Literal, final
 
-import torch
 from torch import Tensor, nn
 
 from strategies.common.device import Device
 from strategies.common.samples import num_batches
 from strategies.common.settings import RunSettings
+from strategies.common.update_rule import SGD, Adam, Group, UpdateRule
 
 Schedule = Literal["constant", "cosine", "step"]
 
@@ -25,7 +25,7 @@ class Optimiser:
 
     Parameters
     ----------
-    inner : torch.optim.Optimizer
+    rule : UpdateRule
         Moves the parameters.
     rate : Callable[[int], float]
         Step size by number of the batch in the whole run, from 0.
@@ -39,13 +39,13 @@ class Optimiser:
 
     def __init__(
         self,
-        inner: torch.optim.Optimizer,
+        rule: UpdateRule,
         rate: Callable[[int], float],
         first: int,
         clipped: Sequence[Sequence[nn.Parameter]] = (),
         max_norm: float = math.inf,
     ) -> None:
-        self.inner = inner
+        self.rule = rule
         self._rate = rate
         self._batch = first
         self._clipped = clipped
@@ -53,14 +53,11 @@ class Optimiser:
 
     def step(self, loss: Tensor) -> None:
         """Take one step; several losses of one batch share a step size."""
-        self.inner.zero_grad(set_to_none=True)
+        self.rule.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self._clipped:
             nn.utils.clip_grad_norm_(group, self._max_norm)
-        rate = self._rate(self._batch)
-        for settings in self.inner.param_groups:
-            settings["lr"] = rate
-        self.inner.step()
+        self.rule.step(self._rate(self._batch))
 
     def advance(self) -> None:
         """Go on to the next batch's step size."""
@@ -85,7 +82,7 @@ def general_optimiser(
     parameters = [[p for module in group for p in module.parameters()] for group in groups]
     per_round = run.local_epochs * num_batches(len(device.train), run.batch_size)
     return Optimiser(
-        _inner(run, [p for group in parameters for p in group]),
+        _rule(run, [p for group in parameters for p in group]),
         lambda batch: scheduled(run.learning_rate, run.schedule, batch, run.rounds * per_round),
         (device.round_number - 1) * per_round,
         () if max_norm is None else parameters,
@@ -131,7 +128,7 @@ def restore_moments(optimiser: Optimiser, state: object, moments: Mapping[str, T
     for key, value in moments.items():
         name, _, moment = key.rpartition("/")
         if name in parameters:
-            slot = optimiser.inner.state[parameters[name]]
+            slot = optimiser.rule.moments.setdefault(parameters[name], {})
             # Adam counts its steps on the CPU wherever the parameters are.
             slot[moment] = (
                 value.clone() if not value.ndim else value.to(parameters[name], copy=True)
@@ -143,24 +140,18 @@ def kept_moments(optimiser: Optimiser, state: object) -> dict[str, Tensor]:
 
     Those of parameters that live for one round only, outside of the state, are left out.
     """
-    kept: dict[str, Tensor] = {}
-    for name, parameter in _named(state).items():
-        slot: dict[str, Any] = optimiser.inner.state.get(parameter, {})
-        for moment, value in slot.items():
-            if isinstance(value, Tensor):
-                kept[f"{name}/{moment}"] = value
-    return kept
+    return {
+        f"{name}/{moment}": value
+        for name, parameter in _named(state).items()
+        for moment, value in optimiser.rule.moments.get(parameter, {}).items()
+    }
 
 
-def _inner(run: RunSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _rule(run: RunSettings, parameters: Sequence[nn.Parameter]) -> UpdateRule:
+    groups = [Group(parameters, run.weight_decay)]
     if run.optimiser == "adamw":
-        return torch.optim.AdamW(
-            parameters, run.learning_rate, betas=(run.momentum or 0.9, 0.999),
-            weight_decay=run.weight_decay,
-        )  # fmt: skip
-    return torch.optim.SGD(
-        parameters, run.learning_rate, momentum=run.momentum, weight_decay=run.weight_decay
-    )
+        return Adam(groups, betas=(run.momentum or 0.9, 0.999))
+    return SGD(groups, run.momentum)
 
 
 def _named(state: object) -> dict[str, nn.Parameter]:

@@ -9,6 +9,7 @@ module, at their door, and hand the resulting objects on.
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, final
 
@@ -195,6 +196,11 @@ def default_config() -> dict[str, bool | int | float | str]:
 
     The app bundle carries ``pyproject.toml``, so this holds wherever the code runs.
     """
+    return dict(_read_defaults())
+
+
+@cache
+def _read_defaults() -> Mapping[str, bool | int | float | str]:
     return flatten(tomllib.loads(_PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"])
 
 

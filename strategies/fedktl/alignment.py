@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from strategies.common.errors import ModelError
 from strategies.common.samples import shuffled_batches
+from strategies.common.update_rule import Adam, Group
 from strategies.fedktl.automatic import Automatic
 from strategies.fedktl.discrepancy import mmd
 from strategies.fedktl.settings import FedKTLSettings, Statistics
@@ -119,7 +120,7 @@ def align(
         If a loss is no longer finite.
     """
     table = nn.Parameter(latent_centroids(transformer, uploaded, settings.centroid_statistics))
-    optimiser = torch.optim.Adam([*transformer.parameters(), table], chosen.server_learning_rate)
+    adam = Adam([Group([*transformer.parameters(), table])])
     history: list[tuple[float, float]] = []
     for epoch in range(settings.server_epochs):
         batches = []
@@ -132,11 +133,11 @@ def align(
             latents = sample_latents(len(index), generator)
             distribution = mmd(vectors, latents, chosen.bandwidths)
             centroid = functional.mse_loss(vectors, table[uploaded.rows[picked]])
-            optimiser.zero_grad(set_to_none=True)
+            adam.forget_gradients()
             (distribution + chosen.alignment_weight * centroid).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(transformer.parameters(), _MAX_NORM)
             nn.utils.clip_grad_norm_([table], _MAX_NORM)
-            optimiser.step()
+            adam.step(chosen.server_learning_rate)
             batches.append(torch.stack([distribution.detach(), centroid.detach()]))
         if epoch in (0, settings.server_epochs - 1):
             first, second = torch.stack(batches).mean(0).tolist()

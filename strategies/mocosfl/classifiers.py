@@ -20,6 +20,7 @@ from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.common.samples import shuffled_batches
 from strategies.common.split.hits import Hits, count_hits
+from strategies.common.update_rule import Adam, Group
 from strategies.mocosfl.features import Features
 
 # Similarities held at once: 64 MiB of float32.
@@ -167,17 +168,16 @@ def fit(
     device = bank.features.device
     classifier.to(device)
     # Thousands of tiny steps: one fused kernel takes half the time of many small ones.
-    optimiser = torch.optim.Adam(classifier.parameters(), fused=True)
+    adam = Adam([Group([*classifier.parameters()])], fused=True)
     best_accuracy, best_epoch = -1.0, 0
     for epoch, rate in enumerate(rates, start=1):
-        optimiser.param_groups[0]["lr"] = rate
         classifier.train()
         for index in shuffled_batches(len(bank), batch, generator):
             rows = index.to(device)
-            optimiser.zero_grad(set_to_none=True)
+            adam.forget_gradients()
             loss = functional.cross_entropy(classifier(bank.features[rows]), bank.labels[rows])
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            adam.step(rate)
         correct, losses = _test(classifier, test)
         accuracy = correct.double().mean().item()
         if accuracy > best_accuracy:

@@ -6,12 +6,12 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
-from torch.optim import SGD
 
 from strategies.common.errors import StoreError
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import Plan, TrainingPlan
 from strategies.common.split.wire.frames import Survey
+from strategies.common.update_rule import SGD, Group
 from strategies.mocosfl.cache import Cache, CachedStep, Recorder, replayed_place
 from strategies.mocosfl.contrast import contrast
 from strategies.mocosfl.features import FeatureTable
@@ -72,7 +72,7 @@ class MocoSFLEngine(Engine):
         self._total_steps = total_steps
         self._symmetric = is_symmetric(settings)
         self._device = state.memory.rows.device
-        self._optimiser = _optimiser(state, settings)
+        self._sgd = _sgd(state, settings)
         self._keys: dict[int, tuple[Tensor, ...]] = {}
         self.figures = Figures(self._device)
         self.surveyed = FeatureTable(num_classes)
@@ -125,10 +125,8 @@ class MocoSFLEngine(Engine):
             return
         gradients = [p.grad for p in self._state.online.parameters() if p.grad is not None]
         self.figures.finish_step(get_total_norm(gradients))
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate(step)
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        self._sgd.step(self._rate(step))
+        self._sgd.forget_gradients()
         # By client, whichever cohort it was dealt to: keys age in the same order.
         by_client = [self._keys[client] for client in sorted(self._keys)]
         for term in zip(*by_client, strict=True):
@@ -201,18 +199,13 @@ class MocoSFLEngine(Engine):
         return arrived / share if self._settings.gradient_scale == "client" else 1.0
 
 
-def _optimiser(state: MocoSFLServerState, settings: MocoSFLSettings) -> SGD:
+def _sgd(state: MocoSFLServerState, settings: MocoSFLSettings) -> SGD:
     """Build an SGD whose momentum buffers are the state's own tensors."""
-    optimiser = SGD(
-        state.online.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-    )
+    sgd = SGD([Group([*state.online.parameters()], settings.weight_decay)], settings.momentum)
     for name, parameter in state.online.named_parameters():
         # Buffers that come from a checkpoint are on the CPU.
         state.velocity[name] = state.velocity[name].to(parameter.device)
-        optimiser.state[parameter]["momentum_buffer"] = state.velocity[name]
+        sgd.moments[parameter] = {"momentum_buffer": state.velocity[name]}
     # A session that broke off within a step leaves gradients behind.
-    optimiser.zero_grad()
-    return optimiser
+    sgd.forget_gradients()
+    return sgd

@@ -1,13 +1,12 @@
 """The fuzz run on a tiny file, what it calls a failure, and that its cases can be repeated."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.pickle_mutants import Fixture, fixture, mutant
+from tests.fresh_processes import FreshProcesses
 from tests.generators.stylegan.published import Global, Published, publish
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +20,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run in a process of its own: an audit hook can never be taken away again."""
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-
-
-def test_a_file_that_is_no_generator_is_told(folder: Path) -> None:
-    done = run("-m", "benchmarks.fuzz_stylegan", str(folder), "--count", "1")
+def test_a_file_that_is_no_generator_is_told(folder: Path, fresh_processes: FreshProcesses) -> None:
+    done = fresh_processes.run("-m", "benchmarks.fuzz_stylegan", str(folder), "--count", "1")
     assert done.returncode == 2
     assert "expected files that load" in done.stdout
 
@@ -48,7 +40,10 @@ ROADS = {
 }
 
 
-def test_anything_but_a_network_or_a_refusal_is_a_failure() -> None:
+def test_anything_but_a_network_or_a_refusal_is_a_failure(
+    fresh_processes: FreshProcesses,
+) -> None:
+    # An audit hook can never be taken away again.
     code = f"""
 import os
 from benchmarks import fuzz_stylegan
@@ -60,7 +55,7 @@ for road in {list(ROADS)!r}:
     fuzz_stylegan.draw = eval("lambda content, name: " + road)
     print(fuzz_stylegan.outcome(b"", "name", watch)[0])
 """
-    done = run("-c", code)
+    done = fresh_processes.run("-c", code)
     assert done.stdout.splitlines() == list(ROADS.values()), done.stderr
 
 

@@ -1,14 +1,12 @@
 """Generators by name."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from generators.build import build, check
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunConfig
+from tests.fresh_processes import FreshProcesses
 
 CONFIG: RunConfig = {
     "generator": "oriented",
@@ -46,9 +44,9 @@ def test_a_bad_table_is_refused() -> None:
         build("oriented", {**CONFIG, "oriented.image-size": 20}, torch.device("cpu"))
 
 
-def test_checking_a_name_imports_no_adapter() -> None:
+def test_checking_a_name_imports_no_adapter(fresh_processes: FreshProcesses) -> None:
     code = (
         "import sys; from generators.build import check; check('oriented'); "
         "sys.exit(any(name.startswith('generators.oriented') for name in sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert fresh_processes.run("-c", code).returncode == 0

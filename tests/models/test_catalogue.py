@@ -1,7 +1,5 @@
 """Every model of the table: shapes, gradients, seeds, refusals and lazy imports."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +12,7 @@ from models import catalogue
 from strategies.common.errors import ModelError, SettingsError
 from strategies.common.inputs import Images, Inputs, Tokens, Windows
 from strategies.common.task import Task
+from tests.fresh_processes import FreshProcesses
 
 IMAGE_MODELS = [name for name in catalogue.MODELS if name != "sensor_cnn"]
 BIG = ["vit_b_16", "vit_b_32"]
@@ -239,6 +238,7 @@ sys.meta_path.insert(0, Guard())
 from models import catalogue
 from strategies.common.inputs import Images, Windows
 from strategies.common.task import Task
+from tests.fresh_processes import FreshProcesses
 
 catalogue.check(",".join(catalogue.MODELS))
 loaded = [name for name in sys.modules if name.startswith("models.")]
@@ -253,10 +253,11 @@ except ImportError:
 """
 
 
-def test_small_models_and_the_table_do_not_import_torchvision() -> None:
+def test_small_models_and_the_table_do_not_import_torchvision(
+    fresh_processes: FreshProcesses,
+) -> None:
     # In a process of its own, because other tests load torchvision into this one.
-    command = [sys.executable, "-c", GUARD]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = fresh_processes.run("-c", GUARD)
     assert done.returncode == 0, done.stderr
     # The guard itself works: ResNet-18 does import torchvision.
     assert done.stdout.strip() == "guarded"

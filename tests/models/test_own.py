@@ -1,8 +1,6 @@
 """A user's own model: where it is looked for, what it must be, and every refusal."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from models import catalogue, own
 from strategies.common.errors import ModelError, SettingsError
 from strategies.common.inputs import Images
 from strategies.common.task import Task
+from tests.fresh_processes import FreshProcesses
 
 TASK = Task(10, Images(1, 8, 8), 0)
 NET = """
@@ -136,7 +135,9 @@ def test_an_edit_is_seen_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mymodels.py"]
 
 
-def test_a_file_called_models_shadows_nothing(tmp_path: Path) -> None:
+def test_a_file_called_models_shadows_nothing(
+    tmp_path: Path, fresh_processes: FreshProcesses
+) -> None:
     name = write(tmp_path, net(12), "models.py")
     code = (
         f"from models import catalogue\nfrom strategies.common.inputs import Images\n"
@@ -145,7 +146,7 @@ def test_a_file_called_models_shadows_nothing(tmp_path: Path) -> None:
         f"import models, models.cnn\n"
         f"print(catalogue.build('cnn', task, 0, 1).feature_dim, models.__file__)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = fresh_processes.run("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("512 ")
     assert str(tmp_path) not in done.stdout

@@ -1,7 +1,5 @@
 """The table of methods: every method is complete, and a half comes alone."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation
 from strategies.common.settings import read_run
 from strategies.common.task import Foundation, Place, Task
+from tests.fresh_processes import FreshProcesses
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 
 Value = bool | int | float | str
@@ -124,11 +123,10 @@ def test_every_folder_of_a_method_is_in_the_table() -> None:
     assert folders == set(methods.METHODS)
 
 
-def test_the_table_loads_no_method() -> None:
+def test_the_table_loads_no_method(fresh_processes: FreshProcesses) -> None:
     code = "import sys, strategies.methods; print(' '.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    done = fresh_processes.run("-c", code)
+    assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert "strategies.methods" in loaded
     assert not {f"strategies.{name}" for name in EVERY} & loaded

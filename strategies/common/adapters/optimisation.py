@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import nn
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.device import Device
 from strategies.common.optimiser import Optimiser
+from strategies.common.update_rule import Adam, Group
 
 # As in FedDAT's release.
 _BETAS = (0.9, 0.98)
-_EPSILON = 1e-8
 
 
 def adapter_optimiser(
@@ -35,10 +34,10 @@ def adapter_optimiser(
     moving = list(parameters)
     # Biases and norms are vectors; weights have more axes.
     groups = [
-        {"params": [p for p in moving if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
+        Group([p for p in moving if p.ndim > 1], settings.weight_decay),
+        Group([p for p in moving if p.ndim <= 1]),
     ]
-    adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=_BETAS, eps=_EPSILON)
+    adamw = Adam(groups, betas=_BETAS)
     total = device.settings.rounds * steps
     first = (device.round_number - 1) * steps
     return Optimiser(adamw, lambda batch: rate_at(settings, batch, total), first)

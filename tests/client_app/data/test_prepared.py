@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.inputs import Images, Inputs, Tokens, Windows
 from strategies.common.settings import RunSettings
+from tests.fresh_processes import FreshProcesses
 
 Build = Callable[..., RunSettings]
 ROOT = Path(__file__).parents[3]
@@ -51,15 +50,9 @@ def _assert_same_tensors(here: Path, there: Path) -> None:
         assert tensor.numpy().tobytes() == theirs[name].numpy().tobytes()
 
 
-def _probe(config: dict[str, Any], cache: Path) -> str:
+def _probe(config: dict[str, Any], cache: Path, fresh_processes: FreshProcesses) -> str:
     general = {key: value for key, value in config.items() if "." not in key}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROBE, json.dumps(general), str(cache)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = fresh_processes.run("-c", PROBE, json.dumps(general), str(cache), strict=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -124,12 +117,16 @@ def test_the_second_load_reads_the_file(
 
 
 def test_processes_agree_and_a_hit_imports_nothing_heavy(
-    run_settings: Build, config: dict[str, Any], tmp_path: Path
+    run_settings: Build,
+    config: dict[str, Any],
+    tmp_path: Path,
+    fresh_processes: FreshProcesses,
 ) -> None:
     data = prepared.load(run_settings(), "digits", 1, 5, tmp_path / "here")
-    assert _probe(config, tmp_path / "here") == f"{len(data.train)} []"
+    assert _probe(config, tmp_path / "here", fresh_processes) == f"{len(data.train)} []"
     # The probe can fail: without the file it imports what it needs.
-    assert "'datasets', 'flwr_datasets', 'sklearn'" in _probe(config, tmp_path / "there")
+    imported = _probe(config, tmp_path / "there", fresh_processes)
+    assert "'datasets', 'flwr_datasets', 'sklearn'" in imported
     (here,) = (tmp_path / "here").glob("*/1.safetensors")
     (there,) = (tmp_path / "there").glob("*/1.safetensors")
     assert here.parent.name == there.parent.name

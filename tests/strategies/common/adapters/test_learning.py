@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -26,8 +27,9 @@ def played(
 
     def lesson(batch: Batch, optimiser: Optimiser) -> Mapping[str, float]:
         for _ in range(2):
-            optimiser.step(loss(adapter))
-            rates.append(optimiser.inner.param_groups[0]["lr"])
+            with patch.object(optimiser.rule, "step", wraps=optimiser.rule.step) as moved:
+                optimiser.step(loss(adapter))
+            rates.append(moved.call_args.args[0])
         return {"length": float(len(batch))}
 
     tuning: Tuning[Payload] = Tuning({"only": [*adapter.parameters()]}, lesson, lambda: None)
