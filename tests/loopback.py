@@ -5,8 +5,9 @@ by accident and everything that could not travel fails here too.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -19,7 +20,9 @@ from flwr.supercore.run import Run as FlowerRun
 from flwr.supercore.task_identity import TaskIdentity
 
 import server_app.main
+from strategies.common.payload import Payload
 from strategies.common.settings import default_config
+from strategies.common.transport import envelope
 from tests.answering import ForkServer, StandIns, answer
 
 Config = Mapping[str, bool | int | float | str]
@@ -146,12 +149,18 @@ class Federation:
         Settings that differ from the defaults.
     report : bool
         Whether to write the report page, which takes longer than a tiny round.
+
+    Attributes
+    ----------
+    encoded : Counter[str]
+        How often payloads of each schema were encoded, by server and clients of this process.
     """
 
     folder: Path
     num_clients: int
     overrides: Config
     report: bool = False
+    encoded: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.config = {
@@ -183,12 +192,24 @@ class Federation:
         context = Context(
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )
-        with nullcontext() if self.report else patch("server_app.run.page.write_report"):
+        paged = nullcontext() if self.report else patch("server_app.run.page.write_report")
+        with paged, self._counting():
             try:
                 server_app.main.app(self.grid, context)
             finally:
                 self.grid.join()
         return self.lines()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        encode = envelope.encode
+
+        def counted(payload: Payload, wire_dtype: str) -> bytes:
+            self.encoded[payload.schema] += 1
+            return encode(payload, wire_dtype)
+
+        with patch.object(envelope, "encode", counted):
+            yield
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the lines of the journal."""

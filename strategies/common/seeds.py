@@ -48,5 +48,8 @@ def seeded(seed: int) -> Iterator[None]:
     """Run a block with torch's global generators seeded, and restore them afterwards."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # torch.manual_seed would, without a GPU, keep a formatted stack for the day one comes.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
         yield

@@ -127,33 +127,34 @@ def _extra(tensors: dict[str, Tensor]) -> None:
     tensors["head"] = torch.ones(4)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (_cut, "adapter: expected (parameters="),
-        (_longer, "adapter: expected (parameters="),
-        (_other_keys, "keys: expected the digest of 8 tensors of rank 2"),
-        (_nan, "adapter: expected finite values"),
-        (_missing, "missing field keys"),
-        (_extra, "unknown field head"),
-    ],
-)
-def test_an_adapter_that_is_none_is_named_and_the_round_goes_on(
-    tmp_path: Path, change: Callable[[dict[str, Tensor]], None], told: str
-) -> None:
-    played = tiny(tmp_path, "feddat")
+# What a node does to its adapter, and what it is then said to have done.
+VILLAINS: dict[str, tuple[Callable[[dict[str, Tensor]], None], str]] = {
+    "cut": (_cut, "adapter: expected (parameters="),
+    "longer": (_longer, "adapter: expected (parameters="),
+    "other keys": (_other_keys, "keys: expected the digest of 8 tensors of rank 2"),
+    "NaN": (_nan, "adapter: expected finite values"),
+    "a field missing": (_missing, "missing field keys"),
+    "a field too many": (_extra, "unknown field head"),
+}
+
+
+def test_an_adapter_that_is_none_is_named_and_the_round_goes_on(tmp_path: Path) -> None:
+    names = [*VILLAINS]
+    played = tiny(tmp_path, "feddat", nodes=len(names) + 1)
 
     def tamper(node_id: int, reply: Message) -> Message:
-        if node_id == 101 and reply.metadata.message_type == "train":
-            reply.content = with_adapter(reply.content, change)
+        number = node_id - 100
+        if number < len(names) and reply.metadata.message_type == "train":
+            reply.content = with_adapter(reply.content, VILLAINS[names[number]][0])
         return reply
 
     played.grid.tamper = tamper
     lines = played.play()
     assert len(lines) == 2
     for line in lines:
-        assert told in line["nodes"]["1"]["failure"]
-        assert line["nodes"]["0"]["accuracy"] is not None
+        for number, (_, told) in enumerate(VILLAINS.values()):
+            assert told in line["nodes"][str(number)]["failure"]
+        assert line["nodes"][str(len(names))]["accuracy"] is not None
 
 
 def test_a_copy_of_what_was_sent_is_refused(tmp_path: Path) -> None:

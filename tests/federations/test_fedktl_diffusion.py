@@ -11,12 +11,13 @@ from benchmarks.random_pipelines import Geometry, save
 pytestmark = pytest.mark.federation
 
 KINDS = ("sd", "xl", "lcm")
-ROUNDS = 3
+ROUNDS = 2
 SMALL = {
     "method": "fedktl",
     "models": "cnn",
     "data": "digits",
-    "max-samples": 80,
+    "max-samples": 40,
+    "feature-dim": 32,
     "rounds": ROUNDS,
     "fedktl.server-epochs": 30,
 }
@@ -62,10 +63,9 @@ def test_a_federation_aligns_and_the_same_seed_draws_the_same(
     assert all("transfer" in node["losses"] for node in lines[1]["nodes"].values())
     assert len(pictures) >= 10
 
-    again, same = play(tmp_path / "again", pipelines / kind, rounds=2)
-    assert again == lines[:2]
-    assert same.items() <= pictures.items()
-    assert len(same) >= 2
+    again, same = play(tmp_path / "again", pipelines / kind)
+    assert again == lines
+    assert same == pictures
     _, others = play(tmp_path / "other", pipelines / kind, rounds=1, seed=1)
     assert others
     assert set(others.values()).isdisjoint(pictures.values())

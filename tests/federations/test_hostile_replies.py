@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -17,10 +17,10 @@ from strategies.common.transport.envelope import read_blob
 pytestmark = pytest.mark.federation
 
 SCHEMA = "fedktl.prototypes"
-VILLAIN = 101
 TINY = {
     "method": "fedktl",
     "models": "cnn",
+    "feature-dim": 32,
     "max-samples": 60,
     "rounds": 2,
     "fedktl.server-epochs": 5,
@@ -43,23 +43,7 @@ def with_blob(content: RecordDict, blob: bytes) -> RecordDict:
     return RecordDict({**content, SCHEMA: ArrayRecord({"blob": array})})
 
 
-def play_with(folder: Path, spoil: Callable[[RecordDict], RecordDict]) -> str:
-    """Let one of three nodes send spoilt replies and return its failure."""
-    played = Federation(folder, 3, TINY)
-
-    def tamper(node_id: int, reply: Message) -> Message:
-        if node_id == VILLAIN and reply.metadata.message_type == "train":
-            reply.content = spoil(reply.content)
-        return reply
-
-    played.grid.tamper = tamper
-    lines = played.play()
-    assert len(lines) == 2
-    for line in lines:
-        assert set(line["nodes"]["1"]) == {"failure"}
-        assert "accuracy" in line["nodes"]["0"]
-        assert "accuracy" in line["nodes"]["2"]
-    return str(lines[-1]["nodes"]["1"]["failure"])
+Spoil = Callable[[RecordDict], RecordDict]
 
 
 def _nan(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
@@ -98,72 +82,83 @@ def _not_unit(tensors: dict[str, Tensor], stamp: dict[str, str]) -> None:
     tensors["rows"] *= 1000
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (_nan, ["fedktl.prototypes.rows", "finite", "NaN"]),
-        (_wrong_shape, ["fedktl.prototypes.rows", "width=10", ", 7)"]),
-        (_wrong_dtype, ["fedktl.prototypes.rows", "torch.float32", "torch.float64"]),
-        (_bad_label, ["fedktl.prototypes.labels", "[0, 10)"]),
-        (_negative_label, ["fedktl.prototypes.labels", "[0, 10)", "-1"]),
-        (_unknown_field, ["fedktl.prototypes", "unknown field extra"]),
-        (_missing_field, ["fedktl.prototypes", "missing field labels"]),
-        (_other_version, ["fedktl.prototypes", "version 2", "'version': '1'"]),
-        (_not_unit, ["fedktl.prototypes.rows", "length 1"]),
-    ],
-)
-def test_a_spoilt_payload_is_refused_with_its_place(
-    tmp_path: Path, change: Change, words: list[str]
-) -> None:
-    failure = play_with(tmp_path, lambda content: rewritten(content, change))
-    for word in ["client 1", *words]:
-        assert word in failure
+def payload(change: Change) -> Spoil:
+    return lambda content: rewritten(content, change)
 
 
-def test_a_blob_ten_times_too_large_is_refused_unread(tmp_path: Path) -> None:
-    failure = play_with(
-        tmp_path,
-        lambda content: with_blob(content, read_blob(content, SCHEMA, "test") + bytes(50_000)),
-    )
-    assert "client 1" in failure
-    assert "expected at most" in failure
-    assert "bytes" in failure
-
-
-def test_a_reply_without_payload_or_with_a_stray_one_is_refused(tmp_path: Path) -> None:
-    bare = play_with(tmp_path / "bare", lambda c: RecordDict({"report": c["report"]}))
-    assert "expected fedktl.prototypes, got no payload" in bare
-    stray = play_with(
-        tmp_path / "stray", lambda c: RecordDict({**c, "gift": ConfigRecord({"a": 1})})
-    )
-    assert "expected fedktl.prototypes, got" in stray
-    assert "gift" in stray
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        ("loss", float("nan"), "report.loss"),
-        ("correct", 10_000, "report.correct"),
-        ("correct", -1, "report.correct"),
-        ("round_number", 7, "report.round_number"),
-        ("surprise", 1, "report.surprise"),
-        ("train_s", -2.0, "report.train_s"),
-    ],
-)
-def test_a_spoilt_report_is_refused_with_its_place(
-    tmp_path: Path, key: str, value: float, words: str
-) -> None:
+def report(**changes: float | str | list[str]) -> Spoil:
     def spoil(content: RecordDict) -> RecordDict:
-        report = ConfigRecord({**content["report"], key: value})
-        return RecordDict({**content, "report": report})
+        told = content["report"]
+        assert isinstance(told, ConfigRecord)
+        return RecordDict({**content, "report": ConfigRecord({**told, **changes})})
 
-    assert words in play_with(tmp_path, spoil)
+    return spoil
 
 
-def test_a_report_of_a_megabyte_is_refused_unread(tmp_path: Path) -> None:
-    def spoil(content: RecordDict) -> RecordDict:
-        report = ConfigRecord({**content["report"], "notes": ["x" * 1_000_000]})
-        return RecordDict({**content, "report": report})
+def _ten_times_too_large(content: RecordDict) -> RecordDict:
+    return with_blob(content, read_blob(content, SCHEMA, "test") + bytes(50_000))
 
-    assert "expected at most 16384 bytes" in play_with(tmp_path, spoil)
+
+ROWS, LABELS = "fedktl.prototypes.rows", "fedktl.prototypes.labels"
+# What a node does to its replies, and what it is then said to have done.
+VILLAINS: dict[str, tuple[Spoil, list[str]]] = {
+    "NaN": (payload(_nan), [ROWS, "finite", "NaN"]),
+    "wrong shape": (payload(_wrong_shape), [ROWS, "width=10", ", 7)"]),
+    "wrong dtype": (payload(_wrong_dtype), [ROWS, "torch.float32", "torch.float64"]),
+    "bad label": (payload(_bad_label), [LABELS, "[0, 10)"]),
+    "negative label": (payload(_negative_label), [LABELS, "[0, 10)", "-1"]),
+    "unknown field": (payload(_unknown_field), [SCHEMA, "unknown field extra"]),
+    "missing field": (payload(_missing_field), [SCHEMA, "missing field labels"]),
+    "other version": (payload(_other_version), [SCHEMA, "version 2", "'version': '1'"]),
+    "not of length 1": (payload(_not_unit), [ROWS, "length 1"]),
+    "ten times too large": (_ten_times_too_large, ["expected at most", "bytes"]),
+    "no payload": (
+        lambda content: RecordDict({"report": content["report"]}),
+        ["expected fedktl.prototypes, got no payload"],
+    ),
+    "stray payload": (
+        lambda content: RecordDict({**content, "gift": ConfigRecord({"a": 1})}),
+        ["expected fedktl.prototypes, got", "gift"],
+    ),
+    "NaN as loss": (report(loss=float("nan")), ["report.loss"]),
+    "more right than there are": (report(correct=10_000), ["report.correct"]),
+    "less than none right": (report(correct=-1), ["report.correct"]),
+    "another round": (report(round_number=7), ["report.round_number"]),
+    "a surprise": (report(surprise=1), ["report.surprise"]),
+    "negative seconds": (report(train_s=-2.0), ["report.train_s"]),
+    "a megabyte of notes": (report(notes=["x" * 1_000_000]), ["expected at most 16384 bytes"]),
+}
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the journal of a federation of two honest nodes and all villains."""
+    names = [*VILLAINS]
+    played = Federation(tmp_path_factory.mktemp("villains"), len(names) + 2, TINY)
+
+    def tamper(node_id: int, reply: Message) -> Message:
+        number = node_id - 100
+        if number < len(names) and reply.metadata.message_type == "train":
+            reply.content = VILLAINS[names[number]][0](reply.content)
+        return reply
+
+    played.grid.tamper = tamper
+    return played.play()
+
+
+@pytest.mark.parametrize("name", VILLAINS)
+def test_what_is_spoilt_is_refused_with_its_place(lines: list[dict[str, Any]], name: str) -> None:
+    client = [*VILLAINS].index(name)
+    assert len(lines) == 2
+    for line in lines:
+        assert set(line["nodes"][str(client)]) == {"failure"}
+        failure = line["nodes"][str(client)]["failure"]
+        for word in (f"client {client}", *VILLAINS[name][1]):
+            assert word in failure
+
+
+def test_honest_nodes_go_on(lines: list[dict[str, Any]]) -> None:
+    for line in lines:
+        honest = [node for node in line["nodes"].values() if "failure" not in node]
+        assert len(honest) == 2
+        assert all("accuracy" in node for node in honest)

@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_journal_and_another_does_not(
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     tmp_path: Path, played: Played, method: str
 ) -> None:
-    whole = tiny(tmp_path / "whole", method, rounds=3).play()
+    whole = played(method, rounds=3).lines()
     shutil.copytree(played(method).folder, tmp_path / "parts")
     resumed = tiny(tmp_path / "parts", method, rounds=3, resume=True).play()
     assert without_clocks(resumed) == without_clocks(whole)
@@ -136,10 +136,10 @@ def test_a_single_client_can_learn_from_the_generator(tmp_path: Path) -> None:
 
 def test_fedktl_clients_learn(tmp_path: Path) -> None:
     settings = {"learning_rate": 0.02, "local_epochs": 3, "max_samples": 200, "rounds": 3}
-    learning = {"partition": "iid", "models": "resnet6", "fedktl__server_epochs": 30}
+    learning = {"partition": "iid", "models": "cnn", "fedktl__server_epochs": 10}
     lines = tiny(tmp_path, "fedktl", nodes=2, **settings, **learning).play()
-    # Ten classes: guessing gives 0.1.
-    assert lines[-1]["accuracy"] > 0.4
+    # Ten classes and 100 samples: guessing gives 0.1, with a deviation of 0.03.
+    assert lines[-1]["accuracy"] > 0.25
     assert (
         lines[-1]["nodes"]["0"]["losses"]["arcface"] < lines[0]["nodes"]["0"]["losses"]["arcface"]
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,9 +25,11 @@ from tests.strategies.mocosfl.small_expert import write_expert
 
 pytestmark = pytest.mark.federation
 
+LONGER = {"mocosfl__cache_rounds": 2}
 
-@pytest.fixture
-def expert(tmp_path: Path) -> str:
+
+@pytest.fixture(scope="module")
+def expert(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Store an expert for the tiny federation."""
     config = {**default_config(), **TINY, "server-device": "cpu"}
     settings = read_table(config, "mocosfl", MocoSFLSettings)
@@ -35,9 +38,21 @@ def expert(tmp_path: Path) -> str:
     provided = Provided(read_run(config), settings, torch.device("cpu"), {Need.SPLIT: split})
     provided.agree(task)
     state = MocoSFLServer(settings, provided).start()
-    path = tmp_path / "front.safetensors"
+    path = tmp_path_factory.mktemp("expert") / "front.safetensors"
     write_expert(path, split, task, state, shift=0.01)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, expert: str) -> Callable[[int], Federation]:
+    """Return an uninterrupted run by how often it is evaluated."""
+    return cache(lambda every: play_cached(tmp_path_factory.mktemp("whole"), expert, every))
+
+
+def play_cached(folder: Path, expert: str, evaluate_every: int) -> Federation:
+    run = frozen(folder, expert, **LONGER, evaluate_every=evaluate_every)
+    run.play()
+    return run
 
 
 def frozen(folder: Path, expert: str, **overrides: Any) -> Federation:
@@ -91,16 +106,19 @@ def test_a_round_that_sends_nothing_waits_for_nobody(tmp_path: Path, expert: str
 # After round 2 the server goes on without any message, or with those of an evaluation.
 @pytest.mark.parametrize(("last", "evaluate_every"), [(1, 3), (2, 0), (2, 3), (3, 0)])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    tmp_path: Path, expert: str, last: int, evaluate_every: int
+    tmp_path: Path,
+    expert: str,
+    whole: Callable[[int], Federation],
+    last: int,
+    evaluate_every: int,
 ) -> None:
-    settings = {"mocosfl__cache_rounds": 2, "evaluate_every": evaluate_every}
-    whole = frozen(tmp_path / "whole", expert, **settings)
-    lines = whole.play()
+    settings = {**LONGER, "evaluate_every": evaluate_every}
     with power_cut(after=last):
         frozen(tmp_path / "parts", expert, **settings).play()
     resumed = frozen(tmp_path / "parts", expert, resume=True, **settings)
-    assert without_clocks(resumed.play()) == without_clocks(lines)
-    one, other = server_state(whole), server_state(resumed)
+    uninterrupted = whole(evaluate_every)
+    assert without_clocks(resumed.play()) == without_clocks(uninterrupted.lines())
+    one, other = server_state(uninterrupted), server_state(resumed)
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name

@@ -12,6 +12,7 @@ _MESSAGES: Settings = {
     "models": "cnn,resnet4",
     "data": "digits",
     "max-samples": 80,
+    "feature-dim": 32,
     "rounds": 2,
     "fedktl.server-epochs": 5,
 }
