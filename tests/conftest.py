@@ -1,17 +1,24 @@
-"""What every test may ask for: the project's own defaults, never a second copy of them."""
+"""What every test may ask for: the project's own defaults, never a second copy of them.
+
+It is imported before the workers of ``pytest -n`` start, so it imports nothing of weight.
+"""
+
+from __future__ import annotations
 
 import os
 
 # Read by torch when it is imported: tests compute tiny things, and workers share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from strategies.common.settings import RunSettings, default_config, read_run
-from strategies.methods import METHODS
-from tests.fresh_processes import FreshProcesses
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from strategies.common.settings import RunSettings
+    from tests.fresh_processes import FreshProcesses
 
 Value = bool | int | float | str
 
@@ -19,29 +26,35 @@ Value = bool | int | float | str
 @pytest.fixture(scope="session")
 def fresh_processes() -> Iterator[FreshProcesses]:
     """Return what runs programs that must not see what other tests have imported."""
+    from tests.fresh_processes import FreshProcesses
+
     processes = FreshProcesses()
     yield processes
     processes.close()
 
 
 @pytest.fixture(scope="session")
-def _defaults() -> dict[str, Value]:
+def default_settings() -> dict[str, Value]:
+    """Return Flower's flat run config with every default, for fixtures that live as long."""
+    from strategies.common.settings import default_config
+
     return default_config()
 
 
 @pytest.fixture
-def config(_defaults: dict[str, Value]) -> dict[str, Value]:
+def config(default_settings: dict[str, Value]) -> dict[str, Value]:
     """Flower's flat run config with every default; table ``t``'s key ``k`` is ``"t.k"``."""
-    return dict(_defaults)
+    return dict(default_settings)
 
 
 @pytest.fixture(scope="session")
-def run_settings(_defaults: dict[str, Value]) -> Callable[..., RunSettings]:
+def run_settings(default_settings: dict[str, Value]) -> Callable[..., RunSettings]:
     """Build general settings: the defaults, and overrides by Python name."""
+    from strategies.common.settings import read_run
 
     def build(**overrides: Value) -> RunSettings:
         named = {key.replace("_", "-"): value for key, value in overrides.items()}
-        return read_run({**_defaults, **named})
+        return read_run({**default_settings, **named})
 
     return build
 
@@ -52,13 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Tests of a method's federations read the same plays, and those of a file its fixtures.
     """
+    from strategies.methods import METHODS
+
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+            called = getattr(item, "callspec", None)
+            method = None if called is None else called.params.get("method")
+            group = f"plays of {method}" if method in METHODS else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: item.get_closest_marker("federation") is None)
-
-
-def _group(item: pytest.Item) -> str:
-    called = getattr(item, "callspec", None)
-    method = None if called is None else called.params.get("method")
-    return f"plays of {method}" if method in METHODS else item.path.stem

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from diffusers import DiffusionPipeline
+import diffusers
 from huggingface_hub import snapshot_download
 
 from generators.diffusers.silence import silenced
 from strategies.common.errors import GeneratorError
 
+# Its classes are not typed, and are imported when they are first asked for.
+_library: Any = diffusers
 # An owner and a name; a path has another number of parts or begins with a dot or a slash.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -61,7 +64,7 @@ def _locate(where: str, source: str, download: Callable[[str], str]) -> Path:
 def _download_pipeline(hub_id: str) -> str:
     with silenced():
         # Parts that are handed over are not downloaded: these are never used here.
-        found: str = DiffusionPipeline.download(
+        found: str = _library.DiffusionPipeline.download(
             hub_id, use_safetensors=True, safety_checker=None, feature_extractor=None
         )
     return found

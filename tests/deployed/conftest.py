@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, final
 
 import pytest
-from deployed import eager_supernode, warm_superexec
 
 from local_federation.nodes import SuperNode
 from local_federation.processes import Child
@@ -25,8 +24,8 @@ CALLS_PER_DEADLINE = 4
 
 # They do what Flower's programs do, in a fraction of the time.
 STAND_INS = {
-    "flower-superexec": ["python", warm_superexec.__file__],
-    "flower-supernode": ["python", eager_supernode.__file__],
+    "flower-superexec": ["python", str(Path(__file__).with_name("warm_superexec.py"))],
+    "flower-supernode": ["python", str(Path(__file__).with_name("eager_supernode.py"))],
 }
 
 # Little work per round: these tests are about processes, not about learning.

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from loopback import Federation, without_clocks
 
-from benchmarks.random_pipelines import Geometry, save
-
 pytestmark = pytest.mark.federation
 
 KINDS = ("sd", "xl", "lcm")
@@ -25,6 +23,8 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from benchmarks.random_pipelines import Geometry, save
+
     folder = tmp_path_factory.mktemp("pipelines")
     for kind in KINDS:
         save(kind, folder / kind)

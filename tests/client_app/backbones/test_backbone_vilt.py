@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 import tiny_backbones as tiny
 import torch
-from transformers import ViltModel
 
 from client_app.backbones import loading, vilt
 from strategies.common.errors import ModelError
@@ -13,6 +12,8 @@ TEXTS = ["what colour is the digit ?", "red ?"]
 
 
 def test_hidden_states_are_the_librarys_up_to_its_order_of_patches(tmp_path: Path) -> None:
+    from transformers import ViltModel
+
     backbone = loading.load(f"folder:{tiny.save(tmp_path, 'vilt')}", CPU, tmp_path)
     stock = ViltModel.from_pretrained(tmp_path).eval()
     asked = backbone.read(TEXTS)

@@ -1,26 +1,24 @@
 """Tiny models with random weights, saved as transformers saves real ones."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import (
-    BertTokenizer,
-    BlipConfig,
-    BlipForQuestionAnswering,
-    CLIPConfig,
-    CLIPModel,
-    SiglipConfig,
-    SiglipModel,
-    ViltConfig,
-    ViltForMaskedLM,
-    ViltImageProcessor,
-    ViltModel,
-)
-from transformers.utils import logging
 
 from strategies.common import seeds
+
+if TYPE_CHECKING:
+    from transformers import (
+        BertTokenizer,
+        BlipForQuestionAnswering,
+        CLIPModel,
+        SiglipModel,
+        ViltConfig,
+    )
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("what", "colour", "is", "the", "digit", "red", "blue", "?")
@@ -36,6 +34,8 @@ SIZES = {
 
 
 def tokenizer(words: tuple[str, ...] = WORDS, limit: int = 10) -> BertTokenizer:
+    from transformers import BertTokenizer
+
     return BertTokenizer(
         vocab={word: number for number, word in enumerate(SPECIAL + words)},
         model_max_length=limit,
@@ -43,6 +43,8 @@ def tokenizer(words: tuple[str, ...] = WORDS, limit: int = 10) -> BertTokenizer:
 
 
 def vilt_config(**overrides: object) -> ViltConfig:
+    from transformers import ViltConfig
+
     chosen = {"initializer_range": 0.3, "max_position_embeddings": 10, **overrides}
     return ViltConfig(
         vocab_size=len(SPECIAL + WORDS), image_size=SIDE, patch_size=4, **SIZES, **chosen
@@ -50,18 +52,24 @@ def vilt_config(**overrides: object) -> ViltConfig:
 
 
 def _clip() -> CLIPModel:
+    from transformers import CLIPConfig, CLIPModel
+
     text = {"vocab_size": 13, "max_position_embeddings": 10, "eos_token_id": SEP, **SIZES}
     vision = {"image_size": SIDE, "patch_size": 4, **SIZES}
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
 
 
 def _siglip() -> SiglipModel:
+    from transformers import SiglipConfig, SiglipModel
+
     text = {"vocab_size": 13, "max_position_embeddings": 10, **SIZES}
     vision = {"image_size": SIDE, "patch_size": 4, **SIZES}
     return SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
 
 
 def _blip() -> BlipForQuestionAnswering:
+    from transformers import BlipConfig, BlipForQuestionAnswering
+
     marks = {"bos_token_id": CLS, "eos_token_id": SEP, "sep_token_id": SEP, "pad_token_id": PAD}
     text = {"vocab_size": 13, "max_position_embeddings": 10, "encoder_hidden_size": 16, **marks}
     vision = {"image_size": SIDE, "patch_size": 4, **SIZES}
@@ -72,6 +80,9 @@ def _blip() -> BlipForQuestionAnswering:
 
 def save(folder: Path, family: str, **overrides: object) -> Path:
     """Save a model of a family; ViLT with its pooler, or with ``readout="mask"``."""
+    from transformers import ViltForMaskedLM, ViltImageProcessor, ViltModel
+    from transformers.utils import logging
+
     builders = {
         "vilt": lambda: ViltModel(vilt_config(**overrides)),
         "masked": lambda: ViltForMaskedLM(vilt_config(readout="mask", **overrides)),

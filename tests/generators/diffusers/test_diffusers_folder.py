@@ -134,7 +134,7 @@ def test_a_decoder_of_another_class_is_refused(pipelines: Path, copied: Path) ->
         read_vae_class(copied / "vae")
 
 
-def test_files_in_a_folder_run_nothing(copied: Path, built: Callable[..., Any]) -> None:
+def test_files_in_a_folder_run_nothing(copied: Path, fresh: Callable[..., Any]) -> None:
     # Where diffusers and transformers look for code when they are told to trust it.
     trap = f"open({str(copied / 'ran')!r}, 'w')\nclass UNet2DConditionModel: pass\n"
     for file in ("pipeline.py", "unet/unet.py", "unet/modeling.py", "text_encoder/modeling.py"):
@@ -142,5 +142,5 @@ def test_files_in_a_folder_run_nothing(copied: Path, built: Callable[..., Any]) 
     config = copied / "text_encoder" / "config.json"
     told = {**json.loads(config.read_text()), "auto_map": {"AutoModel": "modeling.Model"}}
     config.write_text(json.dumps(told))
-    built(copied)
+    fresh(copied)
     assert not (copied / "ran").exists()

@@ -5,15 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import CLIPTextModel
-from transformers.utils import logging as transformers_logging
 
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError
@@ -76,8 +73,8 @@ def test_latents_follow_the_given_generator(built: Build) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_latents_give_the_same_images(built: Build, kind: str) -> None:
-    first, other = built(kind), built(kind)
+def test_the_same_latents_give_the_same_images(built: Build, fresh: Build, kind: str) -> None:
+    first, other = built(kind, steps=2), fresh(kind, steps=2)
     latents = latents_of(first, 3)
     images = first.synthesize(latents)
     assert torch.equal(first.synthesize(latents), images)
@@ -116,11 +113,11 @@ def test_added_noise_follows_the_seed_where_noise_is_added(built: Build) -> None
     assert torch.equal(drawn(1, 0), drawn(1, 1))
 
 
-BARE: dict[str, tuple[Any, dict[str, Any]]] = {
-    "sd": (diffusers.StableDiffusionPipeline, {"num_inference_steps": 3, "guidance_scale": 7.5}),
-    "xl": (diffusers.StableDiffusionXLPipeline, {"num_inference_steps": 3, "guidance_scale": 5.0}),
+BARE: dict[str, tuple[str, dict[str, Any]]] = {
+    "sd": ("StableDiffusionPipeline", {"num_inference_steps": 3, "guidance_scale": 7.5}),
+    "xl": ("StableDiffusionXLPipeline", {"num_inference_steps": 3, "guidance_scale": 5.0}),
     "lcm": (
-        diffusers.LatentConsistencyModelPipeline,
+        "LatentConsistencyModelPipeline",
         {"num_inference_steps": 3, "guidance_scale": 8.0},
     ),
 }
@@ -129,10 +126,12 @@ BARE: dict[str, tuple[Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_images_are_those_of_the_bare_library(built: Build, pipelines: Path, kind: str) -> None:
+    import diffusers
+
     generator = built(kind, sampler="own", steps=3)
     latents = latents_of(generator, 2)
     pipeline, call = BARE[kind]
-    bare = pipeline.from_pretrained(pipelines / kind, use_safetensors=True)
+    bare = getattr(diffusers, pipeline).from_pretrained(pipelines / kind, use_safetensors=True)
     for latent, image in zip(latents, generator.synthesize(latents), strict=True):
         expected = bare(
             "a cat",
@@ -165,25 +164,29 @@ def test_guidance_takes_a_second_pass_only_where_it_is_no_input(built: Build) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_prompt_and_guidance_matter(built: Build, kind: str) -> None:
-    generator = built(kind)
+    generator = built(kind, steps=2)
     latents = latents_of(generator, 2)
     images = generator.synthesize(latents)
-    assert not torch.equal(built(kind, prompt="the dog of a duke").synthesize(latents), images)
-    assert not torch.equal(built(kind, guidance=60.0).synthesize(latents), images)
+    assert not torch.equal(
+        built(kind, steps=2, prompt="the dog of a duke").synthesize(latents), images
+    )
+    assert not torch.equal(built(kind, steps=2, guidance=60.0).synthesize(latents), images)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_text_encoders_are_gone(built: Build, kind: str) -> None:
+def test_the_text_encoders_are_gone(fresh: Build, kind: str) -> None:
     before = {id(encoder) for encoder in text_encoders()}
-    generator = built(kind)
+    generator = fresh(kind)
     pipe = generator._pipeline._pipe  # type: ignore[attr-defined]
     kept = {name for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
     assert kept == {"unet", "vae"}
     assert [encoder for encoder in text_encoders() if id(encoder) not in before] == []
 
 
-def text_encoders() -> list[CLIPTextModel]:
+def text_encoders() -> list[Any]:
     """Return those alive; tests of other parts may have left some."""
+    from transformers import CLIPTextModel
+
     gc.collect()
     # gc calls isinstance on every object alive, and some object to being asked.
     return [thing for thing in gc.get_objects() if type(thing) is CLIPTextModel]
@@ -192,9 +195,9 @@ def text_encoders() -> list[CLIPTextModel]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_draws_nearly_the_same(built: Build, kind: str, dtype: str) -> None:
-    generator = built(kind, guidance=1.0)
+    generator = built(kind, steps=2, guidance=1.0)
     latents = latents_of(generator, 2)
-    half = built(kind, guidance=1.0, dtype=dtype).synthesize(latents)
+    half = built(kind, steps=2, guidance=1.0, dtype=dtype).synthesize(latents)
     assert float((half.float() - generator.synthesize(latents).float()).abs().mean()) < 3
 
 
@@ -202,22 +205,24 @@ def test_half_precision_draws_nearly_the_same(built: Build, kind: str, dtype: st
 def test_another_decoder_takes_the_place_of_the_own(
     built: Build, pipelines: Path, kind: str
 ) -> None:
-    generator = built(kind, vae=str(pipelines / "taesd"))
+    generator = built(kind, steps=2, vae=str(pipelines / "taesd"))
     latents = latents_of(generator, 2)
     assert generator.image_shape == (3, 16, 16)
     pipe = generator._pipeline._pipe  # type: ignore[attr-defined]
     assert type(pipe.vae).__name__ == "AutoencoderTiny"
-    assert not torch.equal(generator.synthesize(latents), built(kind).synthesize(latents))
+    assert not torch.equal(generator.synthesize(latents), built(kind, steps=2).synthesize(latents))
 
 
 def test_no_images_is_an_empty_tensor(built: Build) -> None:
     assert built("sd").synthesize(torch.zeros(0, 256)).shape == (0, 3, 16, 16)
 
 
-def test_nothing_global_changes(built: Build) -> None:
+def test_nothing_global_changes(fresh: Build) -> None:
+    from transformers.utils import logging as transformers_logging
+
     state, verbosity = torch.get_rng_state(), transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
-    generator = built("lcm")
+    generator = fresh("lcm")
     generator.synthesize(latents_of(generator, 1))
     assert torch.equal(torch.get_rng_state(), state)
     assert transformers_logging.get_verbosity() == verbosity
@@ -225,8 +230,8 @@ def test_nothing_global_changes(built: Build) -> None:
     assert torch.is_grad_enabled()
 
 
-def test_nothing_is_printed(built: Build, capfd: pytest.CaptureFixture[str]) -> None:
-    generator = built("xl")
+def test_nothing_is_printed(fresh: Build, capfd: pytest.CaptureFixture[str]) -> None:
+    generator = fresh("xl")
     generator.synthesize(latents_of(generator, 1))
     assert capfd.readouterr() == ("", "")
 
@@ -243,9 +248,9 @@ def test_latents_that_are_not_finite_are_refused(built: Build) -> None:
 
 
 def test_memory_that_runs_out_halves_the_batch(
-    built: Build, monkeypatch: pytest.MonkeyPatch
+    built: Build, fresh: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generator = built("lcm", batch_size=4)
+    generator = fresh("lcm", batch_size=4)
     latents = latents_of(generator, 3)
     single = built("lcm").synthesize(latents)
     pipeline = generator._pipeline  # type: ignore[attr-defined]
@@ -267,22 +272,22 @@ def test_memory_that_runs_out_halves_the_batch(
 
 
 def test_memory_that_does_not_hold_the_networks_is_said(
-    built: Build, monkeypatch: pytest.MonkeyPatch
+    fresh: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("diffusers.StableDiffusionPipeline.to", full)
     with pytest.raises(GeneratorError, match=r"does not hold the networks; .*diffusers\.dtype"):
-        built("sd")
+        fresh("sd")
 
 
-def test_images_that_are_not_finite_are_refused(built: Build, copied: Path) -> None:
+def test_images_that_are_not_finite_are_refused(fresh: Build, copied: Path) -> None:
     file = copied / "vae" / "diffusion_pytorch_model.safetensors"
     weights = load_file(file)
     weights["decoder.conv_out.bias"].fill_(float("nan"))
     save_file(weights, file)
-    generator = built(copied)
+    generator = fresh(copied)
     with pytest.raises(GeneratorError, match=r"not finite.*diffusers\.dtype=bfloat16"):
         generator.synthesize(torch.zeros(1, 256))
 

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.random_pipelines import save_tiny_vae
 from generators.diffusers.parts import read_network, read_scheduler, read_tokenizer
 from strategies.common.errors import GeneratorError
 from strategies.common.image_generator import ImageGenerator
@@ -89,21 +88,21 @@ def test_an_unknown_or_missing_scheduler_is_refused(copied: Path) -> None:
 
 
 def test_weights_for_half_precision_alone_are_read(
-    copied: Path, built: Callable[..., ImageGenerator]
+    copied: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
     latents = torch.randn(1, 256, generator=torch.Generator().manual_seed(0))
-    images = built(copied).synthesize(latents)
+    images = fresh(copied).synthesize(latents)
     for part in ("unet", "text_encoder"):
         file = weights_of(copied / part)
         file.rename(file.with_suffix(".fp16.safetensors"))
-    assert torch.equal(built(copied).synthesize(latents), images)
+    assert torch.equal(fresh(copied).synthesize(latents), images)
 
 
 def test_files_as_they_were_published_years_ago_are_read(
-    copied: Path, built: Callable[..., ImageGenerator]
+    copied: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
     latents = torch.randn(1, 256, generator=torch.Generator().manual_seed(0))
-    images = built(copied).synthesize(latents)
+    images = fresh(copied).synthesize(latents)
 
     def older_text(weights: dict[str, Tensor]) -> None:
         for key in list(weights):
@@ -128,41 +127,47 @@ def test_files_as_they_were_published_years_ago_are_read(
     (tokenizer / "tokenizer.json").unlink()
     (tokenizer / "vocab.json").write_text(json.dumps(vocabulary))
     (tokenizer / "merges.txt").write_text("#version: 0.2\n")
-    assert torch.equal(built(copied).synthesize(latents), images)
+    assert torch.equal(fresh(copied).synthesize(latents), images)
 
 
 def test_a_unet_that_changes_a_given_image_is_refused(
-    copied: Path, built: Callable[..., ImageGenerator]
+    copied: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
     config = copied / "unet" / "config.json"
     # Inpainting takes noise, mask and image: 4 + 1 + 4 channels.
     config.write_text(config.read_text().replace('"in_channels": 4', '"in_channels": 9'))
     change(copied / "unet", lambda weights: weights.update({"conv_in.weight": _ones(4, 9, 3, 3)}))
     with pytest.raises(GeneratorError, match=r"expected a UNet from noise of 4 .*got 9 to 4"):
-        built(copied)
+        fresh(copied)
 
 
 def test_a_decoder_of_other_latents_is_refused(
-    tmp_path: Path, built: Callable[..., ImageGenerator]
+    tmp_path: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
+    from benchmarks.random_pipelines import save_tiny_vae
+
     vae = save_tiny_vae(tmp_path / "vae", latent_channels=16)
     with pytest.raises(GeneratorError, match=r"noise of 16 channels, as the decoder .*got 4 to 4"):
-        built("sd", vae=str(vae))
+        fresh("sd", vae=str(vae))
 
 
 def test_a_decoder_of_another_scale_sets_the_size(
-    tmp_path: Path, built: Callable[..., ImageGenerator]
+    tmp_path: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
     # Four times the size of the latent rather than twice: 8 becomes 32.
+    from benchmarks.random_pipelines import save_tiny_vae
+
     vae = save_tiny_vae(tmp_path / "vae", resolutions=3)
-    generator = built("sd", vae=str(vae))
+    generator = fresh("sd", vae=str(vae))
     assert generator.image_shape == (3, 32, 32)
     assert generator.synthesize(torch.zeros(1, 256)).shape == (1, 3, 32, 32)
 
 
 def test_a_decoder_that_draws_another_size_than_it_says_is_refused(
-    tmp_path: Path, built: Callable[..., ImageGenerator]
+    tmp_path: Path, fresh: Callable[..., ImageGenerator]
 ) -> None:
+    from benchmarks.random_pipelines import save_tiny_vae
+
     vae = save_tiny_vae(tmp_path / "vae")
     config = vae / "config.json"
     told = config.read_text().replace(
@@ -170,7 +175,7 @@ def test_a_decoder_that_draws_another_size_than_it_says_is_refused(
     )
     config.write_text(told)
     with pytest.raises(GeneratorError, match=r"expected pictures \(3, 16, 16\) .*\(3, 32, 32\)"):
-        built("sd", vae=str(vae)).synthesize(torch.zeros(1, 256))
+        fresh("sd", vae=str(vae)).synthesize(torch.zeros(1, 256))
 
 
 def _ones(*shape: int) -> Tensor:

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 from typing import Any
 
-import diffusers
 import pytest
 
 from generators.diffusers.sampling import Sampling, build_scheduler, choose, suiting
@@ -45,11 +44,15 @@ def settings(config: dict[str, Any], **overrides: Any) -> DiffusersSettings:
 def test_what_suits_a_published_pipeline(
     pipeline: str, kind: str, options: dict[str, Any], embedding: int | None, expected: Sampling
 ) -> None:
+    import diffusers
+
     scheduler = getattr(diffusers, f"{kind}Scheduler")(**options)
     assert suiting(pipeline, scheduler, unet(embedding)) == expected
 
 
 def test_the_settings_have_the_last_word(config: dict[str, Any]) -> None:
+    import diffusers
+
     own = diffusers.DDIMScheduler()
     chosen = settings(config, sampler="euler", steps=3, guidance=2.0)
     assert choose(chosen, SD, own, unet()) == Sampling("euler", 3, 2.0)
@@ -57,6 +60,8 @@ def test_the_settings_have_the_last_word(config: dict[str, Any]) -> None:
 
 
 def test_a_consistency_pipeline_takes_no_other_sampler(config: dict[str, Any]) -> None:
+    import diffusers
+
     own = diffusers.LCMScheduler()
     with pytest.raises(SettingsError, match=r"diffusers\.sampler: expected auto, own or lcm"):
         choose(settings(config, sampler="ddim"), LCM, own, unet(256))
@@ -65,6 +70,8 @@ def test_a_consistency_pipeline_takes_no_other_sampler(config: dict[str, Any]) -
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
 def test_few_steps_start_at_the_noisiest_one(sampler: str) -> None:
+    import diffusers
+
     published = diffusers.PNDMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1
     )
@@ -77,6 +84,8 @@ def test_few_steps_start_at_the_noisiest_one(sampler: str) -> None:
 
 
 def test_the_own_sampler_is_left_alone() -> None:
+    import diffusers
+
     published = diffusers.DDIMScheduler(timestep_spacing="leading", clip_sample=False)
     scheduler = build_scheduler(Sampling("own", 4, 1.0), published)
     assert scheduler is published
@@ -84,6 +93,8 @@ def test_the_own_sampler_is_left_alone() -> None:
 
 
 def test_too_many_steps_are_refused() -> None:
+    import diffusers
+
     # Distilled from 50 steps: there are no more to choose from.
     with pytest.raises(SettingsError, match=r"diffusers\.steps: LCMScheduler cannot take 51"):
         build_scheduler(Sampling("own", 51, 1.0), diffusers.LCMScheduler())

@@ -2,7 +2,6 @@
 
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 import pytest
 
 from server_app.report.charts import Frame, Series, line_chart, series_colour, stacked_bars
@@ -35,6 +34,8 @@ def test_ids_of_two_charts_never_meet_and_every_reference_has_its_target():
 
 
 def test_a_chart_is_the_same_every_time_whatever_the_users_settings():
+    import matplotlib as mpl
+
     frame, series = Frame("a", "a"), [Series("one", POINTS, "var(--text)")]
     first = line_chart(frame, series)
     with mpl.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.facecolor": "red"}):
