@@ -33,7 +33,7 @@ CLIENT_RAISED = 2
 ROOT = Path(__file__).parents[1]
 
 # What devices import when they first need it, which would cost every process seconds.
-PRELOADED = ("flwr_datasets.partitioner", "peft", "sklearn.datasets", "torchvision.transforms.v2")
+PRELOADED = ("peft", "torchvision.transforms.v2")
 
 # Functions of the app by dotted name, and what makes the value that each then returns,
 # as "module:name".

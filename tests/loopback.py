@@ -53,7 +53,8 @@ class LoopbackGrid(Grid):
     sent : list[Message]
         Every message that was pushed, with every reply that arrived in ``arrived``.
     fork_server : ForkServer | None
-        Answers each message in a process of its own; ``None`` answers in this one.
+        Answers each message to the first node in a process of its own; ``None`` answers all in
+        this one.
     stand_ins : StandIns
         What is replaced in those processes.
     """
@@ -129,7 +130,7 @@ class LoopbackGrid(Grid):
             state=RecordDict(),
             run_config=dict(self.config),
         )
-        if self.fork_server is None:
+        if self.fork_server is None or node_id != min(self.node_configs):
             return answer(message, context)
         return self.fork_server.answer(message, context, self.stand_ins)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fresh_processes import FreshProcesses
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "server_app",
@@ -111,5 +113,9 @@ def test_what_the_tutorials_write_keeps_the_import_contracts(project: Path) -> N
 
 @pytest.mark.xdist_group("tutorial")
 @pytest.mark.federation
-def test_what_the_tutorials_write_passes_its_tests(text: str, project: Path) -> None:
-    run(project, "-m", "pytest", "-q", *(name for name in written(text) if "/test_" in name))
+def test_what_the_tutorials_write_passes_its_tests(
+    text: str, project: Path, fresh_processes: FreshProcesses
+) -> None:
+    files = [name for name in written(text) if "/test_" in name]
+    done = fresh_processes.run("-m", "pytest", "-q", *files, cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr

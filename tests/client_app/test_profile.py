@@ -181,7 +181,16 @@ def test_the_measuring_process_imports_what_a_device_imports(
     assert DeviceFigures.from_json(done.stdout).parameters == 232
 
 
-def test_the_command_writes_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_json(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_processes: FreshProcesses,
+) -> None:
+    def fresh(command: list[str], **given: str) -> subprocess.CompletedProcess[str]:
+        assert command[0] == sys.executable
+        return fresh_processes.run(*command[1:], stdin=given["input"], env=given["env"])
+
+    monkeypatch.setattr(profile.subprocess, "run", fresh)
     assert profile.main([*SMALL, "--codec", "float16", "--json"]) == 0
     figures = DeviceFigures.from_json(capsys.readouterr().out)
     assert figures.parameters == 8 * 9 + 16

@@ -25,13 +25,13 @@ TINY: dict[str, bool | int | float | str] = {
     "split.cut": 1,
     "split.profile": False,
     "mocosfl.batch": 4,
-    "mocosfl.steps-per-round": 3,
+    "mocosfl.steps-per-round": 2,
     "mocosfl.memory-size": 64,
     "mocosfl.projection-hidden": 16,
     "mocosfl.projection-dim": 16,
-    "mocosfl.probe-epochs": 3,
+    "mocosfl.probe-epochs": 2,
     "mocosfl.semi-supervised": False,
-    "splitfed.steps-per-round": 3,
+    "splitfed.steps-per-round": 2,
 }
 
 

@@ -46,9 +46,6 @@ def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path:
     }
     seen: list[tuple[int, int]] = []
     folder = tmp_path / "prepared"
-    baselines = play_alone(config, 2, folder, 1, lambda done, total: seen.append((done, total)))
-    assert [baseline.client for baseline in baselines] == [0, 1]
-    assert seen == [(1, 2), (2, 2)]
     own = OneProcess({**config, "clients-per-node": 1, "split.cohorts": 1}, 1, 2, folder)
     probes = []
     for number in (1, 2):
@@ -57,6 +54,9 @@ def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path:
         assert assessment is not None
         assert sorted(assessment.test_samples) == [0, 1]
         probes.append(assessment.said.diagnostics["probe_accuracy"])
+    baselines = play_alone(config, 2, folder, 1, lambda done, total: seen.append((done, total)))
+    assert [baseline.client for baseline in baselines] == [0, 1]
+    assert seen == [(1, 2), (2, 2)]
     assert baselines[1].probe_accuracy == max(probes)
     assert baselines[1].round_number == 1 + probes.index(max(probes))
     save(baselines, tmp_path)

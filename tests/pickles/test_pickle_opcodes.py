@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pickles import opcodes
@@ -64,6 +64,7 @@ def opened(key: object) -> object:
 
 
 @pytest.mark.parametrize("protocol", range(6))
+@settings(max_examples=40)
 @given(data=DATA)
 def test_data_are_what_pythons_own_unpickler_reads(protocol: int, data: object) -> None:
     stream = pickle.dumps(data, protocol)

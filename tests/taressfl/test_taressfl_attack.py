@@ -43,11 +43,17 @@ def test_quality_by_hand() -> None:
     assert measure(images, images).ssim == pytest.approx(1, abs=1e-5)
 
 
-def test_an_undefended_client_model_is_read() -> None:
+@pytest.fixture(scope="module")
+def undefended() -> tuple[Pairs, Pairs, Outcome]:
+    """Return what is known and unseen of an undefended client model, and what an attack finds."""
     front = plain_front()
     known, unseen = pairs(front, 96, seed=0), pairs(front, 32, seed=1)
-
     (outcome,) = attack(known, unseen, attack_settings(), 0, nothing)
+    return known, unseen, outcome
+
+
+def test_an_undefended_client_model_is_read(undefended: tuple[Pairs, Pairs, Outcome]) -> None:
+    known, unseen, outcome = undefended
     verdict = judge([outcome], known, unseen, threshold=0.02)
 
     assert outcome.attacker == "res_normN0C16 seed 0"
@@ -67,14 +73,12 @@ def test_nothing_can_be_read_from_latents_that_say_nothing() -> None:
     assert verdict.resistant
 
 
-def test_tiny_latents_do_not_hide_an_image() -> None:
-    front = plain_front()
-    known, unseen = pairs(front, 96, seed=0), pairs(front, 32, seed=1)
+def test_tiny_latents_do_not_hide_an_image(undefended: tuple[Pairs, Pairs, Outcome]) -> None:
+    known, unseen, plain = undefended
 
     def small(pairs: Pairs) -> Pairs:
         return replace(pairs, latents=1e-4 * pairs.latents - 7)
 
-    (plain,) = attack(known, unseen, attack_settings(), 0, nothing)
     (scaled,) = attack(small(known), small(unseen), attack_settings(), 0, nothing)
 
     assert scaled.quality.mse == pytest.approx(plain.quality.mse, rel=0.2)

@@ -69,7 +69,7 @@ def test_contrast_is_learnt_while_decoders_push(config: dict[str, Value]) -> Non
 
 
 def test_the_same_seed_gives_the_same_expert(config: dict[str, Value]) -> None:
-    (first, _), (second, _) = learnt(config), learnt(config)
+    (first, _), (second, _) = learnt(config, epochs=1), learnt(config, epochs=1)
 
     assert all(map(torch.equal, first.front.parameters(), second.front.parameters()))
     assert torch.equal(first.state.memory.rows, second.state.memory.rows)

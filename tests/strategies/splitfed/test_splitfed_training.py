@@ -23,8 +23,8 @@ def plain(run: SmallRun) -> PlainSplitFed:
 @pytest.mark.parametrize(
     ("version", "scale", "count", "steps"),
     [
-        *(("v1", "client", count, steps) for count, steps in ((1, 3), (5, 2), (20, 1))),
-        *(("v2", "client", count, steps) for count, steps in ((1, 3), (5, 2), (20, 1))),
+        *(("v1", "client", count, steps) for count, steps in ((1, 3), (5, 2), (9, 1))),
+        *(("v2", "client", count, steps) for count, steps in ((1, 3), (5, 2), (9, 1))),
         *(("v1", "pool", count, 2) for count in (1, 5)),
     ],
 )
