@@ -34,7 +34,7 @@ class Watcher(Protocol):
     """Someone who is told what a round is waiting for."""
 
     def __call__(self, round_number: int, phase: str, done: int, total: int) -> None:
-        """Take note that ``done`` of ``total`` answers of a phase are there."""
+        """Take note that ``done`` of ``total`` answers, or steps, of a phase are there."""
 
 
 @final
@@ -133,16 +133,24 @@ class Messenger:
                 for node_id, content in contents.items()
             ]
             question = Question(self._grid, messages)
-        phase = "training" if kind == "train" else "evaluation"
         with record.timed("replies"):
             answers = question.wait(
                 self._run.round_deadline_s,
-                lambda done, total: self._watch(record.round_number, phase, done, total),
+                lambda done, total: self._tell(ongoing, kind, done, total),
                 ongoing.session.hopeless if ongoing.session else lambda: None,
             )
         with record.timed("decode"):
             for client in clients.values():
                 self._take_in(ongoing, client, answers, contents[client.node_id], kind)
+
+    def _tell(self, ongoing: RoundInProgress, kind: Kind, done: int, total: int) -> None:
+        """Tell how many have answered, and before that how many steps were taken together."""
+        phase = "training" if kind == "train" else "evaluation"
+        if ongoing.session is not None:
+            played, steps = ongoing.session.steps
+            if 0 < played < steps:
+                phase, done, total = f"{phase} step", played, steps
+        self._watch(ongoing.record.round_number, phase, done, total)
 
     def _content(self, ongoing: RoundInProgress, partition: int) -> RecordDict:
         order = Order(

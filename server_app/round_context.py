@@ -62,6 +62,11 @@ class Session(Protocol):
         """Nodes that take part, ascending."""
         ...
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps were played together, and of how many."""
+        ...
+
     def invitation(self, partition: int) -> Invitation:
         """Return what a node needs to take part."""
         ...

@@ -81,6 +81,12 @@ class Hub:
         return self._over or self.failure is not None
 
     @property
+    def steps_played(self) -> int:
+        """How many steps of the plan are over, or as good as over."""
+        with self._lock:
+            return self._turns.steps
+
+    @property
     def played_out(self) -> bool:
         """Whether every turn of the plan has taken place; a survey has none to wait for."""
         with self._lock:

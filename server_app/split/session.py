@@ -145,6 +145,11 @@ class SplitSession:
         return f"no reply within {patience:g} s: {over}" if now - self._ended > patience else None
 
     @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps were played, and of how many; a survey has none."""
+        return self.hub.steps_played, len(self._plan.step_numbers)
+
+    @property
     def cause(self) -> Exception | None:
         """What the engine raised, if that ended the session."""
         return self.hub.cause

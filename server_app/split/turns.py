@@ -104,6 +104,11 @@ class Turns:
         return self._played < len(self._plan.step_numbers) * len(self._cohorts)
 
     @property
+    def steps(self) -> int:
+        """How many steps have begun their last turn."""
+        return self._played // len(self._cohorts)
+
+    @property
     def head(self) -> int:
         """Cohort whose turn is next."""
         return self._played % len(self._cohorts)

@@ -20,7 +20,7 @@ NODES = 3
 # Tests that wait a deadline out use the shortest in which healthy nodes answer: a few times
 # the round trip of a command of Flower's, which is quick where nothing else is going on.
 LEAST_DEADLINE_S = 8.0
-CALLS_PER_DEADLINE = 4
+CALLS_PER_DEADLINE = 3
 
 # They do what Flower's programs do, in a fraction of the time.
 STAND_INS = {

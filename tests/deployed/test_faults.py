@@ -32,9 +32,9 @@ def test_a_node_killed_in_mid_round_costs_that_node_its_round_only(deployment: D
 
 
 def test_a_killed_server_resumes_to_the_same_end(deployment: Deployment) -> None:
-    rounds = 4
+    rounds = 3
     interrupted = deployment.submit(rounds=rounds)
-    deployment.wait_for(lambda: deployment.phase() == (3, "training"), "training in round 3")
+    deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
     deployment.superlink.kill()
     interrupted.kill()
     deployment.superlink.start()

@@ -293,6 +293,7 @@ def test_a_node_that_dies_is_skipped_and_the_others_finish() -> None:
         with pytest.raises(DiedError):
             play_stream(session, nodes, proxy)
         assert session.failure is None
+        assert session.steps == (5, 5)
         assert "node 0 missed 6 of its turns (5 steps)" in session.notes()
     assert nodes[1].skipped == []
     assert toy.engine.finished == [11, 12, 13, 14, 15]
