@@ -9,8 +9,11 @@ from typing import final
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
 
-# Flower's own send_and_receive polls every 3 s, which would dominate short rounds.
-POLL_S = 0.05
+# Flower's own send_and_receive polls every 3 s, which would dominate short rounds; but every
+# look costs the SuperLink, so that whoever has waited long looks less often.
+_SHORTEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+_PAUSES_PER_WAIT = 40
 
 # flwr.common.constant.ErrorCode
 _NODE_UNAVAILABLE = 5
@@ -108,14 +111,26 @@ class Question:
             on_poll(total - len(self._pending), total)
             if not self._pending:
                 break
-            late = time.monotonic() - self.started > deadline_s
+            waited = time.monotonic() - self.started
+            late = waited > deadline_s
             reason = f"no reply within {deadline_s:g} s" if late else hopeless()
             if reason is not None:
                 self.answers.failures |= dict.fromkeys(self._pending.values(), reason)
                 self._pending.clear()
                 break
-            time.sleep(POLL_S)
+            time.sleep(pause_after(waited))
         return self.answers
+
+
+def pause_after(waited_s: float) -> float:
+    """Return the seconds until the next look at replies, by how long they have not been there.
+
+    Examples
+    --------
+    >>> [pause_after(waited) for waited in (0.0, 2.0, 12.0, 600.0)]
+    [0.05, 0.05, 0.3, 1.0]
+    """
+    return min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, waited_s / _PAUSES_PER_WAIT))
 
 
 def explain(error: Error) -> str:

@@ -11,9 +11,11 @@ from typing import Any, final
 
 import pytest
 
+from client_app.data import prepared
 from local_federation.nodes import SuperNode
 from local_federation.processes import Child
 from local_federation.superlink import SuperLink
+from strategies.common.settings import default_config, read_run
 
 NODES = 3
 
@@ -120,9 +122,21 @@ class Deployment:
             "min-nodes": NODES,
             **kebab,
         }
+        self._prepare_digits(settings)
         run = self.superlink.submit(settings, simulation=None)
         self._runs.append(run)
         return run
+
+    def _prepare_digits(self, settings: dict[str, bool | int | float | str]) -> None:
+        """Prepare what nodes would each import half a dozen libraries for."""
+        config = {**default_config(), **settings}
+        if config["data"] != "digits":
+            return
+        run, carried = read_run(config), int(config["clients-per-node"])
+        for partition in range(NODES):
+            folder = self.folder / "state" / f"node-{partition}" / "prepared"
+            for client in range(partition * carried, (partition + 1) * carried):
+                prepared.load(run, "digits", client, NODES * carried, folder)
 
     def lines(self) -> list[dict[str, Any]]:
         journal = self.run_dir / "rounds.jsonl"

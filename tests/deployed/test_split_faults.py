@@ -17,7 +17,7 @@ SPLIT = {
     "evaluate-every": 2,
     "round-deadline-s": 120.0,
     "quorum-timeout-s": 240.0,
-    "mocosfl.steps-per-round": 20,
+    "mocosfl.steps-per-round": 8,
     "split.step-deadline-s": 3.0,
     "split.connect-deadline-s": 30.0,
 }

@@ -13,8 +13,7 @@ import subprocess
 import sys
 from typing import IO, Any, final
 
-import torch
-import torchvision  # noqa: F401 - every app imports it
+import torch  # noqa: F401 - every app imports it
 from flwr.supercore.cli import flower_superexec
 from flwr.supercore.superexec.executor import subprocess_executor
 from flwr.superlink.cli import flwr_serverapp
@@ -37,11 +36,6 @@ class Orders:
         self._sink.flush()
 
 
-def import_what_apps_import() -> None:
-    # The first optimiser brings in torch's compiler, which is a third of all imports.
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
-
-
 def start(command: list[str], *, silent: bool) -> None:
     """Fork an app; returns in the parent alone."""
     if os.fork():
@@ -56,7 +50,6 @@ def start(command: list[str], *, silent: bool) -> None:
 
 
 def main() -> None:
-    import_what_apps_import()
     source, sink = os.pipe()
     if os.fork() == 0:
         os.close(source)
