@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 
 from local_federation.nodes import SuperNode
-from local_federation.superlink import LocalFederationError, SuperLink
+from local_federation.host import LocalFederationError
+from local_federation.superlink import SuperLink
 from local_federation.watch import follow
 
 _BASELINE = Path(__file__).parent / "flower_baseline"

@@ -69,7 +69,7 @@ def main() -> None:
     campaign = Campaign(
         folder=arguments.folder.resolve(),
         num_clients=CLIENTS,
-        simulated=True,
+        carrier="engine",
         settings={
             "data": f"parquet:{arguments.data.resolve()}",
             "partition": "dirichlet",

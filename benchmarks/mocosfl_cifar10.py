@@ -84,7 +84,7 @@ def _campaign(folder: Path, arguments: argparse.Namespace) -> Campaign:
     return Campaign(
         folder=folder,
         num_clients=1,
-        simulated=True,
+        carrier="engine",
         settings={
             **hundred_clients(arguments),
             "rounds": arguments.rounds,

@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--models", default="cnn,resnet8")
     parser.add_argument("--max-samples", type=int, default=2000)
+    parser.add_argument("--engine", choices=["engine", "ray"], default="engine")
     arguments = parser.parse_args()
     console = Console()
     settings: Settings = {
@@ -53,7 +54,8 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        Campaign(folder, CLIENTS, simulated=True, settings=settings).play({"run": {}}, console)
+        campaign = Campaign(folder, CLIENTS, arguments.engine, settings, Resources(WORKERS))
+        campaign.play({"run": {}}, console)
         lines = (folder / "run" / "rounds.jsonl").read_text().splitlines()
         rounds = [float(json.loads(line)["seconds"]["total"]) for line in lines][1:]
         state = folder / ".federation" / "state"

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from local_federation import adapter_demo
 from local_federation.adapter_demo import ADAPTER_CLIENTS
-from local_federation.campaign import Campaign
+from local_federation.campaign import Campaign, Carrier
+from local_federation.engine.resources import Resources
+from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
-from local_federation.superlink import LocalFederationError
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError
 from strategies.common.settings import read_changes
@@ -36,6 +37,7 @@ _DEMO: dict[str, bool | int | float | str] = {
     "server-device": "cpu",
 }
 _DEMO_CLIENTS = 5
+_MOST_GPUS = 64
 _DEMOS = ("demo", "demo-split", "demo-adapters")
 _DEPLOYED: dict[str, bool | int | float | str] = {
     "data": "digits",
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
             ADAPTER_CLIENTS,
             "FedDAT on five clients that ask about digits, simulated",
         ),
-        ("simulate", 5, "one method, clients simulated by Ray"),
+        ("simulate", 5, "one method, clients simulated on this machine or by Ray"),
         ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
     ):
         sub = kinds.add_parser(kind, help=text, description=text)
@@ -86,10 +88,68 @@ def _parser() -> argparse.ArgumentParser:
             metavar="KEY=VALUE",
             help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
         )
+        if kind != "deploy":
+            _add_resources(sub)
         if kind not in _DEMOS:
             sub.add_argument("--method", choices=list(METHODS), default="fedktl")
             sub.add_argument("--name", help="name of the run (the method)")
     return parser
+
+
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="what carries the clients: processes of this machine, or Ray, which a cluster may "
+        "have; the numbers are the same (%(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=0,
+        metavar="N|auto",
+        help="clients at work at once (auto: as many as there are cores)",
+    )
+    parser.add_argument(
+        "--gpus-per-client",
+        type=_part_of_a_gpu,
+        default=0.0,
+        metavar="G",
+        help="GPUs, or part of one, that a client at work has; 0 lets each see all (%(default)s)",
+    )
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, or auto, got {text!r}")
+    return int(text)
+
+
+def _part_of_a_gpu(text: str) -> float:
+    try:
+        part = float(text)
+    except ValueError:
+        part = -1.0
+    if not 0 <= part <= _MOST_GPUS or not (part <= 1 or part.is_integer()):
+        raise argparse.ArgumentTypeError(
+            f"expected a part of a GPU in [0, 1] or a whole number of GPUs, got {text!r}"
+        )
+    return part
+
+
+def _carrier(arguments: argparse.Namespace) -> Carrier:
+    if arguments.kind == "deploy":
+        return "nodes"
+    return "ray" if arguments.engine == "ray" else "engine"
+
+
+def _resources(arguments: argparse.Namespace) -> Resources:
+    if arguments.kind == "deploy":
+        return Resources()
+    return Resources(arguments.workers, arguments.gpus_per_client)
 
 
 def _play(arguments: argparse.Namespace, console: Console) -> None:
@@ -99,7 +159,10 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
         return
     if arguments.kind == "demo-adapters":
         folder = arguments.folder.resolve()
-        run_dir = adapter_demo.play(folder, arguments.clients, overrides, console)
+        campaign = Campaign(
+            folder, arguments.clients, _carrier(arguments), overrides, _resources(arguments)
+        )
+        run_dir = adapter_demo.play(campaign, console)
         console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
         return
     demo = arguments.kind == "demo"
@@ -113,8 +176,9 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     campaign = Campaign(
         folder=folder,
         num_clients=arguments.clients,
-        simulated=arguments.kind != "deploy",
+        carrier=_carrier(arguments),
         settings={**defaults, **overrides},
+        resources=_resources(arguments),
     )
     name = "demo" if demo else arguments.name or method
     baseline = baseline_of(method)
@@ -145,7 +209,9 @@ def _play_split(
 ) -> None:
     settings = {**SPLIT_SETTINGS, **overrides}
     folder = arguments.folder.resolve()
-    campaign = Campaign(folder, arguments.clients, simulated=True, settings=settings)
+    campaign = Campaign(
+        folder, arguments.clients, _carrier(arguments), settings, _resources(arguments)
+    )
     carried = settings["clients-per-node"]
     console.print(f"MocoSFL: {arguments.clients} nodes with {carried} clients each, simulated")
     name = arguments.kind

@@ -1,6 +1,7 @@
 """The demo of adapters: FedDAT on five clients that see grids of digits in five ways."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -67,22 +68,20 @@ def defaults(folder: Path, overrides: Mapping[str, Value], console: Console) -> 
     return {**ADAPTER_SETTINGS, "adapters.backbone": f"folder:{place}"}
 
 
-def play(folder: Path, num_clients: int, overrides: Mapping[str, Value], console: Console) -> Path:
+def play(asked: Campaign, console: Console) -> Path:
     """Play the demo and return the folder of FedDAT's run.
 
     Parameters
     ----------
-    folder : Path
-        Takes the foundation model and the runs.
-    num_clients : int
-        Clients of each run.
-    overrides : Mapping[str, Value]
-        Settings that differ from the demo's.
+    asked : Campaign
+        Where and by whom it is played; its settings are those that differ from the demo's. Its
+        folder takes the foundation model too.
     console : Console
         Where to show progress.
     """
-    settings = {**defaults(folder, overrides, console), **overrides}
-    campaign = Campaign(folder, num_clients, simulated=True, settings=settings)
+    folder = asked.folder
+    settings = {**defaults(folder, asked.settings, console), **asked.settings}
+    campaign = replace(asked, settings=settings)
     named = {f"demo-adapters-{name}": dict(own) for name, (_, own) in RUNS.items()}
     *others, last = named
     named[last]["compare-with"] = others[0]

@@ -21,6 +21,7 @@ from typing import final
 
 import tomli_w
 
+from local_federation.host import LocalFederationError
 from local_federation.processes import Child, free_port, reachable
 
 ROOT = Path(__file__).parent.parent
@@ -28,10 +29,6 @@ _CONNECTION = "here"
 _START_S = 60.0
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
-
-
-class LocalFederationError(Exception):
-    """A local federation could not be started, or a run on it failed."""
 
 
 @final

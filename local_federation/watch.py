@@ -6,23 +6,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from local_federation.processes import Child
-from local_federation.superlink import LocalFederationError, SuperLink
+from local_federation.host import COMPLETED, LocalFederationError, Playing
 from server_app.journal import RoundLine, read_round
 from server_app.progress import format_duration, round_line
 
 _POLL_S = 0.3
 
 
-def follow(run: Child, superlink: SuperLink, run_dir: Path, console: Console) -> None:
+def follow(run: Playing, run_dir: Path, console: Console) -> None:
     """Show a run's progress until it ends.
 
     Parameters
     ----------
-    run : Child
-        Process of :meth:`SuperLink.submit`.
-    superlink : SuperLink
-        Where it runs.
+    run : Playing
+        On its way.
     run_dir : Path
         The run's folder.
     console : Console
@@ -42,11 +39,10 @@ def follow(run: Child, superlink: SuperLink, run_dir: Path, console: Console) ->
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(run_dir.name, total=None, phase="starting")
         shown = 0
-        while run.wait(_POLL_S) is None:
+        while (status := run.ended(_POLL_S)) is None:
             shown = _update(progress, bar, run_dir, shown)
         _update(progress, bar, run_dir, shown)
-    status = superlink.status(run)
-    if status != "finished:completed":
+    if status != COMPLETED:
         raise LocalFederationError(
             f"run {run_dir.name} ended as {status}; its log {run.log} ends with:\n{run.tail(30)}"
         )

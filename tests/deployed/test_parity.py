@@ -14,7 +14,7 @@ from federations.split_federation import TINY as SPLIT
 from loopback import Federation, without_clocks
 from rich.console import Console
 
-from local_federation.campaign import Campaign
+from local_federation.campaign import Campaign, Carrier
 from tests.client_app.backbones import tiny_backbones
 
 pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
@@ -44,19 +44,20 @@ def over_loopback(folder: Path, name: str, settings: Settings) -> Lines:
     return Federation(folder, NODES, {**settings, "run-name": name}).play()
 
 
-def over_processes(folder: Path, name: str, settings: Settings, *, simulated: bool) -> Lines:
-    """Play with Flower's own programs, started as the command line starts them."""
-    Campaign(folder, NODES, simulated, {}).play({name: settings}, Console(quiet=True))
+def carried(folder: Path, name: str, settings: Settings, carrier: Carrier) -> Lines:
+    """Play with the engine or Flower's own programs, started as the command line starts them."""
+    Campaign(folder, NODES, carrier, {}).play({name: settings}, Console(quiet=True))
     return [json.loads(line) for line in (folder / name / "rounds.jsonl").read_text().splitlines()]
 
 
 def agreed_lines(folder: Path, name: str, settings: Settings) -> Lines:
-    """Return what loopback, twice, and a simulation on Ray wrote alike."""
+    """Return what loopback, twice, and simulations by the engine and on Ray wrote alike."""
     expected = without_clocks(over_loopback(folder / "loop", name, settings))
     assert [line["round"] for line in expected] == [1, 2, 3]
     assert without_clocks(over_loopback(folder / "again", name, settings)) == expected
-    simulated = over_processes(folder / "simulated", name, settings, simulated=True)
-    assert without_clocks(simulated) == expected
+    for carrier in ("engine", "ray"):
+        simulated = carried(folder / carrier, name, settings, carrier)
+        assert without_clocks(simulated) == expected
     return expected
 
 
@@ -70,7 +71,7 @@ def assert_deployed_agrees(deployment: Deployment, folder: Path, settings: Setti
 
 def test_a_method_of_messages_agrees_to_the_last_digit(tmp_path: Path) -> None:
     expected = agreed_lines(tmp_path, "messages", MESSAGE)
-    deployed = over_processes(tmp_path / "deployed", "messages", MESSAGE, simulated=False)
+    deployed = carried(tmp_path / "deployed", "messages", MESSAGE, "nodes")
     assert without_clocks(deployed) == expected
 
 

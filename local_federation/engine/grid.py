@@ -1,0 +1,115 @@
+"""A grid within one process: messages go to workers, and replies are there when asked for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, final
+
+from flwr.app import Context, Message, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+
+# Whoever answers messages for the nodes.
+Answer = Callable[[Message, Context], Message]
+Config = Mapping[str, bool | int | float | str]
+
+
+@final
+class EngineGrid(Grid):
+    """Nodes 1, 2, …, one per partition, that are always there.
+
+    Parameters
+    ----------
+    config : Config
+        Run config that every node sees.
+    num_nodes : int
+        How many there are.
+    answer : Answer
+        Answers a message to a node; called by threads.
+    at_once : int
+        How many nodes may be at work at once, at least 1.
+    """
+
+    def __init__(self, config: Config, num_nodes: int, answer: Answer, at_once: int) -> None:
+        self._config = dict(config)
+        self._num_nodes = num_nodes
+        self._answer = answer
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="node")
+        self._answers: dict[str, Future[Message]] = {}
+        self._sent = 0
+
+    def close(self) -> None:
+        """Forget what was not begun, and wait for what was."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def set_run(self, run: Run) -> None:
+        """Do nothing: there is one run."""
+
+    @property
+    def run(self) -> Run:
+        """Not known here.
+
+        Raises
+        ------
+        NotImplementedError
+            Always: Flower's record of runs belongs to a SuperLink.
+        """
+        raise NotImplementedError("engine: expected the run's config alone, not Flower's record")
+
+    def create_message(self, *_: Any, **__: Any) -> Message:
+        """Not known here.
+
+        Raises
+        ------
+        NotImplementedError
+            Always: Flower has deprecated it.
+        """
+        raise NotImplementedError("engine: expected Message(...), which replaces create_message")
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Return the ids of all nodes."""
+        return range(1, self._num_nodes + 1)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Hand messages to whoever answers them, and return their ids."""
+        return [self._push(message) for message in messages]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Return the replies that are there, each once."""
+        ready = [key for key in message_ids if key in self._answers and self._answers[key].done()]
+        return [self._answers.pop(key).result() for key in ready]
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """Send messages and wait for all replies that come in time.
+
+        Parameters
+        ----------
+        messages : Iterable[Message]
+            What to send.
+        timeout : float | None
+            Longest wait in seconds for each reply; ``None`` waits for ever.
+        """
+        found = []
+        for key in self.push_messages(messages):
+            future = self._answers.pop(key)
+            try:
+                found.append(future.result(timeout))
+            except TimeoutError:
+                future.cancel()
+        return found
+
+    def _push(self, message: Message) -> str:
+        self._sent += 1
+        key = str(self._sent)
+        message.metadata.__dict__["_message_id"] = key
+        node = message.metadata.dst_node_id
+        context = Context(
+            run_id=1,
+            node_id=node,
+            node_config={"partition-id": node - 1, "num-partitions": self._num_nodes},
+            state=RecordDict(),
+            run_config=self._config,
+        )
+        self._answers[key] = self._threads.submit(self._answer, message, context)
+        return key

@@ -1,0 +1,89 @@
+"""A process that answers messages for nodes in turn, and the one that forks it.
+
+Importing torch and Flower takes seconds, a fork milliseconds. The process that forks has
+imported what clients need and has started no thread, and it forks itself for every worker,
+also for one that takes the place of another that died.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+from flwr.app import Context, Message
+from flwr.common.serde import (
+    context_from_proto,
+    context_to_proto,
+    message_from_proto,
+    message_to_proto,
+)
+from flwr.proto.message_pb2 import Context as ProtoContext
+from flwr.proto.message_pb2 import Message as ProtoMessage
+
+from local_federation.engine.answering import answer, identify
+
+
+# From Linux's prctl.h.
+_PR_SET_PDEATHSIG = 1
+
+
+def ask(pipe: Connection, message: Message, context: Context) -> Message:
+    """Let a worker answer.
+
+    Raises
+    ------
+    EOFError, OSError
+        If the worker died.
+    """
+    pipe.send_bytes(message_to_proto(message).SerializeToString())
+    pipe.send_bytes(context_to_proto(context).SerializeToString())
+    return message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
+
+
+def serve_forks(door: socket.socket) -> None:
+    """Fork a worker for each pipe that comes in, until the other side is gone.
+
+    With a pipe come the GPUs that the worker may see, as ``CUDA_VISIBLE_DEVICES`` lists them;
+    ``"all"`` leaves them as they are.
+    """
+    # Workers that ended need no waiting for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        gpus, handles, *_ = socket.recv_fds(door, 256, 1)
+        if not gpus:
+            return
+        if os.fork() == 0:
+            door.close()
+            _work(Connection(handles[0]), gpus.decode())
+        os.close(handles[0])
+
+
+def _end_with_parent() -> None:
+    """Let the system kill this process when the one that forked it is gone, where it can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _work(pipe: Connection, gpus: str) -> NoReturn:
+    """Answer messages until nobody asks any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _end_with_parent()
+    if gpus != "all":
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+    identify()
+    try:
+        pipe.send(os.getpid())
+        while True:
+            message = message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
+            context = context_from_proto(ProtoContext.FromString(pipe.recv_bytes()))
+            pipe.send_bytes(message_to_proto(answer(message, context)).SerializeToString())
+    except (EOFError, OSError):
+        pass
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # The clean-up of the process that was forked is not this one's to do.
+        os._exit(0)

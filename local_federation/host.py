@@ -1,0 +1,70 @@
+"""What carries the clients of runs on this machine, and a run that is on its way."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from rich.console import Console
+
+COMPLETED: Final = "finished:completed"
+FAILED: Final = "finished:failed"
+
+# Every setting that differs from the defaults, flat; its run's name among them.
+Settings = Mapping[str, bool | int | float | str]
+
+
+class LocalFederationError(Exception):
+    """Something that was started did not come up, or a run failed."""
+
+
+class Playing(Protocol):
+    """A run that is on its way."""
+
+    @property
+    def log(self) -> Path:
+        """File that takes what it says."""
+        ...
+
+    def ended(self, timeout_s: float) -> str | None:
+        """Wait for its end and say how it came, in Flower's words; ``None`` if it goes on."""
+        ...
+
+    def tail(self, lines: int) -> str:
+        """Return the last lines of its log."""
+        ...
+
+    def stop(self) -> None:
+        """End it if it goes on."""
+        ...
+
+
+class Host(Protocol):
+    """Whatever carries clients."""
+
+    def check(self, runs: Sequence[Settings]) -> None:
+        """Refuse runs that it cannot carry, before anything is touched.
+
+        Raises
+        ------
+        LocalFederationError
+            With what to change.
+        """
+        ...
+
+    def start(self, runs: Sequence[Settings], console: Console) -> None:
+        """Start all that is needed for some runs.
+
+        Raises
+        ------
+        LocalFederationError
+            If it does not come up.
+        """
+        ...
+
+    def play(self, settings: Settings) -> Playing:
+        """Begin one of these runs; they are begun in their order, one after another."""
+        ...
+
+    def stop(self) -> None:
+        """Stop all that was started."""
+        ...

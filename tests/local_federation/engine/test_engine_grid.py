@@ -1,0 +1,72 @@
+"""The grid within one process: what is asked, answered and still on its way."""
+
+import threading
+
+import pytest
+from flwr.app import Context, Message, RecordDict
+
+from local_federation.engine.grid import EngineGrid
+
+
+def message(node: int) -> Message:
+    return Message(RecordDict(), node, "query", group_id="1")
+
+
+def echo(asked: Message, context: Context) -> Message:
+    reply = Message(RecordDict(), reply_to=asked)
+    config = context.node_config
+    reply.metadata.group_id = f"{config['partition-id']} of {config['num-partitions']}"
+    return reply
+
+
+def test_every_node_answers_for_its_partition() -> None:
+    grid = EngineGrid({"rounds": 1}, 3, echo, at_once=2)
+    assert list(grid.get_node_ids()) == [1, 2, 3]
+    replies = list(grid.send_and_receive([message(node) for node in (1, 2, 3)]))
+    assert [reply.metadata.group_id for reply in replies] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert [reply.metadata.src_node_id for reply in replies] == [1, 2, 3]
+    grid.close()
+
+
+def test_a_reply_is_handed_over_once_and_only_when_it_is_there() -> None:
+    gate = threading.Event()
+
+    def late(asked: Message, context: Context) -> Message:
+        if asked.metadata.dst_node_id == 2:
+            assert gate.wait(10)
+        return echo(asked, context)
+
+    grid = EngineGrid({}, 2, late, at_once=2)
+    ids = list(grid.push_messages([message(1), message(2)]))
+    got: list[Message] = []
+    while not got:
+        got += grid.pull_messages(ids)
+    assert [reply.metadata.reply_to_message_id for reply in got] == ids[:1]
+    gate.set()
+    while len(got) < 2:
+        got += grid.pull_messages(ids)
+    assert list(grid.pull_messages(ids)) == []
+    assert list(grid.pull_messages(["unknown"])) == []
+    grid.close()
+
+
+def test_a_wait_has_an_end() -> None:
+    gate = threading.Event()
+
+    def never(asked: Message, context: Context) -> Message:
+        gate.wait(10)
+        return echo(asked, context)
+
+    grid = EngineGrid({}, 1, never, at_once=1)
+    assert list(grid.send_and_receive([message(1)], timeout=0.05)) == []
+    gate.set()
+    grid.close()
+
+
+def test_what_belongs_to_a_superlink_is_not_there() -> None:
+    grid = EngineGrid({}, 1, echo, at_once=1)
+    with pytest.raises(NotImplementedError, match="run's config alone"):
+        _ = grid.run
+    with pytest.raises(NotImplementedError, match="create_message"):
+        grid.create_message()
+    grid.close()
