@@ -16,8 +16,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local_federation.nodes import SuperNode
+from local_federation.flower_host import FlowerRun
 from local_federation.host import LocalFederationError
+from local_federation.nodes import SuperNode
 from local_federation.superlink import SuperLink
 from local_federation.watch import follow
 
@@ -64,8 +65,8 @@ def nectar_seconds(superlink: SuperLink, nodes: int, rounds: int, console: Conso
         "runs-dir": str(superlink.folder / "runs"),
         "state-dir": str(superlink.folder / "state"),
     }
-    run = superlink.submit(settings, simulation=None)
-    follow(run, superlink, superlink.folder / "runs" / "nectar", console)
+    run = FlowerRun(superlink, superlink.submit(settings, simulation=None))
+    follow(run, superlink.folder / "runs" / "nectar", console)
     lines = (superlink.folder / "runs" / "nectar" / "rounds.jsonl").read_text().splitlines()
     return [float(json.loads(line)["seconds"]["total"]) for line in lines][1:]
 

@@ -24,7 +24,9 @@ from torch.nn import functional
 
 from client_app.devices.message_device import LocalDevice
 from client_app.node import read_node
-from local_federation.campaign import Campaign, Settings
+from local_federation.campaign import Campaign
+from local_federation.engine.resources import Resources
+from local_federation.host import Settings
 from strategies.common.samples import ordered_batches, prepare, shuffled_batches
 from strategies.common.settings import default_config, read_run
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
 
@@ -43,7 +43,7 @@ class Campaign:
     num_clients: int
     carrier: Carrier
     settings: Settings
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
 
     def play(self, runs: Mapping[str, Settings], console: Console) -> None:
         """Play runs one after another, then stop everything that was started.
@@ -69,7 +69,7 @@ class Campaign:
             shutil.rmtree(place, ignore_errors=True)
         with ExitStack() as stack:
             stack.callback(host.stop)
-            host.start(every, console)
+            host.start(console)
             for settings in every:
                 playing = host.play(settings)
                 stack.callback(playing.stop)

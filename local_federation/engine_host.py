@@ -79,16 +79,18 @@ class EngineHost:
         self._home = home
         self._num_clients = num_clients
         self._resources = resources
+        self._runs: Sequence[Settings] = ()
         self._engine: Child | None = None
 
     def check(self, runs: Sequence[Settings]) -> None:
-        """Refuse GPUs that are not there.
+        """Take note of the runs, and refuse GPUs that are not there.
 
         Raises
         ------
         LocalFederationError
             With what to change.
         """
+        self._runs = runs
         at_once = self._resources.at_once_of(runs, self._num_clients)
         needed = at_once * self._resources.gpus_per_client
         there = torch.cuda.device_count()
@@ -99,7 +101,7 @@ class EngineHost:
                 f"--workers or a smaller part"
             )
 
-    def start(self, runs: Sequence[Settings], console: Console) -> None:
+    def start(self, console: Console) -> None:
         """Start the engine, which begins with the first run at once."""
         logs = self._home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,7 @@ class EngineHost:
         asked.write_text(
             json.dumps(
                 {
-                    "runs": [dict(run) for run in runs],
+                    "runs": [dict(run) for run in self._runs],
                     "clients": self._num_clients,
                     "resources": asdict(self._resources),
                     "home": str(self._home),
@@ -125,7 +127,7 @@ class EngineHost:
         }
         command = [Path(sys.executable).name, "-m", "local_federation.engine", str(asked)]
         self._engine = Child("engine", command, logs / "engine.log", env)
-        at_once = self._resources.at_once_of(runs, self._num_clients)
+        at_once = self._resources.at_once_of(self._runs, self._num_clients)
         console.print(f"engine: {at_once} at work at once, logs in {logs}", soft_wrap=True)
 
     def play(self, settings: Settings) -> EngineRun:

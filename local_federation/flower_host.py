@@ -82,7 +82,7 @@ class FlowerHost:
         for run in runs:
             self._simulation(str(run["method"]))
 
-    def start(self, runs: Sequence[Settings], console: Console) -> None:
+    def start(self, console: Console) -> None:
         """Start the SuperLink, and SuperNodes where clients are not simulated.
 
         Raises

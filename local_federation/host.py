@@ -42,7 +42,9 @@ class Host(Protocol):
     """Whatever carries clients."""
 
     def check(self, runs: Sequence[Settings]) -> None:
-        """Refuse runs that it cannot carry, before anything is touched.
+        """Take note of the runs to come, and refuse any that it cannot carry.
+
+        Nothing is touched yet.
 
         Raises
         ------
@@ -51,8 +53,8 @@ class Host(Protocol):
         """
         ...
 
-    def start(self, runs: Sequence[Settings], console: Console) -> None:
-        """Start all that is needed for some runs.
+    def start(self, console: Console) -> None:
+        """Start all that is needed for the runs that were checked.
 
         Raises
         ------

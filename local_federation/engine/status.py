@@ -5,7 +5,6 @@ from pathlib import Path
 from local_federation.host import COMPLETED, FAILED
 
 
-
 def write_status(folder: Path, run_name: str, code: int) -> None:
     """Say that a run has ended.
 

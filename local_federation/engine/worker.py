@@ -25,7 +25,6 @@ from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from local_federation.engine.answering import answer, identify
 
-
 # From Linux's prctl.h.
 _PR_SET_PDEATHSIG = 1
 

@@ -5,7 +5,13 @@ import threading
 import pytest
 from flwr.app import Context, Message, RecordDict
 
+from local_federation.engine.answering import identify
 from local_federation.engine.grid import EngineGrid
+
+
+@pytest.fixture(autouse=True)
+def _identity() -> None:
+    identify()
 
 
 def message(node: int) -> Message:

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from federations.split_federation import TINY
+from federations.split_federation import PREPARED, TINY, share_prepared_data
 from loopback import Federation, without_clocks
 
 from tests.fresh_processes import FreshProcesses
@@ -23,10 +23,16 @@ SMALL: Settings = {
     "feature-dim": 16,
     "rounds": 2,
     "min-nodes": 3,
-    "quorum-timeout-s": 2.0,
     "device": "cpu",
     "server-device": "cpu",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    PREPARED.insert(0, tmp_path_factory.mktemp("prepared"))
+    yield
+    PREPARED.pop(0)
 
 
 @pytest.fixture
@@ -40,6 +46,7 @@ def engine(
     ) -> subprocess.CompletedProcess[str]:
         home = tmp_path / folder
         (home / "logs").mkdir(parents=True)
+        share_prepared_data(home)
         places = {"runs-dir": str(home / "runs"), "state-dir": str(home / "state")}
         asked = {
             "runs": [{**run, **places} for run in runs],
@@ -62,6 +69,7 @@ def test_any_number_of_workers_gives_the_digits_of_loopback(
     engine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     settings = {**SMALL, "method": "fedproto"}
+    share_prepared_data(tmp_path / "loop")
     expected = without_clocks(Federation(tmp_path / "loop", 3, settings).play())
     for workers in (1, 2, 4):
         done = engine(settings, folder=str(workers), workers=workers)
@@ -74,6 +82,7 @@ def test_nodes_that_exchange_activations_are_all_at_work(
     engine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     settings = {**TINY, "method": "splitfed", "run-name": "test", "min-nodes": 2}
+    share_prepared_data(tmp_path / "loop")
     expected = without_clocks(Federation(tmp_path / "loop", 2, settings).play())
     # One worker would wait for the other node for ever.
     assert engine(settings, clients=2, workers=1).returncode == 0

@@ -3,7 +3,6 @@
 import pytest
 
 from local_federation.engine.resources import Resources
-from local_federation.engine.workers import Workers
 from tests.fresh_processes import FreshProcesses
 
 # Workers fork the process that makes them, which here must be one without threads.
@@ -11,7 +10,10 @@ PREAMBLE = """
 import os, signal, threading
 from flwr.app import Context, Message, RecordDict
 from local_federation.engine import worker
+from local_federation.engine.answering import identify
 from local_federation.engine.workers import Workers
+
+identify()
 
 def answer(message, context):
     if message.metadata.group_id == "die":
@@ -104,8 +106,6 @@ with Workers(4, {part}) as workers:
     ("method", "workers", "nodes", "expected"),
     [("local", 2, 5, 2), ("local", 8, 5, 5), ("mocosfl", 2, 5, 5)],
 )
-def test_so_many_are_at_work_at_once(
-    method: str, workers: int, nodes: int, expected: int
-) -> None:
+def test_so_many_are_at_work_at_once(method: str, workers: int, nodes: int, expected: int) -> None:
     assert Resources(workers).at_once(method, nodes) == expected
     assert 1 <= Resources().at_once("local", 10_000) < 10_000
