@@ -14,6 +14,7 @@ from typing import Any
 # ``python -m`` looks into the working folder first, where a user may have a file models.py.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from local_federation.engine.parent import end_with_parent
 from local_federation.engine.play import play
 from local_federation.engine.resources import Resources
 from local_federation.engine.status import write_status
@@ -23,6 +24,7 @@ from strategies.common.settings import default_config
 
 def main() -> int:
     """Play what a file asks for, and say of each run how it ended."""
+    end_with_parent()
     asked: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     home = Path(asked["home"])
     # Whoever started this process ends it; Ctrl-C in a terminal reaches both.
@@ -30,6 +32,7 @@ def main() -> int:
     for run in asked["runs"]:
         pid = os.fork()
         if pid == 0:
+            end_with_parent()
             _write_into(home / "logs" / f"run-{run['run-name']}.log")
             os._exit(_play_one(run, asked["clients"], Resources(**asked["resources"])))
         _, how = os.waitpid(pid, 0)

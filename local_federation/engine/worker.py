@@ -5,7 +5,6 @@ imported what clients need and has started no thread, and it forks itself for ev
 also for one that takes the place of another that died.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -24,9 +23,7 @@ from flwr.proto.message_pb2 import Context as ProtoContext
 from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from local_federation.engine.answering import answer, identify
-
-# From Linux's prctl.h.
-_PR_SET_PDEATHSIG = 1
+from local_federation.engine.parent import end_with_parent
 
 
 def ask(pipe: Connection, message: Message, context: Context) -> Message:
@@ -60,16 +57,10 @@ def serve_forks(door: socket.socket) -> None:
         os.close(handles[0])
 
 
-def _end_with_parent() -> None:
-    """Let the system kill this process when the one that forked it is gone, where it can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _work(pipe: Connection, gpus: str) -> NoReturn:
     """Answer messages until nobody asks any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _end_with_parent()
+    end_with_parent()
     if gpus != "all":
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     identify()

@@ -12,6 +12,7 @@ from typing import Self, final
 
 from flwr.app import Context, Error, Message
 
+from local_federation.engine.parent import end_with_parent
 from local_federation.engine.worker import ask, serve_forks
 
 _WORKER_DIED = 100
@@ -43,6 +44,7 @@ class Workers:
         self._forking = os.fork()
         if self._forking == 0:
             self._door.close()
+            end_with_parent()
             # Ctrl-C reaches every process of a terminal: the one that plays ends the others.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:
