@@ -47,14 +47,16 @@ def test_a_split_is_disjoint_complete_and_of_the_stated_size(
 
 @given(st.lists(st.integers(4, 30), min_size=1, max_size=6), st.integers(0, 2**40))
 @settings(max_examples=60, deadline=None)
-def test_each_class_gives_its_share_to_within_one(counts: list[int], seed: int) -> None:
+def test_one_share_fits_every_class_to_half_a_sample(counts: list[int], seed: int) -> None:
     labels = torch.tensor([k for k, count in enumerate(counts) for _ in range(count)])
     train, test = split.split(labels, 0.25, _generator(seed))
     tested = labels[test].bincount(minlength=len(counts))
     trained = labels[train].bincount(minlength=len(counts))
-    share = len(test) / len(labels)
-    for count, found in zip(counts, tested.tolist(), strict=True):
-        assert abs(found - share * count) <= 1
+    # The share itself may be another than the whole's, where many classes round the same way.
+    pairs = list(zip(counts, tested.tolist(), strict=True))
+    least = max((found - 0.5) / count for count, found in pairs)
+    most = min((found + 0.5) / count for count, found in pairs)
+    assert least <= most + 1e-12
     assert bool((trained > 0).all())
 
 
