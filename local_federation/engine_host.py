@@ -15,7 +15,8 @@ from rich.console import Console
 from local_federation.engine.resources import Resources
 from local_federation.engine.status import read_status
 from local_federation.host import FAILED, LocalFederationError, Settings
-from local_federation.processes import Child
+from local_federation.processes import Child, tail_of
+from local_federation.superlink import environment
 
 _ROOT = Path(__file__).parents[1]
 _POLL_S = 0.05
@@ -55,7 +56,7 @@ class EngineRun:
     def tail(self, lines: int) -> str:
         """Return the last lines of its log, or of the engine's if it has none."""
         log = self.log if self.log.exists() else self._engine.log
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        return tail_of(log, lines)
 
     def stop(self) -> None:
         """Do nothing: the engine ends with its host."""
@@ -118,10 +119,8 @@ class EngineHost:
             )
         )
         env = {
-            **os.environ,
+            **environment(self._home / "flwr"),
             "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()]),
-            "PYTHONUNBUFFERED": "1",
-            "FLWR_TELEMETRY_ENABLED": "0",
             # Clients share the cores: torch's own threads are what settings ask for.
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         }

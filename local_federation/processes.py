@@ -76,13 +76,18 @@ class Child:
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return tail_of(self.log, lines)
 
     def _signal(self, number: int) -> None:
         try:
             os.killpg(self.pid, number)
         except ProcessLookupError:
             return
+
+
+def tail_of(log: Path, lines: int) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def free_port() -> int:

@@ -34,6 +34,16 @@ def fresh_processes() -> Iterator[FreshProcesses]:
 
 
 @pytest.fixture(scope="session")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Name the folder that ``share_prepared_data`` lets federations share."""
+    from federations.split_federation import PREPARED
+
+    PREPARED.append(tmp_path_factory.mktemp("prepared"))
+    yield
+    PREPARED.clear()
+
+
+@pytest.fixture(scope="session")
 def default_settings() -> dict[str, Value]:
     """Return Flower's flat run config with every default, for fixtures that live as long."""
     from strategies.common.settings import default_config

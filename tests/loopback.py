@@ -17,13 +17,13 @@ from unittest.mock import patch
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run as FlowerRun
-from flwr.supercore.task_identity import TaskIdentity
 
 import server_app.main
+from local_federation.engine.answering import answer, identify
 from strategies.common.payload import Payload
 from strategies.common.settings import default_config
 from strategies.common.transport import envelope
-from tests.answering import ForkServer, StandIns, answer
+from tests.answering import ForkServer, StandIns
 
 Config = Mapping[str, bool | int | float | str]
 # Sees every reply with its node id; returns what arrives, or None for a reply that is lost.
@@ -189,7 +189,7 @@ class Federation:
 
     def play(self) -> list[dict[str, Any]]:
         """Run the ServerApp to its end and return the lines of the journal."""
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+        identify()
         context = Context(
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )

@@ -9,8 +9,10 @@ import os
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import NoReturn
 
 from flwr.app import Context, Message
 from flwr.common.serde import (
@@ -39,41 +41,66 @@ def ask(pipe: Connection, message: Message, context: Context) -> Message:
     return message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
 
 
-def serve_forks(door: socket.socket) -> None:
-    """Fork a worker for each pipe that comes in, until the other side is gone.
+def answer_next(pipe: Connection) -> None:
+    """Answer the next message that a pipe brings.
 
-    With a pipe come the GPUs that the worker may see, as ``CUDA_VISIBLE_DEVICES`` lists them;
-    ``"all"`` leaves them as they are.
+    Raises
+    ------
+    EOFError, OSError
+        If nobody asks any more.
     """
-    # Workers that ended need no waiting for.
+    message = message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
+    context = context_from_proto(ProtoContext.FromString(pipe.recv_bytes()))
+    pipe.send_bytes(message_to_proto(answer(message, context)).SerializeToString())
+
+
+def fork_for_each(door: socket.socket, work: Callable[[Connection, str], None]) -> None:
+    """Fork a process for each pipe that comes in, until the other side is gone.
+
+    Parameters
+    ----------
+    door : socket.socket
+        Brings pipes, each with a word that is not empty.
+    work : Callable[[Connection, str], None]
+        What the new process does with pipe and word, before it ends.
+    """
+    # Processes that ended need no waiting for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        gpus, handles, *_ = socket.recv_fds(door, 256, 1)
-        if not gpus:
+        word, handles, *_ = socket.recv_fds(door, 256, 1)
+        if not word:
             return
         if os.fork() == 0:
             door.close()
-            _work(Connection(handles[0]), gpus.decode())
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                work(Connection(handles[0]), word.decode())
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                for stream in (sys.stdout, sys.stderr):
+                    stream.flush()
+                # The clean-up of the process that was forked is not this one's to do.
+                os._exit(0)
         os.close(handles[0])
 
 
-def _work(pipe: Connection, gpus: str) -> NoReturn:
-    """Answer messages until nobody asks any more."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def be_worker(pipe: Connection, gpus: str) -> None:
+    """Say who this is, and answer messages until nobody asks any more.
+
+    Parameters
+    ----------
+    pipe : Connection
+        Brings messages.
+    gpus : str
+        What this process may see, as ``CUDA_VISIBLE_DEVICES`` lists them; ``"all"`` leaves
+        them as they are.
+    """
     end_with_parent()
     if gpus != "all":
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     identify()
-    try:
+    with suppress(EOFError, OSError):
         pipe.send(os.getpid())
         while True:
-            message = message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
-            context = context_from_proto(ProtoContext.FromString(pipe.recv_bytes()))
-            pipe.send_bytes(message_to_proto(answer(message, context)).SerializeToString())
-    except (EOFError, OSError):
-        pass
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        # The clean-up of the process that was forked is not this one's to do.
-        os._exit(0)
+            answer_next(pipe)

@@ -13,7 +13,7 @@ from typing import Self, final
 from flwr.app import Context, Error, Message
 
 from local_federation.engine.parent import end_with_parent
-from local_federation.engine.worker import ask, serve_forks
+from local_federation.engine.worker import ask, be_worker, fork_for_each
 
 _WORKER_DIED = 100
 
@@ -48,7 +48,7 @@ class Workers:
             # Ctrl-C reaches every process of a terminal: the one that plays ends the others.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:
-                serve_forks(theirs)
+                fork_for_each(theirs, be_worker)
             finally:
                 os._exit(0)
         theirs.close()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from federations.split_federation import ADAPTING, PREPARED
+from federations.split_federation import ADAPTING
 from federations.tiny_federations import STAND_INS, tiny
 from loopback import Federation
 
@@ -28,11 +28,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Federation
     return play
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    PREPARED.append(tmp_path_factory.mktemp("prepared"))
-    yield
-    PREPARED.clear()
+@pytest.fixture(autouse=True)
+def _share_prepared_data(prepared_once: None) -> None:
+    """Let every federation here find data that another prepared."""
 
 
 @pytest.fixture(scope="session")

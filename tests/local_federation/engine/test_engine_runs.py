@@ -2,17 +2,21 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from federations.split_federation import PREPARED, TINY, share_prepared_data
+from federations.split_federation import TINY, share_prepared_data
 from loopback import Federation, without_clocks
 
 from tests.fresh_processes import FreshProcesses
 
-pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("engine")]
+pytestmark = [
+    pytest.mark.federation,
+    pytest.mark.xdist_group("engine"),
+    pytest.mark.usefixtures("prepared_once"),
+]
 
 Settings = dict[str, bool | int | float | str]
 SMALL: Settings = {
@@ -26,13 +30,6 @@ SMALL: Settings = {
     "device": "cpu",
     "server-device": "cpu",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    PREPARED.insert(0, tmp_path_factory.mktemp("prepared"))
-    yield
-    PREPARED.pop(0)
 
 
 @pytest.fixture
