@@ -197,9 +197,9 @@ def once_arrived(cutter: Cutter, session: SplitSession, nodes: list[Node]) -> No
             again.set()
         return found
 
-    def hold(step: int, _cohort: int) -> None:
-        # The turn must not take place before node 0 is back.
-        if step == 12:
+    def hold(step: int, cohort: int) -> None:
+        # The turn must not take place before node 0 is back. Once it has, its lane goes on.
+        if (step, cohort) == (12, 0):
             while lane.outstanding != 12:
                 time.sleep(0.002)
             cutter.cut()
