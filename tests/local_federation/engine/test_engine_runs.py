@@ -1,8 +1,7 @@
 """Whole runs by the engine: the digits of loopback, however many workers, and how runs end."""
 
 import json
-import subprocess
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,7 @@ from loopback import Federation, without_clocks
 
 from tests.fresh_processes import FreshProcesses
 
-pytestmark = [
-    pytest.mark.federation,
-    pytest.mark.xdist_group("engine"),
-    pytest.mark.usefixtures("prepared_once"),
-]
+pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("engine")]
 
 Settings = dict[str, bool | int | float | str]
 SMALL: Settings = {
@@ -32,29 +27,72 @@ SMALL: Settings = {
 }
 
 
-@pytest.fixture
+GOOD: Settings = {**SMALL, "method": "local", "rounds": 1}
+FEDPROTO: Settings = {**SMALL, "method": "fedproto"}
+SPLIT: Settings = {**TINY, "method": "splitfed", "run-name": "test", "min-nodes": 2}
+WORKERS = (1, 2, 4)
+
+# Imports once for several files, each played as ``python -m local_federation.engine FILE`` would.
+PROGRAM = """
+import json, sys
+from local_federation.engine.__main__ import main
+print(json.dumps([main() for sys.argv[1:] in [[file] for file in sys.argv[1:]]]))
+"""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the engine was asked to play, each in a folder of its own, and how it ended."""
+
+    root: Path
+    codes: dict[str, int]
+    by_loopback: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
 def engine(
-    fresh_processes: FreshProcesses, tmp_path: Path
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return what lets the engine play runs of three clients in a folder of its own."""
+    fresh_processes: FreshProcesses, tmp_path_factory: pytest.TempPathFactory, prepared_once: None
+) -> Engine:
+    root = tmp_path_factory.mktemp("engine")
+    # Played first, so that the data are prepared.
+    by_loopback = {
+        "fedproto": played_by_loopback(root / "fedproto", 3, FEDPROTO),
+        "splitfed": played_by_loopback(root / "splitfed", 2, SPLIT),
+    }
+    files = {
+        **{str(n): asked_in(root / str(n), FEDPROTO, workers=n) for n in WORKERS},
+        # One worker would wait for the other node for ever.
+        "split": asked_in(root / "split", SPLIT, clients=2, workers=1),
+        "campaign": asked_in(
+            root / "campaign",
+            {**GOOD, "run-name": "first"},
+            {**GOOD, "run-name": "bad", "models": "no-such-model"},
+            {**GOOD, "run-name": "never"},
+        ),
+    }
+    done = fresh_processes.run("-c", PROGRAM, *files.values())
+    assert done.returncode == 0, done.stderr
+    return Engine(root, dict(zip(files, json.loads(done.stdout), strict=True)), by_loopback)
 
-    def play(
-        *runs: Settings, clients: int = 3, folder: str = "engine", **resources: float
-    ) -> subprocess.CompletedProcess[str]:
-        home = tmp_path / folder
-        (home / "logs").mkdir(parents=True)
-        share_prepared_data(home)
-        places = {"runs-dir": str(home / "runs"), "state-dir": str(home / "state")}
-        asked = {
-            "runs": [{**run, **places} for run in runs],
-            "clients": clients,
-            "resources": resources,
-            "home": str(home),
-        }
-        (home / "runs.json").write_text(json.dumps(asked))
-        return fresh_processes.run("-m", "local_federation.engine", str(home / "runs.json"))
 
-    return play
+def played_by_loopback(folder: Path, num_clients: int, settings: Settings) -> Any:
+    share_prepared_data(folder)
+    return without_clocks(Federation(folder, num_clients, settings).play())
+
+
+def asked_in(home: Path, *runs: Settings, clients: int = 3, **resources: float) -> str:
+    """Write what the engine is asked to play in a folder, and return the file."""
+    (home / "logs").mkdir(parents=True)
+    share_prepared_data(home)
+    places = {"runs-dir": str(home / "runs"), "state-dir": str(home / "state")}
+    asked = {
+        "runs": [{**run, **places} for run in runs],
+        "clients": clients,
+        "resources": resources,
+        "home": str(home),
+    }
+    (home / "runs.json").write_text(json.dumps(asked))
+    return str(home / "runs.json")
 
 
 def lines_of(folder: Path, name: str = "test") -> Any:
@@ -62,38 +100,22 @@ def lines_of(folder: Path, name: str = "test") -> Any:
     return without_clocks([json.loads(line) for line in text.splitlines()])
 
 
-def test_any_number_of_workers_gives_the_digits_of_loopback(
-    engine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    settings = {**SMALL, "method": "fedproto"}
-    share_prepared_data(tmp_path / "loop")
-    expected = without_clocks(Federation(tmp_path / "loop", 3, settings).play())
-    for workers in (1, 2, 4):
-        done = engine(settings, folder=str(workers), workers=workers)
-        assert done.returncode == 0, done.stderr
-        assert lines_of(tmp_path / str(workers)) == expected
-        assert (tmp_path / str(workers) / "statuses" / "test").read_text() == "finished:completed"
+def test_any_number_of_workers_gives_the_digits_of_loopback(engine: Engine) -> None:
+    for workers in WORKERS:
+        home = engine.root / str(workers)
+        assert engine.codes[str(workers)] == 0
+        assert lines_of(home) == engine.by_loopback["fedproto"]
+        assert (home / "statuses" / "test").read_text() == "finished:completed"
 
 
-def test_nodes_that_exchange_activations_are_all_at_work(
-    engine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    settings = {**TINY, "method": "splitfed", "run-name": "test", "min-nodes": 2}
-    share_prepared_data(tmp_path / "loop")
-    expected = without_clocks(Federation(tmp_path / "loop", 2, settings).play())
-    # One worker would wait for the other node for ever.
-    assert engine(settings, clients=2, workers=1).returncode == 0
-    assert lines_of(tmp_path / "engine") == expected
+def test_nodes_that_exchange_activations_are_all_at_work(engine: Engine) -> None:
+    assert engine.codes["split"] == 0
+    assert lines_of(engine.root / "split") == engine.by_loopback["splitfed"]
 
 
-def test_a_run_that_fails_is_told_and_ends_the_campaign(
-    engine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    good: Settings = {**SMALL, "method": "local", "rounds": 1}
-    bad: Settings = {**good, "run-name": "bad", "models": "no-such-model"}
-    done = engine({**good, "run-name": "first"}, bad, {**good, "run-name": "never"})
-    assert done.returncode == 1
-    home = tmp_path / "engine"
+def test_a_run_that_fails_is_told_and_ends_the_campaign(engine: Engine) -> None:
+    assert engine.codes["campaign"] == 1
+    home = engine.root / "campaign"
     ended = {file.name: file.read_text() for file in (home / "statuses").iterdir()}
     assert ended == {"first": "finished:completed", "bad": "finished:failed"}
     assert "no-such-model" in (home / "logs" / "run-bad.log").read_text()

@@ -6,6 +6,8 @@ import pytest
 
 from server_app.report.charts import Frame, Series, line_chart, series_colour, stacked_bars
 
+pytestmark = pytest.mark.usefixtures("drawn_charts")
+
 POINTS = [(1, 10.0), (2, 1000.0), (3, 20.0)]
 
 

@@ -135,6 +135,7 @@ def test_a_federation_below_local_is_said_so(run, local):
     assert "Local, weighted mean (alone)" in page.text
 
 
+@pytest.mark.usefixtures("drawn_charts")
 def test_the_page_is_whole_in_itself(run, local):
     write_picture(run, 3, "class-0", 8)
     page = _page(run, local)
@@ -153,6 +154,7 @@ def test_the_page_is_whole_in_itself(run, local):
     assert all(told["aria-label"] for tag, told in page.tags if tag == "svg")
 
 
+@pytest.mark.usefixtures("drawn_charts")
 def test_charts_are_drawn(run):
     labels = [told["aria-label"] for tag, told in _page(run).tags if tag == "svg"]
     assert labels[0].endswith("which goes from 0.750 to 0.850")
@@ -160,6 +162,7 @@ def test_charts_are_drawn(run):
     assert len(labels) == 6
 
 
+@pytest.mark.usefixtures("drawn_charts")
 def test_what_devices_say_is_never_markup(tmp_path):
     attack = "\"'><script>alert(1)</script><img src=x onerror=alert(2)> $\\frac{"
     line = round_of(1, (0.6, 0.8), diagnostics={attack: 1.0}, notes=[attack])
@@ -286,6 +289,7 @@ def test_a_cut_off_journal_is_said(run):
     assert "last line is cut off" in _page(run).text
 
 
+@pytest.mark.usefixtures("drawn_charts")
 def test_the_same_folder_gives_the_same_page(run, local):
     first = write_report(run, compare_dir=local).read_bytes()
     assert write_report(run, compare_dir=local).read_bytes() == first
