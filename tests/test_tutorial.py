@@ -66,9 +66,8 @@ def text() -> str:
 def project(text: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which all tutorials were followed."""
     folder = tmp_path_factory.mktemp("project")
-    ignored = shutil.ignore_patterns("__pycache__")
     for name in (*PACKAGES, "tests/strategies"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copytree(ROOT / name, folder / name)
     for file in (ROOT / "pyproject.toml", *(ROOT / "tests").glob("*.py")):
         shutil.copy2(file, folder / file.relative_to(ROOT))
     # What mypy found out of the rest of the project still holds.

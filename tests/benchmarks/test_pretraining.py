@@ -58,7 +58,7 @@ def test_pictures_come_to_look_like_the_images() -> None:
     trainer = Trainer(_RECIPE, _images(), _CPU)
     noise = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
     before = trainer.averaged()(noise).mean((0, 1))
-    for _ in range(150):
+    for _ in range(120):
         trainer.step()
     after = trainer.averaged()(noise).mean((0, 1))
     # Mirrored at random, so that left and right are bright equally often; what all images
