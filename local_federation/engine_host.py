@@ -1,4 +1,4 @@
-"""The engine as a host: one process that plays runs one after another."""
+"""The engine as a host: one process that plays runs, one or several at a time."""
 
 import json
 import os
@@ -73,13 +73,27 @@ class EngineHost:
     num_clients : int
         Clients of every run.
     resources : Resources
-        What they share.
+        What they share; each run has as much.
+    at_once : int
+        Runs that are played at a time.
+    go_on : bool
+        Whether the others are played when one has failed.
     """
 
-    def __init__(self, home: Path, num_clients: int, resources: Resources) -> None:
+    def __init__(
+        self,
+        home: Path,
+        num_clients: int,
+        resources: Resources,
+        *,
+        at_once: int = 1,
+        go_on: bool = False,
+    ) -> None:
         self._home = home
         self._num_clients = num_clients
         self._resources = resources
+        self._runs_at_once = at_once
+        self._go_on = go_on
         self._runs: Sequence[Settings] = ()
         self._engine: Child | None = None
 
@@ -93,7 +107,7 @@ class EngineHost:
         """
         self._runs = runs
         at_once = self._resources.at_once_of(runs, self._num_clients)
-        needed = at_once * self._resources.gpus_per_client
+        needed = self._runs_at_once * at_once * self._resources.gpus_per_client
         there = torch.cuda.device_count()
         if needed > there:
             raise LocalFederationError(
@@ -113,6 +127,8 @@ class EngineHost:
                     "runs": [dict(run) for run in self._runs],
                     "clients": self._num_clients,
                     "resources": asdict(self._resources),
+                    "at_once": self._runs_at_once,
+                    "go_on": self._go_on,
                     "home": str(self._home),
                 },
                 indent=1,
@@ -123,11 +139,16 @@ class EngineHost:
             "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()]),
             # Clients share the cores: torch's own threads are what settings ask for.
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            # The engine forks, so it must have no threads; importing pyarrow would start one.
+            "JE_ARROW_MALLOC_CONF": "background_thread:false",
         }
         command = [Path(sys.executable).name, "-m", "local_federation.engine", str(asked)]
         self._engine = Child("engine", command, logs / "engine.log", env)
         at_once = self._resources.at_once_of(self._runs, self._num_clients)
-        console.print(f"engine: {at_once} at work at once, logs in {logs}", soft_wrap=True)
+        several = f"{self._runs_at_once} runs at a time, each with " * (self._runs_at_once > 1)
+        console.print(
+            f"engine: {several}{at_once} at work at once, logs in {logs}", soft_wrap=True
+        )
 
     def play(self, settings: Settings) -> EngineRun:
         """Return a run that the engine has begun, or begins when those before it are over."""

@@ -6,7 +6,9 @@ file into memory and import nothing but torch. Folders of other fingerprints are
 alone, since other runs may use them, and may be deleted at any time.
 """
 
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from client_app.data.collection import Collection
 from client_app.data.fingerprint import fingerprint
 from client_app.data.sources import Source, parse
 from strategies.common import seeds, tensor_file
-from strategies.common.errors import DataError, StoreError
+from strategies.common.errors import DataError, NectarError, StoreError
 from strategies.common.inputs import Images, Inputs, inputs_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
@@ -67,6 +69,22 @@ def load(
         data = _prepare(settings, source, partition, num_partitions, dealt)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
+
+
+def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> None:
+    """Import what preparing a federation's data will import, unless all of it is prepared.
+
+    A process that forks itself for its clients imports it once for all of them. What is not
+    installed, and a source that cannot be read, are for the clients to tell.
+    """
+    with suppress(NectarError):
+        source = parse(settings.data)
+        folder = cache_dir / fingerprint(settings, source, num_partitions)
+        names = (f"{number}.safetensors" for number in range(num_partitions))
+        if not all(_exists(folder / name) for name in names):
+            for library in source.libraries:
+                with suppress(ImportError):
+                    import_module(library)
 
 
 def _prepare(

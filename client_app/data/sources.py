@@ -26,19 +26,22 @@ class Kind:
         ``questions`` return what one client has.
     files : str
         Module whose ``files`` lists what a folder holds of it; empty where there is no folder.
+    libraries : tuple[str, ...]
+        What preparing it imports and takes seconds to import.
     """
 
     usage: str
     module: str
     files: str = ""
+    libraries: tuple[str, ...] = ()
 
 
 SOURCES = {
-    "digits": Kind("", "digits"),
-    "parquet": Kind("<dir>", "parquet", files="parquet"),
+    "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
+    "parquet": Kind("<dir>", "parquet", files="parquet", libraries=("flwr_datasets",)),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib"),
     "folder": Kind("<dir>", "folder", files="folder"),
-    "hub": Kind("<name>", "hub"),
+    "hub": Kind("<name>", "hub", libraries=("flwr_datasets",)),
     "digitgrid": Kind("<benchmark>", "questions"),
     "vqa": Kind("<dir>", "questions", files="vqa.image_folder"),
     "vqa-parquet": Kind("<dir>", "questions", files="parquet"),
@@ -71,6 +74,11 @@ class Source:
     def reader(self) -> ModuleType:
         """Module that reads it."""
         return _module(SOURCES[self.kind].module)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What preparing it imports and takes seconds to import."""
+        return SOURCES[self.kind].libraries
 
     @property
     def arguments(self) -> tuple[Path | str, ...]:

@@ -28,13 +28,14 @@ class Resources:
         """Return how many nodes are at work at once; those that exchange activations all are."""
         if exchanges(method):
             return num_nodes
-        return min(num_nodes, self.workers or _cores())
+        return min(num_nodes, self.workers or cores())
 
     def at_once_of(self, runs: Iterable[Mapping[str, Any]], num_nodes: int) -> int:
         """Return the most nodes that are at work at once in any of some runs."""
         return max(self.at_once(str(run["method"]), num_nodes) for run in runs)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     # Fewer than the machine has, where a container or a scheduler says so.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -133,6 +133,30 @@ def test_processes_agree_and_a_hit_imports_nothing_heavy(
     _assert_same_tensors(here, there)
 
 
+def test_what_preparing_imports_is_imported_unless_all_is_prepared(
+    run_settings: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported: list[str] = []
+
+    def importing(name: str) -> None:
+        imported.append(name)
+        if name == "flwr_datasets":
+            raise ImportError(name)
+
+    prepared.load(run_settings(), "digits", 0, 2, tmp_path)
+    monkeypatch.setattr(prepared, "import_module", importing)
+    prepared.import_for(run_settings(), 2, tmp_path)
+    assert imported == ["sklearn.datasets", "flwr_datasets"]
+
+    monkeypatch.undo()
+    prepared.load(run_settings(), "digits", 1, 2, tmp_path)
+    monkeypatch.setattr(prepared, "import_module", importing)
+    prepared.import_for(run_settings(), 2, tmp_path)
+    # Nothing is there to read, which is for the clients to say.
+    prepared.import_for(run_settings(data=f"parquet:{tmp_path}/nowhere"), 2, tmp_path)
+    assert len(imported) == 2
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
 def test_a_damaged_file_is_named_and_made_again(
     run_settings: Build, tmp_path: Path, damage: str

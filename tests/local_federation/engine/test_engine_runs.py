@@ -70,6 +70,15 @@ def engine(
             {**GOOD, "run-name": "never"},
         ),
     }
+    files["at once"] = asked_in(
+        root / "at once",
+        {**GOOD, "run-name": "bad", "models": "no-such-model"},
+        {**FEDPROTO, "run-name": "left"},
+        {**FEDPROTO, "run-name": "twin"},
+        at_once=2,
+        go_on=True,
+        workers=1,
+    )
     done = fresh_processes.run("-c", PROGRAM, *files.values())
     assert done.returncode == 0, done.stderr
     return Engine(root, dict(zip(files, json.loads(done.stdout), strict=True)), by_loopback)
@@ -80,7 +89,14 @@ def played_by_loopback(folder: Path, num_clients: int, settings: Settings) -> An
     return without_clocks(Federation(folder, num_clients, settings).play())
 
 
-def asked_in(home: Path, *runs: Settings, clients: int = 3, **resources: float) -> str:
+def asked_in(
+    home: Path,
+    *runs: Settings,
+    clients: int = 3,
+    at_once: int = 1,
+    go_on: bool = False,
+    **resources: float,
+) -> str:
     """Write what the engine is asked to play in a folder, and return the file."""
     (home / "logs").mkdir(parents=True)
     share_prepared_data(home)
@@ -90,6 +106,8 @@ def asked_in(home: Path, *runs: Settings, clients: int = 3, **resources: float) 
         "clients": clients,
         "resources": resources,
         "home": str(home),
+        "at_once": at_once,
+        "go_on": go_on,
     }
     (home / "runs.json").write_text(json.dumps(asked))
     return str(home / "runs.json")
@@ -121,3 +139,18 @@ def test_a_run_that_fails_is_told_and_ends_the_campaign(engine: Engine) -> None:
     assert "no-such-model" in (home / "logs" / "run-bad.log").read_text()
     assert "Traceback" not in (home / "logs" / "run-bad.log").read_text()
     assert not (home / "runs" / "never").exists()
+
+
+def test_runs_at_the_same_time_have_the_digits_of_runs_alone_and_go_on_without_one(
+    engine: Engine,
+) -> None:
+    assert engine.codes["at once"] == 1
+    home = engine.root / "at once"
+    ended = {file.name: file.read_text() for file in (home / "statuses").iterdir()}
+    assert ended == {
+        "bad": "finished:failed",
+        "left": "finished:completed",
+        "twin": "finished:completed",
+    }
+    for name in ("left", "twin"):  # as long as "test", which orders carry
+        assert lines_of(home, name) == engine.by_loopback["fedproto"]
