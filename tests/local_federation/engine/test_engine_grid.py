@@ -1,6 +1,7 @@
 """The grid within one process: what is asked, answered and still on its way."""
 
 import threading
+import time
 
 import pytest
 from flwr.app import Context, Message, RecordDict
@@ -53,6 +54,23 @@ def test_a_reply_is_handed_over_once_and_only_when_it_is_there() -> None:
         got += grid.pull_messages(ids)
     assert list(grid.pull_messages(ids)) == []
     assert list(grid.pull_messages(["unknown"])) == []
+    grid.close()
+
+
+def test_who_took_longest_begins_and_replies_keep_their_order() -> None:
+    begun: list[int] = []
+    lasting = {1: 0.0, 2: 0.03, 3: 0.01}
+
+    def busy(asked: Message, context: Context) -> Message:
+        begun.append(asked.metadata.dst_node_id)
+        time.sleep(lasting[asked.metadata.dst_node_id])
+        return echo(asked, context)
+
+    grid = EngineGrid({}, 3, busy, at_once=1)
+    for _ in range(2):
+        replies = list(grid.send_and_receive([message(node) for node in (1, 2, 3)]))
+        assert [reply.metadata.src_node_id for reply in replies] == [1, 2, 3]
+    assert begun == [1, 2, 3, 2, 3, 1]
     grid.close()
 
 
