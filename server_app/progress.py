@@ -68,7 +68,7 @@ def describe_failure(client: int, reason: str, *, longest: int) -> str:
     longest : int
         Characters of the reason that are kept.
     """
-    plain = " ".join(_printable(reason).split())
+    plain = " ".join(printable(reason).split())
     if len(plain) > longest:
         plain = f"{plain[: longest - 1]}…"
     if plain.startswith((f"client {client} ", f"client {client}:")):
@@ -145,7 +145,7 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
         up, down = typical_bytes(run, number) or (None, None)
         table.add_row(
             str(number),
-            Text(_printable(client.model)),
+            Text(printable(client.model)),
             f"{client.train_samples}/{client.test_samples}",
             *(_latest_score(record, number) for record, _ in shown),
             ABSENT if up is None else format_bytes(up),
@@ -175,5 +175,6 @@ def _failed(failures: Mapping[int, str]) -> str:
     return f"{len(failures)} failed: {', '.join(named)}{more}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text with a space in place of everything that moves a cursor or hides."""
     return "".join(c if c.isprintable() else " " for c in text)

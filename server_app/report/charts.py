@@ -21,8 +21,15 @@ NUM_SERIES: Final = 8
 INK: Final = "var(--text)"
 MUTED: Final = "var(--muted)"
 LINE: Final = "var(--line)"
+GOOD: Final = "var(--good)"
+BAD: Final = "var(--bad)"
 # Few enough points to be seen one by one.
 MARKED_POINTS: Final = 12
+DASHED: Final = (4.0, 2.5)
+BAND_OPACITY: Final = 0.16
+# More bars have no room for a number beneath each.
+NAMED_BARS: Final = 20
+NARROWEST_BARS: Final = 8
 STYLE: Final[dict[str, Any]] = {
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -53,24 +60,53 @@ class Series:
     ----------
     title : str
         What it is, shown when pointed at.
-    points : Sequence[tuple[int, float]]
-        (round, value), by round.
+    points : Sequence[tuple[float, float]]
+        (round, value), by round, or by what else the chart runs over.
     colour : str
         CSS colour.
     width : float
         Width of the line in pixels.
     opacity : float
         From 0 to 1.
-    dashed : bool
-        Whether the line is dashed.
+    dashes : tuple[float, ...]
+        Lengths of the line's strokes and gaps in its widths; empty for an unbroken line.
+    band : Sequence[tuple[float, float]]
+        From where to where a shade around each point reaches; empty for none.
     """
 
     title: str
-    points: Sequence[tuple[int, float]]
+    points: Sequence[tuple[float, float]]
     colour: str
     width: float = 2.0
     opacity: float = 1.0
-    dashed: bool = False
+    dashes: tuple[float, ...] = ()
+    band: Sequence[tuple[float, float]] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Axis:
+    """What a chart runs over.
+
+    Attributes
+    ----------
+    title : str
+        A fixed word.
+    whole : bool
+        Whether only whole numbers are marked.
+    unit : Callable[[float], str] | None
+        How a value is written; ``None`` as a plain number.
+    logarithmic : bool
+        Whether the axis is logarithmic.
+    """
+
+    title: str
+    whole: bool = False
+    unit: Callable[[float], str] | None = None
+    logarithmic: bool = False
+
+
+ROUNDS: Final = Axis("round", whole=True)
 
 
 @final
@@ -90,6 +126,10 @@ class Frame:
         How a value is written on the axis; ``None`` as a plain number.
     logarithmic : bool
         Whether the value axis is logarithmic.
+    over : Axis
+        What the chart runs over, left to right.
+    limits : tuple[float, float] | None
+        Ends of the value axis; ``None`` where the data end.
     """
 
     name: str
@@ -97,6 +137,8 @@ class Frame:
     size: tuple[int, int] = (420, 250)
     unit: Callable[[float], str] | None = None
     logarithmic: bool = False
+    over: Axis = ROUNDS
+    limits: tuple[float, float] | None = None
 
 
 def series_colour(index: int) -> str:
@@ -121,13 +163,54 @@ def line_chart(frame: Frame, series: Sequence[Series]) -> Html:
                 color=inks.paint(one.colour),
                 linewidth=one.width,
                 alpha=one.opacity,
-                linestyle=(0, (4, 2.5)) if one.dashed else "-",
-                marker="o" if len(one.points) <= MARKED_POINTS and not one.dashed else "",
+                linestyle=(0, one.dashes) if one.dashes else "-",
+                marker="o" if len(one.points) <= MARKED_POINTS and not one.dashes else "",
                 markersize=one.width + 1.5,
             )
             drawn.set_gid(f"series-{index}")
+            if one.band:
+                axes.fill_between(
+                    [x for x, _ in one.points],
+                    [low for low, _ in one.band],
+                    [high for _, high in one.band],
+                    color=inks.paint(one.colour),
+                    alpha=BAND_OPACITY,
+                    linewidth=0,
+                )
 
     return _render(frame, series, draw)
+
+
+def signed_bars(frame: Frame, values: Sequence[tuple[str, float]]) -> Html:
+    """Draw values side by side as bars up and down from zero, in the page's good and bad.
+
+    Parameters
+    ----------
+    frame : Frame
+        What surrounds them; its ``over`` has the title alone.
+    values : Sequence[tuple[str, float]]
+        What stands beneath each bar, a number or a fixed word, and its value. Where bars are
+        too many for that, nothing stands beneath them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    """
+
+    def draw(axes: "Axes", inks: _Inks) -> None:
+        colours = [inks.paint(GOOD if value > 0 else BAD) for _, value in values]
+        axes.bar(range(len(values)), [value for _, value in values], 0.8, color=colours)
+        axes.axhline(0.0, color=inks.paint(INK), linewidth=1.0)
+        axes.spines["bottom"].set_visible(False)
+        named = len(values) <= NAMED_BARS
+        axes.set_xticks(range(len(values)) if named else [], [n for n, _ in values if named])
+        if len(values) < NARROWEST_BARS:
+            # A few bars alone would each fill a great part of the width.
+            room = (NARROWEST_BARS - len(values)) / 2
+            axes.set_xlim(-0.5 - room, len(values) - 0.5 + room)
+
+    return _render(frame, (), draw, ticks=False)
 
 
 def stacked_bars(frame: Frame, series: Sequence[Series]) -> Html:
@@ -140,7 +223,7 @@ def stacked_bars(frame: Frame, series: Sequence[Series]) -> Html:
     """
 
     def draw(axes: "Axes", inks: _Inks) -> None:
-        heights: dict[int, float] = {}
+        heights: dict[float, float] = {}
         for one in series:
             rounds = [x for x, _ in one.points]
             values = [y for _, y in one.points]
@@ -171,7 +254,13 @@ class _Inks:
         return svg
 
 
-def _render(frame: Frame, series: Sequence[Series], draw: Callable[["Axes", _Inks], None]) -> Html:
+def _render(
+    frame: Frame,
+    series: Sequence[Series],
+    draw: Callable[["Axes", _Inks], None],
+    *,
+    ticks: bool = True,
+) -> Html:
     import matplotlib as mpl  # noqa: PLC0415 - of the server extra; the page works without it
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
@@ -186,16 +275,17 @@ def _render(frame: Frame, series: Sequence[Series], draw: Callable[["Axes", _Ink
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         axes = figure.subplots()
         draw(axes, inks)
-        _dress(frame, axes)
+        _dress_values(frame, axes)
+        _dress_over(frame.over, axes, ticks=ticks)
         svg = inks.reveal(_save(figure))
     return _inline(frame, series, svg)
 
 
-def _dress(frame: Frame, axes: "Axes") -> None:
+def _dress_values(frame: Frame, axes: "Axes") -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415
 
-    axes.set_xlabel("round")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    if frame.limits is not None:
+        axes.set_ylim(*frame.limits)
     if frame.logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -205,6 +295,23 @@ def _dress(frame: Frame, axes: "Axes") -> None:
         unit = frame.unit
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))
     axes.spines["left"].set_visible(False)
+
+
+def _dress_over(over: Axis, axes: "Axes", *, ticks: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415
+
+    axes.set_xlabel(over.title)
+    if not ticks:
+        return
+    if over.logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        nbins = 8 if over.whole else 5
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=nbins, integer=over.whole, min_n_ticks=1))
+    if over.unit is not None:
+        unit = over.unit
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))
 
 
 def _save(figure: "Figure") -> str:

@@ -1,6 +1,6 @@
 """The report's figures: a run's numbers over its rounds, each with a legend in HTML."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Final
 
@@ -8,6 +8,7 @@ from server_app.comparison import run_title
 from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
 from server_app.report.charts import (
+    DASHED,
     INK,
     MUTED,
     Frame,
@@ -16,7 +17,8 @@ from server_app.report.charts import (
     series_colour,
     stacked_bars,
 )
-from server_app.report.markup import Html, block, element, join, text
+from server_app.report.legend import Mark, figure
+from server_app.report.markup import Html, block, element, text
 from server_app.run_record import RunRecord
 
 PHASES: Final = ("wait", "configure", "replies", "aggregate", "save")
@@ -43,35 +45,35 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
         )
         for number, client in run.clients.items()
     ]
-    legend = [(model or "unknown model", colours[model], "") for model in models]
+    legend = [Mark(model or "unknown model", colours[model]) for model in models]
     mean = _points(run, lambda line: line.accuracy)
     if other is not None:
         reference = _points(other, lambda line: line.accuracy)
         title = f"{run_title(other)}, weighted mean ({other.name})"
-        series.append(Series(title, reference, MUTED, width=2.2, dashed=True))
-        legend.append((title, MUTED, "dashed"))
+        series.append(Series(title, reference, MUTED, width=2.2, dashes=DASHED))
+        legend.append(Mark(title, MUTED, dashes=DASHED))
     series.append(Series("weighted mean", mean, INK, width=2.8))
-    legend.insert(0, ("weighted mean", INK, ""))
+    legend.insert(0, Mark("weighted mean", INK))
     label = "Accuracy by round for every client, and their weighted mean"
     if mean:
         label += f", which goes from {mean[0][1]:.3f} to {mean[-1][1]:.3f}"
     note = "Thin lines are single clients; point at one to see its number."
     chart = line_chart(Frame("accuracy", label, unit=lambda v: f"{v:.3g}"), series)
-    return _figure("Accuracy", chart, legend, note)
+    return figure("Accuracy", chart, legend, note)
 
 
 def loss_figure(run: RunRecord, other: RunRecord | None) -> Html:
     """Draw the weighted mean of the test loss."""
     series = [Series("weighted mean", _points(run, lambda line: line.loss), INK, width=2.8)]
-    legend = [("weighted mean", INK, "")]
+    legend = [Mark("weighted mean", INK)]
     if other is not None:
         title = f"{run_title(other)}, weighted mean ({other.name})"
         reference = _points(other, lambda line: line.loss)
-        series.append(Series(title, reference, MUTED, width=2.2, dashed=True))
-        legend.append((title, MUTED, "dashed"))
+        series.append(Series(title, reference, MUTED, width=2.2, dashes=DASHED))
+        legend.append(Mark(title, MUTED, dashes=DASHED))
     chart = line_chart(Frame("loss", "Weighted mean of the test loss by round"), series)
     note = "Every method has a loss of its own: only curves of one method share a scale."
-    return _figure("Test loss", chart, legend, note if other is not None else "")
+    return figure("Test loss", chart, legend, note if other is not None else "")
 
 
 def bytes_figure(run: RunRecord) -> Html:
@@ -82,7 +84,7 @@ def bytes_figure(run: RunRecord) -> Html:
     ]
     values = [value for one in series for _, value in one.points]
     if not values:
-        return _figure("Bytes per round", text(""), [], "Nothing crossed the network.")
+        return figure("Bytes per round", text(""), [], "Nothing crossed the network.")
     logarithmic = max(values) > MAX_LINEAR_RATIO * min(values)
     frame = Frame(
         "bytes",
@@ -90,10 +92,10 @@ def bytes_figure(run: RunRecord) -> Html:
         unit=format_bytes,
         logarithmic=logarithmic,
     )
-    legend = [("up, from the clients", series_colour(0), "")]
-    legend.append(("down, to the clients", series_colour(1), ""))
+    legend = [Mark("up, from the clients", series_colour(0))]
+    legend.append(Mark("down, to the clients", series_colour(1)))
     note = "All clients together." + (" Logarithmic scale." if logarithmic else "")
-    return _figure("Bytes per round", line_chart(frame, series), legend, note)
+    return figure("Bytes per round", line_chart(frame, series), legend, note)
 
 
 def seconds_figure(run: RunRecord) -> Html:
@@ -107,9 +109,9 @@ def seconds_figure(run: RunRecord) -> Html:
         for index, p in enumerate(phases)
     ]
     frame = Frame("seconds", "Seconds by round, stacked by phase", unit=format_duration)
-    legend = [(phase, series_colour(index), "filled") for index, phase in enumerate(phases)]
+    legend = [Mark(phase, series_colour(index), "area") for index, phase in enumerate(phases)]
     chart = stacked_bars(frame, series)
-    return _figure("Time per round", chart, legend, device_seconds(run))
+    return figure("Time per round", chart, legend, device_seconds(run))
 
 
 def device_seconds(run: RunRecord) -> str:
@@ -174,17 +176,3 @@ def _points(run: RunRecord, value: Callable[[RoundLine], float | None]) -> Point
 def _client_points(run: RunRecord, client: int) -> Points:
     told = ((number, line.answered.get(client)) for number, line in _by_round(run))
     return [(n, node.accuracy) for n, node in told if node and node.accuracy is not None]
-
-
-def _figure(title: str, chart: Html, legend: Sequence[tuple[str, str, str]], note: str) -> Html:
-    items = []
-    for name, colour, shape in legend:
-        look = f"border-color:{colour};color:{colour}"
-        attributes = {"class": f"swatch {shape}".strip(), "style": look}
-        items.append(element("li", element("span", attributes=attributes), element("span", name)))
-    parts = [element("h3", title), chart]
-    if items:
-        parts.append(element("ul", *items, attributes={"class": "legend"}))
-    if note:
-        parts.append(element("figcaption", note))
-    return element("figure", join(*parts))

@@ -72,9 +72,9 @@ svg text { font-family: inherit; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 6px 0 2px; padding: 0;
   list-style: none; font-size: .875rem; }
 .legend li { display: flex; align-items: center; gap: 7px; min-width: 0; }
-.swatch { flex: none; width: 18px; height: 0; border-top: 3px solid; border-radius: 2px; }
-.swatch.dashed { border-top-style: dashed; }
-.swatch.filled { height: 11px; width: 11px; border: 0; background: currentColor; }
+.swatch { flex: none; border-radius: 2px; print-color-adjust: exact; }
+.swatch.stroke { width: 32px; height: 3px; }
+.swatch.filled { width: 11px; height: 11px; }
 .scroll { overflow-x: auto; margin: 0 0 14px; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem;
   font-variant-numeric: tabular-nums; }
