@@ -8,24 +8,17 @@ that came from a device stand beside it, in HTML.
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, final
 
+from server_app.report.frame import BAD, GOOD, INK, LINE, MUTED, Axis, Frame, Series
 from server_app.report.markup import Html, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NUM_SERIES: Final = 8
-INK: Final = "var(--text)"
-MUTED: Final = "var(--muted)"
-LINE: Final = "var(--line)"
-GOOD: Final = "var(--good)"
-BAD: Final = "var(--bad)"
 # Few enough points to be seen one by one.
 MARKED_POINTS: Final = 12
-DASHED: Final = (4.0, 2.5)
 BAND_OPACITY: Final = 0.16
 # More bars have no room for a number beneath each.
 NAMED_BARS: Final = 20
@@ -51,101 +44,6 @@ STYLE: Final[dict[str, Any]] = {
 }
 
 
-@final
-@dataclass(frozen=True)
-class Series:
-    """One line of a chart, or one part of its bars.
-
-    Attributes
-    ----------
-    title : str
-        What it is, shown when pointed at.
-    points : Sequence[tuple[float, float]]
-        (round, value), by round, or by what else the chart runs over.
-    colour : str
-        CSS colour.
-    width : float
-        Width of the line in pixels.
-    opacity : float
-        From 0 to 1.
-    dashes : tuple[float, ...]
-        Lengths of the line's strokes and gaps in its widths; empty for an unbroken line.
-    band : Sequence[tuple[float, float]]
-        From where to where a shade around each point reaches; empty for none.
-    """
-
-    title: str
-    points: Sequence[tuple[float, float]]
-    colour: str
-    width: float = 2.0
-    opacity: float = 1.0
-    dashes: tuple[float, ...] = ()
-    band: Sequence[tuple[float, float]] = ()
-
-
-@final
-@dataclass(frozen=True)
-class Axis:
-    """What a chart runs over.
-
-    Attributes
-    ----------
-    title : str
-        A fixed word.
-    whole : bool
-        Whether only whole numbers are marked.
-    unit : Callable[[float], str] | None
-        How a value is written; ``None`` as a plain number.
-    logarithmic : bool
-        Whether the axis is logarithmic.
-    """
-
-    title: str
-    whole: bool = False
-    unit: Callable[[float], str] | None = None
-    logarithmic: bool = False
-
-
-ROUNDS: Final = Axis("round", whole=True)
-
-
-@final
-@dataclass(frozen=True)
-class Frame:
-    """What surrounds a chart's data.
-
-    Attributes
-    ----------
-    name : str
-        Unique within the page.
-    label : str
-        What the chart shows, for those who do not see it.
-    size : tuple[int, int]
-        Width and height in the SVG's own units.
-    unit : Callable[[float], str] | None
-        How a value is written on the axis; ``None`` as a plain number.
-    logarithmic : bool
-        Whether the value axis is logarithmic.
-    over : Axis
-        What the chart runs over, left to right.
-    limits : tuple[float, float] | None
-        Ends of the value axis; ``None`` where the data end.
-    """
-
-    name: str
-    label: str
-    size: tuple[int, int] = (420, 250)
-    unit: Callable[[float], str] | None = None
-    logarithmic: bool = False
-    over: Axis = ROUNDS
-    limits: tuple[float, float] | None = None
-
-
-def series_colour(index: int) -> str:
-    """Return the page's colour for a series."""
-    return f"var(--series-{index % NUM_SERIES + 1})"
-
-
 def line_chart(frame: Frame, series: Sequence[Series]) -> Html:
     """Draw values over rounds as lines.
 
@@ -164,7 +62,7 @@ def line_chart(frame: Frame, series: Sequence[Series]) -> Html:
                 linewidth=one.width,
                 alpha=one.opacity,
                 linestyle=(0, one.dashes) if one.dashes else "-",
-                marker="o" if len(one.points) <= MARKED_POINTS and not one.dashes else "",
+                marker="o" if _is_marked(one) else "",
                 markersize=one.width + 1.5,
             )
             drawn.set_gid(f"series-{index}")
@@ -179,6 +77,12 @@ def line_chart(frame: Frame, series: Sequence[Series]) -> Html:
                 )
 
     return _render(frame, series, draw)
+
+
+def _is_marked(one: Series) -> bool:
+    # A single point has no line by which it could be seen.
+    few = len(one.points) <= MARKED_POINTS
+    return len(one.points) == 1 or (few and one.marked and not one.dashes)
 
 
 def signed_bars(frame: Frame, values: Sequence[tuple[str, float]]) -> Html:

@@ -7,16 +7,8 @@ from typing import Final
 from server_app.comparison import run_title
 from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
-from server_app.report.charts import (
-    DASHED,
-    INK,
-    MUTED,
-    Frame,
-    Series,
-    line_chart,
-    series_colour,
-    stacked_bars,
-)
+from server_app.report.charts import line_chart, stacked_bars
+from server_app.report.frame import DASHED, INK, MUTED, Frame, Series, series_colour
 from server_app.report.legend import Mark, figure
 from server_app.report.markup import Html, block, element, text
 from server_app.run_record import RunRecord

@@ -8,17 +8,15 @@ from server_app.comparison import compare
 from server_app.progress import describe_failure
 from server_app.report import figures, headline, tables
 from server_app.report.alone_baseline import alone_baseline
+from server_app.report.document import document, warning, write_whole
 from server_app.report.examples import examples
-from server_app.report.markup import Html, block, bullets, details, element, join, section, text
+from server_app.report.markup import Html, block, bullets, details, element, join, section
 from server_app.report.partition import partition_picture
 from server_app.report.pictures import last_pictures
-from server_app.report.style import STYLE
 from server_app.run_record import RunRecord, read_run_record
 
 MAX_LISTED: Final = 200
 MAX_REASON: Final = 1000
-# The page runs no script and fetches nothing, whatever its texts contain.
-POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(run_dir: Path, *, compare_dir: Path | None = None) -> Path:
@@ -47,23 +45,9 @@ def write_report(run_dir: Path, *, compare_dir: Path | None = None) -> Path:
     run = read_run_record(run_dir)
     other = None if compare_dir is None else read_run_record(compare_dir)
     page = run_dir / "report.html"
-    temporary = run_dir / ".report.html.tmp"
-    temporary.write_text(_document(run, other), encoding="utf-8")
-    temporary.replace(page)
+    title = f"{headline.title(run)}: {run.name}"
+    write_whole(page, document(title, *_parts(run, other)))
     return page
-
-
-def _document(run: RunRecord, other: RunRecord | None) -> str:
-    head = Html(
-        '<meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{text(POLICY)}">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{text(headline.title(run))}: {text(run.name)}</title>"
-        f"<style>{STYLE}</style>"
-    )
-    body = element("main", *_parts(run, other))
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 
 def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
@@ -73,16 +57,16 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
         parts.append(
             headline.verdict(comparison, run, other)
             if comparison
-            else _warning(f"There is no accuracy on both sides to compare with {other.name}.")
+            else warning(f"There is no accuracy on both sides to compare with {other.name}.")
         )
-    parts += [_warning(note) for note in (*run.notes, *_about_failures(run))]
+    parts += [warning(note) for note in (*run.notes, *_about_failures(run))]
     has_charts = find_spec("matplotlib") is not None
     if not run.rounds:
-        parts.append(_warning("No round is complete."))
+        parts.append(warning("No round is complete."))
     elif has_charts:
         parts.append(_charts(run, other))
     else:
-        parts.append(_warning("Charts need matplotlib: install the server extra of Nectar."))
+        parts.append(warning("Charts need matplotlib: install the server extra of Nectar."))
     if alone := alone_baseline(run):
         parts.append(section("Together and alone", alone))
     parts.append(section("How these numbers are made", headline.method_of_measurement(run)))
@@ -161,7 +145,3 @@ def _numbers(run: RunRecord, *, is_open: bool) -> Html:
     if run.rounds:
         parts.insert(0, details("Every round", tables.rounds_table(run), is_open=is_open))
     return section("In full", join(*parts))
-
-
-def _warning(told: str) -> Html:
-    return element("p", told, attributes={"class": "warn", "role": "note"})

@@ -54,7 +54,8 @@ small { font-size: .875em; }
 .verdict.gain { border-left-color: var(--good); }
 .verdict.loss { border-left-color: var(--bad); }
 .verdict p:first-child { font-size: 1.08rem; font-weight: 600; }
-.verdict p:last-child { margin-bottom: 0; }
+.verdict > :last-child { margin-bottom: 0; }
+header + .verdict { margin-top: 20px; }
 .warn {
   background: var(--warn-card); color: var(--warn); border: 1px solid; border-radius: 10px;
   padding: 10px 16px; margin: 12px 0; max-width: none;

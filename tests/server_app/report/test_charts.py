@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from server_app.report.charts import Frame, Series, line_chart, series_colour, stacked_bars
+from server_app.report.charts import line_chart, stacked_bars
+from server_app.report.frame import Frame, Series, series_colour
 
 pytestmark = pytest.mark.usefixtures("drawn_charts")
 

@@ -1,0 +1,1 @@
+"""From finished runs, methods by seeds, to one honest comparison."""

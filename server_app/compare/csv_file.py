@@ -1,0 +1,83 @@
+"""Every run, round and client of a comparison as lines of ``rounds.csv``."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from server_app.compare.arms import Arm
+from server_app.compare.measures import CPU_FIGURE
+from server_app.journal import NodeLine
+from server_app.progress import printable
+from server_app.run_record import RunRecord
+
+HEADINGS: Final = (
+    "run",
+    "method",
+    "label",
+    "seed",
+    "round",
+    "client",
+    "model",
+    "took_part",
+    "accuracy",
+    "correct",
+    "test_samples",
+    "loss",
+    "uplink_bytes",
+    "downlink_bytes",
+    "seconds",
+    "cpu_seconds",
+    "failure",
+)
+# What spreadsheets take for the beginning of a formula, in both widths.
+_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - as said
+Cell = str | int | float | None
+
+
+def csv_text(arms: Sequence[Arm]) -> str:
+    """Return the file: one line per run, round and client; what is unknown stays empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    for arm in arms:
+        for seed, run in arm.runs.items():
+            writer.writerows(_lines(arm, seed, run))
+    return buffer.getvalue()
+
+
+def harmless(text: str) -> str:
+    """Return a text on one line that no spreadsheet takes for a formula."""
+    plain = " ".join(printable(text).split())
+    return f"'{plain}" if plain.startswith(_FORMULA) else plain
+
+
+def _lines(arm: Arm, seed: int, run: RunRecord) -> Iterator[list[Cell]]:
+    names: list[Cell] = [harmless(run.name), harmless(arm.method), harmless(arm.label), seed]
+    for line in run.rounds:
+        for client, entry in sorted(line.nodes.items()):
+            known = run.clients.get(client)
+            if isinstance(entry, NodeLine):
+                own = _replied(entry)
+            else:
+                # The reason alone; the rest of the line is unknown.
+                own = [harmless(known.model) if known else "", *[None] * 9, harmless(entry.failure)]
+            yield [*names, line.round_number, client, *own]
+
+
+def _replied(node: NodeLine) -> list[Cell]:
+    told = node.accuracy is not None
+    return [
+        harmless(node.model),
+        int(node.took_part),
+        node.accuracy,
+        # Soft scores of answers need not be whole.
+        round((node.accuracy or 0.0) * node.test_samples, 6) if told else None,
+        node.test_samples if told else None,
+        node.loss,
+        node.uplink_bytes,
+        node.downlink_bytes,
+        node.seconds.get("total"),
+        node.figures.get(CPU_FIGURE),
+        "",
+    ]

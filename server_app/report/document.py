@@ -1,0 +1,44 @@
+"""What every page is made in: one HTML file that needs nothing but itself."""
+
+from pathlib import Path
+from typing import Final
+
+from server_app.report.markup import Html, element, text
+from server_app.report.style import STYLE
+
+# A page runs no script and fetches nothing, whatever its texts contain.
+POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def document(title: str, *parts: Html) -> str:
+    """Return a page.
+
+    Parameters
+    ----------
+    title : str
+        What the browser calls it; escaped.
+    *parts : Html
+        What it shows, from top to bottom.
+    """
+    head = Html(
+        '<meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{text(POLICY)}">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{text(title)}</title>"
+        f"<style>{STYLE}</style>"
+    )
+    body = element("main", *parts)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+
+
+def warning(told: str) -> Html:
+    """Return a sentence that a reader must not miss."""
+    return element("p", told, attributes={"class": "warn", "role": "note"})
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a file in one step, so that nobody ever reads half of it."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(content, encoding="utf-8", newline="")
+    temporary.replace(path)
