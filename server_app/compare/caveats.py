@@ -20,6 +20,7 @@ def caveats(arms: Sequence[Arm]) -> list[str]:
         *_unlike_versions(arms),
         *_seeds(arms),
         *_short(arms),
+        *_failures(arms),
         *(told for arm in arms for run in arm.runs.values() for told in _unfinished(run)),
         *(told for arm in arms for run in arm.runs.values() for told in _amiss(run)),
     ]
@@ -119,12 +120,21 @@ def _unfinished(run: RunRecord) -> Iterator[str]:
         yield f"The last round of {run.name} that has an accuracy is {run.last.round_number}."
 
 
+def _failures(arms: Sequence[Arm]) -> Iterator[str]:
+    lost = {
+        run.name: sum(len(line.failures) for line in run.rounds)
+        for arm in arms
+        for run in arm.runs.values()
+    }
+    total = sum(lost.values())
+    if total:
+        replies = "reply was" if total == 1 else "replies were"
+        told = _named([f"{name} {count}" for name, count in lost.items() if count])
+        yield f"{total} {replies} lost to failures; rounds.csv has the reasons: {told}."
+
+
 def _amiss(run: RunRecord) -> Iterator[str]:
     yield from (f"{run.name}: {note}" for note in run.notes)
-    lost = sum(len(line.failures) for line in run.rounds)
-    if lost:
-        replies = "reply was" if lost == 1 else "replies were"
-        yield f"{run.name}: {lost} {replies} lost to failures; rounds.csv has the reasons."
     if run.last is not None:
         told = sum(node.accuracy is not None for node in run.last.answered.values())
         if told < len(run.clients):

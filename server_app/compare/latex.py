@@ -70,7 +70,7 @@ def _table(table: TextTable, caption: str) -> str:
     kinds = "".join("r" if column.numeric else "l" for column in table.columns)
     rows = [
         [
-            rf"\textbf{{{escaped(cell)}}}" if (row, column) in table.strong else escaped(cell)
+            rf"\textbf{{{escaped(cell)}}}" if (row, column) in table.strong else _cell(cell, column)
             for column, cell in enumerate(cells)
         ]
         for row, cells in enumerate(table.rows)
@@ -93,17 +93,27 @@ def _table(table: TextTable, caption: str) -> str:
     )
 
 
+def _cell(cell: str, column: int) -> str:
+    """Return a cell; a long name of a row stands on several lines."""
+    lines = _lines(cell, longest=20) if column == 0 else [cell]
+    return escaped(cell) if len(lines) == 1 else _stacked(lines, "[t]", "l")
+
+
 def _headings(table: TextTable) -> str:
     """Return headings of which each word has a line of its own: cells are narrower than they."""
     stacked = []
     for column in table.columns:
         side = "r" if column.numeric else "l"
-        lines = r" \\ ".join(escaped(word) for word in _lines(column.title))
-        stacked.append(rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{lines}\end{{tabular}}")
+        stacked.append(_stacked(_lines(column.title), "[b]", side))
     return " & ".join(stacked) + r" \\"
 
 
-def _lines(title: str, longest: int = 10) -> list[str]:
+def _stacked(lines: Sequence[str], place: str, side: str) -> str:
+    told = r" \\ ".join(escaped(line) for line in lines)
+    return rf"\begin{{tabular}}{place}{{@{{}}{side}@{{}}}}{told}\end{{tabular}}"
+
+
+def _lines(title: str, longest: int = 8) -> list[str]:
     """Break a heading into lines as short as its words allow."""
     lines: list[str] = []
     for word in title.split():

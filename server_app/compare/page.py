@@ -100,7 +100,9 @@ def write_comparison(run_dirs: Sequence[Path], out: Path, *, reach: float | None
 
 def _files(shown: _Comparison) -> Mapping[str, str]:
     notes = [*shown.caveats, *verdicts(shown.rows), *limits(shown.rows), *_about(shown)]
-    caption = f"{', '.join(facts(shown.arms))}."
+    several = any(len(arm.runs) > 1 for arm in shown.arms)
+    over = " Means over seeds, ± sample standard deviation." if several else ""
+    caption = f"{', '.join(facts(shown.arms))}.{over}"
     return {
         "rounds.csv": csv_text(shown.arms),
         "table.md": markdown(shown.tables, [caption, *notes]),
@@ -175,4 +177,5 @@ def _table(shown: TextTable) -> Html:
         ]
         for row, cells in enumerate(shown.rows)
     ]
-    return table(shown.title, shown.columns, rows)
+    made = table(shown.title, shown.columns, rows)
+    return made if shown.columns[0].numeric else block("named", made)

@@ -38,6 +38,7 @@ STYLE: Final[dict[str, Any]] = {
     "text.parse_math": False,
     "xtick.color": MUTED,
     "xtick.major.size": 0,
+    "xtick.minor.size": 0,
     "ytick.color": MUTED,
     "ytick.major.size": 0,
     "ytick.minor.size": 0,

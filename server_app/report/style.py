@@ -85,6 +85,7 @@ tbody tr:last-child > *, tfoot tr > * { border-bottom: 0; }
 thead th { color: var(--muted); font-weight: 600; font-size: .875rem; line-height: 1.35;
   vertical-align: bottom; }
 tbody th { font-weight: 500; }
+.named tbody th { min-width: 12em; }
 tfoot tr > * { border-top: 2px solid var(--line); font-weight: 650; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
