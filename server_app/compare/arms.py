@@ -19,7 +19,7 @@ _APART: Final = frozenset({"seed", "min-nodes", "min-replies"}) | {
     f"split.{key}" for key in ("advertise", "certificate", "host", "key", "port")
 }
 # What clients that learn alone do not read.
-_UNREAD_ALONE: Final = frozenset({"generator", "server-device", "wire-dtype"})
+_UNREAD_ALONE: Final = frozenset({"server-device", "wire-dtype"})
 # What is learnt, and by whom: rows that differ here are not ranked.
 _TASK: Final = frozenset(
     {
@@ -69,8 +69,10 @@ class Arm:
 
     def unlike(self, other: "Arm") -> list[str]:
         """Return the settings that both rows read and in which they differ."""
+        unread = _UNREAD_ALONE if self.alone or other.alone else frozenset()
         keys = (k for k in self.settings if k in other.settings and _is_shared(k))
-        return sorted(key for key in keys if self.settings[key] != other.settings[key])
+        unlike = (key for key in keys if self.settings[key] != other.settings[key])
+        return sorted(key for key in unlike if key not in unread)
 
     def same_task(self, other: "Arm") -> bool:
         """Tell whether both rows learn the same, on the same data, clients and models."""
@@ -142,9 +144,8 @@ def _tells_apart(key: str, method: str) -> bool:
 
 
 def _is_shared(key: str) -> bool:
-    return key not in _UNREAD_ALONE | {"method"} and (
-        "." not in key or key.startswith(_SHARED_TABLES)
-    )
+    # A generator is part of the method that asks for it, as its own table is.
+    return key not in {"method", "generator"} and ("." not in key or key.startswith(_SHARED_TABLES))
 
 
 def _clients(run: RunRecord) -> int:

@@ -31,7 +31,7 @@ HEADINGS: Final = (
     "failure",
 )
 # What spreadsheets take for the beginning of a formula, in both widths.
-_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - as said
+_FORMULA: Final = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 Cell = str | int | float | None
 
 

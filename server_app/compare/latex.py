@@ -30,6 +30,8 @@ _WRITTEN: Final = {
     "—": "---",
     "…": r"\ldots{}",
 }
+# Characters of a row's name on one line.
+_LONGEST_NAME: Final = 24
 # A sign, as against a hyphen.
 _NEGATIVE: Final = re.compile(r"(?<!\S)-(?=\d)")
 
@@ -95,8 +97,13 @@ def _table(table: TextTable, caption: str) -> str:
 
 def _cell(cell: str, column: int) -> str:
     """Return a cell; a long name of a row stands on several lines."""
-    lines = _lines(cell, longest=20) if column == 0 else [cell]
-    return escaped(cell) if len(lines) == 1 else _stacked(lines, "[t]", "l")
+    if column > 0 or len(cell) <= _LONGEST_NAME:
+        return escaped(cell)
+    name, bracket, settings = cell.partition(" (")
+    lines = (
+        [name, *_lines(f"({settings}", _LONGEST_NAME)] if bracket else _lines(cell, _LONGEST_NAME)
+    )
+    return _stacked(lines, "[t]", "l")
 
 
 def _headings(table: TextTable) -> str:

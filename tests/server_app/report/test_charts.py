@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from server_app.report.charts import line_chart, stacked_bars
-from server_app.report.frame import Frame, Series, series_colour
+from server_app.report.charts import line_chart, signed_bars, stacked_bars
+from server_app.report.frame import Axis, Frame, Series, series_colour
 
 pytestmark = pytest.mark.usefixtures("drawn_charts")
 
@@ -69,3 +69,21 @@ def test_empty_single_and_logarithmic_charts_can_be_drawn():
         assert "<svg" in stacked_bars(Frame("a", "a"), [Series("one", points, "red")])
     frame = Frame("a", "a", unit=lambda value: f"{value:.0f} B", logarithmic=True)
     assert "1000 B" in line_chart(frame, [Series("one", POINTS, "red")])
+
+
+def test_a_chart_runs_over_what_it_is_told_between_the_ends_it_is_told():
+    over = Axis("bytes", unit=lambda value: f"{value:.0f} B", logarithmic=True)
+    frame = Frame("a", "a", over=over, limits=(0.0, 4000.0))
+    chart = line_chart(frame, [Series("one", [(1, 10.0), (1000, 20.0)], "red")])
+    words = [e.text for e in ElementTree.fromstring(chart).iter("text")]
+    assert {"bytes", "10 B", "1000 B", "4000"} <= set(words)
+
+
+def test_many_bars_have_no_number_beneath_them():
+    for count in (20, 21):
+        values = [(str(number + 900), float(number - 3)) for number in range(count)]
+        chart = signed_bars(Frame("a", "a", over=Axis("client")), values)
+        words = {e.text for e in ElementTree.fromstring(chart).iter("text")}
+        assert ("900" in words) is (count == 20)
+        assert chart.count("fill: var(--bad)") == 4
+        assert chart.count("fill: var(--good)") == count - 4
