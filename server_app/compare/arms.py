@@ -13,7 +13,6 @@ from strategies.methods import METHODS
 
 # The number of clients is no setting, yet runs that differ in it are no repetitions.
 CLIENTS: Final = "clients"
-LOCAL: Final = "local"
 # Besides what a run is called: how many nodes it waits for, and where they meet.
 _APART: Final = frozenset({"seed", "min-nodes", "min-replies"}) | {
     f"split.{key}" for key in ("advertise", "certificate", "host", "key", "port")
@@ -127,20 +126,22 @@ def written(value: Setting) -> str:
 
 def _identity(run: RunRecord, records: Iterable[RunRecord]) -> dict[str, Setting]:
     """Return all in which a run differs from runs that are no repetitions of it."""
-    own = {k: v for k, v in run.settings.items() if _tells_apart(k, run.method)}
+    own = {k: v for k, v in run.settings.items() if _tells_apart(k, run)}
     known = {_clients(one) for one in records} - {0}
     # A run that ended before its clients were there takes the number that all others have.
     count = _clients(run) or (next(iter(known)) if len(known) == 1 else 0)
     return {**own, "method": run.method, CLIENTS: count}
 
 
-def _tells_apart(key: str, method: str) -> bool:
+def _tells_apart(key: str, run: RunRecord) -> bool:
     table, dot, _ = key.partition(".")
     if key in NEUTRAL_SETTINGS | _APART or table == "versions":
         return False
-    if method == LOCAL:
-        return not dot and key != "generator"
-    return not dot or table == method or table not in METHODS
+    if not dot:
+        return not (run.presentation.alone and key == "generator")
+    if run.presentation.alone:
+        return table == run.method or key.startswith(_SHARED_TABLES)
+    return table == run.method or table not in METHODS
 
 
 def _is_shared(key: str) -> bool:

@@ -50,7 +50,12 @@ def test_a_run_that_ended_before_its_clients_came_belongs_to_the_row(runs):
 
 def test_local_reads_no_methods_table_and_no_generator(runs):
     for seed, generator in ((0, "oriented"), (1, "noise")):
-        runs.add("local", seed, LEVELS, settings={"generator": generator, "fedktl.margin": seed})
+        runs.add(
+            "local",
+            seed,
+            LEVELS,
+            settings={"generator": generator, "fedktl.margin": seed, "noise.seed": seed},
+        )
     assert [arm.label for arm in read_arms(runs.folders)] == ["Local"]
 
 
