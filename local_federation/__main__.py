@@ -1,4 +1,4 @@
-"""Run a federation on this machine: ``python -m local_federation demo|simulate|deploy|...``."""
+"""Run federations on this machine: ``python -m local_federation demo|simulate|compare|...``."""
 
 import argparse
 import sys
@@ -13,14 +13,16 @@ from rich.console import Console
 
 from local_federation import adapter_demo
 from local_federation.adapter_demo import ADAPTER_CLIENTS
+from local_federation.baselines import baseline_of
 from local_federation.campaign import Campaign, Carrier
+from local_federation.compare import command
 from local_federation.engine.resources import Resources
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError
 from strategies.common.settings import read_changes
-from strategies.methods import METHODS, adapts, display_name, exchanges
+from strategies.methods import METHODS, adapts, display_name
 
 _ROOT = Path(__file__).parent.parent
 
@@ -58,7 +60,8 @@ def main() -> int:
         console.print(f"[bold red]failed:[/] {error}", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
-        console.print("stopped: everything that was started has been ended")
+        going_on = "; the same command goes on" if arguments.kind == "compare" else ""
+        console.print(f"stopped: everything that was started has been ended{going_on}")
         return 130
     console.print(f"done in {format_duration(time.monotonic() - started)}")
     return 0
@@ -93,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         if kind not in _DEMOS:
             sub.add_argument("--method", choices=list(METHODS), default="fedktl")
             sub.add_argument("--name", help="name of the run (the method)")
+    text = command.HELP
+    comparing = kinds.add_parser("compare", help=text, description=text, epilog=command.EPILOG)
+    command.add_arguments(comparing, _ROOT / "runs")
+    _add_workers(comparing)
     return parser
 
 
@@ -104,6 +111,10 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
         help="what carries the clients: processes of this machine, or Ray, which a cluster may "
         "have; the numbers are the same (%(default)s)",
     )
+    _add_workers(parser)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=_workers,
@@ -153,6 +164,9 @@ def _resources(arguments: argparse.Namespace) -> Resources:
 
 
 def _play(arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.kind == "compare":
+        command.play(arguments, _resources(arguments), console)
+        return
     overrides = read_changes(arguments.set)
     if arguments.kind == "demo-split":
         _play_split(arguments, overrides, console)
@@ -190,16 +204,6 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
     campaign.play(runs, console)
     campaign.show(name, beside, console)
-
-
-def baseline_of(method: str) -> Mapping[str, bool | int | float | str] | None:
-    """Return the settings of the run that a method has to beat, or ``None`` where none is played.
-
-    Clients of a split method hold no network of their own that could be trained alone.
-    """
-    if adapts(method):
-        return adapter_demo.ALONE
-    return None if method == "local" or exchanges(method) else {"method": "local"}
 
 
 def _play_split(

@@ -146,9 +146,7 @@ class EngineHost:
         self._engine = Child("engine", command, logs / "engine.log", env)
         at_once = self._resources.at_once_of(self._runs, self._num_clients)
         several = f"{self._runs_at_once} runs at a time, each with " * (self._runs_at_once > 1)
-        console.print(
-            f"engine: {several}{at_once} at work at once, logs in {logs}", soft_wrap=True
-        )
+        console.print(f"engine: {several}{at_once} at work at once, logs in {logs}", soft_wrap=True)
 
     def play(self, settings: Settings) -> EngineRun:
         """Return a run that the engine has begun, or begins when those before it are over."""

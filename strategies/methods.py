@@ -44,6 +44,9 @@ METHODS = {
 # General settings that clients with models of their own read, and no others do.
 _OF_MODELS = ("optimiser", "momentum", "weight-decay", "schedule")
 
+# Tables that methods of a kind share; the others are those of image generators.
+_TABLES = {"split": Need.SPLIT, "adapters": Need.ADAPTERS}
+
 # What only the app that runs a half can make, by need.
 Makers = Mapping[Need, Any]
 
@@ -127,6 +130,23 @@ def exchanges(name: str) -> bool:
 def adapts(name: str) -> bool:
     """Tell whether a method trains adapters on a frozen foundation model."""
     return issubclass(client_class(name), AdapterClientHalf)
+
+
+def reads(name: str, key: str) -> bool:
+    """Tell whether a method reads a setting: a general one, or one of a table that it needs.
+
+    Parameters
+    ----------
+    name : str
+        Method.
+    key : str
+        Setting; of a table as ``"fedproto.proto-weight"``.
+    """
+    table, dot, _ = key.partition(".")
+    if not dot or table in METHODS:
+        return not dot or table == name
+    needs = client_class(name).needs | _class(name, "server", "Server").needs
+    return _TABLES.get(table, Need.GENERATOR) in needs
 
 
 def split_settings(config: RunConfig) -> SplitSettings:

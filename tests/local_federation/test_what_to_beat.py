@@ -1,7 +1,7 @@
 import pytest
 
 from client_app.half import client_half
-from local_federation.__main__ import baseline_of
+from local_federation.baselines import baseline_of
 from strategies import methods
 from strategies.common.settings import default_config, read_run
 

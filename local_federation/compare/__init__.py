@@ -1,0 +1,1 @@
+"""Methods x seeds x settings, each run once, and one comparison of them all."""

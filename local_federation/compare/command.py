@@ -1,0 +1,175 @@
+"""The command ``compare``: plan, play what is left, and write the comparison."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from local_federation import adapter_demo
+from local_federation.compare.estimate import Estimate, in_all
+from local_federation.compare.home import StudyHome
+from local_federation.compare.play import StudyPlayer
+from local_federation.compare.study import PlannedRun, Study, Value
+from local_federation.compare.words import read_grid, read_seeds
+from local_federation.engine.resources import Resources, cores
+from local_federation.host import LocalFederationError
+from server_app.compare.page import write_comparison
+from server_app.progress import format_duration
+from strategies.common.settings import read_changes
+from strategies.methods import adapts
+
+HELP: Final = "methods x seeds x settings, each run once, and one page that compares them"
+EPILOG: Final = """Each method runs once per seed and choice of --grid, and Local (or each client's
+adapters alone) once per seed. Runs are kept in FOLDER/NAME: whatever ends this command, the same
+command again goes on where it was, and more seeds or methods may be asked for later."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Add what the command takes, but for what simulations share.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    folder : Path
+        Where runs are kept unless the user says otherwise.
+    """
+    add = parser.add_argument
+    add("--methods", required=True, metavar="M,M", help="methods, e.g. fd,fedproto,fedktl")
+    add("--seeds", default="0-2", metavar="S", help="e.g. 0-4 or 1,2,7 (%(default)s)")
+    add(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="KEY=V,V",
+        help="values of a setting to vary, e.g. fedproto.proto-weight=1,10; repeatable",
+    )
+    add("--clients", type=int, default=5, help="clients of each run (%(default)s)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of all runs as TOML, e.g. rounds=50; repeatable",
+    )
+    add("--folder", type=Path, default=folder, help="takes the comparison's folder")
+    add("--name", default="comparison", help="name of that folder (%(default)s)")
+    add(
+        "--at-once",
+        type=_at_once,
+        default=0,
+        metavar="N|auto",
+        help="runs at a time (auto: as many as there are cores; 1 with a GPU)",
+    )
+    add("--reach", type=float, metavar="A", help="accuracy whose rounds and bytes are counted")
+    add("--dry-run", action="store_true", help="show the runs and how long they take; play none")
+
+
+def play(arguments: argparse.Namespace, resources: Resources, console: Console) -> None:
+    """Play what is left of a comparison and write its page and tables.
+
+    Raises
+    ------
+    LocalFederationError
+        If runs failed; what the others found is written before.
+    NectarError
+        If something is asked for that cannot be played.
+    """
+    folder: Path = arguments.folder.resolve()
+    names = tuple(word.strip() for word in arguments.methods.split(",") if word.strip())
+    changes = read_changes(arguments.set)
+    study = Study(names, read_seeds(arguments.seeds), read_grid(arguments.grid), changes)
+    if arguments.clients < 1:
+        raise LocalFederationError(f"--clients: expected at least 1, got {arguments.clients}")
+    _check_name(arguments.name)
+    home = StudyHome(folder / arguments.name)
+    home.check_own()
+    if arguments.dry_run:
+        _show_plan(study.runs(), home, arguments, console)
+        return
+    if any(map(adapts, names)):
+        backbone = adapter_demo.defaults(folder, changes, console)
+        study = Study(names, study.seeds, study.grid, _on(backbone, changes, console))
+    with home.held():
+        runs = study.runs()
+        home.check(runs, arguments.clients)
+        _show_plan(runs, home, arguments, console)
+        left = [run for run in runs if not home.finished(run)]
+        at_once = _runs_at_once(arguments, len(left))
+        shared = Resources(
+            resources.workers or max(1, cores() // at_once), resources.gpus_per_client
+        )
+        failed = []
+        if left:
+            player = StudyPlayer(home, arguments.clients, shared, at_once, console)
+            failed = player.play(left)
+        done = [home.path(run) for run in runs if home.finished(run)]
+        if done:
+            page = write_comparison(done, home.folder, reach=arguments.reach)
+            console.print(f"comparison: {page}", soft_wrap=True)
+    if failed:
+        ends = "\n".join(f"{one.run.name} ({one.log}):\n{one.tail}" for one in failed)
+        raise LocalFederationError(
+            f"{len(failed)} of {len(runs)} runs failed; the same command goes on with them. "
+            f"Their logs end with:\n{ends}"
+        )
+
+
+def _on(
+    defaults: Mapping[str, Value], changes: Mapping[str, Value], console: Console
+) -> dict[str, Value]:
+    told = ", ".join(f"{key}={value}" for key, value in defaults.items() if key not in changes)
+    console.print(f"settings for adapters: {told}", highlight=False)
+    return {**defaults, **changes}
+
+
+def _check_name(name: str) -> None:
+    if Path(name).name != name or name in (".", "..", ""):
+        raise LocalFederationError(
+            f"--name: expected the name of a folder, got {name!r}; name its place with --folder"
+        )
+
+
+def _runs_at_once(arguments: argparse.Namespace, left: int) -> int:
+    usual = 1 if torch.cuda.is_available() else cores()
+    return max(1, min(arguments.at_once or usual, left))
+
+
+def _show_plan(
+    runs: Sequence[PlannedRun], home: StudyHome, arguments: argparse.Namespace, console: Console
+) -> None:
+    """Show every run, what stands of it, and how long the rest takes."""
+    near = [home.folder, home.folder.parent]
+    folders = [path for place in near if place.is_dir() for path in sorted(place.iterdir())]
+    known = Estimate(folders, arguments.clients)
+    table = Table("run", "", "time", title=f"{len(runs)} runs in {home.folder}")
+    seconds: list[float | None] = []
+    for run in runs:
+        if home.finished(run):
+            table.add_row(run.name, "finished", "")
+            continue
+        seconds.append(known.of(run))
+        standing = "goes on" if home.begun(run) else ""
+        table.add_row(run.name, standing, _about(seconds[-1]))
+    console.print(table)
+    if not seconds:
+        return
+    whole = in_all(seconds, _runs_at_once(arguments, len(seconds)))
+    hint = "" if whole is not None else "; known once a run like these has been played"
+    console.print(f"{len(seconds)} runs to play, {_about(whole)}{hint}", highlight=False)
+
+
+def _about(seconds: float | None) -> str:
+    return "time unknown" if seconds is None else f"about {format_duration(seconds)}"
+
+
+def _at_once(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, or auto, got {text!r}")
+    return int(text)

@@ -1,0 +1,149 @@
+"""What is compared: methods, seeds and settings, and the runs that follow from them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+from typing import final
+
+from local_federation.baselines import baseline_of
+from strategies import methods
+from strategies.common.errors import SettingsError
+from strategies.common.settings import default_config, known_name, read_run
+
+Value = bool | int | float | str
+# What a comparison decides for each of its runs.
+_OWN = (
+    "method",
+    "seed",
+    "run-name",
+    "runs-dir",
+    "state-dir",
+    "min-nodes",
+    "compare-with",
+    "resume",
+)
+_BASELINE = "alone"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """A run of a comparison.
+
+    Attributes
+    ----------
+    name : str
+        Names the method, the settings that are varied, and the seed.
+    settings : Mapping[str, Value]
+        All that differs from the defaults, flat.
+    """
+
+    name: str
+    settings: Mapping[str, Value]
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+        return str(self.settings["method"])
+
+
+@final
+@dataclass(frozen=True)
+class Study:
+    """Methods x seeds x settings.
+
+    Attributes
+    ----------
+    method_names : tuple[str, ...]
+        Methods, in the order of the user.
+    seeds : tuple[int, ...]
+        Each decides partition, initial weights and every draw.
+    grid : Mapping[str, tuple[Value, ...]]
+        Values of each setting that is varied; a method's own settings are varied for it alone.
+    settings : Mapping[str, Value]
+        Settings of all runs that differ from the defaults.
+
+    Raises
+    ------
+    SettingsError
+        If a method or setting is unknown, a value is out of range, or the methods' clients do
+        not learn the same kind of thing.
+    """
+
+    method_names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    grid: Mapping[str, tuple[Value, ...]]
+    settings: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        for name in self.method_names:
+            known_name("--methods", name, methods.METHODS)
+        for key in (*self.settings, *self.grid):
+            if key not in default_config():
+                near = get_close_matches(key, default_config(), n=1)
+                meant = f", did you mean {near[0]}?" if near else ";"
+                raise SettingsError(
+                    f"setting {key}: unknown{meant} the known ones stand in pyproject.toml"
+                )
+            if key in _OWN:
+                raise SettingsError(
+                    f"setting {key}: expected none, since a comparison sets it for each run; see "
+                    f"--methods, --seeds, --folder and --name"
+                )
+        if both := sorted(set(self.settings) & set(self.grid)):
+            raise SettingsError(f"{both[0]}: expected in --set or in --grid, got it in both")
+        if len({_kind(name) for name in self.method_names}) > 1:
+            told = ", ".join(f"{name} ({_kind(name)})" for name in self.method_names)
+            raise SettingsError(
+                f"--methods: expected methods whose clients learn alike, got {told}; compare "
+                f"each kind on its own"
+            )
+        for run in self.runs():
+            config = {**default_config(), **run.settings}
+            read_run(config)
+            methods.method_settings(run.method, config)
+
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """Return every run once, seed by seed, each seed's baseline first."""
+        found: dict[str, PlannedRun] = {}
+        for seed in self.seeds:
+            for run in self._of_seed(seed):
+                found.setdefault(run.name, run)
+        return tuple(found.values())
+
+    def _of_seed(self, seed: int) -> Iterator[PlannedRun]:
+        for name in self.method_names:
+            if (baseline := baseline_of(name)) is not None:
+                own = dict(baseline)
+                method = str(own.pop("method"))
+                yield from self._of_method(method, seed, own)
+        for name in self.method_names:
+            yield from self._of_method(name, seed, {})
+
+    def _of_method(self, method: str, seed: int, own: Mapping[str, Value]) -> Iterator[PlannedRun]:
+        varied = [key for key in self.grid if methods.reads(method, key) and key not in own]
+        title = _BASELINE if own else method
+        for values in product(*(self.grid[key] for key in varied)):
+            chosen = dict(zip(varied, values, strict=True))
+            told = [f"{_short(key, varied)}={_plain(value)}" for key, value in chosen.items()]
+            settings = {**self.settings, **own, **chosen, "method": method, "seed": seed}
+            yield PlannedRun("-".join([title, *told, f"seed{seed}"]), settings)
+
+
+def _kind(method: str) -> str:
+    if methods.exchanges(method):
+        return "activations of a split network"
+    return "adapters" if methods.adapts(method) else "whole models"
+
+
+def _short(key: str, others: Sequence[str]) -> str:
+    """Return a setting's name without its table, where that tells it from the others."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in others) == 1 else key
+
+
+def _plain(value: Value) -> str:
+    """Write a value so that it can stand in the name of a folder."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return "".join(letter if letter.isalnum() or letter in ".,+_" else "_" for letter in text)

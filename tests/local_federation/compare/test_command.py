@@ -1,0 +1,149 @@
+"""The command, with a player that writes runs instead of playing them."""
+
+import argparse
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local_federation.compare import command
+from local_federation.compare.home import StudyHome
+from local_federation.compare.play import Failed
+from local_federation.compare.study import PlannedRun
+from local_federation.engine.resources import Resources
+from local_federation.host import LocalFederationError
+from strategies.common.errors import RunFolderError
+from strategies.common.settings import default_config
+from tests.server_app.run_folders import round_of, write_run
+
+Play = Callable[..., str]
+
+
+class Player:
+    """Writes three rounds of each run, and fails those whose name it is told."""
+
+    played: list[str]
+    failing: frozenset[str] = frozenset()
+
+    def __init__(self, home: StudyHome, num_clients: int, *_: Any) -> None:
+        self.home, self.num_clients = home, num_clients
+
+    def play(self, runs: Sequence[PlannedRun]) -> list[Failed]:
+        type(self).played = [run.name for run in runs]
+        for run in runs:
+            if run.name not in self.failing:
+                settings = self.home.whole_settings(run, self.num_clients)
+                rounds = [round_of(n, (0.5, 0.5), method=run.method) for n in (1, 2, 3)]
+                whole = {**default_config(), **settings}
+                write_run(self.home.path(run), rounds, method=run.method, settings=whole)
+        failed = [run for run in runs if run.name in self.failing]
+        return [Failed(run, self.home.folder / "its.log", "out of memory") for run in failed]
+
+
+@pytest.fixture
+def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Run the command with words, and return what it says."""
+    monkeypatch.setattr(command, "StudyPlayer", Player)
+    monkeypatch.setattr(Player, "played", [], raising=False)
+    # The page has tests of its own.
+    monkeypatch.setattr(command, "write_comparison", written)
+
+    def run(*words: str) -> str:
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser, tmp_path)
+        arguments = parser.parse_args(["--clients", "2", "--set", "rounds=3", *words])
+        told = Console(file=io.StringIO(), width=200)
+        try:
+            command.play(arguments, Resources(), told)
+        finally:
+            said = told.file.getvalue()  # type: ignore[attr-defined]
+        return str(said)
+
+    return run
+
+
+def written(runs: Sequence[Path], out: Path, *, reach: float | None = None) -> Path:
+    page = out / "compare.html"
+    page.write_text(f"{[run.name for run in runs]} {reach}")
+    return page
+
+
+def test_a_plan_is_shown_and_nothing_is_made(compare: Play, tmp_path: Path) -> None:
+    said = compare("--methods", "fd", "--seeds", "0-1", "--dry-run")
+    for name in ("local-seed0", "fd-seed0", "local-seed1", "fd-seed1"):
+        assert name in said
+    assert "4 runs to play, time unknown; known once a run like these has been played" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
+    compare: Play, tmp_path: Path
+) -> None:
+    said = compare("--methods", "fd", "--seeds", "0", "--reach", "0.8")
+    assert Player.played == ["local-seed0", "fd-seed0"]
+    page = tmp_path / "comparison" / "compare.html"
+    assert page.read_text() == "['local-seed0', 'fd-seed0'] 0.8"
+    assert f"comparison: {page}" in said
+
+    # Three rounds of 4 s each, and 4 s to start.
+    said = compare("--methods", "fd", "--seeds", "0-1", "--at-once", "1", "--dry-run")
+    assert said.count("finished") == 2
+    assert "2 runs to play, about 32 s" in said
+
+    compare("--methods", "fd", "--seeds", "0-1")
+    assert Player.played == ["local-seed1", "fd-seed1"]
+    compare("--methods", "fd", "--seeds", "0-1")
+    assert Player.played == ["local-seed1", "fd-seed1"]
+    assert "fd-seed1" in page.read_text()
+
+
+def test_a_run_that_was_cut_off_goes_on(compare: Play, tmp_path: Path) -> None:
+    compare("--methods", "local", "--seeds", "0")
+    journal = tmp_path / "comparison" / "local-seed0" / "rounds.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))
+    said = compare("--methods", "local", "--seeds", "0", "--dry-run")
+    assert "goes on" in said
+
+
+def test_failed_runs_are_named_and_the_others_compared(
+    compare: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Player, "failing", frozenset({"fd-seed1"}))
+    with pytest.raises(LocalFederationError, match=r"1 of 4 runs failed(?s:.*)fd-seed1 .*its.log"):
+        compare("--methods", "fd", "--seeds", "0-1")
+    assert "local-seed1" in (tmp_path / "comparison" / "compare.html").read_text()
+
+
+def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
+    compare("--methods", "fd", "--seeds", "0")
+    with pytest.raises(RunFolderError, match=r"rounds was 3 and is 4; choose another --name"):
+        compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4")
+    with pytest.raises(RunFolderError, match=r"min-nodes was 2 and is 3"):
+        compare("--methods", "fd", "--seeds", "0", "--clients", "3")
+    compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(compare: Play, tmp_path: Path) -> None:
+    precious = tmp_path / "comparison" / "thesis.tex"
+    precious.parent.mkdir()
+    precious.write_text("years")
+    with pytest.raises(RunFolderError, match="found something else; choose another --name"):
+        compare("--methods", "fd")
+    assert [path.name for path in precious.parent.iterdir()] == ["thesis.tex"]
+
+
+def test_two_at_work_on_one_comparison_are_refused(compare: Play, tmp_path: Path) -> None:
+    with (
+        StudyHome(tmp_path / "comparison").held(),
+        pytest.raises(RunFolderError, match="another process is at work"),
+    ):
+        compare("--methods", "fd")
+
+
+@pytest.mark.parametrize("name", ["../precious", "/tmp", ".", "a/b", ""])
+def test_names_that_are_places_are_refused(compare: Play, name: str) -> None:
+    with pytest.raises(LocalFederationError, match="--name: expected the name of a folder"):
+        compare("--methods", "fd", "--name", name)

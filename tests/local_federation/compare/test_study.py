@@ -1,0 +1,96 @@
+"""Which runs follow from methods, seeds and settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_federation.compare.study import Study, Value
+from strategies.common.errors import SettingsError
+
+
+def names(
+    *methods: str,
+    seeds: tuple[int, ...] = (0,),
+    grid: Mapping[str, tuple[Value, ...]] | None = None,
+) -> list[str]:
+    return [run.name for run in Study(methods, seeds, grid or {}, {}).runs()]
+
+
+def test_every_method_is_played_once_per_seed_and_local_before_it() -> None:
+    assert names("fd", "fedproto", seeds=(3, 1)) == [
+        *("local-seed3", "fd-seed3", "fedproto-seed3"),
+        *("local-seed1", "fd-seed1", "fedproto-seed1"),
+    ]
+
+
+def test_local_is_played_once_though_it_is_asked_for() -> None:
+    assert names("fd", "local") == ["local-seed0", "fd-seed0"]
+
+
+def test_a_methods_own_setting_is_varied_for_it_alone() -> None:
+    grid = {"fedproto.proto-weight": (1, 10)}
+    assert names("fedproto", "fd", grid=grid) == [
+        *("local-seed0", "fedproto-proto-weight=1-seed0", "fedproto-proto-weight=10-seed0"),
+        "fd-seed0",
+    ]
+
+
+def test_a_general_setting_is_varied_for_all_and_for_local() -> None:
+    grid = {"learning-rate": (0.1, 0.2), "fd.logit-weight": (1.0, 2.0)}
+    assert names("fd", grid={k: grid[k] for k in ("learning-rate",)}) == [
+        *("local-learning-rate=0.1-seed0", "local-learning-rate=0.2-seed0"),
+        *("fd-learning-rate=0.1-seed0", "fd-learning-rate=0.2-seed0"),
+    ]
+
+
+def test_generators_are_varied_for_methods_that_draw() -> None:
+    assert names("fedktl", "fd", grid={"oriented.seed": (0, 1)}) == [
+        *("local-seed0", "fedktl-seed=0-seed0", "fedktl-seed=1-seed0", "fd-seed0"),
+    ]
+
+
+def test_adapters_are_compared_with_clients_alone() -> None:
+    (alone, feddat) = Study(("feddat",), (2,), {}, {}).runs()
+    assert alone.name == "alone-seed2"
+    assert (alone.method, alone.settings["fedadapter.shared-rounds"]) == ("fedadapter", 0)
+    assert (feddat.name, feddat.settings["seed"]) == ("feddat-seed2", 2)
+
+
+def test_split_networks_have_no_baseline() -> None:
+    assert names("splitfed", "mocosfl") == ["splitfed-seed0", "mocosfl-seed0"]
+
+
+def test_what_stands_in_a_name_can_be_a_folders() -> None:
+    (_, run) = names("fd", grid={"data": ("pfllib:/home/me/mnist",)})
+    assert run == "fd-data=pfllib__home_me_mnist-seed0"
+
+
+@given(
+    st.sets(st.integers(0, 50), min_size=1, max_size=4),
+    st.permutations(["local", "fd", "fedproto"]),
+)
+def test_names_are_unique_and_seeds_are_set(seeds: set[int], methods: list[str]) -> None:
+    runs = Study(tuple(methods), tuple(seeds), {"momentum": (0.0, 0.9)}, {}).runs()
+    assert len({run.name for run in runs}) == len(runs) == 3 * len(seeds) * 2
+    assert all(run.name.endswith(f"seed{run.settings['seed']}") for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ((("fedfoo",), {}, {}), "--methods: unknown 'fedfoo'"),
+        ((("fd",), {}, {"learning-rat": 0.1}), "learning-rat: unknown, did you mean learning-rate"),
+        ((("fd",), {"seed": (1, 2)}, {}), "setting seed: expected none.*--seeds"),
+        ((("fd",), {"rounds": (1, 2)}, {"rounds": 3}), "rounds: expected in --set or in --grid"),
+        ((("fd", "splitfed"), {}, {}), "learn alike, got fd .whole models., splitfed"),
+        ((("fd",), {"rounds": (1, 0)}, {}), "setting rounds: .*greater than or equal to 1, got 0"),
+        ((("fedproto",), {"fedproto.proto-weight": (-1,)}, {}), "fedproto.proto-weight"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_before_anything_starts(asked: Any, told: str) -> None:
+    methods, grid, settings = asked
+    with pytest.raises(SettingsError, match=told):
+        Study(methods, (0,), grid, settings)
