@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from local_federation import adapter_demo
+from local_federation.compare.asked import read_grid, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
 from local_federation.compare.study import PlannedRun, Study, Value
-from local_federation.compare.words import read_grid, read_seeds
 from local_federation.engine.resources import Resources, cores
 from local_federation.host import LocalFederationError
 from server_app.compare.page import write_comparison
@@ -94,9 +94,8 @@ def play(arguments: argparse.Namespace, resources: Resources, console: Console) 
     if any(map(adapts, names)):
         backbone = adapter_demo.defaults(folder, changes, console)
         study = Study(names, study.seeds, study.grid, _on(backbone, changes, console))
-    with home.held():
+    with home.held(study.settings, arguments.clients):
         runs = study.runs()
-        home.check(runs, arguments.clients)
         _show_plan(runs, home, arguments, console)
         left = [run for run in runs if not home.finished(run)]
         at_once = _runs_at_once(arguments, len(left))

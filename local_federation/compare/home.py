@@ -1,11 +1,11 @@
 """The folder of a comparison: its lock, and what stands there of each run."""
 
 import fcntl
-import tomllib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TextIO, final
 
 from local_federation.compare.study import PlannedRun, Value
 from server_app.run_record import read_run_record
@@ -31,18 +31,26 @@ class StudyHome:
         self.folder = folder
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, settings: Mapping[str, Value], num_clients: int) -> Iterator[None]:
         """Hold the folder, so that nobody else plays in it; the lock ends with this process.
+
+        Parameters
+        ----------
+        settings : Mapping[str, Value]
+            Settings of all runs that differ from the defaults.
+        num_clients : int
+            Clients of each run.
 
         Raises
         ------
         RunFolderError
-            If it is no comparison's folder, cannot be written, or is held by another process.
+            If it is no comparison's folder, was begun with other settings, cannot be written, or
+            is held by another process.
         """
         self.check_own()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            mark = (self.folder / _MARK).open("a")
+            mark = (self.folder / _MARK).open("a+")
         except OSError as error:
             raise RunFolderError(
                 f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
@@ -55,7 +63,28 @@ class StudyHome:
                     f"{self.folder}: another process is at work on this comparison; wait for it, "
                     f"or choose another --name"
                 ) from None
+            self._agree(mark, {"clients": num_clients, **settings})
             yield
+
+    def _agree(self, mark: TextIO, asked: Mapping[str, Value]) -> None:
+        """Write down what all runs have in common, or refuse what was not asked for at first."""
+        mark.seek(0)
+        text = mark.read()
+        if not text:
+            mark.write(json.dumps(asked, indent=1))
+            mark.flush()
+            return
+        saved = json.loads(text)
+        differing = [
+            f"{key} was {saved.get(key, 'not set')!r} and is {asked.get(key, 'not set')!r}"
+            for key in sorted({*saved, *asked})
+            if saved.get(key) != asked.get(key)
+        ]
+        if differing:
+            raise RunFolderError(
+                f"{self.folder}: was begun with other settings: {'; '.join(differing)}; choose "
+                f"another --name for this comparison"
+            )
 
     def check_own(self) -> None:
         """Refuse a folder that holds something else.
@@ -95,31 +124,6 @@ class StudyHome:
         rounds = run.settings.get("rounds", default_config()["rounds"])
         return bool(record.rounds) and record.rounds[-1].round_number >= int(rounds)
 
-    def check(self, runs: Sequence[PlannedRun], num_clients: int) -> None:
-        """Refuse runs that were begun with other settings than they are asked for now.
-
-        Raises
-        ------
-        RunFolderError
-            With the settings that differ.
-        """
-        for run in runs:
-            if not self.begun(run):
-                continue
-            text = (self.path(run) / "settings.toml").read_text("utf-8")
-            saved = dict(tomllib.loads(text).get("settings", {}))
-            asked = {**default_config(), **run.settings, "min-nodes": num_clients}
-            differing = [
-                f"{key} was {saved[key]!r} and is {value!r}"
-                for key, value in sorted(asked.items())
-                if key in saved and key not in _FREE and not _same(saved[key], value)
-            ]
-            if differing:
-                raise RunFolderError(
-                    f"{self.path(run)}: was begun with other settings: {'; '.join(differing)}; "
-                    f"choose another --name for this comparison"
-                )
-
     def whole_settings(self, run: PlannedRun, num_clients: int) -> dict[str, Value]:
         """Return a run's settings with the places where it is played."""
         return {
@@ -130,12 +134,3 @@ class StudyHome:
             "min-nodes": num_clients,
             "resume": self.begun(run),
         }
-
-
-# What a run's folder may say otherwise: where it lay, and whether it was gone on with.
-_FREE = frozenset({"run-name", "runs-dir", "state-dir", "resume"})
-
-
-def _same(saved: object, asked: object) -> bool:
-    # "auto" and the like are saved as they were resolved.
-    return saved == asked or asked in ("auto", "")

@@ -121,8 +121,10 @@ def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
     compare("--methods", "fd", "--seeds", "0")
     with pytest.raises(RunFolderError, match=r"rounds was 3 and is 4; choose another --name"):
         compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4")
-    with pytest.raises(RunFolderError, match=r"min-nodes was 2 and is 3"):
+    with pytest.raises(RunFolderError, match=r"clients was 2 and is 3"):
         compare("--methods", "fd", "--seeds", "0", "--clients", "3")
+    with pytest.raises(RunFolderError, match=r"test-fraction was 'not set' and is 0.5"):
+        compare("--methods", "fd", "--seeds", "0", "--set", "test-fraction=0.5")
     compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
 
 
@@ -137,7 +139,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(compare: Play, tmp_pat
 
 def test_two_at_work_on_one_comparison_are_refused(compare: Play, tmp_path: Path) -> None:
     with (
-        StudyHome(tmp_path / "comparison").held(),
+        StudyHome(tmp_path / "comparison").held({"rounds": 3}, 2),
         pytest.raises(RunFolderError, match="another process is at work"),
     ):
         compare("--methods", "fd")
