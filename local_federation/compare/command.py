@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local_federation import adapter_demo
-from local_federation.compare.asked import read_grid, read_seeds
+from local_federation.compare.choices import read_grid, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_federation.compare.asked import read_grid, read_seeds
+from local_federation.compare.choices import read_grid, read_seeds
 from strategies.common.errors import SettingsError
 
 
