@@ -61,11 +61,29 @@ def defaults(folder: Path, overrides: Mapping[str, Value], console: Console) -> 
     """
     if "adapters.backbone" in overrides:
         return ADAPTER_SETTINGS
+    return {**ADAPTER_SETTINGS, "adapters.backbone": backbone_in(folder, console)}
+
+
+def backbone_in(folder: Path, console: Console) -> str:
+    """Return the setting that names the demo's foundation model, pretrained if it is missing.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the model from one federation to the next.
+    console : Console
+        Where progress is shown.
+
+    Raises
+    ------
+    NectarError
+        If it cannot be made.
+    """
     place = loading.cache_folder(folder) / loading.DIGITGRID
     if not place.exists():
         console.print("The foundation model is pretrained once, on digits that no client has")
         pretrain_backbone.pretrain(Recipe(), place, replace=False, console=console)
-    return {**ADAPTER_SETTINGS, "adapters.backbone": f"folder:{place}"}
+    return f"folder:{place}"
 
 
 def play(asked: Campaign, console: Console) -> Path:

@@ -1,5 +1,7 @@
 """What a simulated node does with a message: the same as a device's ClientApp."""
 
+from bdb import BdbQuit
+
 from flwr.app import Context, Error, Message
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from flwr.supercore.task_identity import TaskIdentity
@@ -15,6 +17,11 @@ def answer(message: Message, context: Context) -> Message:
 
     Contents are serialised and read back on the way, so that halves in one process share no
     tensor and what could not travel fails here too.
+
+    Raises
+    ------
+    bdb.BdbQuit
+        If someone left a debugger in the middle of it, which is to end the run.
     """
     content = recorddict_from_proto(recorddict_to_proto(message.content))
     # Flower declares other ways only, but takes this one.
@@ -22,6 +29,8 @@ def answer(message: Message, context: Context) -> Message:
     try:
         reply = client_app.main.app(arrived, context)
     except Exception as error:  # whatever a method raises is this client's failure
+        if _left_the_debugger(error):
+            raise BdbQuit from error
         return Message(Error(_CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
     sent = recorddict_from_proto(recorddict_to_proto(reply.content))
     return Message(sent, reply_to=message)
@@ -30,3 +39,9 @@ def answer(message: Message, context: Context) -> Message:
 def identify() -> None:
     """Say what Flower's apps ask for of the task that they are part of."""
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+
+
+def _left_the_debugger(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, BdbQuit):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, final
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, final
 
 from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
@@ -12,6 +12,8 @@ from flwr.supercore.run import Run
 # Whoever answers messages for the nodes.
 Answer = Callable[[Message, Context], Message]
 Config = Mapping[str, bool | int | float | str]
+_Arguments = ParamSpec("_Arguments")
+_Given = TypeVar("_Given")
 
 
 @final
@@ -27,14 +29,16 @@ class EngineGrid(Grid):
     answer : Answer
         Answers a message to a node; called by threads.
     at_once : int
-        How many nodes may be at work at once, at least 1.
+        How many nodes may be at work at once; 0 lets the thread that sends a message answer it.
     """
 
     def __init__(self, config: Config, num_nodes: int, answer: Answer, at_once: int) -> None:
         self._config = dict(config)
         self._num_nodes = num_nodes
         self._answer = answer
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="node")
+        self._threads: Executor = (
+            ThreadPoolExecutor(at_once, thread_name_prefix="node") if at_once else _SameThread()
+        )
         self._answers: dict[str, Future[Message]] = {}
         self._sent = 0
         # Seconds that each node's last answer to each type of message took.
@@ -132,3 +136,20 @@ class EngineGrid(Grid):
 
     def _expected(self, message: Message) -> float:
         return self._took.get((message.metadata.message_type, message.metadata.dst_node_id), 0.0)
+
+
+@final
+class _SameThread(Executor):
+    """Does what it is given at once; what that raises comes out there and then."""
+
+    def submit(
+        self,
+        fn: Callable[_Arguments, _Given],
+        /,
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> Future[_Given]:
+        """Return what is done already."""
+        done: Future[_Given] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done

@@ -1,14 +1,15 @@
-"""One run on this machine: the server in this process, its clients in workers."""
+"""One run on this machine: the server in this process, its clients in workers or here as well."""
 
 from collections.abc import Mapping
 
 from flwr.app import Context, RecordDict
 
 import server_app.main
-from local_federation.engine.answering import identify
-from local_federation.engine.grid import EngineGrid
+from local_federation.engine.answering import answer, identify
+from local_federation.engine.grid import Answer, EngineGrid
 from local_federation.engine.resources import Resources
 from local_federation.engine.workers import Workers
+from strategies.methods import exchanges
 
 Config = Mapping[str, bool | int | float | str]
 
@@ -33,8 +34,37 @@ def play(config: Config, num_nodes: int, resources: Resources) -> None:
     identify()
     at_once = resources.at_once(str(config["method"]), num_nodes)
     with Workers(at_once, resources.gpus_per_client) as workers:
-        grid = EngineGrid(config, num_nodes, workers.answer, at_once)
-        context = Context(
-            run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(config)
-        )
+        _serve(config, num_nodes, workers.answer, at_once)
+
+
+def play_here(config: Config, num_nodes: int) -> None:
+    """Play a run to its end within this process, which may have threads.
+
+    Clients take their turns in the thread that calls, where a debugger finds them; those that
+    exchange activations wait for each other and have a thread each.
+
+    Parameters
+    ----------
+    config : Config
+        Every setting, flat.
+    num_nodes : int
+        Nodes, one per partition of the data.
+
+    Raises
+    ------
+    NectarError
+        If the run cannot be begun or cannot go on.
+    """
+    identify()
+    _serve(config, num_nodes, answer, num_nodes if exchanges(str(config["method"])) else 0)
+
+
+def _serve(config: Config, num_nodes: int, answered_by: Answer, at_once: int) -> None:
+    grid = EngineGrid(config, num_nodes, answered_by, at_once)
+    context = Context(
+        run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(config)
+    )
+    try:
         server_app.main.app(grid, context)
+    finally:
+        grid.close()

@@ -74,6 +74,24 @@ def test_who_took_longest_begins_and_replies_keep_their_order() -> None:
     grid.close()
 
 
+def test_the_thread_that_sends_may_answer_and_what_it_raises_comes_out() -> None:
+    seen: list[threading.Thread] = []
+
+    def noted(asked: Message, context: Context) -> Message:
+        seen.append(threading.current_thread())
+        if asked.metadata.dst_node_id == 2:
+            raise KeyboardInterrupt
+        return echo(asked, context)
+
+    grid = EngineGrid({}, 2, noted, at_once=0)
+    (key,) = grid.push_messages([message(1)])
+    assert [reply.metadata.reply_to_message_id for reply in grid.pull_messages([key])] == [key]
+    with pytest.raises(KeyboardInterrupt):
+        grid.push_messages([message(2)])
+    assert seen == [threading.current_thread()] * 2
+    grid.close()
+
+
 def test_a_wait_has_an_end() -> None:
     gate = threading.Event()
 
