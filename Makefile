@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): a few minutes; PyTorch with CUDA alone is several gigabytes."
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,dev]'
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,notebook,dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
@@ -65,4 +65,4 @@ format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove runs, caches and the environment
-	rm -rf runs state $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf runs examples/runs state $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,12 +13,12 @@ tests() { # environment
 "$python" -m venv "$folder/lowest"
 "$folder/lowest/bin/pip" install --quiet uv
 "$folder/lowest/bin/uv" pip install --quiet --python "$folder/lowest/bin/python" \
-    --resolution lowest-direct --editable '.[simulation,server,feddat,dev]'
+    --resolution lowest-direct --editable '.[simulation,server,feddat,notebook,dev]'
 tests "$folder/lowest"
 
 if newest=$(command -v python3.13); then
     "$newest" -m venv "$folder/newest"
-    "$folder/newest/bin/pip" install --quiet --editable '.[simulation,server,feddat,dev]'
+    "$folder/newest/bin/pip" install --quiet --editable '.[simulation,server,feddat,notebook,dev]'
     tests "$folder/newest"
 else
     echo "python3.13: not found, so nothing ran on it"

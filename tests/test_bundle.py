@@ -88,12 +88,20 @@ def test_a_module_that_flower_drops_would_be_noticed(tree: Path, tmp_path: Path)
 
 IMPORT_ALL = """
 import pkgutil
+import sys
 from importlib import import_module
+from pathlib import Path
 
 for package in {packages!r}:
     for found in pkgutil.walk_packages([package], package + "."):
         if not found.name.endswith("__main__"):
             import_module(found.name)
+# An editable install puts the checkout last on the path, where a package that the bundle lacks
+# would be found.
+files = [Path(getattr(module, "__file__", None) or "/") for module in list(sys.modules.values())]
+places = [file.relative_to({root!r}) for file in files if file.is_relative_to({root!r})]
+ours = [place for place in places if place.parts[0] not in (".venv", "tests")]
+assert ours == [], ours
 from strategies.common.settings import default_config, read_run
 
 print(read_run(default_config()).method)
@@ -105,7 +113,9 @@ def test_the_bundle_imports_nothing_of_the_repository_beside_it(
 ) -> None:
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         archive.extractall(tmp_path)
-    done = fresh_processes.run("-c", IMPORT_ALL.format(packages=PACKAGES), cwd=tmp_path)
+    done = fresh_processes.run(
+        "-c", IMPORT_ALL.format(packages=PACKAGES, root=str(ROOT)), cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     declared = tomllib.loads((tmp_path / "pyproject.toml").read_text())
     assert done.stdout.strip() == declared["tool"]["flwr"]["app"]["config"]["method"]

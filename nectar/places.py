@@ -1,0 +1,106 @@
+"""Where a run and what belongs to it lie, and what may be done with one that is there."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from strategies.common.errors import RunFolderError
+
+
+@final
+@dataclass(frozen=True)
+class Places:
+    """Folders of one run among others.
+
+    Attributes
+    ----------
+    folder : Path
+        Takes runs, absolute; what they share lies in its folder ``.nectar``.
+    name : str
+        Name of the run.
+    """
+
+    folder: Path
+    name: str
+
+    @property
+    def run(self) -> Path:
+        """What the server writes."""
+        return self.folder / self.name
+
+    @property
+    def state(self) -> Path:
+        """Clients' private states, those of each run in a folder of its name."""
+        return self.folder / ".nectar" / "state"
+
+    @property
+    def engine(self) -> Path:
+        """Logs of the processes that play it."""
+        return self.folder / ".nectar" / "engine" / self.name
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that say so."""
+        return {
+            "run-name": self.name,
+            "runs-dir": str(self.folder),
+            "state-dir": str(self.state),
+        }
+
+    def check(self, *, replace: bool, resume: bool, beside: str) -> bool:
+        """Refuse to touch what is not asked to be, and tell whether a run is there to go on with.
+
+        Parameters
+        ----------
+        replace, resume : bool
+            What may be done with a run of this name.
+        beside : str
+            Another run of the folder that is to be compared with; empty for none.
+
+        Raises
+        ------
+        RunFolderError
+            With what to change.
+        """
+        if replace and resume:
+            raise RunFolderError(
+                f"{self.run}: expected replace=True or resume=True, got both; leave one out"
+            )
+        if beside and not (self.folder / beside / "rounds.jsonl").exists():
+            raise RunFolderError(
+                f"{self.folder / beside}: holds no run to compare with; play it first, or leave "
+                f"compare-with out"
+            )
+        if not self.run.exists() or self._is_begun():
+            return False
+        if not self._is_run():
+            raise RunFolderError(
+                f"{self.run}: expected a run of Nectar (settings.toml and rounds.jsonl) or "
+                f"nothing, found something else, which is left alone; choose another name= or "
+                f"folder="
+            )
+        if not replace and not resume:
+            raise RunFolderError(
+                f"{self.run}: holds a run already; read it with nectar.read, go on with "
+                f"resume=True, play it anew with replace=True, or choose another name="
+            )
+        return resume
+
+    def clear(self, *, resumes: bool) -> None:
+        """Remove an earlier run of this name with its states, but for one to go on with."""
+        shutil.rmtree(self.engine, ignore_errors=True)
+        if resumes:
+            return
+        shutil.rmtree(self.state / self.name, ignore_errors=True)
+        if self._is_run():
+            shutil.rmtree(self.run)
+
+    def _is_run(self) -> bool:
+        return all((self.run / file).is_file() for file in ("settings.toml", "rounds.jsonl"))
+
+    def _is_begun(self) -> bool:
+        """Tell whether nothing is there but what a run leaves that completed no round."""
+        if not self.run.is_dir():
+            return False
+        there = {path.name for path in self.run.iterdir()}
+        return not there or ("settings.toml" in there and "rounds.jsonl" not in there)

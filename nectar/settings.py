@@ -1,0 +1,124 @@
+"""Settings as Python writes them, and all that can be refused before anything is started."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from client_app.data import sources
+from client_app.half import client_half
+from generators import build as generators
+from models import catalogue, own
+from nectar.model_names import written
+from strategies.common.errors import SettingsError
+from strategies.common.settings import RunSettings, default_config, read_run
+
+Value = bool | int | float | str
+Config = dict[str, Value]
+
+# Settings that follow from what play is asked, and what to ask instead.
+_FOLLOWING: Final = {
+    "run-name": "name=",
+    "runs-dir": "folder=",
+    "state-dir": "folder=, which holds the clients' states too",
+    "min-nodes": "clients=",
+    "resume": "play(..., resume=True)",
+}
+_ARGUMENTS: Final = ("clients", "workers", "folder", "name", "replace", "quiet", "gpus-per-client")
+_SUGGESTED: Final = 3
+
+
+def gather(*given: Mapping[str, Any]) -> Config:
+    """Return settings under the names that they have in ``pyproject.toml``.
+
+    Parameters
+    ----------
+    given : Mapping[str, Any]
+        ``learning_rate`` is ``"learning-rate"``, and the table of a method is a mapping, or a
+        prefix: ``fedproto={"proto_weight": 1.0}``, ``"fedproto.proto-weight"`` or
+        ``fedproto__proto_weight``. A later mapping counts before an earlier one.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is unknown, twice in one mapping, no plain value, or for ``play`` to decide.
+    """
+    found: Config = {}
+    for settings in given:
+        own_part: Config = {}
+        for key, value in _flat(settings):
+            if key in own_part:
+                raise SettingsError(f"setting {key}: expected it once, got it in two spellings")
+            own_part[key] = _plain(key, value)
+        found |= own_part
+    known = default_config()
+    if unknown := [key for key in found if key not in known]:
+        raise SettingsError("; ".join(_unknown(key, known) for key in unknown))
+    if taken := [key for key in found if key in _FOLLOWING]:
+        raise SettingsError(
+            "; ".join(f"setting {k}: play decides it; use {_FOLLOWING[k]}" for k in taken)
+        )
+    return found
+
+
+def check(config: Config, clients: int) -> RunSettings:
+    """Refuse what can be seen to be wrong without data or server, and return general settings.
+
+    Parameters
+    ----------
+    config : Config
+        Every setting, flat.
+    clients : int
+        Clients of the run.
+
+    Raises
+    ------
+    SettingsError, ModelError
+        With what to change.
+    """
+    if isinstance(clients, bool) or not isinstance(clients, int) or clients < 1:
+        raise SettingsError(f"play: expected clients to be a number from 1, got {clients!r}")
+    run = read_run(config)
+    for name in catalogue.check(run.models):
+        if own.is_own(name):
+            # All clients are here, so that a model that is not will never be found.
+            own.find(own.parse("setting models", name))
+    sources.check(run.data)
+    generators.check(run.generator)
+    client_half(run, config)
+    return run
+
+
+def _flat(settings: Mapping[str, Any], table: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        name = table + str(key).replace("__", ".").replace("_", "-")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _plain(key: str, value: Any) -> Value:
+    if key == "models":
+        return written(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, Value):
+        raise SettingsError(
+            f"setting {key}: expected a number, a text, True or False, got {value!r}"
+        )
+    return value
+
+
+def _unknown(key: str, known: Mapping[str, Value]) -> str:
+    if key in _ARGUMENTS:
+        argument = key.replace("-", "_")
+        return f"{key} is no setting: give it to play itself, as play({argument}=...)"
+    same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = same[:_SUGGESTED] or get_close_matches(key, known, _SUGGESTED)
+    asked = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown setting {key}: {asked}All stand with their defaults in pyproject.toml"
