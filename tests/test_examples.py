@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     *("server_app", "client_app", "strategies", "generators", "models", "pickles"),
-    *("taressfl", "local_federation", "benchmarks"),
+    *("taressfl", "local_federation", "nectar", "examples", "benchmarks"),
 )
 SHOWING = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
