@@ -6,7 +6,7 @@ from flwr.app import Context, RecordDict
 
 import server_app.main
 from local_federation.engine.answering import answer, identify
-from local_federation.engine.grid import Answer, EngineGrid
+from local_federation.engine.grid import EngineGrid
 from local_federation.engine.resources import Resources
 from local_federation.engine.workers import Workers
 from strategies.methods import exchanges
@@ -34,7 +34,7 @@ def play(config: Config, num_nodes: int, resources: Resources) -> None:
     identify()
     at_once = resources.at_once(str(config["method"]), num_nodes)
     with Workers(at_once, resources.gpus_per_client) as workers:
-        _serve(config, num_nodes, workers.answer, at_once)
+        _serve(config, EngineGrid(config, num_nodes, workers.answer, at_once))
 
 
 def play_here(config: Config, num_nodes: int) -> None:
@@ -56,15 +56,16 @@ def play_here(config: Config, num_nodes: int) -> None:
         If the run cannot be begun or cannot go on.
     """
     identify()
-    _serve(config, num_nodes, answer, num_nodes if exchanges(str(config["method"])) else 0)
+    threads = num_nodes if exchanges(str(config["method"])) else 0
+    grid = EngineGrid(config, num_nodes, answer, threads)
+    try:
+        _serve(config, grid)
+    finally:
+        grid.close()
 
 
-def _serve(config: Config, num_nodes: int, answered_by: Answer, at_once: int) -> None:
-    grid = EngineGrid(config, num_nodes, answered_by, at_once)
+def _serve(config: Config, grid: EngineGrid) -> None:
     context = Context(
         run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(config)
     )
-    try:
-        server_app.main.app(grid, context)
-    finally:
-        grid.close()
+    server_app.main.app(grid, context)
