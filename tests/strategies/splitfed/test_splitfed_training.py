@@ -200,15 +200,16 @@ def test_the_order_of_v2_changes_from_step_to_step(run_settings: Settings) -> No
     assert len({tuple(order) for order in seen}) == 4
 
 
-@pytest.mark.parametrize(("version", "scale"), [("v1", "client"), ("v1", "pool"), ("v2", "client")])
-def test_it_learns(version: str, scale: str, run_settings: Settings) -> None:
+# That gradients of the pool are plain autograd's is shown above.
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_it_learns(version: str, run_settings: Settings) -> None:
     clients = tiny_clients(
         run_settings, 3, sizes=(12,), rounds=5, evaluate_every=4, batch_size=4, learning_rate=0.02
     )
     run = start(
         clients,
         version=version,
-        gradient_scale=scale,
+        gradient_scale="client",
         server_learning_rate=0.02,
         steps_per_round=6,
     )
