@@ -86,8 +86,17 @@ def _verdict(row: Standing, arms: Sequence[Arm]) -> str:
     low, high = (end.removeprefix(MINUS) for end in ends)
     return (
         f"{label} is {side} {against} by {points(abs(difference.mean), signed=False)} points "
-        f"(95% interval {low} to {high} over {of_seeds(difference.count)})."
+        f"(95% interval {low} to {high} over {of_seeds(difference.count)}).{_of_clients(row)}"
     )
+
+
+def _of_clients(row: Standing) -> str:
+    """Say how many clients go either way where a mean tells of no more than half of them."""
+    above, below, level = row.gained()
+    agreeing = above if row.difference is not None and row.difference.sign > 0 else below
+    if 2 * agreeing > above + below + level:
+        return ""
+    return f" A mean of unlike clients: {above} of {len(row.gains)} above, {below} below."
 
 
 def _no_interval(difference: Paired) -> str:

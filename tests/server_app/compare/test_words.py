@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from server_app.compare.words import interval, limits, points, verdicts
+from tests.server_app.run_folders import round_of
 
 
 def _play(runs, mine, theirs, method="fedktl"):
@@ -49,6 +50,16 @@ def test_a_verdict_says_no_more_than_the_interval(runs, mine, told):
     rows = _play(runs, mine, [0.5] * len(mine))
     assert verdicts(rows) == [told]
     assert limits(rows) == []
+
+
+def test_a_mean_that_is_not_most_clients_says_so(runs):
+    # The second client has three times the samples of the first.
+    for seed, noise in enumerate((0.0, 0.01, 0.02)):
+        runs.add("fedktl", seed, [round_of(1, (0.4, 0.8 + noise))])
+        runs.add("local", seed, [round_of(1, (0.5, 0.5))], settings={"rounds": 1})
+    (told,) = verdicts(runs.rows())
+    assert told.startswith("FedKTL is above Local by 20.8 points (95% interval ")
+    assert told.endswith(" seeds). A mean of unlike clients: 1 of 2 above, 1 below.")
 
 
 def test_without_scipy_the_verdict_says_so(runs, monkeypatch):
