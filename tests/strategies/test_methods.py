@@ -153,3 +153,23 @@ def test_a_method_is_told_its_own_table_alone() -> None:
     assert methods.presentation("fedadapter", config).alone
     assert methods.presentation("feddat", config).headline == ("teacher",)
     assert not methods.presentation("fedadapter", {"shared-rounds": 0}).alone
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "read"),
+    [
+        ("fd", "learning-rate", True),
+        ("fd", "fedproto.proto-weight", False),
+        ("fedproto", "fedproto.proto-weight", True),
+        ("splitfed", "split.cut", True),
+        ("fd", "split.cut", False),
+        ("feddat", "adapters.rank", True),
+        ("local", "adapters.rank", False),
+        ("fedktl", "stylegan.truncation", True),
+        ("fedproto", "stylegan.truncation", False),
+    ],
+)
+def test_a_method_reads_general_settings_its_own_and_those_of_its_kind(
+    method: str, key: str, read: bool
+) -> None:
+    assert methods.reads(method, key) is read
