@@ -117,7 +117,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
-        type=_workers,
+        type=command.number_or_auto,
         default=0,
         metavar="N|auto",
         help="clients at work at once (auto: as many as there are cores)",
@@ -129,14 +129,6 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help="GPUs, or part of one, that a client at work has; 0 lets each see all (%(default)s)",
     )
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        return 0
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, or auto, got {text!r}")
-    return int(text)
 
 
 def _part_of_a_gpu(text: str) -> float:

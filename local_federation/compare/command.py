@@ -60,13 +60,28 @@ def add_arguments(parser: argparse.ArgumentParser, folder: Path) -> None:
     add("--name", default="comparison", help="name of that folder (%(default)s)")
     add(
         "--at-once",
-        type=_at_once,
+        type=number_or_auto,
         default=0,
         metavar="N|auto",
         help="runs at a time (auto: as many as there are cores; 1 with a GPU)",
     )
     add("--reach", type=float, metavar="A", help="accuracy whose rounds and bytes are counted")
     add("--dry-run", action="store_true", help="show the runs and how long they take; play none")
+
+
+def number_or_auto(text: str) -> int:
+    """Read a number from 1, or ``"auto"`` as 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is neither.
+    """
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, or auto, got {text!r}")
+    return int(text)
 
 
 def play(arguments: argparse.Namespace, resources: Resources, console: Console) -> None:
@@ -164,11 +179,3 @@ def _show_plan(
 
 def _about(seconds: float | None) -> str:
     return "time unknown" if seconds is None else f"about {format_duration(seconds)}"
-
-
-def _at_once(text: str) -> int:
-    if text == "auto":
-        return 0
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, or auto, got {text!r}")
-    return int(text)
