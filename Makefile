@@ -51,7 +51,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL) --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
+	$(BIN)/pytest $(PARALLEL) -m "not deployed" --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
 	$(BIN)/pytest -m deployed tests/deployed
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently

@@ -100,6 +100,7 @@ def test_what_the_tutorials_write_is_well_formed(text: str, project: Path) -> No
     run(project, "-m", "ruff", "format", "--check", "--no-cache", *files)
 
 
+@pytest.mark.static
 @pytest.mark.xdist_group("tutorial")
 def test_what_the_tutorials_write_is_typed(text: str, project: Path) -> None:
     run(project, "-m", "mypy", *(name for name in written(text) if not name.startswith("tests/")))

@@ -18,7 +18,11 @@ def test_a_folder_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("source", ["nowhere", "./no/where", "/no/where", "a/b/c", "../a"])
-def test_a_missing_folder_is_refused(source: str) -> None:
+def test_a_missing_folder_is_refused(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(GeneratorError, match=rf"{source}: no such folder; expected one, or a hub"):
         locate_pipeline(source)
 
