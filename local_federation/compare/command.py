@@ -111,8 +111,7 @@ def play(arguments: argparse.Namespace, resources: Resources, console: Console) 
         study = Study(names, study.seeds, study.grid, _on(backbone, changes, console))
     with home.held(study.settings, arguments.clients):
         runs = study.runs()
-        _show_plan(runs, home, arguments, console)
-        left = [run for run in runs if not home.finished(run)]
+        left = _show_plan(runs, home, arguments, console)
         at_once = _runs_at_once(arguments, len(left))
         shared = Resources(
             resources.workers or max(1, cores() // at_once), resources.gpus_per_client
@@ -121,7 +120,7 @@ def play(arguments: argparse.Namespace, resources: Resources, console: Console) 
         if left:
             player = StudyPlayer(home, arguments.clients, shared, at_once, console)
             failed = player.play(left)
-        done = [home.path(run) for run in runs if home.finished(run)]
+        done = [home.path(run) for run in runs if run not in left or home.finished(run)]
         if done:
             page = write_comparison(done, home.folder, reach=arguments.reach)
             console.print(f"comparison: {page}", soft_wrap=True)
@@ -155,26 +154,29 @@ def _runs_at_once(arguments: argparse.Namespace, left: int) -> int:
 
 def _show_plan(
     runs: Sequence[PlannedRun], home: StudyHome, arguments: argparse.Namespace, console: Console
-) -> None:
-    """Show every run, what stands of it, and how long the rest takes."""
+) -> list[PlannedRun]:
+    """Show every run, what stands of it, and how long the rest takes; return what is left."""
     near = [home.folder, home.folder.parent]
     folders = [path for place in near if place.is_dir() for path in sorted(place.iterdir())]
     known = Estimate(folders, arguments.clients)
     table = Table("run", "", "time", title=f"{len(runs)} runs in {home.folder}")
+    left: list[PlannedRun] = []
     seconds: list[float | None] = []
     for run in runs:
         if home.finished(run):
             table.add_row(run.name, "finished", "")
             continue
+        left.append(run)
         seconds.append(known.of(run))
         standing = "goes on" if home.begun(run) else ""
         table.add_row(run.name, standing, _about(seconds[-1]))
     console.print(table)
-    if not seconds:
-        return
+    if not left:
+        return left
     whole = in_all(seconds, _runs_at_once(arguments, len(seconds)))
     hint = "" if whole is not None else "; known once a run like these has been played"
-    console.print(f"{len(seconds)} runs to play, {_about(whole)}{hint}", highlight=False)
+    console.print(f"{len(left)} runs to play, {_about(whole)}{hint}", highlight=False)
+    return left
 
 
 def _about(seconds: float | None) -> str:

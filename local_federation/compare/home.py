@@ -13,7 +13,7 @@ from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
 
 _MARK: Final = ".comparison"
-# Folders that a comparison keeps beside its runs.
+# What a comparison keeps beside its runs.
 ENGINE: Final = ".federation"
 
 
