@@ -30,24 +30,23 @@ def net(inputs, num_classes):
 """
 # It has threads, and no guard against being imported: nothing of it may be forked or run again.
 PROGRAM = f"""
-import sys, threading
+import threading
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 from nectar import play
-run = play({SETTINGS!r}, clients=3, name="test", workers=int(sys.argv[1]))
+run = play({SETTINGS!r}, clients=3, name="test", workers=2)
 print(run.accuracy, run.folder)
 """
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_script_with_threads_has_the_digits_of_loopback(
-    tmp_path: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     # A name that one of our packages has.
     (tmp_path / "models.py").write_text("raise ValueError('the wrong models')\n")
     (tmp_path / "script.py").write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "script.py", workers],
+        [sys.executable, "script.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

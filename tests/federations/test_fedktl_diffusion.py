@@ -10,7 +10,7 @@ from loopback import Federation, without_clocks
 
 pytestmark = pytest.mark.federation
 
-KINDS = ("sd", "xl", "lcm")
+KINDS = ("sd", "xl")
 ROUNDS = 2
 SMALL = {
     "method": "fedktl",
