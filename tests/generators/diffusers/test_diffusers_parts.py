@@ -3,18 +3,26 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from generators.diffusers.parts import read_network, read_scheduler, read_tokenizer
 from strategies.common.errors import GeneratorError
 from strategies.common.image_generator import ImageGenerator
 
 UNET = "UNet2DConditionModel"
 TEXT = "CLIPTextModel"
+
+
+@pytest.fixture(scope="module")
+def parts() -> Any:
+    """Return the module, whose library would cost every worker seconds before the first test."""
+    from generators.diffusers import parts
+
+    return parts
 
 
 def weights_of(part: Path) -> Path:
@@ -32,11 +40,13 @@ def change(part: Path, edit: Callable[[dict[str, Tensor]], object]) -> Path:
 
 @pytest.mark.parametrize(("part", "kind"), [("unet", UNET), ("text_encoder", TEXT)])
 @pytest.mark.parametrize("kept", [0, 4, 3000])
-def test_a_truncated_file_is_refused(copied: Path, part: str, kind: str, kept: int) -> None:
+def test_a_truncated_file_is_refused(
+    parts: Any, copied: Path, part: str, kind: str, kept: int
+) -> None:
     file = weights_of(copied / part)
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(GeneratorError, match=rf"{part}: cannot be read as {kind}: .*again"):
-        read_network(copied / part, kind, torch.float32)
+        parts.read_network(copied / part, kind, torch.float32)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +57,12 @@ def test_a_truncated_file_is_refused(copied: Path, part: str, kind: str, kept: i
         ("text_encoder", TEXT, "embeddings.position_embedding.weight"),
     ],
 )
-def test_a_missing_weight_is_refused(copied: Path, part: str, kind: str, key: str) -> None:
+def test_a_missing_weight_is_refused(
+    parts: Any, copied: Path, part: str, kind: str, key: str
+) -> None:
     change(copied / part, lambda weights: weights.pop(key))
     with pytest.raises(GeneratorError, match=rf"{part}: expected all weights .* 1 are .*{key}"):
-        read_network(copied / part, kind, torch.float32)
+        parts.read_network(copied / part, kind, torch.float32)
 
 
 @pytest.mark.parametrize(
@@ -60,31 +72,33 @@ def test_a_missing_weight_is_refused(copied: Path, part: str, kind: str, key: st
         ("text_encoder", TEXT, "embeddings.position_embedding.weight"),
     ],
 )
-def test_a_weight_of_another_shape_is_refused(copied: Path, part: str, kind: str, key: str) -> None:
+def test_a_weight_of_another_shape_is_refused(
+    parts: Any, copied: Path, part: str, kind: str, key: str
+) -> None:
     change(copied / part, lambda weights: weights.update({key: torch.zeros(3, 3)}))
     with pytest.raises(GeneratorError, match=rf"{part}: cannot be read as {kind}"):
-        read_network(copied / part, kind, torch.float32)
+        parts.read_network(copied / part, kind, torch.float32)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"vocab_size": "many"}'])
-def test_a_bad_config_is_refused(copied: Path, text: str) -> None:
+def test_a_bad_config_is_refused(parts: Any, copied: Path, text: str) -> None:
     (copied / "text_encoder" / "config.json").write_text(text)
     with pytest.raises(GeneratorError, match="text_encoder: cannot be read as CLIPTextModel"):
-        read_network(copied / "text_encoder", TEXT, torch.float32)
+        parts.read_network(copied / "text_encoder", TEXT, torch.float32)
 
 
-def test_a_bad_tokenizer_is_refused(copied: Path) -> None:
+def test_a_bad_tokenizer_is_refused(parts: Any, copied: Path) -> None:
     (copied / "tokenizer" / "tokenizer.json").write_text("{}")
     with pytest.raises(GeneratorError, match="tokenizer: cannot be read as CLIPTokenizer"):
-        read_tokenizer(copied / "tokenizer", "CLIPTokenizer")
+        parts.read_tokenizer(copied / "tokenizer", "CLIPTokenizer")
 
 
-def test_an_unknown_or_missing_scheduler_is_refused(copied: Path) -> None:
+def test_an_unknown_or_missing_scheduler_is_refused(parts: Any, copied: Path) -> None:
     with pytest.raises(GeneratorError, match=r"diffusers [\d.]+ has no NewScheduler; update"):
-        read_scheduler(copied / "scheduler", "NewScheduler")
+        parts.read_scheduler(copied / "scheduler", "NewScheduler")
     (copied / "scheduler" / "scheduler_config.json").unlink()
     with pytest.raises(GeneratorError, match="scheduler: cannot be read as DDIMScheduler"):
-        read_scheduler(copied / "scheduler", "DDIMScheduler")
+        parts.read_scheduler(copied / "scheduler", "DDIMScheduler")
 
 
 def test_weights_for_half_precision_alone_are_read(

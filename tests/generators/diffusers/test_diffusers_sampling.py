@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from generators.diffusers.sampling import Sampling, build_scheduler, choose, suiting
 from generators.diffusers.settings import DiffusersSettings
 from strategies.common.errors import SettingsError
 from strategies.common.settings import read_table
@@ -16,6 +15,14 @@ TRAILING = {"timestep_spacing": "trailing"}
 
 # How numpy reads the tensors of a noise schedule is between the libraries.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def sampling() -> Any:
+    """Return the module, whose library would cost every worker seconds before the first test."""
+    from generators.diffusers import sampling
+
+    return sampling
 
 
 def unet(time_cond_proj_dim: int | None = None) -> Any:
@@ -32,50 +39,60 @@ def settings(config: dict[str, Any], **overrides: Any) -> DiffusersSettings:
     [
         # As the published pipelines are: SD 1.5, SDXL, SD-Turbo, SDXL-Turbo, LCM Dreamshaper,
         # SDXL with a distilled UNet, SD 1.5 with a LoRA melted in.
-        (SD, "PNDM", {"skip_prk_steps": True}, None, Sampling("dpm", 10, 7.5)),
-        (XL, "EulerDiscrete", {}, None, Sampling("dpm", 10, 5.0)),
-        (SD, "EulerDiscrete", TRAILING, None, Sampling("own", 1, 0.0)),
-        (XL, "EulerAncestralDiscrete", TRAILING, None, Sampling("own", 1, 0.0)),
-        (LCM, "LCM", {}, 256, Sampling("own", 4, 8.0)),
-        (XL, "LCM", {}, 256, Sampling("own", 4, 8.0)),
-        (SD, "LCM", {}, None, Sampling("own", 4, 1.0)),
+        (SD, "PNDM", {"skip_prk_steps": True}, None, ("dpm", 10, 7.5)),
+        (XL, "EulerDiscrete", {}, None, ("dpm", 10, 5.0)),
+        (SD, "EulerDiscrete", TRAILING, None, ("own", 1, 0.0)),
+        (XL, "EulerAncestralDiscrete", TRAILING, None, ("own", 1, 0.0)),
+        (LCM, "LCM", {}, 256, ("own", 4, 8.0)),
+        (XL, "LCM", {}, 256, ("own", 4, 8.0)),
+        (SD, "LCM", {}, None, ("own", 4, 1.0)),
     ],
 )
 def test_what_suits_a_published_pipeline(
-    pipeline: str, kind: str, options: dict[str, Any], embedding: int | None, expected: Sampling
+    sampling: Any,
+    pipeline: str,
+    kind: str,
+    options: dict[str, Any],
+    embedding: int | None,
+    expected: tuple[str, int, float],
 ) -> None:
     import diffusers
 
     scheduler = getattr(diffusers, f"{kind}Scheduler")(**options)
-    assert suiting(pipeline, scheduler, unet(embedding)) == expected
+    found = sampling.suiting(pipeline, scheduler, unet(embedding))
+    assert found == sampling.Sampling(*expected)
 
 
-def test_the_settings_have_the_last_word(config: dict[str, Any]) -> None:
+def test_the_settings_have_the_last_word(sampling: Any, config: dict[str, Any]) -> None:
     import diffusers
 
     own = diffusers.DDIMScheduler()
     chosen = settings(config, sampler="euler", steps=3, guidance=2.0)
-    assert choose(chosen, SD, own, unet()) == Sampling("euler", 3, 2.0)
-    assert choose(settings(config, steps=3), SD, own, unet()) == Sampling("dpm", 3, 7.5)
+    assert sampling.choose(chosen, SD, own, unet()) == sampling.Sampling("euler", 3, 2.0)
+    assert sampling.choose(settings(config, steps=3), SD, own, unet()) == sampling.Sampling(
+        "dpm", 3, 7.5
+    )
 
 
-def test_a_consistency_pipeline_takes_no_other_sampler(config: dict[str, Any]) -> None:
+def test_a_consistency_pipeline_takes_no_other_sampler(
+    sampling: Any, config: dict[str, Any]
+) -> None:
     import diffusers
 
     own = diffusers.LCMScheduler()
     with pytest.raises(SettingsError, match=r"diffusers\.sampler: expected auto, own or lcm"):
-        choose(settings(config, sampler="ddim"), LCM, own, unet(256))
-    assert choose(settings(config, sampler="lcm"), LCM, own, unet(256)).sampler == "lcm"
+        sampling.choose(settings(config, sampler="ddim"), LCM, own, unet(256))
+    assert sampling.choose(settings(config, sampler="lcm"), LCM, own, unet(256)).sampler == "lcm"
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
-def test_few_steps_start_at_the_noisiest_one(sampler: str) -> None:
+def test_few_steps_start_at_the_noisiest_one(sampling: Any, sampler: str) -> None:
     import diffusers
 
     published = diffusers.PNDMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1
     )
-    scheduler = build_scheduler(Sampling(sampler, 4, 1.0), published)
+    scheduler = sampling.build_scheduler(sampling.Sampling(sampler, 4, 1.0), published)
     # 1000 steps in four equal parts, each from its end.
     assert [round(float(step)) for step in scheduler.timesteps] == [999, 749, 499, 249]
     # The noise schedule is the published one.
@@ -83,18 +100,18 @@ def test_few_steps_start_at_the_noisiest_one(sampler: str) -> None:
     assert not scheduler.config.get("clip_sample", False)
 
 
-def test_the_own_sampler_is_left_alone() -> None:
+def test_the_own_sampler_is_left_alone(sampling: Any) -> None:
     import diffusers
 
     published = diffusers.DDIMScheduler(timestep_spacing="leading", clip_sample=False)
-    scheduler = build_scheduler(Sampling("own", 4, 1.0), published)
+    scheduler = sampling.build_scheduler(sampling.Sampling("own", 4, 1.0), published)
     assert scheduler is published
     assert scheduler.timesteps.tolist() == [750, 500, 250, 0]
 
 
-def test_too_many_steps_are_refused() -> None:
+def test_too_many_steps_are_refused(sampling: Any) -> None:
     import diffusers
 
     # Distilled from 50 steps: there are no more to choose from.
     with pytest.raises(SettingsError, match=r"diffusers\.steps: LCMScheduler cannot take 51"):
-        build_scheduler(Sampling("own", 51, 1.0), diffusers.LCMScheduler())
+        sampling.build_scheduler(sampling.Sampling("own", 51, 1.0), diffusers.LCMScheduler())
