@@ -14,7 +14,7 @@ from rich.console import Console
 
 from local_federation.engine.resources import Resources
 from local_federation.engine.status import read_status
-from local_federation.host import FAILED, LocalFederationError, Settings
+from local_federation.host import FAILED, LocalFederationError, Settings, check_data
 from local_federation.processes import Child, tail_of
 from local_federation.superlink import environment
 
@@ -102,9 +102,10 @@ class EngineHost:
 
         Raises
         ------
-        LocalFederationError
+        LocalFederationError, SettingsError
             With what to change.
         """
+        check_data(runs)
         self._runs = runs
         at_once = self._resources.at_once_of(runs, self._num_clients)
         needed = self._runs_at_once * at_once * self._resources.gpus_per_client

@@ -7,7 +7,7 @@ from typing import final
 
 from rich.console import Console
 
-from local_federation.host import LocalFederationError, Settings
+from local_federation.host import LocalFederationError, Settings, check_data
 from local_federation.nodes import SuperNode
 from local_federation.processes import Child
 from local_federation.superlink import Simulation, SuperLink
@@ -76,9 +76,10 @@ class FlowerHost:
 
         Raises
         ------
-        LocalFederationError
+        LocalFederationError, SettingsError
             With what to change.
         """
+        check_data(runs)
         for run in runs:
             self._simulation(str(run["method"]))
 

@@ -6,6 +6,8 @@ from typing import Final, Protocol
 
 from rich.console import Console
 
+from client_app.data import sources
+
 COMPLETED: Final = "finished:completed"
 FAILED: Final = "finished:failed"
 
@@ -15,6 +17,19 @@ Settings = Mapping[str, bool | int | float | str]
 
 class LocalFederationError(Exception):
     """Something that was started did not come up, or a run failed."""
+
+
+def check_data(runs: Sequence[Settings]) -> None:
+    """Refuse data that all clients of this machine would hold alike.
+
+    Raises
+    ------
+    SettingsError
+        With the source that deals.
+    """
+    for run in runs:
+        if "data" in run:  # the default is dealt
+            sources.check_dealt(str(run["data"]))
 
 
 class Playing(Protocol):
@@ -48,7 +63,7 @@ class Host(Protocol):
 
         Raises
         ------
-        LocalFederationError
+        LocalFederationError, SettingsError
             With what to change.
         """
         ...

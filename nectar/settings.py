@@ -85,7 +85,7 @@ def check(config: Config, clients: int) -> RunSettings:
         if own.is_own(name):
             # All clients are here, so that a model that is not will never be found.
             own.find(own.parse("setting models", name))
-    sources.check(run.data)
+    sources.check_dealt(run.data)
     generators.check(run.generator)
     client_half(run, config)
     return run

@@ -1,6 +1,7 @@
 """``folder:<dir>``: a device's own images, one subfolder per class.
 
-The images belong to this client alone and are not dealt to others. Classes are the sorted
+The images belong to this client alone and are not dealt to others (``dealt_folder.py`` deals
+one folder to all). Classes are the sorted
 names of the subfolders. All devices of a federation must have the same classes in the same
 order: a device that lacks one needs an empty subfolder for it, or a file ``classes.txt``
 in the folder with one name per line, the same on all devices. Likewise a device whose
@@ -43,10 +44,41 @@ def read(folder: Path) -> Collection:
     DataError
         If there are no class folders or no images.
     """
+    names, paths = listed(folder)
+    return collection(folder, names, paths, channels=None)
+
+
+def listed(folder: Path) -> tuple[tuple[str, ...], list[Path]]:
+    """Return the classes and the images, sorted.
+
+    Raises
+    ------
+    DataError
+        If there are no class folders or no images.
+    """
     names = _class_names(folder)
-    paths = _images(folder, names)
+    return names, _images(folder, names)
+
+
+def collection(
+    folder: Path, names: tuple[str, ...], paths: list[Path], channels: int | None
+) -> Collection:
+    """Return images whose class is the folder that they lie in.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the class folders.
+    names : tuple[str, ...]
+        The classes.
+    paths : list[Path]
+        The images.
+    channels : int | None
+        1 reads all as grey, 3 as colour; ``None`` keeps grey ones where all that are read
+        together are grey.
+    """
     labels = torch.tensor([names.index(path.parent.name) for path in paths])
-    return Collection(labels, names, partial(_read_rows, folder, paths))
+    return Collection(labels, names, partial(_read_rows, folder, paths, channels))
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -92,11 +124,13 @@ def _images(folder: Path, names: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-def _read_rows(folder: Path, paths: list[Path], rows: Tensor, image_size: int) -> Reading:
+def _read_rows(
+    folder: Path, paths: list[Path], channels: int | None, rows: Tensor, image_size: int
+) -> Reading:
     decoded, kept, failed = [], [], []
     for position, row in enumerate(rows.tolist()):
         try:
-            image = images.decode(paths[row])
+            image = images.decode(paths[row], channels)
         except DataError:
             failed.append(paths[row].relative_to(folder).as_posix())
             continue

@@ -55,6 +55,17 @@ def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
     return pixels.unsqueeze(0) if grey else pixels.permute(2, 0, 1).contiguous()
 
 
+def is_coloured(path: Path) -> bool:
+    """Tell from the beginning of an image file whether it has colours; one that is none has not."""
+    from PIL import Image  # noqa: PLC0415
+
+    try:
+        with Image.open(path) as opened:
+            return opened.mode not in GREY_MODES
+    except Exception:  # a damaged file may raise anything inside a decoder
+        return False
+
+
 def stack(images: list[Tensor], where: str) -> Tensor:
     """Put images of one size together: (samples, channels, height, width).
 

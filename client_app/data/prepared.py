@@ -18,7 +18,7 @@ from client_app.data import images, partition, pfllib, questions, split
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.fingerprint import fingerprint
-from client_app.data.sources import Source, parse
+from client_app.data.sources import SOURCES, Source, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, NectarError, StoreError
 from strategies.common.inputs import Images, Inputs, inputs_of
@@ -92,7 +92,7 @@ def _prepare(
 ) -> ClientData:
     collection: Collection = source.reader.read(*source.arguments)
     generator = seeds.generator(settings.seed, "split", partition=client)
-    if source.kind == "folder":
+    if SOURCES[source.kind].dealt_by:
         split.fewest(settings)
         share = partition.Share(torch.arange(len(collection.labels)), ())
     else:

@@ -28,19 +28,23 @@ class Kind:
         Module whose ``files`` lists what a folder holds of it; empty where there is no folder.
     libraries : tuple[str, ...]
         What preparing it imports and takes seconds to import.
+    dealt_by : str
+        For a source that is a device's own, the one that deals the same files to all.
     """
 
     usage: str
     module: str
     files: str = ""
     libraries: tuple[str, ...] = ()
+    dealt_by: str = ""
 
 
 SOURCES = {
     "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
     "parquet": Kind("<dir>", "parquet", files="parquet", libraries=("flwr_datasets",)),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib"),
-    "folder": Kind("<dir>", "folder", files="folder"),
+    "images": Kind("<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",)),
+    "folder": Kind("<dir>", "folder", files="folder", dealt_by="images"),
     "hub": Kind("<name>", "hub", libraries=("flwr_datasets",)),
     "digitgrid": Kind("<benchmark>", "questions"),
     "vqa": Kind("<dir>", "questions", files="vqa.image_folder"),
@@ -126,6 +130,22 @@ def check(spec: str) -> None:
         With the known sources.
     """
     parse(spec)
+
+
+def check_dealt(spec: str) -> None:
+    """Refuse a source that is a device's own where all clients are on one machine.
+
+    Raises
+    ------
+    SettingsError
+        With the source that deals, since every client would hold every sample.
+    """
+    source = parse(spec)
+    if other := SOURCES[source.kind].dealt_by:
+        raise SettingsError(
+            f"setting data: {spec} is a device's own, and all clients of a simulation would hold "
+            f"the same samples; {other}:{source.place} deals them by partition"
+        )
 
 
 def _usage(kind: str) -> str:

@@ -54,8 +54,8 @@ class RunSettings(Settings):
     feature_dim : int
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str
-        Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``folder:<dir>`` or
-        ``hub:<name>``. A device may name its own in its node config.
+        Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``images:<dir>``,
+        ``folder:<dir>`` or ``hub:<name>``. A device may name its own in its node config.
     partition : str
         How a common data set is dealt to clients; sources that are already split ignore it.
     dirichlet_alpha : float

@@ -16,6 +16,7 @@ from strategies.common.errors import SettingsError
         ("pfllib:mnist", Source("pfllib", "mnist")),
         # Only the first colon separates: a folder may have one in its name.
         ("folder:C:/photos", Source("folder", "C:/photos")),
+        ("images:photos", Source("images", "photos")),
         ("hub:ylecun/mnist", Source("hub", "ylecun/mnist")),
     ],
 )
@@ -62,3 +63,10 @@ def test_what_a_module_is_given_to_find_a_collection() -> None:
     assert sources.parse("digits").arguments == ()
     assert sources.parse("hub:ylecun/mnist").arguments == ("ylecun/mnist",)
     assert sources.parse("folder:photos").arguments == (Path("photos"),)
+
+
+def test_a_devices_own_files_are_refused_where_all_clients_are_on_one_machine() -> None:
+    with pytest.raises(SettingsError, match=r"hold the same samples; images:C:/my photos deals"):
+        sources.check_dealt("folder:C:/my photos")
+    for spec in ("digits", "images:photos", "pfllib:mnist"):
+        sources.check_dealt(spec)
