@@ -263,4 +263,9 @@ def _seated(session: Session, clients: Mapping[int, Client]) -> dict[int, Client
 
 
 def _list_reasons(failures: Mapping[int, str]) -> str:
-    return "; ".join(failures[key] for key in sorted(failures))
+    """Say each reason once, after all who gave it."""
+    told: dict[str, list[str]] = {}
+    for key in sorted(failures):
+        who, _, reason = failures[key].partition(": ")
+        told.setdefault(reason, []).append(who)
+    return "; ".join(f"{', '.join(who)}: {reason}" for reason, who in told.items())

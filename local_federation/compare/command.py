@@ -125,10 +125,10 @@ def play(arguments: argparse.Namespace, resources: Resources, console: Console) 
             page = write_comparison(done, home.folder, reach=arguments.reach)
             console.print(f"comparison: {page}", soft_wrap=True)
     if failed:
-        ends = "\n".join(f"{one.run.name} ({one.log}):\n{one.tail}" for one in failed)
+        ends = "\n".join(f"{one.run.name} ({one.log}): {one.reason}" for one in failed)
         raise LocalFederationError(
             f"{len(failed)} of {len(runs)} runs failed; the same command goes on with them. "
-            f"Their logs end with:\n{ends}"
+            f"Each with its log and how that ends:\n{ends}"
         )
 
 

@@ -44,8 +44,8 @@ class StudyHome:
         Raises
         ------
         RunFolderError
-            If it is no comparison's folder, was begun with other settings, cannot be written, or
-            is held by another process.
+            If it is no comparison's folder, holds rounds that were played with other settings,
+            cannot be written, or is held by another process.
         """
         self.check_own()
         try:
@@ -70,7 +70,8 @@ class StudyHome:
         """Write down what all runs have in common, or refuse what was not asked for at first."""
         mark.seek(0)
         text = mark.read()
-        if not text:
+        if not text or not any(map(_has_rounds, self.folder.iterdir())):
+            mark.truncate(0)
             mark.write(json.dumps(asked, indent=1))
             mark.flush()
             return
@@ -107,8 +108,8 @@ class StudyHome:
         return self.folder / run.name
 
     def begun(self, run: PlannedRun) -> bool:
-        """Tell whether a run has begun, so that it is gone on with."""
-        return (self.path(run) / "settings.toml").is_file()
+        """Tell whether a run has a complete round, so that it is gone on with."""
+        return _has_rounds(self.path(run))
 
     def finished(self, run: PlannedRun) -> bool:
         """Tell whether all rounds of a run are in its journal.
@@ -134,3 +135,8 @@ class StudyHome:
             "min-nodes": num_clients,
             "resume": self.begun(run),
         }
+
+
+def _has_rounds(folder: Path) -> bool:
+    journal = folder / "rounds.jsonl"
+    return journal.is_file() and journal.stat().st_size > 0

@@ -36,13 +36,13 @@ class Failed:
         Which.
     log : Path
         File that takes what it said.
-    tail : str
-        The last lines of it.
+    reason : str
+        The last line of it.
     """
 
     run: PlannedRun
     log: Path
-    tail: str
+    reason: str
 
 
 @final
@@ -119,7 +119,7 @@ class StudyPlayer:
                     if run in bars:
                         progress.remove_task(bars.pop(run))
                     if status != COMPLETED:
-                        failed.append(Failed(run, playing.log, playing.tail(5)))
+                        failed.append(Failed(run, playing.log, playing.tail(1)))
                     progress.console.print(self._ending(run, status), highlight=False)
                     progress.update(whole, advance=1, told=self._eta(left))
                 if not self._console.is_terminal and time.monotonic() > told_at + _TELL_S:

@@ -40,6 +40,15 @@ def test_a_run_waits_for_enough_nodes_and_then_says_who_is_missing(federation: P
     assert not (fed.run_folder / "rounds.jsonl").exists()
 
 
+def test_a_reason_that_all_nodes_give_is_told_once(federation: Play) -> None:
+    fed = federation(3, data="images:/no/where")
+    with pytest.raises(FederationError) as caught:
+        fed.play()
+    told = str(caught.value)
+    assert "nodes that cannot: node 100, node 101, node 102: " in told
+    assert told.count("expected a folder at /no/where") == 1
+
+
 def test_no_round_is_burnt_while_nodes_are_gone(federation: Play) -> None:
     fed = federation(2, rounds=50, quorum_timeout_s=0.4)
 

@@ -128,6 +128,17 @@ def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
     compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
 
 
+def test_settings_may_be_mended_as_long_as_no_round_was_played(
+    compare: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Player, "failing", frozenset({"local-seed0", "fd-seed0"}))
+    with pytest.raises(LocalFederationError, match="2 of 2 runs failed"):
+        compare("--methods", "fd", "--seeds", "0", "--set", "max-samples=1")
+    monkeypatch.setattr(Player, "failing", frozenset())
+    compare("--methods", "fd", "--seeds", "0", "--set", "max-samples=40")
+    assert Player.played == ["local-seed0", "fd-seed0"]
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(compare: Play, tmp_path: Path) -> None:
     precious = tmp_path / "comparison" / "thesis.tex"
     precious.parent.mkdir()

@@ -86,7 +86,7 @@ def test_ends_are_told_and_failures_returned_with_their_logs(
 
     (failed,) = StudyPlayer(home, 2, Resources(1), 2, told).play(runs)
 
-    assert (failed.run.name, failed.tail) == ("fd-seed0", "the last 5 lines")
+    assert (failed.run.name, failed.reason) == ("fd-seed0", "the last 1 lines")
     said = told.file.getvalue()  # type: ignore[attr-defined]
     assert "0 of 2 runs · local-seed0 round 2/3 (training 1/2), fd-seed0 round 2/3" in said
     # 10 samples at 0.5 and 30 at 0.9; three rounds of 4 s.
