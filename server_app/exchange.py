@@ -40,6 +40,13 @@ class Answers:
     replies: dict[int, Message] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
 
+    def add(self, node_id: int, message: Message) -> None:
+        """Take in what came back from a node."""
+        if message.has_error():
+            self.failures[node_id] = explain(message.error)
+        else:
+            self.replies[node_id] = message
+
 
 @final
 class Question:
@@ -81,12 +88,8 @@ class Question:
             return
         for message in self._grid.pull_messages(set(self._pending)):
             node_id = self._pending.pop(message.metadata.reply_to_message_id, None)
-            if node_id is None:
-                continue
-            if message.has_error():
-                self.answers.failures[node_id] = explain(message.error)
-            else:
-                self.answers.replies[node_id] = message
+            if node_id is not None:
+                self.answers.add(node_id, message)
 
     def wait(
         self,

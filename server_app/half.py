@@ -1,12 +1,80 @@
-"""The server half of a run, with what a server can make for it."""
+"""What a run opens with on the server: its settings, its name, its server half and first state."""
 
+from datetime import UTC, datetime
+from typing import Any
+
+from client_app.data import sources
 from generators import build as generators
 from models import catalogue
 from strategies import methods
 from strategies.common.agreed import Need
+from strategies.common.errors import RunFolderError
 from strategies.common.method import AnyServerHalf
-from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.settings import RunConfig, RunSettings, read_run
+from strategies.common.task import Task
 from strategies.common.transport.compute import threads, torch_device
+
+
+def open_settings(config: RunConfig) -> RunSettings:
+    """Read a run's general settings, and refuse names that nothing here answers to.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Flower's flat run config.
+
+    Raises
+    ------
+    SettingsError
+        If a setting, model, data source or generator is unknown or out of range.
+    ModelError
+        If a user's own model lies on the server and is none.
+    """
+    settings = read_run(config)
+    catalogue.check_here(settings.models)
+    sources.check(settings.data)
+    generators.check(settings.generator)
+    return settings
+
+
+def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
+    """Return what a server half starts from, once its payloads can be measured by the task.
+
+    Parameters
+    ----------
+    half : ServerHalf
+        Takes note of the task.
+    settings : RunSettings
+        General settings of the run.
+    task : Task
+        What the clients agree on.
+
+    Raises
+    ------
+    ModelError
+        If the clients' task does not suit the method.
+    """
+    agreed, phase = half.provided.agree(task), half.phase(1)
+    for payload in (phase.up, phase.down):
+        if payload is not None:
+            payload.sizes(agreed)
+    with threads(settings.server_threads):
+        return half.start()
+
+
+def run_name(settings: RunSettings) -> str:
+    """Return a run's name: as set, or of method and time.
+
+    Raises
+    ------
+    RunFolderError
+        If a run without a name is to be gone on with.
+    """
+    if settings.run_name:
+        return settings.run_name
+    if settings.resume:
+        raise RunFolderError("resume=true: expected a run-name, got none; name the run")
+    return f"{settings.method}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
 def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:

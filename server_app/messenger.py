@@ -1,6 +1,6 @@
 """Messages of one round to many nodes, and the strict reading of what comes back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import WARNING
 from typing import Any, Literal, Protocol, final
@@ -123,15 +123,8 @@ class Messenger:
             ``"train"`` to learn and test, ``"evaluate"`` to test alone.
         """
         record = ongoing.record
+        messages = self.write(ongoing, clients, kind)
         with record.timed("configure"):
-            contents = {
-                c.node_id: self._content(ongoing, partition) for partition, c in clients.items()
-            }
-            group = str(record.round_number)
-            messages = [
-                Message(content, node_id, kind, group_id=group)
-                for node_id, content in contents.items()
-            ]
             question = Question(self._grid, messages)
         with record.timed("replies"):
             answers = question.wait(
@@ -139,9 +132,42 @@ class Messenger:
                 lambda done, total: self._tell(ongoing, kind, done, total),
                 ongoing.session.hopeless if ongoing.session else lambda: None,
             )
-        with record.timed("decode"):
-            for client in clients.values():
-                self._take_in(ongoing, client, answers, contents[client.node_id], kind)
+        self.take_in(ongoing, clients, messages, answers)
+
+    def write(
+        self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind
+    ) -> list[Message]:
+        """Return the messages to clients, one each in their order; see :meth:`ask`."""
+        with ongoing.record.timed("configure"):
+            group = str(ongoing.record.round_number)
+            return [
+                Message(self._content(ongoing, partition), client.node_id, kind, group_id=group)
+                for partition, client in clients.items()
+            ]
+
+    def take_in(
+        self,
+        ongoing: RoundInProgress,
+        clients: Mapping[int, Client],
+        messages: Sequence[Message],
+        answers: Answers,
+    ) -> None:
+        """Read what came back, strictly; whatever is wrong is that client's failure.
+
+        Parameters
+        ----------
+        ongoing : RoundInProgress
+            The round; its record and uplinks are added to.
+        clients : Mapping[int, Client]
+            Who was asked, by partition.
+        messages : Sequence[Message]
+            What was sent to them, as :meth:`write` returned it.
+        answers : Answers
+            A reply or a failure of each.
+        """
+        with ongoing.record.timed("decode"):
+            for client, message in zip(clients.values(), messages, strict=True):
+                self._take_in(ongoing, client, answers, message)
 
     def _tell(self, ongoing: RoundInProgress, kind: Kind, done: int, total: int) -> None:
         """Tell how many have answered, and before that how many steps were taken together."""
@@ -171,15 +197,15 @@ class Messenger:
         ongoing: RoundInProgress,
         client: Client,
         answers: Answers,
-        sent: RecordDict,
-        kind: Kind,
+        sent: Message,
     ) -> None:
         partition, record = client.description.partition, ongoing.record
+        learnt = sent.metadata.message_type == "train"
         try:
             if client.node_id in answers.failures:
                 raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
             content = answers.replies[client.node_id].content
-            report, reply = self._read(ongoing, client, content, learnt=kind == "train")
+            report, reply = self._read(ongoing, client, content, learnt=learnt)
         except WireError as error:
             record.failures[partition] = str(error)
             log(WARNING, "round %d: failed: %s", record.round_number, error)
@@ -192,9 +218,9 @@ class Messenger:
         record.nodes[partition] = NodeRecord(
             client=client,
             report=report,
-            took_part=kind == "train",
+            took_part=learnt,
             uplink=count_bytes(content),
-            downlink=count_bytes(sent),
+            downlink=count_bytes(sent.content),
         )
 
     def _read(

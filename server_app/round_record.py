@@ -151,6 +151,29 @@ class RoundRecord:
             elapsed = time.perf_counter() - started
             self.seconds[phase] = self.seconds.get(phase, 0.0) + elapsed
 
+    def add_test(self, later: "RoundRecord") -> list[str]:
+        """Add what clients found when they tested what aggregation made.
+
+        Parameters
+        ----------
+        later : RoundRecord
+            Of that test.
+
+        Returns
+        -------
+        list[str]
+            Reasons of the clients that failed in it; they stay what they were in the round.
+        """
+        for partition, node in later.nodes.items():
+            known = self.nodes.get(partition)
+            if known is not None:
+                moved = known.with_traffic(node.uplink, node.downlink)
+                self.nodes[partition] = replace(moved, after=node.report)
+            elif partition not in self.failures:
+                self.nodes[partition] = node
+        self.seconds["evaluate"] = sum(later.seconds.values())
+        return [reason for _, reason in sorted(later.failures.items())]
+
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""
         tested = _tested(self.nodes.values())

@@ -8,7 +8,6 @@ too few replied, and then fails loudly with everything up to the last complete r
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from logging import WARNING
 from typing import Any, final
 
@@ -50,6 +49,13 @@ class RoundLoop:
         Name of the run, by which devices file their state.
     watch : Watcher
         Told of progress within a round.
+
+    Attributes
+    ----------
+    roster : Roster
+        Who is there.
+    messenger : Messenger
+        Writes to them, and reads what comes back.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class RoundLoop:
         self._run_name = run_name
         self._watch = watch
         self._tested = half.tested
-        self._messenger = Messenger(grid, half, run, run_name, watch)
+        self.messenger = Messenger(grid, half, run, run_name, watch)
         self.roster = Roster(grid, run_name, private_classes=isinstance(half, AdapterServerHalf))
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
@@ -128,7 +134,7 @@ class RoundLoop:
             exchange has changed the server's part already.
         """
         ongoing = RoundInProgress(context, check, session)
-        self._messenger.ask(ongoing, _seated(session, context.clients), "train")
+        self.messenger.ask(ongoing, _seated(session, context.clients), "train")
         self._require_replies(ongoing, "")
         return ongoing.record, ongoing.in_order()
 
@@ -149,8 +155,8 @@ class RoundLoop:
         """
         ongoing = RoundInProgress(context, lambda reply: half.check(context.state, reply))
         round_number = context.round_number
-        chosen = self._choose(round_number, context.clients)
-        self._messenger.ask(ongoing, chosen, "train")
+        chosen = self.choose(round_number, context.clients)
+        self.messenger.ask(ongoing, chosen, "train")
         if len(ongoing.record.nodes) < self._run.min_replies:
             log(
                 WARNING,
@@ -160,17 +166,30 @@ class RoundLoop:
             )
             again = self.gather(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
-            self._messenger.ask(ongoing, silent, "train")
+            self.messenger.ask(ongoing, silent, "train")
         self._require_replies(ongoing, " after two tries")
-        every = self._run.evaluate_every
-        if every and round_number % every == 0 and self._tested is not Tested.AGGREGATED:
-            asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
-            idle = {p: c for p, c in context.clients.items() if p not in asked}
-            self._messenger.ask(ongoing, idle, "evaluate")
+        if idle := self.idle(ongoing, chosen):
+            self.messenger.ask(ongoing, idle, "evaluate")
         replies = guard_of(self._run).arrived(ongoing.in_order())
         return PlayedRound(
             ongoing.record, lambda: half.aggregate(context.state, round_number, replies)
         )
+
+    def idle(self, ongoing: RoundInProgress, chosen: Mapping[int, Client]) -> dict[int, Client]:
+        """Return the clients that are to test their model though they do not train.
+
+        Parameters
+        ----------
+        ongoing : RoundInProgress
+            The round, after training.
+        chosen : Mapping[int, Client]
+            Who was to train.
+        """
+        every, context = self._run.evaluate_every, ongoing.context
+        if not every or context.round_number % every or self._tested is Tested.AGGREGATED:
+            return {}
+        asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
+        return {p: c for p, c in context.clients.items() if p not in asked}
 
     def test(self, record: RoundRecord, context: RoundContext) -> list[str]:
         """Let all clients that are there test what aggregation made.
@@ -187,17 +206,9 @@ class RoundLoop:
         list[str]
             Reasons of the clients that failed.
         """
-        ongoing = RoundInProgress(context, _uploads_nothing)
-        self._messenger.ask(ongoing, context.clients, "evaluate")
-        for partition, node in ongoing.record.nodes.items():
-            known = record.nodes.get(partition)
-            if known is not None:
-                moved = known.with_traffic(node.uplink, node.downlink)
-                record.nodes[partition] = replace(moved, after=node.report)
-            elif partition not in record.failures:
-                record.nodes[partition] = node
-        record.seconds["evaluate"] = sum(ongoing.record.seconds.values())
-        return [reason for _, reason in sorted(ongoing.record.failures.items())]
+        ongoing = RoundInProgress(context, uploads_nothing)
+        self.messenger.ask(ongoing, context.clients, "evaluate")
+        return record.add_test(ongoing.record)
 
     def survey(self, record: RoundRecord, context: RoundContext, session: Session) -> list[str]:
         """Let clients send what the server evaluates, after a round's aggregation.
@@ -217,8 +228,8 @@ class RoundLoop:
             Reasons of the clients that failed; one that took part in the round still did, and
             one that failed in the round stays failed.
         """
-        ongoing = RoundInProgress(context, _uploads_nothing, session)
-        self._messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
+        ongoing = RoundInProgress(context, uploads_nothing, session)
+        self.messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
         for partition, node in ongoing.record.nodes.items():
             known = record.nodes.get(partition)
             if known is not None:
@@ -235,7 +246,8 @@ class RoundLoop:
                 f"replies, got {len(record.nodes)}{after}: {_list_reasons(record.failures)}"
             )
 
-    def _choose(self, round_number: int, clients: Mapping[int, Client]) -> dict[int, Client]:
+    def choose(self, round_number: int, clients: Mapping[int, Client]) -> dict[int, Client]:
+        """Return those of the clients that are there that train in a round."""
         partitions = sorted(clients)
         count = max(1, round(self._run.participation * len(partitions)))
         if count == len(partitions):
@@ -254,7 +266,7 @@ class RoundLoop:
         )
 
 
-def _uploads_nothing(reply: Reply[Any]) -> None:
+def uploads_nothing(reply: Reply[Any]) -> None:
     """Stand where a check would: a test is answered without an upload."""
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any, final
@@ -11,11 +10,8 @@ from typing import Any, final
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from client_app.data import sources
-from generators import build as generators
-from models import catalogue
 from server_app.checkpoints import Checkpoint, Checkpoints
-from server_app.half import server_half
+from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
@@ -29,7 +25,7 @@ from strategies import methods
 from strategies.common.errors import RunFolderError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Tested
-from strategies.common.settings import RunConfig, read_run
+from strategies.common.settings import RunConfig
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads
@@ -81,14 +77,11 @@ class Run:
     """
 
     def __init__(self, grid: Grid, config: RunConfig) -> None:
-        self._settings = read_run(config)
-        catalogue.check_here(self._settings.models)
-        sources.check(self._settings.data)
-        generators.check(self._settings.generator)
+        self._settings = open_settings(config)
         self._half = server_half(self._settings, config)
         # Saved as resolved, so that a run's folder says what it was played with.
         config = {**config, **self._half.resolved()}
-        self._folder = RunFolder(Path(self._settings.runs_dir), self._name())
+        self._folder = RunFolder(Path(self._settings.runs_dir), run_name(self._settings))
         self._compare_dir = self._folder.beside(self._settings.compare_with)
         self._checkpoints = Checkpoints(self._folder.checkpoints)
         self._state: Any = None
@@ -144,25 +137,10 @@ class Run:
     def _begin_task(self, clients: Mapping[int, Client]) -> Task:
         task = self._loop.roster.task()
         if self._state is None:
-            self._state = self._first_state(task)
+            self._state = first_state(self._half, self._settings, task)
         if clients:  # without any, nothing is known that could be written down
             self._folder.save_clients(task, clients)
         return task
-
-    def _first_state(self, task: Task) -> Any:
-        """Return what a run starts from, once its payloads can be measured by the task.
-
-        Raises
-        ------
-        ModelError
-            If the clients' task does not suit the method.
-        """
-        agreed, phase = self._half.provided.agree(task), self._half.phase(1)
-        for payload in (phase.up, phase.down):
-            if payload is not None:
-                payload.sizes(agreed)
-        with threads(self._settings.server_threads):
-            return self._half.start()
 
     def _play(self, context: RoundContext) -> PlayedRound:
         if self._split is not None:
@@ -221,14 +199,6 @@ class Run:
         split = methods.split_settings(config)
         return SplitRounds(self._loop, self._half, self._settings, split)
 
-    def _name(self) -> str:
-        settings = self._settings
-        if settings.run_name:
-            return settings.run_name
-        if settings.resume:
-            raise RunFolderError("resume=true: expected a run-name, got none; name the run")
-        return f"{settings.method}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-
     def _begin(self, config: RunConfig) -> Standing:
         self._folder.begin({**config, "run-name": self._folder.name})
         return Standing(0, {}, 0, 0.0)
@@ -243,7 +213,7 @@ class Run:
             return Standing(0, {}, 0, 0.0)
         self._folder.forget_after(checkpoint.round_number)
         self._loop.roster.fix_task(checkpoint.task)
-        self._state = self._first_state(checkpoint.task)
+        self._state = first_state(self._half, self._settings, checkpoint.task)
         load_tensors(self._state, checkpoint.tensors)
         log(INFO, "resumed after round %d", checkpoint.round_number)
         return Standing(
