@@ -21,8 +21,9 @@ from client_app.node import read_node, state_folder
 from client_app.store import ClientStore
 from client_app.turn import Clock, take_turn
 from strategies import methods
+from strategies.common.errors import SettingsError
 from strategies.common.guard import guard_of
-from strategies.common.settings import read_run
+from strategies.common.settings import DEVICES_OWN, RunConfig, default_config, read_run
 from strategies.common.transport.compute import threads
 from strategies.common.transport.control import Order
 from strategies.common.transport.envelope import (
@@ -41,8 +42,9 @@ _SERVER = "server"
 @app.query()
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
-    settings = read_run(context.run_config)
-    half = client_half(settings, context.run_config)
+    config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
+    settings = read_run(config)
+    half = client_half(settings, config)
     node = read_node(context.node_config)
     with threads(settings.client_threads):
         description = describe_device(half, device_for(half, node, settings, round_number=0))
@@ -63,9 +65,10 @@ def evaluate(message: Message, context: Context) -> Message:
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     clock = Clock()
-    settings = read_run(context.run_config)
     order = read_control_record(message.content, Order, sender=_SERVER)
-    config = methods.resolved_config(settings.method, context.run_config, order.resolved)
+    given = _config(order, context)
+    settings = read_run(given)
+    config = methods.resolved_config(settings.method, given, order.resolved)
     half = client_half(settings, config)
     node = read_node(context.node_config)
     store = ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
@@ -80,3 +83,23 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
             uplink = guard_of(settings).leaving(uplink, device.generator("guard"))
         parcel = pack(uplink, settings.wire_dtype)
     return Message(to_record_dict(report, parcel), reply_to=message)
+
+
+def _config(order: Order, context: Context) -> RunConfig:
+    """Return Flower's run config, in which what the server was given takes its place.
+
+    Where it was given anything, an app of one's own need not declare every setting.
+
+    Raises
+    ------
+    SettingsError
+        If it was given what the device's owner decides.
+    """
+    if not order.given:
+        return context.run_config
+    if taken := sorted(DEVICES_OWN & order.given.keys()):
+        raise SettingsError(
+            f"order: expected settings of the run, got {', '.join(taken)} of this device; give it "
+            f"in the run config"
+        )
+    return {**default_config(), **context.run_config, **order.given}

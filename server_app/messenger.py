@@ -10,13 +10,13 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.exchange import Answers, Question
-from server_app.roster import Client
+from server_app.roster import NOTHING_GIVEN, Client
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
 from strategies.common.errors import WireError
 from strategies.common.method import AnyServerHalf
 from strategies.common.round import Reply, Tested
-from strategies.common.settings import RunSettings
+from strategies.common.settings import RunConfig, RunSettings
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import (
     Parcel,
@@ -94,6 +94,8 @@ class Messenger:
         Name of the run, by which devices file their state.
     watch : Watcher
         Told of progress.
+    given : RunConfig
+        Settings that devices are told.
     """
 
     def __init__(
@@ -103,12 +105,14 @@ class Messenger:
         run: RunSettings,
         run_name: str,
         watch: Watcher,
+        given: RunConfig = NOTHING_GIVEN,
     ) -> None:
         self._grid = grid
         self._half = half
         self._run = run
         self._run_name = run_name
         self._watch = watch
+        self._given = dict(given)
 
     def ask(self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind) -> None:
         """Send one message to each client and take in what comes back.
@@ -184,6 +188,7 @@ class Messenger:
             round_number=ongoing.record.round_number,
             continue_from=ongoing.context.accepted.get(partition, 0),
             resolved=dict(self._half.resolved()),
+            given=self._given,
         )
         wire_dtype = self._run.wire_dtype
         parcel = ongoing.broadcast(self._half, wire_dtype)

@@ -8,7 +8,7 @@ itself, and clients are known by their partition from then on.
 import time
 from dataclasses import dataclass
 from logging import INFO, WARNING
-from typing import final
+from typing import Final, final
 
 from flwr.app import Message, RecordDict
 from flwr.common.logger import log
@@ -17,12 +17,16 @@ from flwr.serverapp import Grid
 from server_app.agreement import Agreement
 from server_app.exchange import Question
 from strategies.common.errors import WireError
+from strategies.common.settings import RunConfig
 from strategies.common.task import Task
 from strategies.common.transport.control import Description, Order
 from strategies.common.transport.envelope import read_control_record, to_record_dict
 
 # A description with ten thousand class names still fits.
 MAX_DESCRIPTION_BYTES = 1 << 20
+
+# Devices read the run config, as the server does, unless a program of one's own gives settings.
+NOTHING_GIVEN: Final[RunConfig] = {}
 
 _REPLACED = "replaced by node"
 
@@ -61,6 +65,8 @@ class Roster:
         Name of the run.
     private_classes : bool
         Whether every client has classes of its own, so that their number may differ.
+    given : RunConfig
+        Settings that devices are told.
 
     Attributes
     ----------
@@ -68,10 +74,17 @@ class Roster:
         Why a connected node cannot take part, by node id.
     """
 
-    def __init__(self, grid: Grid, run_name: str, *, private_classes: bool = False) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        run_name: str,
+        *,
+        private_classes: bool = False,
+        given: RunConfig = NOTHING_GIVEN,
+    ) -> None:
         self._grid = grid
         self._agreement = Agreement(private_classes=private_classes)
-        self._order = Order(run=run_name, round_number=0, continue_from=0)
+        self._order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
         self._questions: list[Question] = []
         self._asked_again: set[int] = set()
         self._by_node: dict[int, Client] = {}

@@ -16,7 +16,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.messenger import Messenger, RoundInProgress, Watcher
-from server_app.roster import Client, Roster
+from server_app.roster import NOTHING_GIVEN, Client, Roster
 from server_app.round_context import PlayedRound, RoundContext, Session
 from server_app.round_record import RoundRecord
 from strategies.common import seeds
@@ -25,7 +25,7 @@ from strategies.common.errors import FederationError
 from strategies.common.guard import guard_of
 from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
 from strategies.common.round import Reply, Tested
-from strategies.common.settings import RunSettings
+from strategies.common.settings import RunConfig, RunSettings
 
 # A node that was asked who it is usually answers within seconds; after this long a round
 # starts without it.
@@ -49,6 +49,8 @@ class RoundLoop:
         Name of the run, by which devices file their state.
     watch : Watcher
         Told of progress within a round.
+    given : RunConfig
+        Settings that devices are told, where they are not those of the run config.
 
     Attributes
     ----------
@@ -65,13 +67,15 @@ class RoundLoop:
         run: RunSettings,
         run_name: str,
         watch: Watcher,
+        given: RunConfig = NOTHING_GIVEN,
     ) -> None:
         self._run = run
         self._run_name = run_name
         self._watch = watch
         self._tested = half.tested
-        self.messenger = Messenger(grid, half, run, run_name, watch)
-        self.roster = Roster(grid, run_name, private_classes=isinstance(half, AdapterServerHalf))
+        self.messenger = Messenger(grid, half, run, run_name, watch, given)
+        private = isinstance(half, AdapterServerHalf)
+        self.roster = Roster(grid, run_name, private_classes=private, given=given)
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
         """Wait until enough clients are there.

@@ -15,7 +15,7 @@ from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
-from server_app.roster import Client
+from server_app.roster import NOTHING_GIVEN, Client
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
@@ -65,6 +65,8 @@ class Run:
         Flower's connection to the nodes.
     config : RunConfig
         Flower's flat run config.
+    given : RunConfig
+        Those of its settings that devices do not find in theirs, and are told.
 
     Raises
     ------
@@ -76,7 +78,7 @@ class Run:
         If the run's folder cannot be written, holds another run, or cannot be resumed.
     """
 
-    def __init__(self, grid: Grid, config: RunConfig) -> None:
+    def __init__(self, grid: Grid, config: RunConfig, given: RunConfig = NOTHING_GIVEN) -> None:
         self._settings = open_settings(config)
         self._half = server_half(self._settings, config)
         # Saved as resolved, so that a run's folder says what it was played with.
@@ -86,10 +88,15 @@ class Run:
         self._checkpoints = Checkpoints(self._folder.checkpoints)
         self._state: Any = None
         name = self._folder.name
-        self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch)
+        self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._split = self._split_rounds(config)
         self._standing = self._resume(config) if self._settings.resume else self._begin(config)
         self._seconds: list[float] = []
+
+    @property
+    def folder(self) -> Path:
+        """Where all that is known of the run is written."""
+        return self._folder.path
 
     def play(self) -> None:
         """Play the rounds that are left, and write the report whatever happens.

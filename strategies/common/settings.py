@@ -11,13 +11,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, final
+from typing import Any, Final, Literal, TypeVar, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from strategies.common.errors import SettingsError
 
 RunConfig = Mapping[str, bool | int | float | str]
+
+# What no message may set: where and how a device keeps and computes, and what it tells of itself.
+DEVICES_OWN: Final = frozenset({"state-dir", "device", "client-threads", "share-class-counts"})
 
 
 def _kebab(name: str) -> str:

@@ -8,6 +8,7 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from strategies.common import tensor_file
+from strategies.common.settings import DEVICES_OWN, default_config
 from strategies.common.transport.control import Description, Order, Report
 from strategies.common.transport.envelope import Parcel, read_control_record, to_record_dict
 from tests.loopback import Federation, LoopbackGrid
@@ -216,7 +217,29 @@ def test_training_that_diverges_is_a_failure_and_saves_nothing(tmp_path: Path) -
     assert states(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_what_the_server_was_given_counts_before_the_run_config(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, feature_dim=16)
+    # An app of one's own need not declare settings.
+    grid.config = {key: grid.config[key] for key in ("state-dir", "device", "feature-dim")}
+    given = {**SMALL, "method": "local", "models": "resnet4", "feature-dim": 8}
+    told = Order(run="run-1", round_number=0, continue_from=0, given=given)
+    found = described(ask(grid, "query", to_record_dict(told, None)))
+    assert (found.model, found.feature_dim) == ("resnet4", 8)
+    assert found.train_samples + found.test_samples <= 40
+
+
+@pytest.mark.parametrize("kind", ["query", "train", "evaluate"])
+@pytest.mark.parametrize("key", sorted(DEVICES_OWN))
+def test_what_the_owner_of_a_device_decides_is_not_the_servers(
+    grid: LoopbackGrid, kind: str, key: str
+) -> None:
+    given = {"feature-dim": 16, key: default_config()[key]}
+    told = Order(run="run-1", round_number=1, continue_from=0, given=given)
+    reason = failure(ask(grid, kind, to_record_dict(told, None)))
+    assert f"order: expected settings of the run, got {key} of this device" in reason
+
+
+@pytest.mark.parametrize("kind", ["query", "train", "evaluate"])
 def test_a_message_without_an_order_is_refused(grid: LoopbackGrid, kind: str) -> None:
     reason = failure(ask(grid, kind, RecordDict({"config": ConfigRecord({"x": 1})})))
     assert "WireError" in reason

@@ -24,11 +24,14 @@ MAX_FIGURES = 16
 MAX_SIZE = 1_000_000
 # Settings that a method may leave to the server.
 MAX_RESOLVED = 32
+# Settings that a program of one's own may give; there are about half as many.
+MAX_GIVEN = 256
 _PREFIXES = {
     "scores": "score.",
     "losses": "loss.",
     "figures": "figure.",
     "resolved": "setting.",
+    "given": "given.",
 }
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -64,6 +67,9 @@ class Order(Control):
     resolved : dict[str, float | int | str]
         What the method's settings left at ``"auto"`` came to, by their names in the config;
         they travel as ``setting.<name>``.
+    given : dict[str, float | int | str]
+        Settings that the server has from its program and not from the run config, before which
+        they count; they travel as ``given.<name>``.
     """
 
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
@@ -72,6 +78,7 @@ class Order(Control):
     resolved: dict[str, bool | int | float | str] = Field(
         default_factory=dict, max_length=MAX_RESOLVED
     )
+    given: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=MAX_GIVEN)
 
 
 @final

@@ -5,6 +5,7 @@ import pytest
 from strategies.common.errors import WireError
 from strategies.common.transport.control import (
     MAX_FIGURES,
+    MAX_GIVEN,
     MAX_LOSSES,
     MAX_RESOLVED,
     Control,
@@ -86,6 +87,19 @@ def test_an_order_brings_settings_by_name() -> None:
     assert len(read_control(Order, order(**many), "server").resolved) == MAX_RESOLVED
     assert "order.resolved" in refused(Order, order(**many, **{"setting.fedktl.more": 1}))
     assert "order.resolved" in refused(Order, order(**{"setting.fedktl.x": [1]}))
+
+
+def test_an_order_brings_what_the_server_was_given() -> None:
+    values = order(**{"given.learning-rate": 0.5, "given.fedproto.inference": "head"})
+    told = read_control(Order, values, "server")
+    assert (told.given, told.resolved) == (
+        {"learning-rate": 0.5, "fedproto.inference": "head"},
+        {},
+    )
+    assert told.to_values() == values
+    many = {f"given.{number}": 1 for number in range(MAX_GIVEN)}
+    assert len(read_control(Order, order(**many), "server").given) == MAX_GIVEN
+    assert "order.given" in refused(Order, order(**many, **{"given.more": 1}))
 
 
 def test_an_order_and_a_description_come_back_as_they_were_sent() -> None:
