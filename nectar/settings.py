@@ -1,9 +1,10 @@
 """Settings as Python writes them, and all that can be refused before anything is started."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 
@@ -18,19 +19,43 @@ from strategies.common.settings import RunSettings, default_config, read_run
 Value = bool | int | float | str
 Config = dict[str, Value]
 
-# Settings that follow from what play is asked, and what to ask instead.
-_FOLLOWING: Final = {
-    "run-name": "name=",
-    "runs-dir": "folder=",
-    "state-dir": "folder=, which holds the clients' states too",
-    "min-nodes": "clients=",
-    "resume": "play(..., resume=True)",
-}
-_ARGUMENTS: Final = ("clients", "workers", "folder", "name", "replace", "quiet", "gpus-per-client")
 _SUGGESTED: Final = 3
 
 
-def gather(*given: Mapping[str, Any]) -> Config:
+@final
+@dataclass(frozen=True)
+class Asker:
+    """What takes settings, and what it has words of its own for.
+
+    Attributes
+    ----------
+    decided : Mapping[str, str]
+        Settings that it does not take, and what to do instead.
+    arguments : Mapping[str, str]
+        Words that look like settings and are none, and where to give them.
+    """
+
+    decided: Mapping[str, str]
+    arguments: Mapping[str, str]
+
+
+_ARGUMENTS = ("clients", "workers", "folder", "name", "replace", "quiet", "gpus-per-client")
+PLAY: Final = Asker(
+    decided={
+        "run-name": "play decides it; use name=",
+        "runs-dir": "play decides it; use folder=",
+        "state-dir": "play decides it; use folder=, which holds the clients' states too",
+        "min-nodes": "play decides it; use clients=",
+        "resume": "play decides it; use play(..., resume=True)",
+    },
+    arguments={
+        name: f"give it to play itself, as play({name.replace('-', '_')}=...)"
+        for name in _ARGUMENTS
+    },
+)
+
+
+def gather(*given: Mapping[str, Any], asker: Asker = PLAY) -> Config:
     """Return settings under the names that they have in ``pyproject.toml``.
 
     Parameters
@@ -39,11 +64,13 @@ def gather(*given: Mapping[str, Any]) -> Config:
         ``learning_rate`` is ``"learning-rate"``, and the table of a method is a mapping, or a
         prefix: ``fedproto={"proto_weight": 1.0}``, ``"fedproto.proto-weight"`` or
         ``fedproto__proto_weight``. A later mapping counts before an earlier one.
+    asker : Asker
+        For whom.
 
     Raises
     ------
     SettingsError
-        If a setting is unknown, twice in one mapping, no plain value, or for ``play`` to decide.
+        If a setting is unknown, twice in one mapping, no plain value, or for the asker to decide.
     """
     found: Config = {}
     for settings in given:
@@ -55,11 +82,9 @@ def gather(*given: Mapping[str, Any]) -> Config:
         found |= own_part
     known = default_config()
     if unknown := [key for key in found if key not in known]:
-        raise SettingsError("; ".join(_unknown(key, known) for key in unknown))
-    if taken := [key for key in found if key in _FOLLOWING]:
-        raise SettingsError(
-            "; ".join(f"setting {k}: play decides it; use {_FOLLOWING[k]}" for k in taken)
-        )
+        raise SettingsError("; ".join(_unknown(key, known, asker) for key in unknown))
+    if taken := [key for key in found if key in asker.decided]:
+        raise SettingsError("; ".join(f"setting {k}: {asker.decided[k]}" for k in taken))
     return found
 
 
@@ -114,10 +139,9 @@ def _plain(key: str, value: Any) -> Value:
     return value
 
 
-def _unknown(key: str, known: Mapping[str, Value]) -> str:
-    if key in _ARGUMENTS:
-        argument = key.replace("-", "_")
-        return f"{key} is no setting: give it to play itself, as play({argument}=...)"
+def _unknown(key: str, known: Mapping[str, Value], asker: Asker) -> str:
+    if key in asker.arguments:
+        return f"{key} is no setting: {asker.arguments[key]}"
     same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
     near = same[:_SUGGESTED] or get_close_matches(key, known, _SUGGESTED)
     asked = f"did you mean {' or '.join(near)}? " if near else ""

@@ -9,6 +9,8 @@ from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
+from strategies.common.transport.envelope import INVITATION
+
 # Whoever answers messages for the nodes.
 Answer = Callable[[Message, Context], Message]
 Config = Mapping[str, bool | int | float | str]
@@ -29,7 +31,8 @@ class EngineGrid(Grid):
     answer : Answer
         Answers a message to a node; called by threads.
     at_once : int
-        How many nodes may be at work at once; 0 lets the thread that sends a message answer it.
+        How many nodes may be at work at once; 0 lets the thread that sends a message answer it,
+        but for nodes that are invited to exchange activations, which wait for each other.
     """
 
     def __init__(self, config: Config, num_nodes: int, answer: Answer, at_once: int) -> None:
@@ -39,6 +42,8 @@ class EngineGrid(Grid):
         self._threads: Executor = (
             ThreadPoolExecutor(at_once, thread_name_prefix="node") if at_once else _SameThread()
         )
+        # Its threads begin when it is first used.
+        self._invited = self._threads if at_once else ThreadPoolExecutor(num_nodes, "node")
         self._answers: dict[str, Future[Message]] = {}
         self._sent = 0
         # Seconds that each node's last answer to each type of message took.
@@ -46,7 +51,8 @@ class EngineGrid(Grid):
 
     def close(self) -> None:
         """Forget what was not begun, and wait for what was."""
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._threads, self._invited):
+            threads.shutdown(cancel_futures=True)
 
     def set_run(self, run: Run) -> None:
         """Do nothing: there is one run."""
@@ -124,7 +130,8 @@ class EngineGrid(Grid):
             state=RecordDict(),
             run_config=self._config,
         )
-        self._answers[key] = self._threads.submit(self._timed, message, context)
+        threads = self._invited if INVITATION in message.content else self._threads
+        self._answers[key] = threads.submit(self._timed, message, context)
         return key
 
     def _timed(self, message: Message, context: Context) -> Message:

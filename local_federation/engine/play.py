@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from flwr.app import Context, RecordDict
+from flwr.serverapp import ServerApp
 
 import server_app.main
 from local_federation.engine.answering import answer, identify
 from local_federation.engine.grid import EngineGrid
 from local_federation.engine.resources import Resources
 from local_federation.engine.workers import Workers
-from strategies.methods import exchanges
 
 Config = Mapping[str, bool | int | float | str]
 
@@ -34,17 +34,25 @@ def play(config: Config, num_nodes: int, resources: Resources) -> None:
     identify()
     at_once = resources.at_once(str(config["method"]), num_nodes)
     with Workers(at_once, resources.gpus_per_client) as workers:
-        _serve(config, EngineGrid(config, num_nodes, workers.answer, at_once))
+        grid = EngineGrid(config, num_nodes, workers.answer, at_once)
+        _serve(server_app.main.app, config, grid)
 
 
 def play_here(config: Config, num_nodes: int) -> None:
-    """Play a run to its end within this process, which may have threads.
+    """Play a run to its end within this process, which may have threads; see `serve_here`."""
+    serve_here(server_app.main.app, config, num_nodes)
+
+
+def serve_here(app: ServerApp, config: Config, num_nodes: int) -> None:
+    """Serve a ServerApp within this process, which may have threads.
 
     Clients take their turns in the thread that calls, where a debugger finds them; those that
     exchange activations wait for each other and have a thread each.
 
     Parameters
     ----------
+    app : ServerApp
+        Nectar's, or a user's own.
     config : Config
         Every setting, flat.
     num_nodes : int
@@ -56,16 +64,15 @@ def play_here(config: Config, num_nodes: int) -> None:
         If the run cannot be begun or cannot go on.
     """
     identify()
-    threads = num_nodes if exchanges(str(config["method"])) else 0
-    grid = EngineGrid(config, num_nodes, answer, threads)
+    grid = EngineGrid(config, num_nodes, answer, 0)
     try:
-        _serve(config, grid)
+        _serve(app, config, grid)
     finally:
         grid.close()
 
 
-def _serve(config: Config, grid: EngineGrid) -> None:
+def _serve(app: ServerApp, config: Config, grid: EngineGrid) -> None:
     context = Context(
         run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(config)
     )
-    server_app.main.app(grid, context)
+    app(grid, context)

@@ -12,7 +12,7 @@ from federations.tiny_federations import STAND_INS
 
 import nectar
 from examples.make_notebook import notebook
-from nectar import Run, play
+from nectar import Run, flower, play
 from nectar.settings import gather
 from strategies import methods
 from tests.answering import standing_in
@@ -79,6 +79,21 @@ def test_an_example_plays_and_tells(
     runpy.run_path(str(script), run_name="__main__")
     said = capsys.readouterr().out.splitlines()
     assert len(said) >= 2
+    assert len(script.read_text().splitlines()) <= 40
+
+
+def test_an_app_of_ones_own_plays_and_tells(
+    tmp_path: Path, prepared_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, strategy = FOLDER / "own_server_app.py", flower.FedProto
+    (prepared_in(tmp_path) / ".nectar" / "state").rename(tmp_path / "state")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        flower, "FedProto", lambda **asked: strategy({**asked, "feature_dim": 16}, max_samples=40)
+    )
+    said: list[str] = []
+    runpy.run_path(str(script), {"print": said.append}, run_name="__main__")
+    assert [line.split(":")[0] for line in said] == [f"round {n}" for n in (1, 2, 3, 4, 5)]
     assert len(script.read_text().splitlines()) <= 40
 
 

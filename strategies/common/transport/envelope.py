@@ -7,7 +7,7 @@ seconds.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import Final, TypeVar, final
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
@@ -22,7 +22,7 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 _BLOB = "blob"
 _STYPE = "nectar.safetensors"
-_INVITATION = "invitation"
+INVITATION: Final = "invitation"
 
 
 @final
@@ -63,7 +63,7 @@ def to_record_dict(
     """
     records = RecordDict({_control_name(type(control)): ConfigRecord(control.to_values())})
     if invitation is not None:
-        records[_INVITATION] = ConfigRecord(invitation.to_values())
+        records[INVITATION] = ConfigRecord(invitation.to_values())
     if parcel is not None:
         array = Array("uint8", (len(parcel.blob),), _STYPE, parcel.blob)
         records[parcel.schema] = ArrayRecord({_BLOB: array})
@@ -109,7 +109,7 @@ def read_invitation(records: RecordDict, *, sender: str) -> Invitation | None:
     WireError
         If the record breaks its schema.
     """
-    if _INVITATION not in records:
+    if INVITATION not in records:
         return None
     return read_control_record(records, Invitation, sender=sender)
 
@@ -142,7 +142,7 @@ def read_payload(
     WireError
         If there is anything else, or the payload breaks its schema.
     """
-    beside = {_control_name(control)} | ({_INVITATION} if control is Order else set())
+    beside = {_control_name(control)} | ({INVITATION} if control is Order else set())
     names = [name for name in records if name not in beside]
     if not names:
         return None
