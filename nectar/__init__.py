@@ -7,8 +7,8 @@
 
 ``play`` plays, ``read`` opens what was played; both return a ``Run``. What is refused or goes
 wrong is a ``NectarError``. ``Images``, ``Windows`` and ``Tokens`` are what a model of one's own
-is built for. It can be imported in any folder after ``make install``, or where the checkout is on
-``PYTHONPATH``.
+is built for. ``nectar.flower`` has methods as Flower's strategies. It can be imported in any
+folder after ``make install``, or where the checkout is on ``PYTHONPATH``.
 """
 
 from nectar.checkout import at_hand
