@@ -1,5 +1,6 @@
 """What is compared: methods, seeds and settings, and the runs that follow from them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,6 +25,7 @@ _OWN = (
     "resume",
 )
 _BASELINE = "alone"
+_LONGEST_VALUE = 40
 
 
 @final
@@ -100,7 +102,7 @@ class Study:
                 f"each kind on its own"
             )
         for run in self.runs():
-            config = {**default_config(), **run.settings}
+            config = {**default_config(), **run.settings, "run-name": run.name}
             read_run(config)
             methods.method_settings(run.method, config)
 
@@ -109,7 +111,11 @@ class Study:
         found: dict[str, PlannedRun] = {}
         for seed in self.seeds:
             for run in self._of_seed(seed):
-                found.setdefault(run.name, run)
+                if found.setdefault(run.name, run).settings != run.settings:
+                    raise SettingsError(
+                        f"--grid: expected values that differ in letters and digits, got two whose "
+                        f"runs would both be named {run.name}"
+                    )
         return tuple(found.values())
 
     def _of_seed(self, seed: int) -> Iterator[PlannedRun]:
@@ -144,6 +150,6 @@ def _short(key: str, others: Sequence[str]) -> str:
 
 
 def _plain(value: Value) -> str:
-    """Write a value so that it can stand in the name of a folder."""
+    """Write a value so that it can stand in a run's name; of a long one, a path maybe, the end."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return "".join(letter if letter.isalnum() or letter in ".,+_" else "_" for letter in text)
+    return re.sub(r"[^A-Za-z0-9.,+_-]", "_", text)[-_LONGEST_VALUE:]

@@ -174,10 +174,10 @@ class RunSettings(Settings):
     server_device: Literal["cpu", "cuda", "auto"]
     client_threads: int = Field(ge=1)
     server_threads: int = Field(ge=1)
-    run_name: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")
+    run_name: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._=,+-]{0,99})?$")
     runs_dir: str = Field(min_length=1)
     state_dir: str = Field(min_length=1)
-    compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")
+    compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._=,+-]{0,99})?$")
     resume: bool
 
     def is_evaluated(self, round_number: int) -> bool:

@@ -72,7 +72,7 @@ class Order(Control):
         they count; they travel as ``given.<name>``.
     """
 
-    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=,+-]{0,99}$")
     round_number: Count
     continue_from: Count
     resolved: dict[str, bool | int | float | str] = Field(

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from local_federation.compare.study import Study, Value
 from strategies.common.errors import SettingsError
+from strategies.common.settings import default_config, read_run
+from strategies.common.transport.control import Order
 
 
 def names(
@@ -66,6 +68,31 @@ def test_split_networks_have_no_baseline() -> None:
 def test_what_stands_in_a_name_can_be_a_folders() -> None:
     (_, run) = names("fd", grid={"data": ("pfllib:/home/me/mnist",)})
     assert run == "fd-data=pfllib__home_me_mnist-seed0"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("weight-decay", 1e-05), ("share-class-counts", True), ("models", "cnn,resnet4")),
+        *(("data", f"pfllib:/home/mé/{60 * 'x'}/mnist"), ("optimiser", "adamw")),
+    ],
+)
+def test_every_name_is_one_that_a_run_may_have(key: str, value: Value) -> None:
+    (alone, run) = Study(("fd",), (0,), {key: (value,)}, {}).runs()
+    for name in (alone.name, run.name):
+        assert read_run({**default_config(), "run-name": name}).run_name == name
+        assert Order(run=name, round_number=0, continue_from=0).run == name
+
+
+def test_more_varied_settings_than_a_name_holds_are_refused_before_any_run() -> None:
+    long = {"data": (f"pfllib:/{60 * 'x'}",), "models": ("cnn,resnet4,resnet6,resnet8,resnet10",)}
+    with pytest.raises(SettingsError, match="setting run-name: "):
+        Study(("fd",), (0,), {**long, "learning-rate": (0.1,)}, {})
+
+
+def test_values_that_would_share_a_name_are_refused() -> None:
+    with pytest.raises(SettingsError, match="two whose runs would both be named local-data=a_b-s"):
+        Study(("fd",), (0,), {"data": ("a:b", "a/b")}, {})
 
 
 @given(
