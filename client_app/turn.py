@@ -1,5 +1,6 @@
 """One client's turn in a round: load, learn, test, save, in this order."""
 
+import threading
 import time
 from typing import Any, final
 
@@ -17,16 +18,22 @@ from strategies.common.transport.state import load_tensors, to_tensors
 
 @final
 class Clock:
-    """Tells how long each phase took, one after another."""
+    """Tells how long each phase took, one after another, and the CPU time since it started."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
+        self._cpu = time.process_time()
 
     def lap(self) -> float:
         """Return the seconds since the lap before."""
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
+
+    def cpu(self) -> float:
+        """Return CPU seconds of this process; 0 where other nodes, as threads, share it."""
+        alone = threading.current_thread() is threading.main_thread()
+        return time.process_time() - self._cpu if alone else 0.0
 
 
 def take_turn(
@@ -99,6 +106,7 @@ def take_turn(
             "peak_memory_bytes": float(memory.peak_bytes()),
             **(_pace(device, train_s) if isinstance(device, ExchangeNode) and learn else {}),
             **trained.figures,
+            "cpu_s": clock.cpu(),
         },
     )
     return report, trained.uplink

@@ -139,5 +139,6 @@ def _settled_clients(run: RunRecord) -> dict[int, float]:
 
 def _cpu_seconds(run: RunRecord) -> float | None:
     told = [node.figures.get(CPU_FIGURE) for line in run.rounds for node in line.answered.values()]
-    known = [seconds for seconds in told if seconds is not None]
+    # A device that cannot tell its own part says 0.
+    known = [seconds for seconds in told if seconds]
     return sum(known) if known and len(known) == len(told) else None

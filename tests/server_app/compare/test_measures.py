@@ -47,7 +47,8 @@ def test_cpu_seconds_are_told_where_every_device_measures_them(runs):
     told = {"0": node(0, 0.5, figures={"cpu_s": 1.5}), "1": node(1, 0.5, figures={"cpu_s": 2.0})}
     lines = [round_of(1, (0.5, 0.5), nodes=told), round_of(2, (0.5, 0.5), nodes=told)]
     assert measure(read_run_record(runs.add("fedktl", 0, lines))).cpu_seconds == 7.0
-    silent = [*lines, round_of(3, (0.5, 0.5))]
+    cannot_tell = {"0": told["0"], "1": node(1, 0.5, figures={"cpu_s": 0.0})}
+    silent = [*lines, round_of(3, (0.5, 0.5), nodes=cannot_tell)]
     assert measure(read_run_record(runs.add("fedktl", 1, silent))).cpu_seconds is None
 
 
