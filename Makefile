@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,notebook,dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 4 minutes)
+demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 2 minutes)
 	$(BIN)/python -m local_federation demo
 
 demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)

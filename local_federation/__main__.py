@@ -26,14 +26,9 @@ from strategies.methods import METHODS, adapts, display_name
 
 _ROOT = Path(__file__).parent.parent
 
-# Small enough for two cores and five minutes, large enough that every client learns.
+# Small enough for two cores and two minutes, large enough that every client learns.
 _DEMO: dict[str, bool | int | float | str] = {
-    "data": "digits",
-    "partition": "dirichlet",
-    "dirichlet-alpha": 0.5,
-    "models": "cnn,resnet4,resnet6,resnet8,resnet10",
-    "rounds": 20,
-    "local-epochs": 2,
+    "rounds": 12,
     "learning-rate": 0.02,
     "device": "cpu",
     "server-device": "cpu",
@@ -47,6 +42,8 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
     "rounds": 3,
     "device": "cpu",
 }
+# What differs from pyproject.toml's defaults; a simulation plays those.
+_DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED}
 
 
 def main() -> int:
@@ -174,9 +171,9 @@ def _play(arguments: argparse.Namespace, console: Console) -> None:
     demo = arguments.kind == "demo"
     method = "fedktl" if demo else arguments.method
     folder = arguments.folder.resolve()
-    defaults: Mapping[str, bool | int | float | str] = (
-        _DEPLOYED if arguments.kind == "deploy" else _DEMO
-    )
+    defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(arguments.kind, {})
+    if told := ", ".join(f"{key}={defaults[key]}" for key in defaults if key not in overrides):
+        console.print(f"settings of {arguments.kind}: {told}", highlight=False)
     if adapts(method):
         defaults = adapter_demo.defaults(folder, overrides, console)
     campaign = Campaign(
