@@ -1,12 +1,14 @@
-"""CPU time of a process and of all that it started."""
+"""CPU time and memory of a process and of all that it started."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
 _PROC = Path("/proc")
 # Position of user and system time after the command's name, in clock ticks (proc_pid_stat(5)).
 _USER, _SYSTEM = 11, 12
+_KIB = 1024
 
 
 @final
@@ -25,12 +27,26 @@ class ProcessTree:
 
     def cpu_seconds(self) -> float:
         """Return user and system seconds of all so far; asked often, it misses little."""
-        waiting = [self._pid]
-        while waiting:
-            pid = waiting.pop()
+        for pid, _ in self._all():
             self._used[pid] = max(self._used.get(pid, 0.0), _cpu_seconds(pid))
-            waiting += _children(pid)
         return sum(self._used.values())
+
+    def private_bytes(self, generation: int) -> int:
+        """Return the memory that processes of a generation share with no other.
+
+        Parameters
+        ----------
+        generation : int
+            1 for children of the first process, 2 for their children, and so on.
+        """
+        return sum(_private_bytes(pid) for pid, depth in self._all() if depth == generation)
+
+    def _all(self) -> Iterator[tuple[int, int]]:
+        waiting = [(self._pid, 0)]
+        while waiting:
+            pid, generation = waiting.pop()
+            yield pid, generation
+            waiting += [(child, generation + 1) for child in _children(pid)]
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -39,6 +55,15 @@ def _cpu_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(told[_USER]) + int(told[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
+
+
+def _private_bytes(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    private = ("Private_Clean:", "Private_Dirty:")
+    return sum(int(line.split()[1]) * _KIB for line in lines if line.startswith(private))
 
 
 def _children(pid: int) -> list[int]:

@@ -10,17 +10,18 @@ from client_app.data.sources import Source
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 2
+VERSION = 3
 
 # Libraries that draw, decode or resize; another version may come to other bytes.
 LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")
 
 
-def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> str:
+def fingerprint(settings: RunSettings, source: Source, partition: int, num_partitions: int) -> str:
     """Return 16 hexadecimal digits that change with the data's contents.
 
     Files count by name, size and time of last change; what the hub holds under a name is
-    not looked up again.
+    not looked up again, and files of all clients are looked at once per process, until
+    :func:`forget_files`.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> s
         "libraries": [_version(name) for name in LIBRARIES],
         "source": [source.kind, source.place],
         "num_partitions": num_partitions,
-        "files": [_describe(path, source.folder) for path in source.files()],
+        "files": _files_of_all(source) if source.is_one_for_all else _files(source, partition),
         "settings": [
             settings.partition,
             settings.dirichlet_alpha,
@@ -48,6 +49,21 @@ def fingerprint(settings: RunSettings, source: Source, num_partitions: int) -> s
         ],
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def forget_files() -> None:
+    """Look at all files anew, for another run in this process."""
+    _files_of_all.cache_clear()
+
+
+@cache
+def _files_of_all(source: Source) -> str:
+    return _files(source, 0)
+
+
+def _files(source: Source, client: int) -> str:
+    told = [_describe(path, source.folder) for path in source.files(client)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 @cache

@@ -42,6 +42,20 @@ def files(folder: Path) -> list[Path]:
     return [config, *clients] if config.is_file() else clients
 
 
+def files_of(folder: Path, client: int) -> list[Path]:
+    """Return the files that decide what one client has: those of all if classes must be counted.
+
+    Raises
+    ------
+    DataError
+        If there are no client files, or ``config.json`` cannot be understood.
+    """
+    own = [folder / "config.json", *(folder / part / f"{client}.npz" for part in PARTS)]
+    if declared_classes(folder) is not None and all(path.is_file() for path in own):
+        return own
+    return files(folder)
+
+
 def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
     """Read one client's training and test samples; floats stay as they are.
 
@@ -50,9 +64,9 @@ def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
     DataError
         If the client has no files, or they hold anything but x and y.
     """
-    known = files(folder)
     train, test = (folder / part / f"{partition}.npz" for part in PARTS)
     if not (train.is_file() and test.is_file()):
+        known = files(folder)
         counts = [sum(path.parent.name == part for path in known) for part in PARTS]
         raise DataError(
             f"pfllib {folder}: expected train/{partition}.npz and test/{partition}.npz for client "

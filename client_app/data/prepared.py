@@ -52,7 +52,8 @@ def load(
         If ``cache_dir`` cannot be written.
     """
     source = parse(spec)
-    stored = cache_dir / fingerprint(settings, source, num_partitions) / f"{partition}.safetensors"
+    named = fingerprint(settings, source, partition, num_partitions)
+    stored = cache_dir / named / f"{partition}.safetensors"
     repaired: tuple[str, ...] = ()
     if _exists(stored):
         try:
@@ -79,9 +80,13 @@ def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> N
     """
     with suppress(NectarError):
         source = parse(settings.data)
-        folder = cache_dir / fingerprint(settings, source, num_partitions)
-        names = (f"{number}.safetensors" for number in range(num_partitions))
-        if not all(_exists(folder / name) for name in names):
+        if not source.libraries:
+            return
+        places = (
+            cache_dir / fingerprint(settings, source, client, num_partitions)
+            for client in range(num_partitions)
+        )
+        if not all(_exists(p / f"{client}.safetensors") for client, p in enumerate(places)):
             for library in source.libraries:
                 with suppress(ImportError):
                     import_module(library)

@@ -26,6 +26,8 @@ class Kind:
         ``questions`` return what one client has.
     files : str
         Module whose ``files`` lists what a folder holds of it; empty where there is no folder.
+    each : bool
+        Whether clients have files of their own there, which the module's ``files_of`` lists.
     libraries : tuple[str, ...]
         What preparing it imports and takes seconds to import.
     dealt_by : str
@@ -37,12 +39,13 @@ class Kind:
     files: str = ""
     libraries: tuple[str, ...] = ()
     dealt_by: str = ""
+    each: bool = False
 
 
 SOURCES = {
     "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
     "parquet": Kind("<dir>", "parquet", files="parquet", libraries=("flwr_datasets",)),
-    "pfllib": Kind("<dir>", "pfllib", files="pfllib"),
+    "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True),
     "images": Kind("<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",)),
     "folder": Kind("<dir>", "folder", files="folder", dealt_by="images"),
     "hub": Kind("<name>", "hub", libraries=("flwr_datasets",)),
@@ -91,16 +94,27 @@ class Source:
             return (self.folder,)
         return (self.place,) if self.place else ()
 
-    def files(self) -> list[Path]:
-        """Return the files that it is read from; none where it lies in no folder.
+    @property
+    def is_one_for_all(self) -> bool:
+        """Whether clients of one machine read the same files, of which each takes its share."""
+        kind = SOURCES[self.kind]
+        return bool(kind.files) and not kind.each and not kind.dealt_by
+
+    def files(self, client: int) -> list[Path]:
+        """Return the files that a client's data are read from; none where it lies in no folder.
 
         Raises
         ------
         DataError
             If they are not there.
         """
-        listing = SOURCES[self.kind].files
-        found: list[Path] = _module(listing).files(self.folder) if listing else []
+        kind = SOURCES[self.kind]
+        if not kind.files:
+            return []
+        module = _module(kind.files)
+        found: list[Path] = (
+            module.files_of(self.folder, client) if kind.each else module.files(self.folder)
+        )
         return found
 
 

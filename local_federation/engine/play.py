@@ -6,6 +6,7 @@ from flwr.app import Context, RecordDict
 from flwr.serverapp import ServerApp
 
 import server_app.main
+from client_app.data.fingerprint import forget_files
 from local_federation.engine.answering import answer, identify
 from local_federation.engine.grid import EngineGrid
 from local_federation.engine.resources import Resources
@@ -64,6 +65,7 @@ def serve_here(app: ServerApp, config: Config, num_nodes: int) -> None:
         If the run cannot be begun or cannot go on.
     """
     identify()
+    forget_files()
     grid = EngineGrid(config, num_nodes, answer, 0)
     try:
         _serve(app, config, grid)

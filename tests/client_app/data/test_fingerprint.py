@@ -31,12 +31,14 @@ DIGITS = Source("digits", "")
     ],
 )
 def test_what_changes_the_data_changes_it(run_settings: Build, change: dict[str, Any]) -> None:
-    assert fingerprint(run_settings(**change), DIGITS, 5) != fingerprint(run_settings(), DIGITS, 5)
+    assert fingerprint(run_settings(**change), DIGITS, 0, 5) != fingerprint(
+        run_settings(), DIGITS, 0, 5
+    )
 
 
 def test_training_does_not_change_it(run_settings: Build) -> None:
     other = run_settings(learning_rate=0.5, rounds=7, method="local")
-    assert fingerprint(other, DIGITS, 5) == fingerprint(run_settings(), DIGITS, 5)
+    assert fingerprint(other, DIGITS, 0, 5) == fingerprint(run_settings(), DIGITS, 0, 5)
 
 
 def test_clients_source_and_format_change_it(
@@ -44,13 +46,13 @@ def test_clients_source_and_format_change_it(
 ) -> None:
     chosen = run_settings()
     found = {
-        fingerprint(chosen, DIGITS, 5),
-        fingerprint(chosen, DIGITS, 6),
-        fingerprint(chosen, Source("hub", "a"), 5),
-        fingerprint(chosen, Source("hub", "b"), 5),
+        fingerprint(chosen, DIGITS, 0, 5),
+        fingerprint(chosen, DIGITS, 0, 6),
+        fingerprint(chosen, Source("hub", "a"), 0, 5),
+        fingerprint(chosen, Source("hub", "b"), 0, 5),
     }
     monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
-    found.add(fingerprint(chosen, DIGITS, 5))
+    found.add(fingerprint(chosen, DIGITS, 0, 5))
     assert len(found) == 5
 
 
@@ -59,20 +61,57 @@ def test_a_changed_file_changes_it(run_settings: Build, tmp_path: Path) -> None:
     image.parent.mkdir()
     image.write_bytes(b"12")
     chosen, source = run_settings(), Source("folder", str(tmp_path))
-    found = [fingerprint(chosen, source, 5)]
+    found = [fingerprint(chosen, source, 0, 5)]
     (tmp_path / "unrelated.txt").write_text("x")
-    assert fingerprint(chosen, source, 5) == found[0]
+    assert fingerprint(chosen, source, 0, 5) == found[0]
     image.write_bytes(b"123")
-    found.append(fingerprint(chosen, source, 5))
+    found.append(fingerprint(chosen, source, 0, 5))
     os.utime(image, ns=(1, 1))
-    found.append(fingerprint(chosen, source, 5))
+    found.append(fingerprint(chosen, source, 0, 5))
     image.rename(image.with_name("b.png"))
-    found.append(fingerprint(chosen, source, 5))
+    found.append(fingerprint(chosen, source, 0, 5))
     (tmp_path / "classes.txt").write_text("cats")
-    found.append(fingerprint(chosen, source, 5))
+    found.append(fingerprint(chosen, source, 0, 5))
     assert len(set(found)) == 5
 
 
 def test_missing_files_are_refused(run_settings: Build, tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        fingerprint(run_settings(), Source("parquet", str(tmp_path / "none")), 5)
+        fingerprint(run_settings(), Source("parquet", str(tmp_path / "none")), 0, 5)
+
+
+def test_files_of_all_clients_are_looked_at_once_until_they_are_forgotten(
+    run_settings: Build, tmp_path: Path
+) -> None:
+    image = tmp_path / "cats" / "a.png"
+    image.parent.mkdir()
+    image.write_bytes(b"12")
+    chosen, source = run_settings(), Source("images", str(tmp_path))
+    first = fingerprint(chosen, source, 0, 5)
+    image.with_name("b.png").write_bytes(b"12")
+    assert fingerprint(chosen, source, 1, 5) == first
+    module.forget_files()
+    assert fingerprint(chosen, source, 1, 5) != first
+
+
+def test_a_client_with_files_of_its_own_depends_on_no_other(
+    run_settings: Build, tmp_path: Path
+) -> None:
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        for client in range(2):
+            (tmp_path / part / f"{client}.npz").write_bytes(b"1")
+    chosen, source = run_settings(), Source("pfllib", str(tmp_path))
+
+    def both() -> tuple[str, str]:
+        return fingerprint(chosen, source, 0, 2), fingerprint(chosen, source, 1, 2)
+
+    counted = both()
+    (tmp_path / "train" / "1.npz").write_bytes(b"12")
+    # Whose labels are the highest is not known yet.
+    assert both()[0] != counted[0]
+    (tmp_path / "config.json").write_text('{"num_classes": 4}')
+    told = both()
+    (tmp_path / "train" / "1.npz").write_bytes(b"123")
+    assert both()[0] == told[0]
+    assert both()[1] != told[1]

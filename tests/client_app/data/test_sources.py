@@ -56,7 +56,7 @@ def test_every_kind_has_a_module_that_reads_and_folders_one_that_lists() -> None
         if kind.files:
             assert callable(import_module(f"client_app.data.{kind.files}").files), name
         else:
-            assert source.files() == []
+            assert source.files(0) == []
 
 
 def test_what_a_module_is_given_to_find_a_collection() -> None:
