@@ -31,6 +31,10 @@ _NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
 
 
+# Where Ray finds a cluster to join; Ray reads it itself.
+_CLUSTER = "RAY_ADDRESS"
+
+
 @final
 @dataclass(frozen=True)
 class Simulation:
@@ -183,9 +187,11 @@ class SuperLink:
         command = ["flwr", "run", str(self._stage()), _CONNECTION, "--stream"]
         command += ["--run-config", str(overrides)]
         if simulation is not None:
-            sizes = f"num-supernodes={simulation.nodes} client-resources-num-cpus=1"
-            workers = f"init-args-num-cpus={simulation.workers}"
-            command += ["--federation-config", f"{sizes} {workers}"]
+            sizes = [f"num-supernodes={simulation.nodes}", "client-resources-num-cpus=1"]
+            # A cluster that is there has as many as it has, and Ray refuses to be told.
+            if not os.environ.get(_CLUSTER):
+                sizes.append(f"init-args-num-cpus={simulation.workers}")
+            command += ["--federation-config", " ".join(sizes)]
         return self.child(f"run-{settings['run-name']}", command)
 
     def status(self, run: Child) -> str:
