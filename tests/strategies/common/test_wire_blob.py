@@ -160,6 +160,20 @@ def test_invented_headers_are_refused(fields: dict[str, Any], data: bytes) -> No
     refused(raw({"__metadata__": STAMP, **fields}, data))
 
 
+@pytest.mark.parametrize("made_up", ["\n", "\x1b[31mred", 900 * "é"])
+def test_what_a_sender_made_up_is_repeated_in_one_short_plain_line(made_up: str) -> None:
+    declared = {"dtype": made_up, "shape": [2, 5], "data_offsets": [0, 40]}
+    for fields in ({"__metadata__": made_up}, {"__metadata__": STAMP, made_up: {}}):
+        told = refused(raw(fields, b""))
+        assert told.isascii()
+        assert told.isprintable()
+        assert len(told) < 400
+    told = refused(raw({"__metadata__": STAMP, **dict.fromkeys(values(), declared)}, b""))
+    assert told.isascii()
+    assert told.isprintable()
+    assert len(told) < 400
+
+
 @settings(max_examples=200, deadline=None)
 @given(place=st.integers(min_value=0), byte=st.integers(0, 255))
 def test_a_changed_byte_gives_a_payload_within_its_rules_or_is_refused(
