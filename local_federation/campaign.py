@@ -1,8 +1,9 @@
 """Several runs on one local federation, simulated or deployed, and their table."""
 
+import fcntl
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
@@ -14,7 +15,11 @@ from local_federation.engine_host import EngineHost
 from local_federation.flower_host import FlowerHost
 from local_federation.host import Host, Settings
 from local_federation.watch import follow
+from server_app.half import open_settings
 from server_app.progress import results_table
+from strategies.common.errors import RunFolderError
+from strategies.common.settings import default_config
+from strategies.methods import method_settings
 
 # Who carries the clients: forks of one process, Ray, or real SuperNodes.
 Carrier = Literal["engine", "ray", "nodes"]
@@ -57,17 +62,23 @@ class Campaign:
 
         Raises
         ------
+        NectarError
+            Before anything is touched, if a setting is wrong, a folder in the way holds no run,
+            or another command plays in this folder.
         LocalFederationError
             If more nodes would have to be at work at once than a simulation runs, if something
             did not start, or if a run failed.
         """
         home = self.folder / ".federation"
         every = [self._every(home, name, settings) for name, settings in runs.items()]
+        for settings in every:
+            self._check(settings)
         host = self._host(home)
         host.check(every)
-        for place in (home, *(self.folder / name for name in runs)):
-            shutil.rmtree(place, ignore_errors=True)
         with ExitStack() as stack:
+            stack.enter_context(_held(self.folder))
+            for place in (home, *(self.folder / name for name in runs)):
+                shutil.rmtree(place, ignore_errors=True)
             stack.callback(host.stop)
             host.start(console)
             for settings in every:
@@ -81,6 +92,16 @@ class Campaign:
         compare_dir = self.folder / compare_with if compare_with else None
         console.print(results_table(run_dir, compare_dir))
         console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
+
+    def _check(self, settings: Settings) -> None:
+        config = {**default_config(), **settings}
+        method_settings(open_settings(config).method, config)
+        run_dir = self.folder / str(settings["run-name"])
+        if run_dir.exists() and not (run_dir / "settings.toml").is_file():
+            raise RunFolderError(
+                f"{run_dir}: expected an earlier run to replace, or nothing, found something else, "
+                f"which is left alone; choose another --name or --folder"
+            )
 
     def _host(self, home: Path) -> Host:
         if self.carrier == "engine":
@@ -100,3 +121,17 @@ class Campaign:
             "state-dir": str(home / "state"),
             "min-nodes": self.num_clients,
         }
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder of runs, whose clients' states lie beside them; ends with this process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".playing").open("a") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunFolderError(
+                f"{folder}: another command plays here; wait for its end, or take another --folder"
+            ) from None
+        yield
