@@ -11,8 +11,8 @@ from client_app.store import ClientStore
 from strategies.common import seeds
 from strategies.common.method import AnyClientHalf
 from strategies.common.payload import Payload
-from strategies.common.round import Tested, Trained
-from strategies.common.transport.control import Order, Report
+from strategies.common.round import Evaluation, Tested, Trained
+from strategies.common.transport.control import MAX_TOLD_CLASSES, Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
 
 
@@ -93,6 +93,7 @@ def take_turn(
         correct=evaluation.correct if evaluation else 0,
         test_samples=tested,
         loss=evaluation.loss if evaluation else 0.0,
+        **_classes(evaluation, shared=device.settings.share_class_counts),
         train_samples=sum(len(client.train) for client in device.clients),
         load_s=load_s,
         train_s=train_s,
@@ -110,6 +111,18 @@ def take_turn(
         },
     )
     return report, trained.uplink
+
+
+def _classes(evaluation: Evaluation | None, *, shared: bool) -> dict[str, Any]:
+    """Return what a report tells of classes: counts, or else the score that follows from them."""
+    counts = evaluation.classes if evaluation else None
+    told = counts if shared and counts and len(counts.samples) <= MAX_TOLD_CLASSES else None
+    return {
+        "class_samples": list(told.samples) if told else [],
+        "class_hits": list(told.hits) if told else [],
+        "class_predictions": list(told.predictions) if told else [],
+        "macro_f1": counts.macro_f1 if counts and not told else None,
+    }
 
 
 def _pace(device: ExchangeNode, train_s: float) -> dict[str, float]:

@@ -56,6 +56,12 @@ class Run:
         return None if last is None else last.accuracy
 
     @property
+    def macro_f1(self) -> float | None:
+        """Macro-F1 over all test samples of that round; ``None`` where classes are unknown."""
+        last = self.record.last
+        return None if last is None else last.macro_f1
+
+    @property
     def rounds(self) -> tuple[RoundLine, ...]:
         """What happened in each round: ``run.rounds[-1].nodes[0].accuracy`` and much more."""
         return self.record.rounds
@@ -139,6 +145,7 @@ def _round_row(line: RoundLine) -> list[dict[str, Any]]:
             "round": line.round_number,
             "accuracy": line.accuracy,
             "accuracy_std": line.accuracy_std,
+            "macro_f1": line.macro_f1,
             "loss": line.loss,
             "uplink_bytes": line.uplink_bytes,
             "downlink_bytes": line.downlink_bytes,
@@ -157,6 +164,7 @@ def _client_rows(line: RoundLine) -> list[dict[str, Any]]:
             "client": number,
             "model": node.model,
             "accuracy": node.accuracy,
+            "macro_f1": node.macro_f1,
             "loss": node.loss,
             "train_samples": node.train_samples,
             "test_samples": node.test_samples,

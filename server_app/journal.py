@@ -13,9 +13,12 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from server_app.schema import STRICT, Schema
 
-# What clients' entries of older runs lack, and what held then: models were not yet judged beside
-# each other, and before that only devices tested and no figures were told.
-_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"tested_by": "device", "figures": {}, "scores": {}}
+# What lines and clients' entries of older runs lack, and what held then: classes were not told
+# apart, models not judged beside each other, and before that only devices tested and no figures
+# were told.
+_NO_CLASSES: Final[Mapping[str, object]] = {"macro_f1": None, "class_accuracy": ()}
+_NO_F1: Final[Mapping[str, object]] = {"macro_f1": None}
+_NO_SCORES: Final[Mapping[str, object]] = {"tested_by": "device", "figures": {}, "scores": {}}
 
 
 @final
@@ -28,6 +31,8 @@ class NodeLine:
     accuracy, loss : float | None
         Of the client's own model on its own test split, after training; ``None`` where nobody
         tested it.
+    macro_f1 : float | None
+        Of the same test, as ``ConfusionCounts.macro_f1``; ``None`` where classes are unknown.
     tested_by : str
         ``"device"``, or ``"server"`` where that holds the rest of the network.
     train_samples, test_samples : int
@@ -57,6 +62,7 @@ class NodeLine:
 
     accuracy: float | None
     loss: float | None
+    macro_f1: float | None
     tested_by: Literal["device", "server"]
     train_samples: int
     test_samples: int
@@ -117,6 +123,10 @@ class RoundLine:
     accuracy, loss, accuracy_std : float | None
         Means over the clients that reported, weighted by test samples, and the standard
         deviation of the accuracy over them; ``None`` where none did.
+    macro_f1, class_accuracy : float | None, tuple[float | None, ...]
+        Over the test samples of all these clients together: mean F1 score of the classes, and
+        accuracy by class, ``None`` for one without samples. ``None`` and empty unless all of them
+        told their class counts.
     scores : Mapping[str, float]
         Means of the clients' other scores by name, weighted by test samples.
     diagnostics, notes : Mapping[str, float], tuple[str, ...]
@@ -133,6 +143,8 @@ class RoundLine:
     accuracy: float | None
     loss: float | None
     accuracy_std: float | None
+    macro_f1: float | None
+    class_accuracy: tuple[float | None, ...]
     scores: Mapping[str, float]
     diagnostics: Mapping[str, float]
     notes: tuple[str, ...]
@@ -193,17 +205,19 @@ def read_round(value: object, where: str) -> RoundLine:
 
 
 def _completed(value: object) -> object:
-    """Add to a line of an older run, which has no ``scores``, what was not written then."""
-    if not isinstance(value, Mapping) or "scores" in value:
+    """Add to a line of an older run, which has no ``macro_f1``, what was not written then."""
+    if not isinstance(value, Mapping) or "macro_f1" in value:
         return value
-    line: dict[str, Any] = {**value, "scores": {}}
+    oldest = "scores" not in value
+    line: dict[str, Any] = {**_NO_CLASSES, **({"scores": {}} if oldest else {}), **value}
+    lacking = {**_NO_F1, **(_NO_SCORES if oldest else {})}
     nodes = line.get("nodes")
     if isinstance(nodes, Mapping):
-        line["nodes"] = {client: _completed_entry(entry) for client, entry in nodes.items()}
+        line["nodes"] = {c: _completed_entry(entry, lacking) for c, entry in nodes.items()}
     return line
 
 
-def _completed_entry(entry: object) -> object:
+def _completed_entry(entry: object, lacking: Mapping[str, object]) -> object:
     if not isinstance(entry, Mapping) or "failure" in entry:
         return entry
-    return {**_NOT_YET_WRITTEN, **entry}
+    return {**lacking, **entry}

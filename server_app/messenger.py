@@ -10,6 +10,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.exchange import Answers, Question
+from server_app.reported_classes import check_classes
 from server_app.roster import NOTHING_GIVEN, Client
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
@@ -243,6 +244,8 @@ class Messenger:
         later = learnt and half.tested is Tested.AGGREGATED
         if half.tested is not Tested.BY_SERVER and not later and not report.test_samples:
             raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
+        num_classes, shared = half.agreed.task.num_classes, run.share_class_counts
+        check_classes(report, num_classes, shared=shared, sender=client.label)
         kind = half.phase(record.round_number).up if learnt else None
         uplink = read_payload(content, Report, kind, half.agreed, sender=client.label)
         if kind is None or uplink is None:

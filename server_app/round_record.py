@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from server_app.journal import FailureLine, NodeLine, RoundLine
+from server_app.reported_classes import reported_classes
 from server_app.roster import Client
+from strategies.common.confusion import ConfusionCounts
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Report
 
@@ -24,16 +26,27 @@ class MeasuredAccuracy:
         Samples classified correctly, of how many; at least one.
     loss : float
         Mean loss over them.
+    classes : ConfusionCounts | None
+        The same samples class by class, where that is known here.
+    own_f1 : float | None
+        The macro-F1 that a client told which keeps its class counts to itself.
     """
 
     correct: float
     samples: int
     loss: float
+    classes: ConfusionCounts | None = None
+    own_f1: float | None = None
 
     @property
     def accuracy(self) -> float:
         """Part of the samples that is classified correctly."""
         return self.correct / self.samples
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean F1 score over classes, as ``ConfusionCounts.macro_f1``; ``None`` if unknown."""
+        return self.classes.macro_f1 if self.classes else self.own_f1
 
 
 @final
@@ -71,7 +84,13 @@ class NodeRecord:
         report = self.after or self.report
         if self.by_server is not None or not report.test_samples:
             return self.by_server
-        return MeasuredAccuracy(report.correct, report.test_samples, report.loss)
+        return MeasuredAccuracy(
+            report.correct,
+            report.test_samples,
+            report.loss,
+            reported_classes(report),
+            report.macro_f1,
+        )
 
     @property
     def scores(self) -> Mapping[str, float]:
@@ -96,6 +115,7 @@ class NodeRecord:
         return NodeLine(
             accuracy=tested.accuracy if tested else None,
             loss=tested.loss if tested else None,
+            macro_f1=tested.macro_f1 if tested else None,
             tested_by="server" if self.by_server else "device",
             train_samples=report.train_samples,
             test_samples=tested.samples if tested else 0,
@@ -201,6 +221,7 @@ class RoundRecord:
             What the server half says of the round.
         """
         tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
+        classes = _together(tested)
         entries: dict[int, NodeLine | FailureLine] = {
             **{partition: FailureLine(reason) for partition, reason in self.failures.items()},
             **{partition: node.to_line() for partition, node in self.nodes.items()},
@@ -212,6 +233,8 @@ class RoundRecord:
             accuracy=self.accuracy(),
             loss=_weighted_loss(tested),
             accuracy_std=_spread(tested),
+            macro_f1=classes.macro_f1 if classes else None,
+            class_accuracy=classes.accuracy if classes else (),
             scores=self.scores(),
             diagnostics=dict(aggregated.diagnostics),
             notes=(*self.notes, *aggregated.notes),
@@ -221,6 +244,12 @@ class RoundRecord:
 
 def _tested(nodes: Iterable[NodeRecord]) -> list[MeasuredAccuracy]:
     return [node.tested for node in nodes if node.tested is not None]
+
+
+def _together(tested: list[MeasuredAccuracy]) -> ConfusionCounts | None:
+    """Return the counts over all clients, unless one of them told none."""
+    told = [result.classes for result in tested if result.classes is not None]
+    return ConfusionCounts.together(told) if told and len(told) == len(tested) else None
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

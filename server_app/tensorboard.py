@@ -61,6 +61,8 @@ def _open(folder: Path, first_round: int) -> "SummaryWriter | None":
 def _scalars(line: RoundLine) -> Iterator[tuple[str, float]]:
     if line.accuracy is not None:
         yield "accuracy/mean", line.accuracy
+    if line.macro_f1 is not None:
+        yield "macro_f1/pooled", line.macro_f1
     if line.loss is not None:
         yield "loss/mean", line.loss
     for client, node in line.answered.items():

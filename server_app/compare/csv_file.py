@@ -24,6 +24,7 @@ HEADINGS: Final = (
     "correct",
     "test_samples",
     "loss",
+    "macro_f1",
     "uplink_bytes",
     "downlink_bytes",
     "seconds",
@@ -61,7 +62,8 @@ def _lines(arm: Arm, seed: int, run: RunRecord) -> Iterator[list[Cell]]:
                 own = _replied(entry)
             else:
                 # The reason alone; the rest of the line is unknown.
-                own = [harmless(known.model) if known else "", *[None] * 9, harmless(entry.failure)]
+                unknown: list[Cell] = [None] * (len(HEADINGS) - len(names) - 4)
+                own = [harmless(known.model) if known else "", *unknown, harmless(entry.failure)]
             yield [*names, line.round_number, client, *own]
 
 
@@ -75,6 +77,7 @@ def _replied(node: NodeLine) -> list[Cell]:
         round((node.accuracy or 0.0) * node.test_samples, 6) if told else None,
         node.test_samples if told else None,
         node.loss,
+        node.macro_f1,
         node.uplink_bytes,
         node.downlink_bytes,
         node.seconds.get("total"),

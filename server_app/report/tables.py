@@ -13,7 +13,8 @@ from server_app.run_record import RunRecord
 READING: Final = (
     "Accuracy is the client's latest; its round is given where that is not the run's last. "
     "Bytes are medians over rounds. The last row has sums of samples and failures, the "
-    "accuracy weighted by test samples, and the median bytes of all clients and rounds."
+    "accuracy weighted by test samples, and the median bytes of all clients and rounds. Macro-F1 "
+    "is the mean of the classes' F1 scores, in the last row over all test samples together."
 )
 
 
@@ -21,11 +22,14 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
     """Return every client's model, samples, latest accuracy and traffic."""
     shown = [run] if other is None else [run, other]
     titles = ("Accuracy",) if other is None else [f"{t} accuracy" for t in run_titles(run, other)]
+    f1_scores = {number: told[1].macro_f1 for number in run.clients if (told := run.latest(number))}
+    scored = any(value is not None for value in f1_scores.values())
     columns = [
         Column("Client"),
         Column("Model", numeric=False),
         Column("Train / test samples"),
         *(Column(title) for title in titles),
+        *([Column("Macro-F1")] if scored else []),
         Column("Up per round"),
         Column("Down per round"),
         Column("Failures"),
@@ -39,6 +43,7 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
                 client.model or ABSENT,
                 f"{client.train_samples} / {client.test_samples}",
                 *(_latest(record, number) for record in shown),
+                *([score(f1_scores.get(number))] if scored else []),
                 *_traffic(run, number),
                 str(failures),
             ]
@@ -50,6 +55,7 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
         "",
         f"{train} / {test}",
         *(score(latest_mean(record)) for record in shown),
+        *([score(run.last.macro_f1 if run.last else None)] if scored else []),
         *_traffic(run),
         str(sum(len(line.failures) for line in run.rounds)),
     ]

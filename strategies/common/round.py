@@ -7,6 +7,7 @@ from typing import Generic, TypeVar, final
 
 from torch import Tensor
 
+from strategies.common.confusion import ConfusionCounts
 from strategies.common.payload import Payload
 
 Uplink = TypeVar("Uplink", bound=Payload)
@@ -95,11 +96,15 @@ class Evaluation:
         Mean loss over the test samples.
     scores : Mapping[str, float]
         How other models of the client do on the same samples, by name, in [0, 1].
+    classes : ConfusionCounts | None
+        The same samples class by class; ``None`` where there are no classes that all clients
+        share, or where nobody counted.
     """
 
     correct: float
     loss: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    classes: ConfusionCounts | None = None
 
 
 @final

@@ -115,7 +115,7 @@ class RunSettings(Settings):
         What floating-point tensors travel as.
     share_class_counts : bool
         Whether devices tell the server how many samples of each class they hold, for the
-        partition picture.
+        partition picture, and how each class fared in a test, for macro-F1.
     seed : int
         Root of all randomness.
     device : str

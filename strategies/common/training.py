@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.confusion import ConfusionCounts
 from strategies.common.device import Device
 from strategies.common.errors import ModelError
 from strategies.common.optimiser import Optimiser
@@ -116,13 +117,16 @@ def evaluate_scores(
         Maps prepared inputs to (batch, class) scores; their softmax cross-entropy is the
         loss.
     """
-    correct = 0
+    predicted: list[Tensor] = []
+    num_classes = 0
     loss = 0.0
     for batch_scores, labels in score_batches(device, device.test, module, scores):
-        correct += int((batch_scores.argmax(1) == labels).sum())
+        predicted.append(batch_scores.argmax(1))
+        num_classes = batch_scores.shape[1]
         loss += functional.cross_entropy(batch_scores, labels, reduction="sum").item()
     refuse_divergence({"test loss": loss}, "learning-rate", device.settings.learning_rate)
-    return Evaluation(correct, loss / len(device.test))
+    classes = ConfusionCounts.of(device.test.labels, torch.cat(predicted).cpu(), num_classes)
+    return Evaluation(sum(classes.hits), loss / len(device.test), classes=classes)
 
 
 def score_batches(

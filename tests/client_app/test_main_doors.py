@@ -8,6 +8,7 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from strategies.common import tensor_file
+from strategies.common.confusion import ConfusionCounts
 from strategies.common.settings import DEVICES_OWN, default_config
 from strategies.common.transport.control import Description, Order, Report
 from strategies.common.transport.envelope import Parcel, read_control_record, to_record_dict
@@ -89,6 +90,20 @@ def test_a_device_may_keep_its_class_counts_to_itself(tmp_path: Path) -> None:
     told = described(ask(grid_of(tmp_path, share_class_counts=False), "query", order(0, 0)))
     assert (told.train_counts, told.test_counts) == ([], [])
     assert told.train_samples == 30
+
+
+def test_class_counts_of_a_test_travel_unless_the_device_keeps_them(tmp_path: Path) -> None:
+    told = reported(ask(grid_of(tmp_path / "open"), "train", order(1, 0)))
+    counts = ConfusionCounts(
+        tuple(told.class_samples), tuple(told.class_hits), tuple(told.class_predictions)
+    )
+    assert (len(counts.samples), sum(counts.samples), sum(counts.hits)) == (10, 10, told.correct)
+    assert told.macro_f1 is None
+    closed = grid_of(tmp_path / "closed", share_class_counts=False)
+    reply = ask(closed, "train", order(1, 0))
+    kept = reported(reply)
+    assert (kept.class_samples, kept.class_hits, kept.class_predictions) == ([], [], [])
+    assert kept.macro_f1 == counts.macro_f1
 
 
 def test_models_are_dealt_in_turn_unless_the_node_names_its_own(tmp_path: Path) -> None:

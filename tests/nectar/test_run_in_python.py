@@ -15,6 +15,7 @@ from server_app.run_record import RunRecord
 NODE = NodeLine(
     accuracy=0.5,
     loss=1.5,
+    macro_f1=0.375,
     tested_by="device",
     train_samples=30,
     test_samples=10,
@@ -40,6 +41,8 @@ def line(number: int, **nodes: Any) -> RoundLine:
         accuracy=0.25 * number,
         loss=1.0,
         accuracy_std=0.0,
+        macro_f1=0.125 * number,
+        class_accuracy=(0.5, None),
         scores={},
         diagnostics={"classes": 10.0},
         notes=(),
@@ -62,6 +65,8 @@ def test_a_row_per_round() -> None:
     frame = RUN.frame()
     assert frame["round"].tolist() == [1, 2]
     assert frame["accuracy"].tolist() == [0.25, 0.5]
+    assert frame["macro_f1"].tolist() == [0.125, 0.25]
+    assert RUN.macro_f1 == 0.25
     assert frame["uplink_bytes"].tolist() == [1200, 1200]
     assert frame["seconds"].tolist() == [3.0, 3.0]
     assert frame["failed"].tolist() == [0, 1]
@@ -71,6 +76,7 @@ def test_a_row_per_round() -> None:
 def test_a_row_per_round_and_client() -> None:
     frame = RUN.frame("clients")
     assert frame["client"].tolist() == [0, 0, 1]
+    assert frame["macro_f1"].tolist()[:2] == [0.375, 0.375]
     assert frame["loss total"].tolist()[:2] == [1.25, 1.25]
     assert frame["accuracy"].isna().tolist() == [False, False, True]
     assert frame["failure"].tolist()[2] == "ran out of memory"

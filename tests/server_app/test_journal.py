@@ -21,25 +21,29 @@ from tests.server_app.run_folders import node, round_of
 FULL = (
     '{"round": 4, "method": "fd", "seconds": {"wait": 1.0, "replies": 2.5, "total": 3.5}, '
     '"accuracy": 0.75, "loss": 1.7857143142857144, "accuracy_std": 0.0, '
+    '"macro_f1": null, "class_accuracy": [], '
     '"scores": {"shared": 0.75}, "diagnostics": {"kept": 3, "alignment": 0.30000000000000004}, '
     '"notes": ["client 2 was late", "it did not learn"], "nodes": {'
-    '"0": {"accuracy": 0.75, "loss": 2.5, "tested_by": "device", "train_samples": 30, '
-    '"test_samples": 10, "model": "model-0", "took_part": true, "uplink_bytes": 1200, '
+    '"0": {"accuracy": 0.75, "loss": 2.5, "macro_f1": 0.625, "tested_by": "device", '
+    '"train_samples": 30, "test_samples": 10, "model": "model-0", "took_part": true, '
+    '"uplink_bytes": 1200, '
     '"downlink_bytes": 560, "payload_bytes": {"down/order": 60, "down/fd.means": 500, '
     '"up/report": 200, "up/fd.logits": 1000}, "seconds": {"load": 0.25, "train": 2.0, '
     '"evaluate": 0.75, "save": 0.125, "total": 3.125}, "scores": {"shared": 0.75}, '
     '"losses": {"total": 0.75}, "figures": {"peak_memory_bytes": 500000000.0}, '
     '"continued_from": 3, "notes": ["gr\\u00f6\\u00dfer", "two answers"]}, '
     '"2": {"failure": "client 2: \\"gone\\""}, '
-    '"10": {"accuracy": 0.75, "loss": 1e-07, "tested_by": "server", "train_samples": 30, '
-    '"test_samples": 4, "model": "model-10", "took_part": false, "uplink_bytes": 180, '
+    '"10": {"accuracy": 0.75, "loss": 1e-07, "macro_f1": null, "tested_by": "server", '
+    '"train_samples": 30, "test_samples": 4, "model": "model-10", "took_part": false, '
+    '"uplink_bytes": 180, '
     '"downlink_bytes": 58, "payload_bytes": {"down/order": 58, "up/report": 180}, '
     '"seconds": {"load": 0.25, "train": 2.0, "evaluate": 0.5, "save": 0.125, "total": 2.875}, '
     '"scores": {}, "losses": {}, "figures": {}, "continued_from": 0, "notes": []}}}'
 )
 EMPTY = (
     '{"round": 1, "method": "fd", "seconds": {"total": 0}, "accuracy": null, "loss": null, '
-    '"accuracy_std": null, "scores": {}, "diagnostics": {}, "notes": [], "nodes": {}}'
+    '"accuracy_std": null, "macro_f1": null, "class_accuracy": [], "scores": {}, '
+    '"diagnostics": {}, "notes": [], "nodes": {}}'
 )
 
 
@@ -74,6 +78,9 @@ def report(**changes: Any) -> Report:
         "correct": 3,
         "test_samples": 10,
         "loss": 2.5,
+        "class_samples": [],
+        "class_hits": [],
+        "class_predictions": [],
         "train_samples": 30,
         "load_s": 0.25,
         "train_s": 2.0,
@@ -89,7 +96,9 @@ def report(**changes: Any) -> Report:
 
 def full_line() -> RoundLine:
     """Return a round with a client asked twice, one that the server tested, and a failure."""
-    later = report(correct=7.5, evaluate_s=0.25, notes=["two answers"], scores={"shared": 0.75})
+    later = report(
+        correct=7.5, macro_f1=0.625, evaluate_s=0.25, notes=["two answers"], scores={"shared": 0.75}
+    )
     bare = {"notes": [], "scores": {}, "losses": {}, "figures": {}, "continued_from": 0}
     record = RoundRecord(
         4,
@@ -143,6 +152,7 @@ replies = st.builds(
     NodeLine,
     accuracy=st.none() | numbers,
     loss=st.none() | numbers,
+    macro_f1=st.none() | numbers,
     tested_by=st.sampled_from(["device", "server"]),
     train_samples=counts,
     test_samples=counts,
@@ -166,6 +176,8 @@ lines = st.builds(
     accuracy=st.none() | numbers,
     loss=st.none() | numbers,
     accuracy_std=st.none() | numbers,
+    macro_f1=st.none() | numbers,
+    class_accuracy=st.lists(st.none() | numbers, max_size=3).map(tuple),
     scores=named,
     diagnostics=named,
     notes=notes,
@@ -191,7 +203,7 @@ def test_no_field_has_a_default_that_could_hide_its_absence(layout: type) -> Non
         assert field.default_factory is dataclasses.MISSING, field.name
 
 
-@pytest.mark.parametrize("key", sorted(json.loads(EMPTY).keys() - {"scores"}))
+@pytest.mark.parametrize("key", sorted(json.loads(EMPTY).keys() - {"macro_f1"}))
 def test_a_line_without_one_of_its_keys_is_refused(key: str) -> None:
     entries = json.loads(FULL)
     del entries[key]
@@ -252,11 +264,12 @@ def without(entries: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in entries.items() if key not in keys}
 
 
-@pytest.mark.parametrize("lacking", [("scores",), ("scores", "figures", "tested_by")])
+@pytest.mark.parametrize("lacking", [(), ("scores",), ("scores", "figures", "tested_by")])
 def test_a_line_of_an_older_run_is_read(lacking: tuple[str, ...]) -> None:
     told = {"figures": {"step_ms": 4.0}} if "figures" not in lacking else {}
     nodes = {"0": without(node(0, 0.5, **told), *lacking), "1": {"failure": "gone"}}
-    line = read_round(without(round_of(1, (0.5, 0.5), nodes=nodes), "scores"), "line 7")
+    line = read_round(without(round_of(1, (0.5, 0.5), nodes=nodes), *lacking[:1]), "line 7")
+    assert (line.macro_f1, line.class_accuracy, line.answered[0].macro_f1) == (None, (), None)
     assert (line.scores, line.answered[0].scores) == ({}, {})
     assert line.answered[0].figures == told.get("figures", {})
     assert line.answered[0].tested_by == "device"
@@ -268,6 +281,9 @@ def test_a_line_of_an_older_run_must_have_all_the_rest() -> None:
     line = without(round_of(1, (0.5, 0.5), nodes=nodes), "scores")
     with pytest.raises(RunFolderError, match=r"nodes\.0\.replied\.losses: expected a value"):
         read_round(line, "line 7")
+    nodes = {"0": without(node(0, 0.5), "scores")}
+    with pytest.raises(RunFolderError, match=r"nodes\.0\.replied\.scores: expected a value"):
+        read_round(round_of(1, (0.5, 0.5), nodes=nodes), "line 7")
 
 
 def test_a_value_that_its_declaration_does_not_allow_is_not_written() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,9 @@ def node(
         correct=correct,
         test_samples=test_samples,
         loss=loss,
+        class_samples=[],
+        class_hits=[],
+        class_predictions=[],
         train_samples=30,
         load_s=0.25,
         train_s=2.0,
@@ -109,6 +113,7 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
     assert entries["2"] == {
         "accuracy": 0.3,
         "loss": 2.0,
+        "macro_f1": None,
         "tested_by": "device",
         "train_samples": 30,
         "test_samples": 10,
@@ -171,6 +176,35 @@ def test_what_the_server_tested_counts_where_the_device_tested_nothing() -> None
     assert entries[0].accuracy is entries[0].loss is None
     assert (entries[1].accuracy, entries[1].test_samples) == (0.75, 4)
     assert entries[1].tested_by == "server"
+
+
+def with_classes(told: NodeRecord, *counts: Sequence[int]) -> NodeRecord:
+    names = ("class_samples", "class_hits", "class_predictions")
+    update = dict(zip(names, map(list, counts), strict=True))
+    return replace(told, report=told.report.model_copy(update=update))
+
+
+def test_classes_are_counted_over_all_clients_together() -> None:
+    # Client 0: 2 of 2 and 1 of 2 right, one bee taken for an ant; client 1: no ant, 1 of 6 bees.
+    first = with_classes(node(0, 3, 4, 0.0), (2, 2, 0), (2, 1, 0), (3, 1, 0))
+    second = with_classes(node(1, 1, 6, 0.0), (0, 6, 0), (0, 1, 0), (5, 1, 0))
+    line = RoundRecord(1, nodes={0: first, 1: second}).to_line("fd", Aggregated())
+    # 2 * 2 / (2 + 3) and 2 * 1 / (2 + 1); 0 and 2 * 1 / (6 + 1).
+    assert line.answered[0].macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert line.answered[1].macro_f1 == pytest.approx((0 + 2 / 7) / 2)
+    # Together ants 2 of 2 with 8 so called, bees 2 of 8 with 2 so called; nobody has a cat.
+    assert line.class_accuracy == (1.0, 0.25, None)
+    assert line.macro_f1 == pytest.approx((2 * 2 / (2 + 8) + 2 * 2 / (8 + 2)) / 2)
+
+
+def test_one_client_that_tells_no_counts_leaves_the_rounds_unknown() -> None:
+    told = with_classes(node(0, 3, 4, 0.0), (2, 2), (2, 1), (3, 1))
+    own = node(1, 1, 6, 0.0)
+    silent = replace(own, report=own.report.model_copy(update={"macro_f1": 0.25}))
+    line = RoundRecord(1, nodes={0: told, 1: silent}).to_line("fd", Aggregated())
+    assert (line.macro_f1, line.class_accuracy) == (None, ())
+    assert line.answered[0].macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert line.answered[1].macro_f1 == 0.25
 
 
 def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:

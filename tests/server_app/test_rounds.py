@@ -36,6 +36,9 @@ def test_one_message_per_node_and_round_brings_back_everything(federation: Play)
         nodes = line["nodes"].values()
         correct = sum(node["accuracy"] * node["test_samples"] for node in nodes)
         assert line["accuracy"] == pytest.approx(correct / 30)
+        assert 0 < line["macro_f1"] <= 1
+        assert len(line["class_accuracy"]) == 10
+        assert all(0 <= node["macro_f1"] <= 1 for node in nodes)
         assert set(line["seconds"]) >= {"wait", "configure", "replies", "decode", "aggregate"}
     assert continued(lines[0]) == {"0": 0, "1": 0, "2": 0}
     assert continued(lines[1]) == {"0": 1, "1": 1, "2": 1}
@@ -98,6 +101,7 @@ def drop_report(node_id: int, reply: Message) -> Message:
         (change(correct=11), "report.correct: expected at most test_samples=10, got 11"),
         (change(loss=float("nan")), "report.loss"),
         (change(round_number=2), "report.round_number: expected 1, got 2"),
+        (change(class_hits=[10] * 10), "report.class_hits: expected a sum of"),
         (change(more=1), "report.more"),
         (change(notes=["x" * 2000]), "report: expected at most 1500 bytes, got"),
         (add_record, "expected no payload, got surprise"),

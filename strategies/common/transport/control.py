@@ -22,6 +22,8 @@ MAX_LOSSES = 16
 MAX_FIGURES = 16
 # Of one input: pixels, steps, or words of a vocabulary.
 MAX_SIZE = 1_000_000
+# Beyond so many classes a report tells macro-F1 alone, so that it stays short.
+MAX_TOLD_CLASSES = 1000
 # Settings that a method may leave to the server.
 MAX_RESOLVED = 32
 # Settings that a program of one's own may give; there are about half as many.
@@ -44,9 +46,9 @@ class Control(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def to_values(self) -> dict[str, Value]:
-        """Return the fields as a flat mapping; those that are mappings, with a prefix."""
+        """Return the fields as a flat mapping: mappings with a prefix, and nothing for ``None``."""
         named = _PREFIXES.keys() & type(self).model_fields
-        values = dict(self.model_dump(exclude=named))
+        values = dict(self.model_dump(exclude=named, exclude_none=True))
         for field in sorted(named):
             values |= {_PREFIXES[field] + k: value for k, value in getattr(self, field).items()}
         return values
@@ -165,6 +167,11 @@ class Report(Control):
         several answers are right, what the given ones are worth together.
     loss : float
         Mean test loss.
+    class_samples, class_hits, class_predictions : list[int]
+        Of each class, as ``ConfusionCounts`` has them; empty where there are no common classes,
+        too many, or the device keeps its class counts to itself.
+    macro_f1 : float | None
+        The score that follows from them, where they do not travel and nothing forbids it.
     train_samples : int
         Training samples of this client.
     load_s, train_s, evaluate_s, save_s : float
@@ -186,6 +193,10 @@ class Report(Control):
     correct: float = Field(ge=0)
     test_samples: Count
     loss: float
+    class_samples: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
+    class_hits: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
+    class_predictions: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
+    macro_f1: float | None = Field(default=None, ge=0, le=1)
     train_samples: int = Field(ge=1)
     load_s: Seconds
     train_s: Seconds

@@ -38,6 +38,7 @@ def test_a_line_for_each_run_round_and_client(runs):
         "correct": "27.0",
         "test_samples": "30",
         "loss": "0.09999999999999998",
+        "macro_f1": "",
         "uplink_bytes": "2000",
         "downlink_bytes": "40000",
         "seconds": "2.5",

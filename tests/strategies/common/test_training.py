@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from strategies.common.confusion import ConfusionCounts
 from strategies.common.errors import ModelError
 from strategies.common.optimiser import general_optimiser
 from strategies.common.settings import RunSettings
@@ -226,6 +227,8 @@ def test_an_evaluation_by_hand(run_settings: Build) -> None:
     # Labels are 0, 1, 2. Highest scores: 0 (right), 2 (wrong), and of three equals the first,
     # 0 (wrong). Losses: log(e^2 + 2) - 2, log(2 + e) - 0, log 3.
     assert told.correct == 1
+    # Class by class: one sample each, one right, and 0, 0, 2 given.
+    assert told.classes == ConfusionCounts((1, 1, 1), (1, 0, 0), (2, 0, 1))
     expected = math.log(math.e**2 + 2) - 2 + math.log(2 + math.e) + math.log(3)
     assert told.loss == pytest.approx(expected / 3)
 

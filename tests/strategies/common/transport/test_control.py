@@ -8,6 +8,7 @@ from strategies.common.transport.control import (
     MAX_GIVEN,
     MAX_LOSSES,
     MAX_RESOLVED,
+    MAX_TOLD_CLASSES,
     Control,
     Description,
     Order,
@@ -24,6 +25,9 @@ def report(**changes: object) -> dict[str, object]:
         "correct": 7,
         "test_samples": 10,
         "loss": 0.5,
+        "class_samples": [4, 6],
+        "class_hits": [3, 4],
+        "class_predictions": [5, 5],
         "train_samples": 30,
         "load_s": 0.1,
         "train_s": 1.0,
@@ -76,6 +80,13 @@ def test_a_report_comes_back_as_it_was_sent() -> None:
     values: dict[str, Value] = sent.to_values()
     assert values == report(**{"loss.prototype": 2.0})
     assert read_control(Report, values, "client 4") == sent
+
+
+def test_what_a_report_does_not_know_does_not_travel() -> None:
+    assert read_control(Report, report(), "client 4").macro_f1 is None
+    told = read_control(Report, report(macro_f1=0.5), "client 4")
+    assert told.macro_f1 == 0.5
+    assert told.to_values() == report(macro_f1=0.5)
 
 
 def test_an_order_brings_settings_by_name() -> None:
@@ -140,6 +151,11 @@ def test_numbers_must_be_finite(name: str, bad: float) -> None:
         ("test_samples", -1),
         ("figure.step_ms", "fast"),
         ("figures", 0.5),
+        ("class_samples", [4, -1]),
+        ("class_hits", [3.0]),
+        ("class_predictions", [1] * (MAX_TOLD_CLASSES + 1)),
+        ("macro_f1", 1.1),
+        ("macro_f1", float("nan")),
         ("train_samples", 0),
         ("load_s", -0.1),
         ("save_s", -1.0),
