@@ -30,7 +30,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         notes += told
     # Lists of answers are each client's own.
     private = isinstance(device, LocalAdapterDevice)
-    shared = data if settings.share_class_counts and not private else []
+    shared = device.clients if settings.share_class_counts and not private else ()
     foundation = task.foundation
     return Description(
         partition=device.partition,
@@ -44,7 +44,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         rank=foundation.rank if foundation else 0,
         places=[place.to_word() for place in foundation.places] if foundation else [],
         class_names=[] if private else list(data[0].class_names),
-        train_samples=sum(len(own.train) for own in data),
+        train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),
         train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],
         test_counts=[n for own in shared for n in class_counts(own.test, task.num_classes)],

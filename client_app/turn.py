@@ -2,7 +2,8 @@
 
 import threading
 import time
-from typing import Any, final
+from collections.abc import Mapping
+from typing import Any, Final, final
 
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
@@ -14,6 +15,12 @@ from strategies.common.payload import Payload
 from strategies.common.round import Evaluation, Tested, Trained
 from strategies.common.transport.control import MAX_TOLD_CLASSES, Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
+
+_NOT_VALIDATED: Final[Mapping[str, Any]] = {
+    "validation_correct": 0,
+    "validation_samples": 0,
+    "validation_loss": 0.0,
+}
 
 
 @final
@@ -82,6 +89,7 @@ def take_turn(
     train_s = clock.lap()
     later = learn and half.tested is not Tested.TRAINED
     evaluation = None if later else half.evaluate(device, state, downlink)
+    held_out = _validate(half, device, state, downlink) if evaluation else _NOT_VALIDATED
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
@@ -93,6 +101,7 @@ def take_turn(
         correct=evaluation.correct if evaluation else 0,
         test_samples=tested,
         loss=evaluation.loss if evaluation else 0.0,
+        **held_out,
         **_classes(evaluation, shared=device.settings.share_class_counts),
         train_samples=sum(len(client.train) for client in device.clients),
         load_s=load_s,
@@ -111,6 +120,21 @@ def take_turn(
         },
     )
     return report, trained.uplink
+
+
+def _validate(
+    half: AnyClientHalf, device: AnyLocalDevice, state: object, downlink: Payload | None
+) -> Mapping[str, Any]:
+    """Test the same model on the samples held out, and return what a report tells of it."""
+    if isinstance(device, ExchangeNode) or not device.settings.validation_share:
+        return _NOT_VALIDATED
+    validating = device.validating()
+    found = half.evaluate(validating, state, downlink)
+    return {
+        "validation_correct": found.correct if found else 0,
+        "validation_samples": len(validating.test) if found else 0,
+        "validation_loss": found.loss if found else 0.0,
+    }
 
 
 def _classes(evaluation: Evaluation | None, *, shared: bool) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
         while (status := run.ended(_POLL_S)) is None:
             shown = _update(progress, bar, run_dir, shown)
         _update(progress, bar, run_dir, shown)
+        if stopped := _read_progress(run_dir).get("stopped"):
+            progress.console.print(stopped, highlight=False, soft_wrap=True)
     if status != COMPLETED:
         raise LocalFederationError(
             f"run {run_dir.name} ended as {status}; its log {run.log} ends with:\n{run.tail(30)}"

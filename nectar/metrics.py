@@ -49,11 +49,18 @@ def evaluate_metrics(line: RoundLine) -> MetricRecord | None:
     -------
     MetricRecord | None
         ``accuracy`` and ``loss`` weighted by test samples, ``accuracy_std`` over clients,
-        ``test_samples``, and other models' accuracies (``"score <name>"``).
+        ``macro_f1``, ``validation_accuracy`` and ``validation_loss`` where known, ``test_samples``, and other models' accuracies (``"score <name>"``).
     """
     if line.accuracy is None:
         return None
-    named = {"accuracy": line.accuracy, "accuracy_std": line.accuracy_std, "loss": line.loss}
+    named = {
+        "accuracy": line.accuracy,
+        "accuracy_std": line.accuracy_std,
+        "macro_f1": line.macro_f1,
+        "validation_accuracy": line.validation_accuracy,
+        "validation_loss": line.validation_loss,
+        "loss": line.loss,
+    }
     return MetricRecord(
         {
             **{name: value for name, value in named.items() if value is not None},

@@ -28,7 +28,8 @@ class Checkpoint:
     accepted : dict[int, int]
         Last round accepted from each client, by partition.
     best_round : int
-        Round with the best mean accuracy so far; 0 for none.
+        Round with the best mean accuracy so far, on validation where samples are held out; 0 for
+        none.
     best_accuracy : float
         That accuracy.
     tensors : dict[str, Tensor]

@@ -61,6 +61,11 @@ class HeldRounds:
 
     def __init__(self, grid: Grid, config: RunConfig, given: RunConfig) -> None:
         self._settings = settings = open_settings(config)
+        if settings.stop_after:
+            raise SettingsError(
+                f"setting stop-after: expected 0 where another loop decides how many rounds are "
+                f"played, got {settings.stop_after}; call start(...) of the strategy instead"
+            )
         half = server_half(settings, config)
         if not isinstance(half, AggregatingServerHalf):
             raise SettingsError(

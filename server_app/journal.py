@@ -13,11 +13,14 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from server_app.schema import STRICT, Schema
 
-# What lines and clients' entries of older runs lack, and what held then: classes were not told
-# apart, models not judged beside each other, and before that only devices tested and no figures
-# were told.
-_NO_CLASSES: Final[Mapping[str, object]] = {"macro_f1": None, "class_accuracy": ()}
-_NO_F1: Final[Mapping[str, object]] = {"macro_f1": None}
+# What lines and clients' entries of older runs lack, and what held then: no samples were held out
+# and classes not told apart, models not judged beside each other, and before that only devices
+# tested and no figures were told.
+_NOT_TOLD: Final[Mapping[str, object]] = {
+    "macro_f1": None,
+    "validation_accuracy": None,
+    "validation_loss": None,
+}
 _NO_SCORES: Final[Mapping[str, object]] = {"tested_by": "device", "figures": {}, "scores": {}}
 
 
@@ -33,6 +36,8 @@ class NodeLine:
         tested it.
     macro_f1 : float | None
         Of the same test, as ``ConfusionCounts.macro_f1``; ``None`` where classes are unknown.
+    validation_accuracy, validation_loss : float | None
+        Of the same model on training samples held out; ``None`` where none are.
     tested_by : str
         ``"device"``, or ``"server"`` where that holds the rest of the network.
     train_samples, test_samples : int
@@ -63,6 +68,8 @@ class NodeLine:
     accuracy: float | None
     loss: float | None
     macro_f1: float | None
+    validation_accuracy: float | None
+    validation_loss: float | None
     tested_by: Literal["device", "server"]
     train_samples: int
     test_samples: int
@@ -127,6 +134,8 @@ class RoundLine:
         Over the test samples of all these clients together: mean F1 score of the classes, and
         accuracy by class, ``None`` for one without samples. ``None`` and empty unless all of them
         told their class counts.
+    validation_accuracy, validation_loss : float | None
+        Means over the clients that hold samples out, weighted by those; ``None`` where none do.
     scores : Mapping[str, float]
         Means of the clients' other scores by name, weighted by test samples.
     diagnostics, notes : Mapping[str, float], tuple[str, ...]
@@ -145,6 +154,8 @@ class RoundLine:
     accuracy_std: float | None
     macro_f1: float | None
     class_accuracy: tuple[float | None, ...]
+    validation_accuracy: float | None
+    validation_loss: float | None
     scores: Mapping[str, float]
     diagnostics: Mapping[str, float]
     notes: tuple[str, ...]
@@ -209,8 +220,9 @@ def _completed(value: object) -> object:
     if not isinstance(value, Mapping) or "macro_f1" in value:
         return value
     oldest = "scores" not in value
-    line: dict[str, Any] = {**_NO_CLASSES, **({"scores": {}} if oldest else {}), **value}
-    lacking = {**_NO_F1, **(_NO_SCORES if oldest else {})}
+    line: dict[str, Any] = {**_NOT_TOLD, "class_accuracy": (), **({"scores": {}} if oldest else {})}
+    line |= value
+    lacking = {**_NOT_TOLD, **(_NO_SCORES if oldest else {})}
     nodes = line.get("nodes")
     if isinstance(nodes, Mapping):
         line["nodes"] = {c: _completed_entry(entry, lacking) for c, entry in nodes.items()}

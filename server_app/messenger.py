@@ -244,6 +244,12 @@ class Messenger:
         later = learnt and half.tested is Tested.AGGREGATED
         if half.tested is not Tested.BY_SERVER and not later and not report.test_samples:
             raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
+        held_out = bool(report.test_samples and run.validation_share)
+        if bool(report.validation_samples) != held_out:
+            raise WireError(
+                f"{client.label}: report.validation_samples: expected "
+                f"{'at least 1' if held_out else 0}, got {report.validation_samples}"
+            )
         num_classes, shared = half.agreed.task.num_classes, run.share_class_counts
         check_classes(report, num_classes, shared=shared, sender=client.label)
         kind = half.phase(record.round_number).up if learnt else None

@@ -94,6 +94,8 @@ def round_line(line: RoundLine, rounds: int, eta_s: float | None) -> str:
     else:
         spread = "" if line.accuracy_std is None else f" ± {line.accuracy_std:.3f}"
         parts.append(f"accuracy {line.accuracy:.3f}{spread}")
+    if line.validation_accuracy is not None:
+        parts.append(f"validation {line.validation_accuracy:.3f}")
     if line.loss is not None:
         parts.append(f"loss {line.loss:.3g}")
     up, down = format_bytes(line.uplink_bytes), format_bytes(line.downlink_bytes)

@@ -93,6 +93,13 @@ class NodeRecord:
         )
 
     @property
+    def validated(self) -> MeasuredAccuracy | None:
+        """How the same model does on training samples held out; ``None`` where none are."""
+        report = self.after or self.report
+        correct, samples = report.validation_correct, report.validation_samples
+        return MeasuredAccuracy(correct, samples, report.validation_loss) if samples else None
+
+    @property
     def scores(self) -> Mapping[str, float]:
         """How other models of the client do on the same samples."""
         return (self.after or self.report).scores
@@ -105,7 +112,7 @@ class NodeRecord:
 
     def to_line(self) -> NodeLine:
         """Return this node's entry of the journal."""
-        report, tested = self.report, self.tested
+        report, tested, validated = self.report, self.tested, self.validated
         phases = {
             "load": report.load_s,
             "train": report.train_s,
@@ -116,6 +123,8 @@ class NodeRecord:
             accuracy=tested.accuracy if tested else None,
             loss=tested.loss if tested else None,
             macro_f1=tested.macro_f1 if tested else None,
+            validation_accuracy=validated.accuracy if validated else None,
+            validation_loss=validated.loss if validated else None,
             tested_by="server" if self.by_server else "device",
             train_samples=report.train_samples,
             test_samples=tested.samples if tested else 0,
@@ -196,9 +205,15 @@ class RoundRecord:
 
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""
-        tested = _tested(self.nodes.values())
-        total = sum(result.samples for result in tested)
-        return sum(result.correct for result in tested) / total if total else None
+        return _mean_accuracy(_tested(self.nodes.values()))
+
+    def validation_accuracy(self) -> float | None:
+        """Return the mean validation accuracy weighted by samples; ``None`` without any."""
+        return _mean_accuracy(self._validated())
+
+    def _validated(self) -> list[MeasuredAccuracy]:
+        told = (self.nodes[partition].validated for partition in sorted(self.nodes))
+        return [result for result in told if result is not None]
 
     def scores(self) -> dict[str, float]:
         """Return the means of the clients' other scores by name, weighted by test samples."""
@@ -235,6 +250,8 @@ class RoundRecord:
             accuracy_std=_spread(tested),
             macro_f1=classes.macro_f1 if classes else None,
             class_accuracy=classes.accuracy if classes else (),
+            validation_accuracy=self.validation_accuracy(),
+            validation_loss=_weighted_loss(self._validated()),
             scores=self.scores(),
             diagnostics=dict(aggregated.diagnostics),
             notes=(*self.notes, *aggregated.notes),
@@ -244,6 +261,11 @@ class RoundRecord:
 
 def _tested(nodes: Iterable[NodeRecord]) -> list[MeasuredAccuracy]:
     return [node.tested for node in nodes if node.tested is not None]
+
+
+def _mean_accuracy(results: list[MeasuredAccuracy]) -> float | None:
+    total = sum(result.samples for result in results)
+    return sum(result.correct for result in results) / total if total else None
 
 
 def _together(tested: list[MeasuredAccuracy]) -> ConfusionCounts | None:

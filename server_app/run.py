@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any, final
@@ -19,7 +19,9 @@ from server_app.roster import NOTHING_GIVEN, Client
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
+from server_app.run_record import read_run_record
 from server_app.split_rounds import SplitRounds
+from server_app.stopping import StopRule
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
 from strategies.common.errors import RunFolderError
@@ -44,7 +46,7 @@ class Standing:
     accepted : dict[int, int]
         Last round accepted from each client, by partition.
     best_round : int
-        Round with the best mean accuracy; 0 for none.
+        Round with the best mean accuracy, on validation where samples are held out; 0 for none.
     best_accuracy : float
         That accuracy.
     """
@@ -90,6 +92,7 @@ class Run:
         name = self._folder.name
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._split = self._split_rounds(config)
+        self._rule = StopRule(self._settings.stop_after)
         self._standing = self._resume(config) if self._settings.resume else self._begin(config)
         self._seconds: list[float] = []
 
@@ -114,13 +117,16 @@ class Run:
         status = "failed"
         try:
             for round_number in range(standing.round_number + 1, settings.rounds + 1):
+                if self._rule.stop:
+                    break
                 self._play_round(round_number, board)
             status = "finished"
         finally:
             board.close()
             self._report()
+            told = {"stopped": str(stop)} if (stop := self._rule.stop) else {}
             self._folder.show_progress(
-                round=standing.round_number, rounds=settings.rounds, phase=status
+                round=standing.round_number, rounds=settings.rounds, phase=status, **told
             )
 
     def _play_round(self, round_number: int, board: TensorBoardLog) -> None:
@@ -176,7 +182,8 @@ class Run:
         for note in (*record.notes, *aggregated.notes):
             log(WARNING, "round %d: %s", record.round_number, note)
         standing.round_number = record.round_number
-        accuracy = record.accuracy()
+        held_out = self._settings.validation_share
+        accuracy = record.validation_accuracy() if held_out else record.accuracy()
         if accuracy is not None and accuracy > standing.best_accuracy:
             standing.best_round, standing.best_accuracy = record.round_number, accuracy
         with record.timed("save"):
@@ -192,6 +199,9 @@ class Run:
                 )
             )
         line = record.to_line(self._settings.method, aggregated)
+        if stop := self._rule.take(line):
+            log(INFO, "%s", stop)
+            line = replace(line, notes=(*line.notes, str(stop)))
         self._folder.append(line)
         return line
 
@@ -219,6 +229,8 @@ class Run:
             self._folder.forget_after(0)
             return Standing(0, {}, 0, 0.0)
         self._folder.forget_after(checkpoint.round_number)
+        for line in read_run_record(self._folder.path).rounds:
+            self._rule.take(line)
         self._loop.roster.fix_task(checkpoint.task)
         self._state = first_state(self._half, self._settings, checkpoint.task)
         load_tensors(self._state, checkpoint.tensors)

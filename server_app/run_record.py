@@ -16,6 +16,7 @@ from typing import final
 
 from server_app.client_list import ListedClient, read_clients
 from server_app.journal import NodeLine, RoundLine, read_round
+from server_app.stopping import Stop, stop_of
 from strategies import methods
 from strategies.common.errors import RunFolderError
 from strategies.common.presentation import Presentation, Setting
@@ -70,6 +71,11 @@ class RunRecord:
         """The round of the highest mean accuracy, the earliest of equals."""
         told = (line for line in self.rounds if line.accuracy is not None)
         return max(told, key=lambda line: line.accuracy or 0.0, default=None)
+
+    @property
+    def stop(self) -> Stop | None:
+        """Where the run ended before its last round, as ``stop-after`` asks for."""
+        return stop_of(self.rounds, int(self.settings.get("stop-after", 0)))
 
     def latest(self, client: int) -> tuple[int, NodeLine] | None:
         """Return the last round in which a client reported an accuracy, and what it said."""

@@ -63,8 +63,12 @@ def _scalars(line: RoundLine) -> Iterator[tuple[str, float]]:
         yield "accuracy/mean", line.accuracy
     if line.macro_f1 is not None:
         yield "macro_f1/pooled", line.macro_f1
+    if line.validation_accuracy is not None:
+        yield "accuracy/validation", line.validation_accuracy
     if line.loss is not None:
         yield "loss/mean", line.loss
+    if line.validation_loss is not None:
+        yield "loss/validation", line.validation_loss
     for client, node in line.answered.items():
         if node.accuracy is not None:
             yield f"accuracy/client-{client}", node.accuracy

@@ -207,6 +207,11 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
             f"setting clients-per-node: expected 1 for {name}, got {config['clients-per-node']}; "
             f"only methods that exchange activations carry several clients on a node"
         )
+    if exchanges(name) and config.get("validation-share", 0):
+        raise SettingsError(
+            f"setting validation-share: expected 0 for {name}, got {config['validation-share']}; "
+            f"where activations are exchanged the server tests, and it tests no held-out samples"
+        )
     if issubclass(client_class(name), MessageClient):
         return
     defaults = default_config()

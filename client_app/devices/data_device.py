@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
+from typing import Self
 
 import torch
 
@@ -39,6 +41,7 @@ class DataDevice(ABC):
         self.partition = node.partition_id
         self.round_number = round_number
         self.torch_device = torch_device(settings.device)
+        self._validates = False
 
     @property
     @abstractmethod
@@ -78,13 +81,42 @@ class DataDevice(ABC):
 
     @property
     def train(self) -> Samples:
-        """Samples to learn from."""
-        return self.data.train
+        """Samples to learn from, without those held out."""
+        return self._learnt_and_held_out[0]
 
     @property
     def test(self) -> Samples:
         """Samples that are never trained on."""
-        return self.data.test
+        return self._learnt_and_held_out[1] if self._validates else self.data.test
+
+    def validating(self) -> Self:
+        """Return this client with the training samples held out in the place of its test's."""
+        twin = copy(self)
+        twin._validates = True
+        return twin
+
+    @cached_property
+    def _learnt_and_held_out(self) -> tuple[Samples, Samples]:
+        """Training samples in two parts, the same in every round of a run.
+
+        Raises
+        ------
+        DataError
+            If there are too few to part.
+        """
+        train, share = self.data.train, self.settings.validation_share
+        if not share:
+            return train, train.rows(torch.empty(0, dtype=torch.int64))
+        if len(train) < 3:
+            raise DataError(
+                f"setting validation-share: expected at least 3 training samples to hold out from, "
+                f"got {len(train)}; set it to 0, or give client {self.partition} more samples"
+            )
+        # For the whole run, hence without a round: nothing needs to be kept of what was drawn.
+        draw = seeds.generator(self.settings.seed, "validation", partition=self.partition)
+        order = torch.randperm(len(train), generator=draw)
+        count = max(1, int(share * len(train)))
+        return train.rows(order[count:].sort().values), train.rows(order[:count].sort().values)
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return randomness for a purpose in this round of this client."""

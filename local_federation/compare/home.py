@@ -112,7 +112,7 @@ class StudyHome:
         return _has_rounds(self.path(run))
 
     def finished(self, run: PlannedRun) -> bool:
-        """Tell whether all rounds of a run are in its journal.
+        """Tell whether all rounds of a run are in its journal, up to the one that stopped it.
 
         Raises
         ------
@@ -123,6 +123,8 @@ class StudyHome:
             return False
         record = read_run_record(self.path(run))
         rounds = run.settings.get("rounds", default_config()["rounds"])
+        if record.stop:
+            return True
         return bool(record.rounds) and record.rounds[-1].round_number >= int(rounds)
 
     def whole_settings(self, run: PlannedRun, num_clients: int) -> dict[str, Value]:

@@ -112,6 +112,8 @@ def _unfinished(run: RunRecord) -> Iterator[str]:
     asked, done = run.settings.get("rounds"), len(run.rounds)
     if not done:
         yield f"{run.name} has no complete round."
+    elif run.stop:
+        yield f"{run.name} {run.stop}."
     elif isinstance(asked, int) and run.rounds[-1].round_number < asked:
         yield f"{run.name} ends after round {run.rounds[-1].round_number} of {asked}."
     if run.rounds and run.last is None:

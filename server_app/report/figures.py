@@ -17,6 +17,7 @@ PHASES: Final = ("wait", "configure", "replies", "aggregate", "save")
 # Beyond this ratio the smaller of two lines would lie on the axis.
 MAX_LINEAR_RATIO: Final = 20
 MAX_SMALL_CHARTS: Final = 24
+VALIDATION: Final = "weighted mean on validation samples"
 MACRO_F1: Final = "macro-F1 over all test samples"
 SMALL: Final = (320, 160)
 Points = list[tuple[int, float]]
@@ -50,6 +51,9 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
     if scored := _points(run, lambda line: line.macro_f1):
         series.append(Series(MACRO_F1, scored, INK, width=1.6, dashes=DASHED))
         legend.insert(1, Mark(MACRO_F1, INK, dashes=DASHED))
+    if held_out := _points(run, lambda line: line.validation_accuracy):
+        series.append(Series(VALIDATION, held_out, MUTED, width=1.6))
+        legend.insert(1, Mark(VALIDATION, MUTED))
     label = "Accuracy by round for every client, and their weighted mean"
     if mean:
         label += f", which goes from {mean[0][1]:.3f} to {mean[-1][1]:.3f}"

@@ -76,7 +76,10 @@ def cards(run: RunRecord, comparison: Comparison | None) -> Html:
     )
     told.append(_card("Up / down per client and round", value, "median"))
     asked = run.settings.get("rounds")
-    told.append(_card("Rounds", str(len(run.rounds)), f"of {asked} asked for" if asked else ""))
+    note = f"of {asked} asked for" if asked else ""
+    if stop := run.stop:
+        note += f"; no gain on validation since round {stop.best_round}"
+    told.append(_card("Rounds", str(len(run.rounds)), note))
     seconds = sum(line.seconds.get("total", 0.0) for line in run.rounds)
     unit = "h:min:s" if seconds >= 3600 else "min:s" if seconds >= 60 else ""
     told.append(_card("Total time", format_duration(seconds), unit))

@@ -75,6 +75,9 @@ class RunSettings(Settings):
         Longest list of answers of a client that answers questions: its most frequent ones.
     test_fraction : float
         Part of each client's samples that it tests on and never trains on.
+    validation_share : float
+        Part of each client's training samples that it keeps out of training for the whole run, and
+        is tested on whenever it tests; 0 keeps out none.
     image_size : int
         Side in pixels to which images are resized on the device; 0 keeps their size.
     rounds : int
@@ -103,6 +106,8 @@ class RunSettings(Settings):
         Part of the known clients that trains in a round (rho in the papers).
     evaluate_every : int
         Every so many rounds, clients that did not take part are evaluated; 0 never.
+    stop_after : int
+        Rounds without a higher mean validation accuracy after which the run ends; 0 never.
     min_nodes : int
         Nodes to wait for before a round starts.
     min_replies : int
@@ -150,6 +155,7 @@ class RunSettings(Settings):
     max_samples: int = Field(ge=0)
     max_answers: int = Field(ge=1, le=100_000)
     test_fraction: float = Field(gt=0, lt=1)
+    validation_share: float = Field(ge=0, le=0.5)
     image_size: int = Field(ge=0, le=1024)
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)
@@ -162,6 +168,7 @@ class RunSettings(Settings):
     schedule: Literal["constant", "cosine", "step"]
     participation: float = Field(gt=0, le=1)
     evaluate_every: int = Field(ge=0)
+    stop_after: int = Field(ge=0)
     min_nodes: int = Field(ge=1)
     min_replies: int = Field(ge=1)
     quorum_timeout_s: float = Field(gt=0)
@@ -268,9 +275,15 @@ def read_run(config: RunConfig) -> RunSettings:
     Raises
     ------
     SettingsError
-        Naming every unknown, missing or out-of-range key at once.
+        Naming every unknown, missing or out-of-range key at once, or two that do not go together.
     """
-    return _read(RunSettings, {k: v for k, v in config.items() if "." not in k}, table="")
+    settings = _read(RunSettings, {k: v for k, v in config.items() if "." not in k}, table="")
+    if settings.stop_after and not settings.validation_share:
+        raise SettingsError(
+            f"setting stop-after: expected 0 without validation samples, got {settings.stop_after};"
+            f" set validation-share too, e.g. 0.1, since no run may end by its test samples"
+        )
+    return settings
 
 
 def read_table(config: RunConfig, table: str, kind: type[AnySettings]) -> AnySettings:

@@ -16,6 +16,8 @@ NODE = NodeLine(
     accuracy=0.5,
     loss=1.5,
     macro_f1=0.375,
+    validation_accuracy=0.75,
+    validation_loss=0.5,
     tested_by="device",
     train_samples=30,
     test_samples=10,
@@ -43,6 +45,8 @@ def line(number: int, **nodes: Any) -> RoundLine:
         accuracy_std=0.0,
         macro_f1=0.125 * number,
         class_accuracy=(0.5, None),
+        validation_accuracy=None,
+        validation_loss=None,
         scores={},
         diagnostics={"classes": 10.0},
         notes=(),
@@ -76,6 +80,7 @@ def test_a_row_per_round() -> None:
 def test_a_row_per_round_and_client() -> None:
     frame = RUN.frame("clients")
     assert frame["client"].tolist() == [0, 0, 1]
+    assert frame["validation_accuracy"].tolist()[:2] == [0.75, 0.75]
     assert frame["macro_f1"].tolist()[:2] == [0.375, 0.375]
     assert frame["loss total"].tolist()[:2] == [1.25, 1.25]
     assert frame["accuracy"].isna().tolist() == [False, False, True]

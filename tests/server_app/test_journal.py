@@ -22,9 +22,11 @@ FULL = (
     '{"round": 4, "method": "fd", "seconds": {"wait": 1.0, "replies": 2.5, "total": 3.5}, '
     '"accuracy": 0.75, "loss": 1.7857143142857144, "accuracy_std": 0.0, '
     '"macro_f1": null, "class_accuracy": [], '
+    '"validation_accuracy": null, "validation_loss": null, '
     '"scores": {"shared": 0.75}, "diagnostics": {"kept": 3, "alignment": 0.30000000000000004}, '
     '"notes": ["client 2 was late", "it did not learn"], "nodes": {'
-    '"0": {"accuracy": 0.75, "loss": 2.5, "macro_f1": 0.625, "tested_by": "device", '
+    '"0": {"accuracy": 0.75, "loss": 2.5, "macro_f1": 0.625, '
+    '"validation_accuracy": null, "validation_loss": null, "tested_by": "device", '
     '"train_samples": 30, "test_samples": 10, "model": "model-0", "took_part": true, '
     '"uplink_bytes": 1200, '
     '"downlink_bytes": 560, "payload_bytes": {"down/order": 60, "down/fd.means": 500, '
@@ -33,7 +35,8 @@ FULL = (
     '"losses": {"total": 0.75}, "figures": {"peak_memory_bytes": 500000000.0}, '
     '"continued_from": 3, "notes": ["gr\\u00f6\\u00dfer", "two answers"]}, '
     '"2": {"failure": "client 2: \\"gone\\""}, '
-    '"10": {"accuracy": 0.75, "loss": 1e-07, "macro_f1": null, "tested_by": "server", '
+    '"10": {"accuracy": 0.75, "loss": 1e-07, "macro_f1": null, '
+    '"validation_accuracy": null, "validation_loss": null, "tested_by": "server", '
     '"train_samples": 30, "test_samples": 4, "model": "model-10", "took_part": false, '
     '"uplink_bytes": 180, '
     '"downlink_bytes": 58, "payload_bytes": {"down/order": 58, "up/report": 180}, '
@@ -42,7 +45,8 @@ FULL = (
 )
 EMPTY = (
     '{"round": 1, "method": "fd", "seconds": {"total": 0}, "accuracy": null, "loss": null, '
-    '"accuracy_std": null, "macro_f1": null, "class_accuracy": [], "scores": {}, '
+    '"accuracy_std": null, "macro_f1": null, "class_accuracy": [], '
+    '"validation_accuracy": null, "validation_loss": null, "scores": {}, '
     '"diagnostics": {}, "notes": [], "nodes": {}}'
 )
 
@@ -78,6 +82,9 @@ def report(**changes: Any) -> Report:
         "correct": 3,
         "test_samples": 10,
         "loss": 2.5,
+        "validation_correct": 0,
+        "validation_samples": 0,
+        "validation_loss": 0.0,
         "class_samples": [],
         "class_hits": [],
         "class_predictions": [],
@@ -153,6 +160,8 @@ replies = st.builds(
     accuracy=st.none() | numbers,
     loss=st.none() | numbers,
     macro_f1=st.none() | numbers,
+    validation_accuracy=st.none() | numbers,
+    validation_loss=st.none() | numbers,
     tested_by=st.sampled_from(["device", "server"]),
     train_samples=counts,
     test_samples=counts,
@@ -177,6 +186,8 @@ lines = st.builds(
     loss=st.none() | numbers,
     accuracy_std=st.none() | numbers,
     macro_f1=st.none() | numbers,
+    validation_accuracy=st.none() | numbers,
+    validation_loss=st.none() | numbers,
     class_accuracy=st.lists(st.none() | numbers, max_size=3).map(tuple),
     scores=named,
     diagnostics=named,

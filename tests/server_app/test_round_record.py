@@ -48,6 +48,9 @@ def node(
         correct=correct,
         test_samples=test_samples,
         loss=loss,
+        validation_correct=0,
+        validation_samples=0,
+        validation_loss=0.0,
         class_samples=[],
         class_hits=[],
         class_predictions=[],
@@ -114,6 +117,8 @@ def test_a_line_tells_of_every_client_in_order(record: RoundRecord) -> None:
         "accuracy": 0.3,
         "loss": 2.0,
         "macro_f1": None,
+        "validation_accuracy": None,
+        "validation_loss": None,
         "tested_by": "device",
         "train_samples": 30,
         "test_samples": 10,
@@ -205,6 +210,23 @@ def test_one_client_that_tells_no_counts_leaves_the_rounds_unknown() -> None:
     assert (line.macro_f1, line.class_accuracy) == (None, ())
     assert line.answered[0].macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert line.answered[1].macro_f1 == 0.25
+
+
+def test_validation_is_weighted_by_the_samples_held_out() -> None:
+    def held_out(told: NodeRecord, correct: int, samples: int, loss: float) -> NodeRecord:
+        names = ("validation_correct", "validation_samples", "validation_loss")
+        update = dict(zip(names, (correct, samples, loss), strict=True))
+        return replace(told, report=told.report.model_copy(update=update))
+
+    record = RoundRecord(1, nodes={0: held_out(node(0, 1, 9, 0.0), 1, 2, 1.0)})
+    record.nodes[1] = held_out(node(1, 1, 9, 0.0), 6, 6, 0.5)
+    record.nodes[2] = node(2, 1, 9, 0.0)
+    line = record.to_line("fd", Aggregated())
+    assert [n.validation_accuracy for n in line.answered.values()] == [0.5, 1.0, None]
+    assert [n.validation_loss for n in line.answered.values()] == [1.0, 0.5, None]
+    # 1 of 2 and 6 of 6; (2 * 1 + 6 * 0.5) / 8.
+    assert line.validation_accuracy == record.validation_accuracy() == 7 / 8
+    assert line.validation_loss == pytest.approx(5 / 8)
 
 
 def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:

@@ -50,6 +50,15 @@ def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Mess
         ({"partition": "random"}, "setting partition: Input should be 'iid'"),
         ({"rounds": 0}, "setting rounds: "),
         ({"colour": "red"}, "setting colour: unknown; the known ones are "),
+        ({"validation-share": 0.6}, "setting validation-share: "),
+        (
+            {"stop-after": 2},
+            "setting stop-after: expected 0 without validation samples, got 2; set",
+        ),
+        (
+            {"method": "splitfed", "validation-share": 0.1},
+            "setting validation-share: expected 0 for splitfed, got 0.1",
+        ),
         ({"run-name": "../outside"}, "setting run-name: "),
         ({"method": "fd", "fd.distillation-weight": -1.0}, "setting fd.distillation-weight: "),
     ],

@@ -38,7 +38,9 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def line(number: int, accuracy: float | None = 0.5, notes: tuple[str, ...] = ()) -> RoundLine:
-    return RoundLine(number, "local", {}, accuracy, None, None, None, (), {}, {}, notes, {})
+    return RoundLine(
+        number, "local", {}, accuracy, None, None, None, (), None, None, {}, {}, notes, {}
+    )
 
 
 def lines(*rounds: int) -> str:

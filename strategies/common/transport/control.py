@@ -170,6 +170,8 @@ class Report(Control):
     class_samples, class_hits, class_predictions : list[int]
         Of each class, as ``ConfusionCounts`` has them; empty where there are no common classes,
         too many, or the device keeps its class counts to itself.
+    validation_correct, validation_samples, validation_loss : float, int, float
+        As of the test, on training samples that were held out; 0 where none were.
     macro_f1 : float | None
         The score that follows from them, where they do not travel and nothing forbids it.
     train_samples : int
@@ -193,6 +195,9 @@ class Report(Control):
     correct: float = Field(ge=0)
     test_samples: Count
     loss: float
+    validation_correct: float = Field(ge=0)
+    validation_samples: Count
+    validation_loss: float
     class_samples: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
     class_hits: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
     class_predictions: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
@@ -239,9 +244,15 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
         raise WireError(
             f"{sender}: {kind.__name__.lower()}.{place}: {problem['msg']}, got {problem['input']!r}"
         ) from None
-    if isinstance(read, Report) and read.correct > read.test_samples:
-        raise WireError(
-            f"{sender}: report.correct: expected at most test_samples={read.test_samples}, "
-            f"got {read.correct:g}"
-        )
+    if isinstance(read, Report):
+        _refuse_more("", read.correct, "test_samples", read.test_samples, sender)
+        told, samples = read.validation_correct, read.validation_samples
+        _refuse_more("validation_", told, "validation_samples", samples, sender)
     return read
+
+
+def _refuse_more(prefix: str, correct: float, of: str, samples: int, sender: str) -> None:
+    if correct > samples:
+        raise WireError(
+            f"{sender}: report.{prefix}correct: expected at most {of}={samples}, got {correct:g}"
+        )

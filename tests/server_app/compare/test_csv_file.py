@@ -39,6 +39,8 @@ def test_a_line_for_each_run_round_and_client(runs):
         "test_samples": "30",
         "loss": "0.09999999999999998",
         "macro_f1": "",
+        "validation_accuracy": "",
+        "validation_loss": "",
         "uplink_bytes": "2000",
         "downlink_bytes": "40000",
         "seconds": "2.5",

@@ -25,6 +25,9 @@ def report(**changes: object) -> dict[str, object]:
         "correct": 7,
         "test_samples": 10,
         "loss": 0.5,
+        "validation_correct": 0,
+        "validation_samples": 0,
+        "validation_loss": 0.0,
         "class_samples": [4, 6],
         "class_hits": [3, 4],
         "class_predictions": [5, 5],
@@ -151,6 +154,8 @@ def test_numbers_must_be_finite(name: str, bad: float) -> None:
         ("test_samples", -1),
         ("figure.step_ms", "fast"),
         ("figures", 0.5),
+        ("validation_samples", -1),
+        ("validation_loss", float("inf")),
         ("class_samples", [4, -1]),
         ("class_hits", [3.0]),
         ("class_predictions", [1] * (MAX_TOLD_CLASSES + 1)),
@@ -227,6 +232,8 @@ def test_not_more_samples_are_correct_than_there_are() -> None:
     assert read_control(Report, report(correct=10), "client 4").correct == 10
     message = refused(Report, report(correct=11))
     assert message.endswith("report.correct: expected at most test_samples=10, got 11")
+    message = refused(Report, report(validation_samples=2, validation_correct=3))
+    assert message.endswith("validation_correct: expected at most validation_samples=2, got 3")
 
 
 @pytest.mark.parametrize(
