@@ -49,7 +49,8 @@ def evaluate_metrics(line: RoundLine) -> MetricRecord | None:
     -------
     MetricRecord | None
         ``accuracy`` and ``loss`` weighted by test samples, ``accuracy_std`` over clients,
-        ``macro_f1``, ``validation_accuracy`` and ``validation_loss`` where known, ``test_samples``, and other models' accuracies (``"score <name>"``).
+        ``macro_f1``, ``validation_accuracy`` and ``validation_loss`` where they are known,
+        ``test_samples``, and other models' accuracies (``"score <name>"``).
     """
     if line.accuracy is None:
         return None

@@ -12,10 +12,12 @@ from local_federation.compare.home import StudyHome
 from local_federation.compare.study import PlannedRun
 from server_app.compare.arms import read_arms
 from server_app.compare.caveats import caveats
+from server_app.held_rounds import HeldRounds
 from server_app.progress import round_line
 from server_app.report.headline import cards
 from server_app.run_record import read_run_record
 from server_app.stopping import StopRule, stop_of
+from strategies.common.errors import SettingsError
 from tests.loopback import without_clocks
 from tests.server_app.run_folders import line_of, round_of, write_run
 from tests.server_app.small_federation import Play, is_training, player, sent
@@ -114,6 +116,12 @@ def test_a_run_ends_early_and_says_so_and_a_resumed_one_too(federation: Play) ->
     again = federation(2, "cut", resume=True)
     assert without_clocks(again.play()) == without_clocks(lines)
     assert sent(again, "train") == []
+
+
+def test_a_loop_that_is_not_ours_cannot_be_stopped(federation: Play) -> None:
+    fed = federation(2)
+    with pytest.raises(SettingsError, match=r"stop-after: expected 0 where another loop .* got 2"):
+        HeldRounds(fed.grid, fed.config, {})
 
 
 @pytest.mark.federation
