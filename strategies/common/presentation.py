@@ -9,6 +9,32 @@ Setting = bool | int | float | str
 
 @final
 @dataclass(frozen=True)
+class Measured:
+    """Numbers of one measure that a report draws in one chart.
+
+    Attributes
+    ----------
+    title : str
+        What is measured, in plain words.
+    curves : Mapping[str, str]
+        What each number is, by its name in the journal.
+    good : str
+        A sentence on what is good.
+    references : tuple[str, ...]
+        Names among the curves of what the others are held against.
+    share : bool
+        Whether all lie between 0 and 1.
+    """
+
+    title: str
+    curves: Mapping[str, str]
+    good: str
+    references: tuple[str, ...] = ()
+    share: bool = False
+
+
+@final
+@dataclass(frozen=True)
 class Presentation:
     """How reports present a run; a server half states it (``ServerHalf.presentation``).
 
@@ -26,6 +52,10 @@ class Presentation:
         What the models are that clients are tested with, by the names of their scores.
     headline : tuple[str, ...]
         Names of models; the accuracy of a client is that of the first that it has.
+    measured : tuple[Measured, ...]
+        How to draw what the server half measures; what is not among it has a chart of its own.
+    losses : tuple[Measured, ...]
+        How to draw what clients measure while they train.
     """
 
     alone: bool = False
@@ -33,3 +63,5 @@ class Presentation:
     measurement: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
+    losses: tuple[Measured, ...] = ()

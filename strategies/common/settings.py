@@ -209,9 +209,19 @@ def default_config() -> dict[str, bool | int | float | str]:
     return dict(_read_defaults())
 
 
+def app_version() -> str:
+    """Return the version of Nectar; a bundle that Flower runs is not installed."""
+    return str(_read_project()["project"]["version"])
+
+
 @cache
 def _read_defaults() -> Mapping[str, bool | int | float | str]:
-    return flatten(tomllib.loads(_PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"])
+    return flatten(_read_project()["tool"]["flwr"]["app"]["config"])
+
+
+@cache
+def _read_project() -> Mapping[str, Any]:
+    return tomllib.loads(_PYPROJECT.read_text())
 
 
 def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:

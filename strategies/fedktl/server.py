@@ -10,6 +10,7 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.agreed import Need
 from strategies.common.message import MessageServer
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Picture, Reply
 from strategies.fedktl.alignment import Uploaded, align, latent_centroids
@@ -17,6 +18,7 @@ from strategies.fedktl.automatic import automatic
 from strategies.fedktl.diagnosis import COMPARED_LATENTS, Diagnosis, diagnose
 from strategies.fedktl.etf import check_num_classes
 from strategies.fedktl.images import fit
+from strategies.fedktl.measured import LOSSES, MEASURED
 from strategies.fedktl.settings import FedKTLSettings
 from strategies.fedktl.transformer import FeatureTransformer
 from strategies.fedktl.variations import class_latents, project
@@ -58,6 +60,11 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
         super().__init__(settings, provided)
         self._generator = provided.generator
         self._chosen = automatic(settings, provided.run.generator, self._generator)
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State how what it measures is drawn."""
+        return Presentation(measured=MEASURED, losses=LOSSES)
 
     def resolved(self) -> Mapping[str, float | str]:
         """Return what the settings left at ``"auto"`` came to, by their names in the config."""

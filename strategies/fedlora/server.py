@@ -1,13 +1,14 @@
 """The server half of FedLoRA: the mean of low-rank updates."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 from torch import Tensor
 
 from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import WireError
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedlora.lora_aggregation import (
     added,
@@ -19,6 +20,7 @@ from strategies.fedlora.lora_aggregation import (
 )
 from strategies.fedlora.lora_factors import LoraFactors
 from strategies.fedlora.lora_shape import LoraShape
+from strategies.fedlora.measured import MEASURED
 from strategies.fedlora.settings import FedLoRASettings
 from strategies.fedlora.wire import WIRE, GlobalUpdate, TrainedFactors, shape_of
 
@@ -47,6 +49,11 @@ class FedLoRAServer(
     """Averages low-rank updates."""
 
     wire = WIRE
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State how what aggregation comes to is drawn."""
+        return replace(super().presentation(settings), measured=MEASURED)
 
     def start(self) -> FedLoRAServerState:
         """Return no update."""

@@ -7,6 +7,7 @@ from typing import final
 
 from strategies.common.averaging import average
 from strategies.common.errors import ModelError
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Phase, Reply
 from strategies.common.split.client_models import check_clients
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
@@ -18,6 +19,7 @@ from strategies.mocosfl.assessment import Assessor
 from strategies.mocosfl.cache import Recorder
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.figures import collapse_notes, spread
+from strategies.mocosfl.measured import LOSSES, MEASURED
 from strategies.mocosfl.settings import (
     MocoSFLSettings,
     is_symmetric,
@@ -41,6 +43,11 @@ class MocoSFLServer(
     """Holds all of the network but the client models, and learns without labels."""
 
     wire = WIRE
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State how what it measures is drawn."""
+        return Presentation(measured=MEASURED, losses=LOSSES)
 
     def phase(self, round_number: int) -> Phase:
         """Return the payloads; clients that are frozen upload nothing."""

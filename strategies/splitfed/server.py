@@ -1,6 +1,6 @@
 """The server half of SplitFed: the rest of the network, and the mean of the clients' parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.averaging import average
+from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.common.split.batches import steps_per_pass
 from strategies.common.split.client_models import check_clients
@@ -18,6 +19,7 @@ from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
 from strategies.common.split.wire.frames import FrameSpec
 from strategies.splitfed.engine import SplitFedEngine
+from strategies.splitfed.measured import LOSSES, MEASURED
 from strategies.splitfed.network import split_classifier
 from strategies.splitfed.settings import SplitFedSettings
 from strategies.splitfed.wire import WIRE, SplitFedAverage, SplitFedModels, frame_spec
@@ -60,6 +62,11 @@ class SplitFedServer(
     """Trains the server's part within rounds and averages the clients' parts after them."""
 
     wire = WIRE
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State how what it measures is drawn."""
+        return Presentation(measured=MEASURED, losses=LOSSES)
 
     def start(self) -> SplitFedServerState:
         """Return a fresh network.

@@ -14,7 +14,7 @@ from strategies.common.adapters.backbone import Backbone
 from strategies.common.adapters.export import Exported
 from strategies.common.adapters.heads import private_head
 from strategies.common.adapters.learning import Tuning, tune
-from strategies.common.adapters.presentation import MEASUREMENT, SHARED
+from strategies.common.adapters.presentation import LOSSES, MEASUREMENT, MOVES, SHARED
 from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.agreed import Need
 from strategies.common.device import AdapterDevice
@@ -63,7 +63,13 @@ class AdapterServerHalf(
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:  # noqa: ARG003
         """State how answers count, and that what aggregation made gives them."""
         models = {"shared": SHARED}
-        return Presentation(measurement=MEASUREMENT, models=models, headline=("shared",))
+        return Presentation(
+            measurement=MEASUREMENT,
+            models=models,
+            headline=("shared",),
+            measured=MOVES,
+            losses=LOSSES,
+        )
 
 
 class AdapterClientHalf(
