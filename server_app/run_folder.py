@@ -6,9 +6,11 @@ flushed; the journal grows by one line per round.
 
 import json
 import os
+import platform
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, final
@@ -21,7 +23,7 @@ from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from strategies.common.errors import RunFolderError
 from strategies.common.round import Picture
-from strategies.common.settings import RunConfig
+from strategies.common.settings import RunConfig, app_version
 from strategies.common.task import Task
 
 # Settings that may change between the parts of a resumed run: none of them changes a result.
@@ -116,7 +118,10 @@ class RunFolder:
         # An earlier attempt that completed no round may have had other clients.
         (self.path / CLIENTS).unlink(missing_ok=True)
         versions = {name: version(name) for name in _VERSIONED}
-        text = tomli_w.dumps({"settings": dict(sorted(config.items())), "versions": versions})
+        versions |= {"nectar": app_version(), "python": platform.python_version()}
+        started = datetime.now(UTC).replace(microsecond=0)
+        settings = dict(sorted(config.items()))
+        text = tomli_w.dumps({"started": started, "settings": settings, "versions": versions})
         self.write("settings.toml", text)
 
     def check_resumable(self, config: RunConfig) -> None:

@@ -10,6 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import final
@@ -37,6 +38,8 @@ class RunRecord:
         Clients by number, sorted.
     rounds, notes : tuple[RoundLine, ...], tuple[str, ...]
         The journal, by round, and what was found amiss while reading it.
+    started : str
+        When the run began, as the server's clock had it; empty when unknown.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class RunRecord:
     clients: Mapping[int, ListedClient]
     rounds: tuple[RoundLine, ...]
     notes: tuple[str, ...] = ()
+    started: str = ""
 
     @property
     def name(self) -> str:
@@ -107,13 +111,16 @@ def read_run_record(folder: Path) -> RunRecord:
     if not path.is_file():
         raise RunFolderError(f"{path}: expected a run's settings, found no file; give the folder")
     try:
-        settings = dict(_flat(tomllib.loads(path.read_text("utf-8"))))
+        tables = tomllib.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise RunFolderError(f"{path}: expected TOML, got {error}") from None
+    started = tables.pop("started", "")
+    settings = dict(_flat(tables))
     said = read_clients(folder)
     rounds, notes = _read_rounds(folder / "rounds.jsonl")
     clients = dict(sorted({**_clients_of(rounds), **said.clients}.items()))
-    return RunRecord(folder.resolve(), settings, said.class_names, clients, rounds, notes)
+    when = f"{started:%Y-%m-%d %H:%M} UTC" if isinstance(started, datetime) else ""
+    return RunRecord(folder.resolve(), settings, said.class_names, clients, rounds, notes, when)
 
 
 def _clients_of(rounds: Sequence[RoundLine]) -> dict[int, ListedClient]:

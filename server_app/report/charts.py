@@ -15,6 +15,7 @@ from server_app.report.markup import Html, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 # Few enough points to be seen one by one.
@@ -23,6 +24,11 @@ BAND_OPACITY: Final = 0.16
 # More bars have no room for a number beneath each.
 NAMED_BARS: Final = 20
 NARROWEST_BARS: Final = 8
+# Width of a character, and room beneath the axes for numbers and a word, in the SVG's units.
+CHARACTER: Final = 6.5
+BENEATH: Final = 40
+# Between ticks; others would need more digits than units are written with.
+STEPS: Final = (1, 2, 5, 10)
 STYLE: Final[dict[str, Any]] = {
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -31,7 +37,7 @@ STYLE: Final[dict[str, Any]] = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "font.size": 10.5,
+    "font.size": 11,
     "grid.color": LINE,
     "grid.linewidth": 0.8,
     "svg.fonttype": "none",
@@ -177,11 +183,14 @@ def _render(
         mpl.rcdefaults()
         mpl.rcParams.update(style)
         width, height = frame.size
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=(width / 72, height / 72))
+        axes = figure.add_axes((0, 0, 1, 1))
         draw(axes, inks)
         _dress_values(frame, axes)
         _dress_over(frame.over, axes, ticks=ticks)
+        _place(frame, axes)
+        if frame.cut:
+            _mark_cut(axes, inks)
         svg = inks.reveal(_save(figure))
     return _inline(frame, series, svg)
 
@@ -195,11 +204,16 @@ def _dress_values(frame: Frame, axes: "Axes") -> None:
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    if frame.unit is not None:
-        unit = frame.unit
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=STEPS))
+    if frame.unit is not None or not frame.logarithmic:
+        # matplotlib's own numbers would have a common factor, written apart above the axis.
+        unit = frame.unit or _plain
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))
     axes.spines["left"].set_visible(False)
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _dress_over(over: Axis, axes: "Axes", *, ticks: bool) -> None:
@@ -213,10 +227,44 @@ def _dress_over(over: Axis, axes: "Axes", *, ticks: bool) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         nbins = 8 if over.whole else 5
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=nbins, integer=over.whole, min_n_ticks=1))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins=nbins, steps=STEPS, integer=over.whole, min_n_ticks=1)
+        )
     if over.unit is not None:
         unit = over.unit
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(value)))
+
+
+def _place(frame: Frame, axes: "Axes") -> None:
+    """Leave room for the words around the axes; matplotlib's own layout draws all twice."""
+    width, height = frame.size
+    values, over = (_longest(axis) * CHARACTER for axis in (axes.yaxis, axes.xaxis))
+    left, right = max(values + 8, over / 2), max(8.0, over / 2)
+    across, up = width - left - right, height - BENEATH - 9
+    axes.set_position((left / width, BENEATH / height, across / width, up / height))
+
+
+def _longest(axis: "XAxis | YAxis") -> int:
+    """Return the characters of the longest word beside an axis."""
+    low, high = sorted(axis.get_view_interval())
+    room = 1e-9 * (high - low)
+    marked = [place for place in axis.get_majorticklocs() if low - room <= place <= high + room]
+    return max(map(len, axis.get_major_formatter().format_ticks(marked)), default=0)
+
+
+def _mark_cut(axes: "Axes", inks: _Inks) -> None:
+    """Draw two strokes across the foot of the value axis, since zero lies below it."""
+    slanted: Any = [(-1.0, -0.5), (1.0, 0.5)]
+    for height in (0.0, 0.028):
+        axes.plot(
+            [0.0],
+            [height],
+            transform=axes.transAxes,
+            marker=slanted,
+            markersize=9,
+            color=inks.paint(MUTED),
+            clip_on=False,
+        )
 
 
 def _save(figure: "Figure") -> str:

@@ -1,6 +1,6 @@
 """The report's figures: a run's numbers over its rounds, each with a legend in HTML."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Final
 
@@ -8,19 +8,39 @@ from server_app.comparison import run_title
 from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
 from server_app.report.charts import line_chart, stacked_bars
+from server_app.report.ends import from_zero, of_shares, of_values
 from server_app.report.frame import DASHED, INK, MUTED, Frame, Series, series_colour
 from server_app.report.legend import Mark, figure
-from server_app.report.markup import Html, block, element, text
+from server_app.report.markup import Html, text
 from server_app.run_record import RunRecord
 
-PHASES: Final = ("wait", "configure", "replies", "aggregate", "save")
+# What a round's time on the server goes into, in the order of a round.
+PHASES: Final = {
+    "wait": "waiting for clients",
+    "configure": "packing what is sent",
+    "replies": "clients at work, and the network",
+    "decode": "reading replies",
+    "aggregate": "aggregating",
+    "evaluate": "testing",
+    "save": "saving",
+}
+ON_DEVICE: Final = {
+    "load": "reading data and model",
+    "train": "training",
+    "evaluate": "testing",
+    "save": "saving",
+    "total": "in all",
+}
 # Beyond this ratio the smaller of two lines would lie on the axis.
 MAX_LINEAR_RATIO: Final = 20
-MAX_SMALL_CHARTS: Final = 24
 VALIDATION: Final = "weighted mean on validation samples"
 MACRO_F1: Final = "macro-F1 over all test samples"
-SMALL: Final = (320, 160)
 Points = list[tuple[int, float]]
+# Before the first round, as the first line of a journal has it.
+UNTRAINED: Final = "untrained_"
+_OTHER_LOSS: Final = "Every method has a loss of its own, so the other run's is not drawn."
+_UP: Final = "up, from the clients"
+_DOWN: Final = "down, to the clients"
 
 
 def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
@@ -40,7 +60,7 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
         for number, client in run.clients.items()
     ]
     legend = [Mark(model or "unknown model", colours[model]) for model in models]
-    mean = _points(run, lambda line: line.accuracy)
+    mean = [*_untrained(run), *_points(run, lambda line: line.accuracy)]
     if other is not None:
         reference = _points(other, lambda line: line.accuracy)
         title = f"{run_title(other)}, weighted mean ({other.name})"
@@ -57,51 +77,68 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
     label = "Accuracy by round for every client, and their weighted mean"
     if mean:
         label += f", which goes from {mean[0][1]:.3f} to {mean[-1][1]:.3f}"
-    note = "Thin lines are single clients; point at one to see its number."
-    chart = line_chart(Frame("accuracy", label, unit=lambda v: f"{v:.3g}"), series)
-    return figure("Accuracy", chart, legend, note)
+    ends = of_shares(values_of(series))
+    frame = Frame("accuracy", label, unit=lambda v: f"{v:.3g}", limits=ends.limits, cut=ends.cut)
+    told = ["Thin lines are single clients; the table of clients by round has their numbers."]
+    told += ["Round 0 is the untrained network."] if _untrained(run) else []
+    return figure("Accuracy", line_chart(frame, series), legend, " ".join([*told, ends.told]))
 
 
 def loss_figure(run: RunRecord, other: RunRecord | None) -> Html:
-    """Draw the weighted mean of the test loss."""
+    """Draw the weighted mean of the test loss, beside that of a run of the same method.
+
+    Losses of two methods are two measures, which share no axis.
+    """
     series = [Series("weighted mean", _points(run, lambda line: line.loss), INK, width=2.8)]
     legend = [Mark("weighted mean", INK)]
-    if other is not None:
+    if other is not None and other.method == run.method:
         title = f"{run_title(other)}, weighted mean ({other.name})"
         reference = _points(other, lambda line: line.loss)
         series.append(Series(title, reference, MUTED, width=2.2, dashes=DASHED))
         legend.append(Mark(title, MUTED, dashes=DASHED))
-    chart = line_chart(Frame("loss", "Weighted mean of the test loss by round"), series)
-    note = "Every method has a loss of its own: only curves of one method share a scale."
-    return figure("Test loss", chart, legend, note if other is not None else "")
+    ends = of_values(values_of(series))
+    label = "Weighted mean of the test loss by round"
+    chart = line_chart(Frame("loss", label, limits=ends.limits, cut=ends.cut), series)
+    is_left_out = other is not None and other.method != run.method
+    told = _OTHER_LOSS if is_left_out else ""
+    return figure("Test loss", chart, legend, f"{told} {ends.told}".strip())
 
 
-def bytes_figure(run: RunRecord) -> Html:
-    """Draw what crossed the network in each round, all clients together."""
-    series = [
-        Series("up", _points(run, lambda line: line.uplink_bytes or None), series_colour(0)),
-        Series("down", _points(run, lambda line: line.downlink_bytes or None), series_colour(1)),
+def bytes_figures(run: RunRecord) -> list[Html]:
+    """Draw what crossed the network in each round, all clients together, from zero.
+
+    Up and down have a chart each where the smaller would lie on the axis of the larger.
+    """
+    up = Series("up", _points(run, lambda line: line.uplink_bytes or None), series_colour(0))
+    down = Series("down", _points(run, lambda line: line.downlink_bytes or None), series_colour(1))
+    shown = [(one, words) for one, words in ((up, _UP), (down, _DOWN)) if one.points]
+    if not shown:
+        return [figure("Bytes per round", text(""), [], "Nothing crossed the network.")]
+    largest = [max(values_of([one])) for one, _ in shown]
+    if max(largest) <= MAX_LINEAR_RATIO * min(largest):
+        return [_bytes_figure("Bytes per round", "bytes", shown)]
+    return [
+        _bytes_figure(f"Bytes {one.title} per round", f"bytes-{one.title}", [(one, words)])
+        for one, words in shown
     ]
-    values = [value for one in series for _, value in one.points]
-    if not values:
-        return figure("Bytes per round", text(""), [], "Nothing crossed the network.")
-    logarithmic = max(values) > MAX_LINEAR_RATIO * min(values)
+
+
+def _bytes_figure(title: str, name: str, shown: Sequence[tuple[Series, str]]) -> Html:
+    series = [one for one, _ in shown]
     frame = Frame(
-        "bytes",
-        "Bytes by round, up and down, all clients together",
+        name,
+        "Bytes by round, all clients together",
         unit=format_bytes,
-        logarithmic=logarithmic,
+        limits=from_zero(values_of(series)).limits,
     )
-    legend = [Mark("up, from the clients", series_colour(0))]
-    legend.append(Mark("down, to the clients", series_colour(1)))
-    note = "All clients together." + (" Logarithmic scale." if logarithmic else "")
-    return figure("Bytes per round", line_chart(frame, series), legend, note)
+    legend = [Mark(words, one.colour) for one, words in shown]
+    return figure(title, line_chart(frame, series), legend, "All clients together.")
 
 
 def seconds_figure(run: RunRecord) -> Html:
     """Draw where the time of each round went on the server."""
     names = {name for line in run.rounds for name in line.seconds} - {"total"}
-    phases = [p for p in PHASES if p in names] + sorted(names - set(PHASES))
+    phases = [p for p in PHASES if p in names] + sorted(names - PHASES.keys())
     series = [
         Series(
             p, [(n, line.seconds.get(p, 0.0)) for n, line in _by_round(run)], series_colour(index)
@@ -109,7 +146,10 @@ def seconds_figure(run: RunRecord) -> Html:
         for index, p in enumerate(phases)
     ]
     frame = Frame("seconds", "Seconds by round, stacked by phase", unit=format_duration)
-    legend = [Mark(phase, series_colour(index), "area") for index, phase in enumerate(phases)]
+    legend = [
+        Mark(PHASES.get(phase, phase), series_colour(index), "area")
+        for index, phase in enumerate(phases)
+    ]
     chart = stacked_bars(frame, series)
     return figure("Time per round", chart, legend, device_seconds(run))
 
@@ -119,53 +159,14 @@ def device_seconds(run: RunRecord) -> str:
     replies = run.trained()
     names = list(dict.fromkeys(name for node in replies for name in node.seconds))
     typical = {p: median(node.seconds.get(p, 0.0) for node in replies) for p in names}
-    told = ", ".join(f"{p} {format_duration(value)}" for p, value in typical.items())
+    told = ", ".join(
+        f"{ON_DEVICE.get(p, p)} {format_duration(value)}" for p, value in typical.items()
+    )
     return f"On a device, median over clients and rounds: {told}." if told else ""
-
-
-def diagnostics_figures(run: RunRecord) -> Html:
-    """Draw everything the server half measured, one small chart each."""
-    return _small_charts("diagnostic", {n: line.diagnostics for n, line in _by_round(run)})
-
-
-def scores_figures(run: RunRecord) -> Html:
-    """Draw how the clients' several models do, one small chart each."""
-    return _small_charts("score", {n: line.scores for n, line in _by_round(run)})
-
-
-def losses_figures(run: RunRecord) -> Html:
-    """Draw the clients' training losses, one small chart each."""
-    return _small_charts("training", {n: _mean_losses(line) for n, line in _by_round(run)})
 
 
 def _by_round(run: RunRecord) -> Iterable[tuple[int, RoundLine]]:
     return ((line.round_number, line) for line in run.rounds)
-
-
-def _mean_losses(line: RoundLine) -> Mapping[str, float]:
-    """Return the means over clients, weighted by training samples."""
-    nodes = [node for node in line.answered.values() if node.took_part and node.train_samples]
-    names = dict.fromkeys(name for node in nodes for name in node.losses)
-    means = {}
-    for name in names:
-        told = [(node.losses[name], node.train_samples) for node in nodes if name in node.losses]
-        means[name] = sum(loss * count for loss, count in told) / sum(n for _, n in told)
-    return means
-
-
-def _small_charts(kind: str, rounds: Mapping[int, Mapping[str, float]]) -> Html:
-    names = list(dict.fromkeys(name for values in rounds.values() for name in values))
-    figures = []
-    for index, name in enumerate(names[:MAX_SMALL_CHARTS]):
-        points = [(n, values[name]) for n, values in rounds.items() if name in values]
-        frame = Frame(f"{kind}-{index}", f"{name} by round", size=SMALL)
-        chart = line_chart(frame, [Series(name, points, series_colour(0))])
-        last = text(f"last: {points[-1][1]:.4g}")
-        figures.append(element("figure", element("h3", name), chart, element("figcaption", last)))
-    if len(names) > MAX_SMALL_CHARTS:
-        rest = f"{len(names) - MAX_SMALL_CHARTS} more are in the journal."
-        figures.append(element("p", rest, attributes={"class": "muted"}))
-    return block("small-charts", *figures) if figures else text("")
 
 
 def _points(run: RunRecord, value: Callable[[RoundLine], float | None]) -> Points:
@@ -176,3 +177,15 @@ def _points(run: RunRecord, value: Callable[[RoundLine], float | None]) -> Point
 def _client_points(run: RunRecord, client: int) -> Points:
     told = ((number, line.answered.get(client)) for number, line in _by_round(run))
     return [(n, node.accuracy) for n, node in told if node and node.accuracy is not None]
+
+
+def values_of(series: Iterable[Series]) -> list[float]:
+    """Return all values that lines have."""
+    return [value for one in series for _, value in one.points]
+
+
+def _untrained(run: RunRecord) -> Points:
+    """Return the accuracy before the first round, where it was tested then."""
+    first = run.rounds[0] if run.rounds else None
+    known = first is not None and UNTRAINED + "accuracy" in first.diagnostics
+    return [(0, first.diagnostics[UNTRAINED + "accuracy"])] if first and known else []

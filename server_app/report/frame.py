@@ -95,15 +95,18 @@ class Frame:
         What the chart runs over, left to right.
     limits : tuple[float, float] | None
         Ends of the value axis; ``None`` where the data end.
+    cut : bool
+        Whether the value axis begins above zero, which is marked.
     """
 
     name: str
     label: str
-    size: tuple[int, int] = (420, 250)
+    size: tuple[int, int] = (380, 230)
     unit: Callable[[float], str] | None = None
     logarithmic: bool = False
     over: Axis = ROUNDS
     limits: tuple[float, float] | None = None
+    cut: bool = False
 
 
 def series_colour(index: int) -> str:

@@ -52,6 +52,8 @@ def header(run: RunRecord) -> Html:
         facts.append(f"{partition} partition")
     if "seed" in run.settings:
         facts.append(f"seed {run.settings['seed']}")
+    if run.started:
+        facts.append(run.started)
     line = element("p", " · ".join(facts), attributes={"class": "facts"})
     return element("header", element("h1", title(run)), line)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
+from server_app.report.download import svg_link
 from server_app.report.markup import Html, element, join
 
 # Width of a line in the legend.
@@ -34,8 +35,8 @@ class Mark:
 
 
 def figure(title: str, chart: Html, legend: Sequence[Mark], note: str) -> Html:
-    """Return a figure; empty parts are left out."""
-    parts = [element("h3", title), chart]
+    """Return a figure, with a link that saves its chart; empty parts are left out."""
+    parts = [element("h3", title), chart, svg_link(title, chart, legend)]
     if legend:
         marks = (element("li", _swatch(mark), element("span", mark.name)) for mark in legend)
         parts.append(element("ul", *marks, attributes={"class": "legend"}))

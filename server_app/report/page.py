@@ -5,18 +5,23 @@ from pathlib import Path
 from typing import Final
 
 from server_app.comparison import compare
-from server_app.progress import describe_failure
-from server_app.report import figures, headline, tables
+from server_app.report import figures, headline, measured, tables
 from server_app.report.alone_baseline import alone_baseline
+from server_app.report.csv_files import clients_csv, rounds_csv
 from server_app.report.document import document, warning, write_whole
+from server_app.report.download import link
 from server_app.report.examples import examples
 from server_app.report.markup import Html, block, bullets, details, element, join, section
+from server_app.report.notes import failures, notes
+from server_app.report.origin import origin
 from server_app.report.partition import partition_picture
 from server_app.report.pictures import last_pictures
 from server_app.run_record import RunRecord, read_run_record
 
 MAX_LISTED: Final = 200
-MAX_REASON: Final = 1000
+MAX_RAISED: Final = 6
+# More rows are opened by whoever wants them.
+MAX_OPEN: Final = 40
 
 
 def write_report(run_dir: Path, *, compare_dir: Path | None = None) -> Path:
@@ -60,6 +65,10 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
             else warning(f"There is no accuracy on both sides to compare with {other.name}.")
         )
     parts += [warning(note) for note in (*run.notes, *_about_failures(run))]
+    told = notes(run)
+    holding = [note.told for note in told if note.holds]
+    if holding:
+        parts.append(_holding(holding[:MAX_RAISED], rest=len(holding) - MAX_RAISED))
     has_charts = find_spec("matplotlib") is not None
     if not run.rounds:
         parts.append(warning("No round is complete."))
@@ -70,9 +79,10 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
     if alone := alone_baseline(run):
         parts.append(section("Together and alone", alone))
     parts.append(section("How these numbers are made", headline.method_of_measurement(run)))
-    parts.append(section("Clients", tables.clients_table(run, other), tables.payloads_table(run)))
+    clients = _folded(run, tables.clients_table(run, other))
+    parts.append(section("Clients", clients, tables.payloads_table(run)))
     if devices := tables.devices_table(run):
-        parts.append(section("Devices", devices))
+        parts.append(section("Devices", _folded(run, devices)))
     parts.append(section("Partition", partition_picture(run)))
     if answered := examples(run):
         parts.append(section("Questions and answers", answered))
@@ -80,16 +90,32 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
         parts.append(section("Generated images", pictures))
     if has_charts:
         parts += _curves(run)
-    parts += _words(run)
+    below = [*holding[MAX_RAISED:], *(note.told for note in told if not note.holds)]
+    listed = {"Failures": failures(run), "Notes": below}
+    parts += [section(title, _listed(items)) for title, items in listed.items() if items]
     parts.append(_numbers(run, is_open=not has_charts))
+    parts.append(section("This run", origin(run)))
     return parts
+
+
+def _holding(told: list[str], *, rest: int) -> Html:
+    """Raise what server and clients said last to where a reader begins."""
+    more = [f"{rest} more stand under Notes."] if rest > 0 else []
+    words = join(element("p", "What still holds"), bullets([*told, *more]))
+    return element("div", words, attributes={"class": "warn", "role": "note"})
+
+
+def _folded(run: RunRecord, shown: Html) -> Html:
+    """Close a table that would push the rest of the page out of sight."""
+    count = len(run.clients)
+    return details(f"All {count} clients", shown) if count > MAX_OPEN else shown
 
 
 def _charts(run: RunRecord, other: RunRecord | None) -> Html:
     drawn = (
         figures.accuracy_figure(run, other),
         figures.loss_figure(run, other),
-        figures.bytes_figure(run),
+        *figures.bytes_figures(run),
         figures.seconds_figure(run),
     )
     return section("Over the rounds", block("charts", *drawn))
@@ -97,15 +123,15 @@ def _charts(run: RunRecord, other: RunRecord | None) -> Html:
 
 def _curves(run: RunRecord) -> list[Html]:
     parts = []
-    if drawn := figures.scores_figures(run):
+    if drawn := measured.scores_figures(run):
         told = "Means over the clients, weighted by test samples."
         note = element("p", told, attributes={"class": "muted"})
         parts.append(section("The same questions, answered by several models", note, drawn))
-    if drawn := figures.losses_figures(run):
+    if drawn := measured.losses_figures(run):
         told = "Means over the clients that trained, weighted by training samples."
         note = element("p", told, attributes={"class": "muted"})
-        parts.append(section("Training losses", note, drawn))
-    if drawn := figures.diagnostics_figures(run):
+        parts.append(section("What clients measured while they trained", note, drawn))
+    if drawn := measured.diagnostics_figures(run):
         parts.append(section("What the server measured", drawn))
     return parts
 
@@ -119,21 +145,6 @@ def _about_failures(run: RunRecord) -> list[str]:
     return [f"{replies} lost to failures, in {rounds} of {len(run.rounds)} rounds; see below."]
 
 
-def _words(run: RunRecord) -> list[Html]:
-    failures = [
-        f"Round {line.round_number}, {describe_failure(client, reason, longest=MAX_REASON)}"
-        for line in run.rounds
-        for client, reason in line.failures.items()
-    ]
-    notes = [f"Client {n}: {note}" for n, client in run.clients.items() for note in client.notes]
-    for line in run.rounds:
-        notes += [f"Round {line.round_number}: {note}" for note in line.notes]
-        for client, node in line.answered.items():
-            notes += [f"Round {line.round_number}, client {client}: {n}" for n in node.notes]
-    told = {"Failures": failures, "Notes": notes}
-    return [section(title, _listed(items)) for title, items in told.items() if items]
-
-
 def _listed(items: list[str]) -> Html:
     rest = len(items) - MAX_LISTED
     more = [f"{rest} more are in the journal."] if rest > 0 else []
@@ -144,4 +155,11 @@ def _numbers(run: RunRecord, *, is_open: bool) -> Html:
     parts = [details("Settings and versions", tables.settings_table(run))]
     if run.rounds:
         parts.insert(0, details("Every round", tables.rounds_table(run), is_open=is_open))
+        parts.insert(1, details("Every client by round", tables.clients_by_round_table(run)))
+        saved = [
+            link("rounds.csv", "text/csv", rounds_csv(run), "rounds.csv"),
+            link("clients.csv", "text/csv", clients_csv(run), "clients.csv"),
+        ]
+        words = "To save: every round, and every client of every round, as numbers. "
+        parts.append(element("p", words, saved[0], " ", saved[1]))
     return section("In full", join(*parts))

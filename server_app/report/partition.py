@@ -21,9 +21,7 @@ def partition_picture(run: RunRecord) -> Html:
     width = max(len(counts) for counts in shared.values())
     names = [*run.class_names, *(str(i) for i in range(len(run.class_names), width))][:width]
     most = max((count for counts in shared.values() for count in counts), default=0)
-    rows = [
-        _row(number, counts, names, most) for number, counts in list(shared.items())[:MAX_CLIENTS]
-    ]
+    rows = [_row(number, counts, most) for number, counts in list(shared.items())[:MAX_CLIENTS]]
     head = element("tr", element("td"), *(_heading(name) for name in names[:MAX_CLASSES]))
     label = {"class": "heat", "aria-label": "Training samples of each class, by client"}
     picture = element("table", element("thead", head), element("tbody", *rows), attributes=label)
@@ -46,14 +44,11 @@ def _heading(name: str) -> Html:
     return element("th", name, attributes={"scope": "col"})
 
 
-def _row(client: int, counts: tuple[int, ...], names: list[str], most: int) -> Html:
+def _row(client: int, counts: tuple[int, ...], most: int) -> Html:
     cells = []
-    for name, count in list(zip(names, counts, strict=False))[:MAX_CLASSES]:
+    for count in counts[:MAX_CLASSES]:
         shade = count / most * FULL_OPACITY if most else 0.0
-        attributes = {
-            "style": f"background:rgb(var(--heat) / {shade:.3f})",
-            "title": f"client {client}, class {name}: {count}",
-        }
+        attributes = {"style": f"background:rgb(var(--heat) / {shade:.3f})"}
         cells.append(element("td", str(count) if count else "", attributes=attributes))
     return element("tr", element("th", f"client {client}", attributes={"scope": "row"}), *cells)
 

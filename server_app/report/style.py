@@ -1,5 +1,6 @@
 """The look of the report: light and dark, from a phone to paper."""
 
+import re
 from typing import Final
 
 STYLE: Final = """
@@ -33,6 +34,12 @@ h1, h2, h3, p, li, dd, figcaption { overflow-wrap: anywhere; }
 p { margin: 0 0 12px; max-width: 76ch; }
 ul { margin: 0 0 12px; padding-left: 1.25em; }
 .facts { color: var(--muted); margin: 0; }
+.save { color: var(--accent); font-size: .8125rem; text-decoration: underline;
+  text-underline-offset: 2px; white-space: nowrap; }
+figure > .save { float: right; margin: 4px 0 0 12px; }
+.command { display: block; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere;
+  background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 10px 14px; margin: 0 0 12px; font-size: .875rem; }
 .muted, figcaption, small { color: var(--muted); }
 small { font-size: .875em; }
 .cards {
@@ -125,3 +132,5 @@ summary { cursor: pointer; padding: 11px 0; font-weight: 600; }
   .scroll { overflow: visible; }
 }
 """
+# What the page's own colours are in the light.
+LIGHT: Final = dict(re.findall(r"(--[a-z0-9-]+): ([^;]+);", STYLE[: STYLE.index("@media")]))

@@ -17,6 +17,9 @@ READING: Final = (
     "is the mean of the classes' F1 scores, in the last row over all test samples together."
 )
 
+MAX_ROUNDS: Final = 20
+MAX_CLIENTS: Final = 100
+
 
 def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
     """Return every client's model, samples, latest accuracy and traffic."""
@@ -126,6 +129,30 @@ def rounds_table(run: RunRecord) -> Html:
     names = ("Round", "Mean accuracy", "Spread", "Worst client", "Test loss", "Up", "Down")
     columns = [Column(name) for name in (*names, "Time", "Answered", "Failed")]
     return table("Rounds", columns, [_round_row(line) for line in run.rounds])
+
+
+def clients_by_round_table(run: RunRecord) -> Html:
+    """Return every client's accuracy over the rounds, as the thin lines of the chart have it."""
+    told = [line for line in run.rounds if line.accuracy is not None]
+    # Evenly spread, and the last one in any case.
+    step = max(1, -(-len(told) // MAX_ROUNDS))
+    shown = told[::-1][::step][::-1]
+    if not shown:
+        return element("p", "No client reported an accuracy.")
+    columns = [
+        Column("Client"),
+        Column("Model", numeric=False),
+        *(Column(f"Round {line.round_number}") for line in shown),
+    ]
+    rows = []
+    for number, client in list(run.clients.items())[:MAX_CLIENTS]:
+        own = [line.answered.get(number) for line in shown]
+        scores = [ABSENT if node is None else score(node.accuracy) for node in own]
+        rows.append([str(number), client.model or ABSENT, *scores])
+    limits = [f"The first {MAX_CLIENTS} clients."] if len(run.clients) > MAX_CLIENTS else []
+    limits += [f"{len(shown)} of {len(told)} rounds."] if step > 1 else []
+    note = element("p", " ".join(limits), attributes={"class": "muted"}) if limits else ""
+    return join(table("Accuracy of every client by round", columns, rows), note)
 
 
 def settings_table(run: RunRecord) -> Html:

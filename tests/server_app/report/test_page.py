@@ -158,8 +158,8 @@ def test_the_page_is_whole_in_itself(run, local):
 def test_charts_are_drawn(run):
     labels = [told["aria-label"] for tag, told in _page(run).tags if tag == "svg"]
     assert labels[0].endswith("which goes from 0.750 to 0.850")
-    # Accuracy, loss, bytes and seconds; one training loss; one diagnostic.
-    assert len(labels) == 6
+    # Accuracy, loss, bytes up, bytes down and seconds; one training loss; one diagnostic.
+    assert len(labels) == 7
 
 
 @pytest.mark.usefixtures("drawn_charts")

@@ -1,0 +1,64 @@
+"""Where a run comes from: when it was played, by what, and the command that plays it again."""
+
+import shlex
+from typing import Final
+
+import tomli_w
+
+from server_app.progress import format_duration
+from server_app.report.markup import Html, bullets, element, join
+from server_app.run_record import RunRecord
+from strategies.common.settings import default_config
+from strategies.methods import METHODS, reads
+
+# What names a run, or says where it lies on the machine that played it.
+_PLACES: Final = frozenset(
+    {"run-name", "runs-dir", "state-dir", "resume", "compare-with", "server-device", "device"}
+)
+_TOLD: Final = (
+    "All settings that differ from the defaults of this version are in it. On a deployed "
+    "federation leave --federation-config out and name the connection; data and models that "
+    "devices name for themselves are not part of a command."
+)
+
+
+def origin(run: RunRecord) -> Html:
+    """Return date, duration, versions and the command."""
+    seconds = sum(line.seconds.get("total", 0.0) for line in run.rounds)
+    versions = [
+        f"{key.removeprefix('versions.')} {value}"
+        for key, value in sorted(run.settings.items())
+        if key.startswith("versions.")
+    ]
+    facts = [
+        f"Started {run.started}." if run.started else "When it was started is not known.",
+        f"{len(run.rounds)} rounds took {format_duration(seconds)} on the server.",
+        *([f"Versions: {', '.join(versions)}."] if versions else []),
+    ]
+    code = element("code", command(run), attributes={"class": "command"})
+    told = element("p", "The same run again, by Flower's own command:")
+    return join(bullets(facts), told, code, element("p", _TOLD, attributes={"class": "muted"}))
+
+
+def command(run: RunRecord) -> str:
+    """Return a command of Flower that plays a run again, for a shell."""
+    usual = default_config()
+    changed = {
+        key: value
+        for key, value in sorted(run.settings.items())
+        if not key.startswith("versions.") and key not in _PLACES and usual.get(key) != value
+        # Tables of other methods change nothing.
+        if run.method not in METHODS or reads(run.method, key)
+    }
+    # The method stands there also where it is the default.
+    asked = {"method": run.method, **changed}
+    words = [f"{key}={_written(value)}" for key, value in asked.items()]
+    nodes = f"num-supernodes={len(run.clients)}"
+    return (
+        f"flwr run . --stream --run-config {shlex.quote(' '.join(words))} "
+        f"--federation-config {shlex.quote(nodes)}"
+    )
+
+
+def _written(value: object) -> str:
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
