@@ -76,7 +76,14 @@ def curves_figures(rows: Sequence[Standing]) -> Html:
             for row, curve, line, (colour, dashes) in zip(rows, curves, lines, looks, strict=True)
         ]
         name = f"{'worst' if title == _WORST else 'over'}-{over.title.replace(' ', '-')}"
-        frame = Frame(name, f"{title}, every row", unit=_written, over=over, limits=limits)
+        frame = Frame(
+            name,
+            f"{title}, every row",
+            unit=_written,
+            over=over,
+            limits=limits,
+            cut=limits[0] > 0,
+        )
         return figure(title, line_chart(frame, series), legend, note)
 
     exchanged = _exchanged_axis(curves)

@@ -24,6 +24,7 @@ from server_app.compare.text_table import (
 )
 from server_app.compare.words import limits, verdicts
 from server_app.report.document import document, warning, write_whole
+from server_app.report.download import link
 from server_app.report.markup import Html, block, bullets, details, element, join, section, table
 from strategies.common.errors import RunFolderError
 
@@ -161,8 +162,9 @@ def _in_full(shown: _Comparison) -> list[Html]:
     parts = [details("Every run", _table(runs_table(shown.rows)))]
     if any(row.gains for row in shown.rows):
         parts.append(details("Every client's gain", _table(clients_table(shown.rows))))
-    files = f"Beside this page: {', '.join(FILES)}, the first with every run, round and client."
-    return [*parts, element("p", files, attributes={"class": "muted"})]
+    files = f"Beside this page: {', '.join(FILES)}, the first with every run, round and client. "
+    saved = link(FILES[0], "text/csv", csv_text(shown.arms), f"{FILES[0]} from this page")
+    return [*parts, element("p", files, saved, attributes={"class": "muted"})]
 
 
 def _muted(sentences: Sequence[str]) -> Html:

@@ -67,8 +67,8 @@ def of_shares(values: Sequence[float]) -> Ends:
     if not values:
         return Ends((0.0, 1.0))
     low, high = min(values), max(values)
-    top = 1.0 if high > _CUT else max(1, math.ceil(round(high / _STEP, 6))) * _STEP
-    top = max(top, high)
+    # Above the highest, so that no line lies along the edge.
+    top = max(1.0, high) if high > _CUT else (math.floor(high / _STEP + 1e-6) + 1) * _STEP
     if low > _CUT and top == 1.0:
         begin = math.floor(round(low / _STEP, 6) - _CUT) * _STEP
         return Ends((begin, top), cut=True, told=f"The axis begins at {begin:.1f}, not at 0.")

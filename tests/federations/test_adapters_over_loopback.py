@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 from federations.split_federation import ADAPTING
-from federations.tiny_federations import STAND_INS, tiny
+from federations.tiny_federations import STAND_INS, tiny, unstated
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 from torch import Tensor
@@ -37,6 +37,7 @@ def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
     lines = run.lines()
     kinds = [message.metadata.message_type for message in run.grid.sent]
     assert kinds == ["query"] * 3 + (["train"] * 3 + ["evaluate"] * 3) * 2
+    assert not unstated(method, lines)
     for line in lines:
         assert line["accuracy"] is not None
         for node in line["nodes"].values():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from federations.split_federation import OTHERS
-from federations.tiny_federations import tiny
+from federations.tiny_federations import tiny, unstated
 from loopback import Federation, without_clocks
 
 from strategies.common.transport.control import Order, Report
@@ -32,6 +32,7 @@ def test_a_round_is_one_message_per_node_and_a_full_line(played: Played, method:
     assert [line["round"] for line in lines] == [1, 2]
     kinds = [message.metadata.message_type for message in run.grid.sent]
     assert kinds == ["query"] * 3 + ["train"] * 6
+    assert not unstated(method, lines)
     for line in lines:
         assert line["method"] == method
         assert set(line["nodes"]) == {"0", "1", "2"}

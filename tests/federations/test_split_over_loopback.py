@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from federations.split_federation import EXCHANGING, server_state
-from federations.tiny_federations import tiny
+from federations.tiny_federations import tiny, unstated
 from loopback import Federation, without_clocks
 from torch import Tensor
 
@@ -28,6 +28,7 @@ def test_a_round_is_one_message_and_evaluation_another(tmp_path: Path, method: s
     asked = [*survey, *exchange, *exchange, *survey, *exchange, *exchange, *survey]
     assert kinds == ["query"] * 2 + asked
     assert [line["round"] for line in lines] == [1, 2, 3, 4]
+    assert not unstated(method, lines)
     for line in lines:
         evaluated = line["round"] in {2, 4}
         assert (line["accuracy"] is not None) == evaluated

@@ -1,10 +1,13 @@
 """A tiny federation of every method: a few samples, a few weights, two rounds."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from federations.split_federation import ADAPTING, EXCHANGING, TINY, share_prepared_data
 from loopback import Federation
+
+from strategies import methods
 
 Settings = dict[str, bool | int | float | str]
 
@@ -41,3 +44,13 @@ def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) 
     else:
         usual, settings = 3, _ADAPTERS if method in ADAPTING else _MESSAGES
     return Federation(folder, nodes or usual, {**settings, "method": method, **kebab})
+
+
+def unstated(method: str, lines: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return numbers of a journal for which a method does not state how they are drawn."""
+    shown = methods.presentation(method, {})
+    measured = {n.removeprefix("untrained_") for line in lines for n in line["diagnostics"]}
+    losses = {n for line in lines for node in line["nodes"].values() for n in node["losses"]}
+    # What every method is tested with has a chart of its own.
+    left = measured - {n for one in shown.measured for n in one.curves} - {"accuracy"}
+    return left | (losses - {n for one in shown.losses for n in one.curves})

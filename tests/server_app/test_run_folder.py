@@ -1,7 +1,9 @@
 """A run's folder: one run each, resumed only as it began, and never half written."""
 
 import json
+import platform
 import tomllib
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
 from strategies.common.inputs import Images
 from strategies.common.round import Picture
+from strategies.common.settings import app_version
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
 
@@ -77,6 +80,13 @@ def test_a_run_begins_with_its_settings_and_versions(folder: RunFolder) -> None:
     assert saved["settings"] == CONFIG
     assert saved["versions"]["torch"] == version("torch")
     assert saved["versions"]["flwr"] == version("flwr")
+    assert saved["versions"]["nectar"] == app_version()
+    assert saved["versions"]["python"] == platform.python_version()
+    # The date is the run's, whenever it goes on.
+    before = (folder.path / "settings.toml").read_bytes()
+    folder.check_resumable(CONFIG)
+    assert (folder.path / "settings.toml").read_bytes() == before
+    assert abs((datetime.now(UTC) - saved["started"]).total_seconds()) < 60
     assert folder.last_round() == 0
 
 

@@ -1,5 +1,6 @@
 """A comparison as files, and its command."""
 
+import base64
 import csv
 import sys
 from urllib.parse import urlparse
@@ -56,6 +57,9 @@ def test_the_same_runs_give_the_same_files_whole_in_themselves(played, tmp_path)
         assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    carried = [told["href"] for _, told in page.tags if told.get("download") == "rounds.csv"]
+    table = base64.b64decode(carried[0].partition(",")[2])
+    assert table == (tmp_path / "a" / "rounds.csv").read_bytes()
     for address in page.addresses:
         assert address.startswith("#") or urlparse(address).scheme == "data"
     assert not {"script", "iframe", "object", "form"} & {tag for tag, _ in page.tags}

@@ -1,5 +1,6 @@
 """Charts as inline SVG."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -77,6 +78,37 @@ def test_a_chart_runs_over_what_it_is_told_between_the_ends_it_is_told():
     chart = line_chart(frame, [Series("one", [(1, 10.0), (1000, 20.0)], "red")])
     words = [e.text for e in ElementTree.fromstring(chart).iter("text")]
     assert {"bytes", "10 B", "1000 B", "4000"} <= set(words)
+
+
+def test_words_beside_the_axes_stay_within_the_chart():
+    frame = Frame("a", "a", unit=lambda value: f"{value:.0f} bytes in all", over=Axis("bytes"))
+    points = [(0, 0.0), (1e6, 2e6)]
+    root = ElementTree.fromstring(line_chart(frame, [Series("one", points, "red")]))
+    width = frame.size[0]
+    words = [e for e in root.iter("text") if e.text]
+    assert len(words) > 6
+    for word in words:
+        style = word.get("style", "")
+        place = re.search(r"translate\(([-\d.]+)", word.get("transform", ""))
+        left = float(word.get("x") or place[1])
+        # Characters are about six wide; a word ends, begins or is centred at its place.
+        long = 6 * len(word.text)
+        low = left - (long if "end" in style else long / 2 if "middle" in style else 0)
+        assert -1 <= low <= low + long <= width + 1, word.text
+
+
+def test_an_axis_that_is_cut_is_marked_at_its_foot():
+    series = [Series("one", [(1, 9.0), (2, 10.0)], "red")]
+    plain = line_chart(Frame("a", "a", limits=(8.0, 10.0)), series)
+    cut = line_chart(Frame("a", "a", limits=(8.0, 10.0), cut=True), series)
+    # The two points of the line, and two strokes.
+    assert [chart.count("<use ") for chart in (plain, cut)] == [2, 4]
+
+
+def test_numbers_have_no_common_factor_apart():
+    chart = line_chart(Frame("a", "a"), [Series("one", [(1, 1e-8), (2, 3e-8)], "red")])
+    words = {e.text for e in ElementTree.fromstring(chart).iter("text")}
+    assert {"1e-08", "2e-08", "3e-08"} <= words
 
 
 def test_many_bars_have_no_number_beneath_them():

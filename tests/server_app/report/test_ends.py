@@ -18,6 +18,7 @@ def test_bytes_and_bars_begin_at_zero() -> None:
         ([0.0, 1.0], (0.0, 1.0), ""),
         # Not above one half, where the axis could be cut: its end is said instead.
         ([0.22, 0.31], (0.0, 0.4), "The axis ends at 0.4, not at 1."),
+        ([0.2], (0.0, 0.3), "The axis ends at 0.3, not at 1."),
         ([0.0], (0.0, 0.1), "The axis ends at 0.1, not at 1."),
         ([0.86, 0.97], (0.8, 1.0), "The axis begins at 0.8, not at 0."),
         ([0.91, 0.97], (0.8, 1.0), "The axis begins at 0.8, not at 0."),
