@@ -11,14 +11,17 @@ from server_app.run_record import RunRecord
 from strategies.common.settings import default_config
 from strategies.methods import METHODS, reads
 
-# What names a run, or says where it lies on the machine that played it.
+# What a simulation sets itself, and what names a run or says where it was played.
 _PLACES: Final = frozenset(
-    {"run-name", "runs-dir", "state-dir", "resume", "compare-with", "server-device", "device"}
+    {
+        *("method", "min-nodes", "run-name", "runs-dir", "state-dir", "resume", "compare-with"),
+        *("server-device", "device"),
+    }
 )
 _TOLD: Final = (
-    "All settings that differ from the defaults of this version are in it. On a deployed "
-    "federation leave --federation-config out and name the connection; data and models that "
-    "devices name for themselves are not part of a command."
+    "It simulates the clients on one machine, with all settings that differ from the defaults of "
+    "this version, under another name. What devices set for themselves is not "
+    "part of a command."
 )
 
 
@@ -36,12 +39,12 @@ def origin(run: RunRecord) -> Html:
         *([f"Versions: {', '.join(versions)}."] if versions else []),
     ]
     code = element("code", command(run), attributes={"class": "command"})
-    told = element("p", "The same run again, by Flower's own command:")
+    told = element("p", "The same run again:")
     return join(bullets(facts), told, code, element("p", _TOLD, attributes={"class": "muted"}))
 
 
 def command(run: RunRecord) -> str:
-    """Return a command of Flower that plays a run again, for a shell."""
+    """Return a command that plays a run again, for a shell in the checkout."""
     usual = default_config()
     changed = {
         key: value
@@ -50,14 +53,16 @@ def command(run: RunRecord) -> str:
         # Tables of other methods change nothing.
         if run.method not in METHODS or reads(run.method, key)
     }
-    # The method stands there also where it is the default.
-    asked = {"method": run.method, **changed}
-    words = [f"{key}={_written(value)}" for key, value in asked.items()]
-    nodes = f"num-supernodes={len(run.clients)}"
-    return (
-        f"flwr run . --stream --run-config {shlex.quote(' '.join(words))} "
-        f"--federation-config {shlex.quote(nodes)}"
-    )
+    asked = [f"--set {shlex.quote(f'{k}={_written(value)}')}" for k, value in changed.items()]
+    words = [
+        "python -m local_federation simulate",
+        f"--method {shlex.quote(run.method)}",
+        f"--clients {len(run.clients)}",
+        # A run of the same name would be replaced.
+        f"--name {shlex.quote(f'{run.name}-again')}",
+        *asked,
+    ]
+    return " ".join(words)
 
 
 def _written(value: object) -> str:

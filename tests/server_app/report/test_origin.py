@@ -1,12 +1,12 @@
 """Where a run comes from."""
 
 import shlex
-import tomllib
 from pathlib import Path
 
 from server_app.report.origin import command
 from server_app.report.page import write_report
 from server_app.run_record import read_run_record
+from strategies.common.settings import read_changes
 from tests.server_app.run_folders import round_of, write_run
 
 
@@ -27,6 +27,7 @@ def test_the_command_has_what_differs_from_the_defaults_and_names_no_place(tmp_p
     asked = {
         "rounds": 7,
         "runs-dir": "/home/someone/runs",
+        "min-nodes": 2,
         "fedktl.transfer-weight": 50.0,
         "models": "cnn,it's.py:Net",
         # Of another method, and not read.
@@ -36,12 +37,11 @@ def test_the_command_has_what_differs_from_the_defaults_and_names_no_place(tmp_p
     }
     folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5))], settings=asked)
     words = shlex.split(command(read_run_record(folder)))
-    assert words[:5] == ["flwr", "run", ".", "--stream", "--run-config"]
-    assert words[6:] == ["--federation-config", "num-supernodes=2"]
-    told = tomllib.loads(words[5].replace(" ", "\n"))
-    assert told == {
-        "method": "fedktl",
+    assert words[:4] == ["python", "-m", "local_federation", "simulate"]
+    assert words[4:10] == ["--method", "fedktl", "--clients", "2", "--name", "run-again"]
+    assert words[10::2] == ["--set"] * 3
+    assert read_changes(words[11::2]) == {
         "rounds": 7,
         "models": "cnn,it's.py:Net",
-        "fedktl": {"transfer-weight": 50.0},
+        "fedktl.transfer-weight": 50.0,
     }
