@@ -21,7 +21,8 @@ from client_app.store import ClientStore, Stored
 from strategies.common import tensor_file
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import NectarError, SettingsError, StoreError
-from strategies.common.settings import RunConfig, changed_config, read_changes, read_run
+from strategies.common.settings import RunConfig, read_run
+from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.transport.state import load_tensors, to_tensors
 
 HEAD, ANSWERS = "head.safetensors", "answers.json"

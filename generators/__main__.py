@@ -22,7 +22,8 @@ from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.settings import RunConfig, flatten, read_changes
+from strategies.common.settings import RunConfig, flatten
+from strategies.common.settings_changes import read_changes
 
 _EXAMPLES = """\
 examples:

@@ -21,7 +21,7 @@ from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError
-from strategies.common.settings import read_changes
+from strategies.common.settings_changes import read_changes
 from strategies.methods import METHODS, adapts, display_name
 
 _ROOT = Path(__file__).parent.parent

@@ -19,6 +19,7 @@ from server_app.half import open_settings
 from server_app.progress import results_table
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
+from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
 
 # Who carries the clients: forks of one process, Ray, or real SuperNodes.
@@ -94,6 +95,7 @@ class Campaign:
         console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
 
     def _check(self, settings: Settings) -> None:
+        check_known(settings)
         config = {**default_config(), **settings}
         method_settings(open_settings(config).method, config)
         run_dir = self.folder / str(settings["run-name"])

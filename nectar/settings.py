@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -15,11 +14,10 @@ from models import catalogue, own
 from nectar.model_names import written
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings, default_config, read_run
+from strategies.common.settings_changes import explain_unknown
 
 Value = bool | int | float | str
 Config = dict[str, Value]
-
-_SUGGESTED: Final = 3
 
 
 @final
@@ -142,7 +140,4 @@ def _plain(key: str, value: Any) -> Value:
 def _unknown(key: str, known: Mapping[str, Value], asker: Asker) -> str:
     if key in asker.arguments:
         return f"{key} is no setting: {asker.arguments[key]}"
-    same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = same[:_SUGGESTED] or get_close_matches(key, known, _SUGGESTED)
-    asked = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"unknown setting {key}: {asked}All stand with their defaults in pyproject.toml"
+    return explain_unknown(key, known)

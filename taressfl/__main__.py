@@ -15,12 +15,8 @@ from rich.table import Table
 
 from strategies.common import seeds
 from strategies.common.errors import NectarError
-from strategies.common.settings import (
-    AnySettings,
-    changed_config,
-    read_run,
-    read_table,
-)
+from strategies.common.settings import AnySettings, read_run, read_table
+from strategies.common.settings_changes import changed_config
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads
 from strategies.mocosfl.settings import MocoSFLSettings

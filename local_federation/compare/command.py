@@ -19,7 +19,7 @@ from local_federation.engine.resources import Resources, cores
 from local_federation.host import LocalFederationError
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
-from strategies.common.settings import read_changes
+from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 
 HELP: Final = "methods x seeds x settings, each run once, and one page that compares them"

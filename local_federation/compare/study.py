@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import product
 from typing import final
 
@@ -11,6 +10,7 @@ from local_federation.baselines import baseline_of
 from strategies import methods
 from strategies.common.errors import SettingsError
 from strategies.common.settings import default_config, known_name, read_run
+from strategies.common.settings_changes import check_known
 
 Value = bool | int | float | str
 # What a comparison decides for each of its runs.
@@ -81,13 +81,8 @@ class Study:
     def __post_init__(self) -> None:
         for name in self.method_names:
             known_name("--methods", name, methods.METHODS)
+        check_known((*self.settings, *self.grid))
         for key in (*self.settings, *self.grid):
-            if key not in default_config():
-                near = get_close_matches(key, default_config(), n=1)
-                meant = f", did you mean {near[0]}?" if near else ";"
-                raise SettingsError(
-                    f"setting {key}: unknown{meant} the known ones stand in pyproject.toml"
-                )
             if key in _OWN:
                 raise SettingsError(
                     f"setting {key}: expected none, since a comparison sets it for each run; see "

@@ -8,7 +8,7 @@ module, at their door, and hand the resulting objects on.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, final
@@ -233,50 +233,6 @@ def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
-    """Read the ``--set KEY=VALUE`` words of a command line.
-
-    Parameters
-    ----------
-    pairs : Sequence[str]
-        Values are TOML, e.g. ``rounds=5`` or ``models="cnn,resnet8"``; what is none is taken
-        as text, so that ``method=fd`` needs no quotes within quotes.
-
-    Raises
-    ------
-    SettingsError
-        If a word has no equals sign, or its value is no single setting.
-    """
-    changes: dict[str, bool | int | float | str] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        if not equals or not key.strip() or not isinstance(value, bool | int | float | str):
-            raise SettingsError(f"--set: expected KEY=VALUE, got {pair}; e.g. --set rounds=5")
-        changes[key.strip()] = value
-    return changes
-
-
-def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
-    """Return the defaults with the ``--set KEY=VALUE`` words of a command line in place.
-
-    Raises
-    ------
-    SettingsError
-        If a word cannot be read, or names a setting that does not exist.
-    """
-    defaults = default_config()
-    changed = read_changes(pairs)
-    if unknown := sorted(set(changed) - set(defaults)):
-        raise SettingsError(
-            f"--set: unknown setting {', '.join(unknown)}; the known ones stand in pyproject.toml"
-        )
-    return {**defaults, **changed}
 
 
 def read_run(config: RunConfig) -> RunSettings:

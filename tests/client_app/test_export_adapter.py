@@ -143,7 +143,7 @@ def test_peft_loads_what_fedlora_leaves_with(
         ({"adapters__head": "mlp"}, "StoreError: .*with these settings"),
         ({"adapters__rank": -1}, "SettingsError: setting adapters.rank"),
         ({"method": "fedadapter"}, "SettingsError: .*a run of fedadapter, got one of feddat"),
-        ({"adapters__width": 3}, "SettingsError: --set: unknown setting adapters.width"),
+        ({"adapters__width": 3}, "SettingsError: unknown setting adapters.width"),
     ],
 )
 def test_what_does_not_fit_is_named_in_one_line_and_nothing_is_written(

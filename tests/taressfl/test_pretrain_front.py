@@ -63,7 +63,7 @@ def test_a_client_model_that_is_read_says_so_by_its_exit_code(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--set", "split.cutt=2"], "--set: unknown setting split.cutt"),
+        (["--set", "split.cutt=2"], "unknown setting split.cutt"),
         (["--set", "split.cut"], "--set: expected KEY=VALUE, got split.cut"),
         (["--epochs", "0"], "setting pretraining.epochs: Input should be greater than"),
         (["--attack-decoders", "N4"], "setting attack.decoders: String should match"),

@@ -109,7 +109,10 @@ def test_names_are_unique_and_seeds_are_set(seeds: set[int], methods: list[str])
     ("asked", "told"),
     [
         ((("fedfoo",), {}, {}), "--methods: unknown 'fedfoo'"),
-        ((("fd",), {}, {"learning-rat": 0.1}), "learning-rat: unknown, did you mean learning-rate"),
+        (
+            (("fd",), {}, {"learning-rat": 0.1}),
+            "unknown setting learning-rat: did you mean learning-rate",
+        ),
         ((("fd",), {"seed": (1, 2)}, {}), "setting seed: expected none.*--seeds"),
         ((("fd",), {"rounds": (1, 2)}, {"rounds": 3}), "rounds: expected in --set or in --grid"),
         ((("fd", "splitfed"), {}, {}), "learn alike, got fd .whole models., splitfed"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from server_app.report.origin import command
 from server_app.report.page import write_report
 from server_app.run_record import read_run_record
-from strategies.common.settings import read_changes
+from strategies.common.settings_changes import read_changes
 from tests.server_app.run_folders import round_of, write_run
 
 

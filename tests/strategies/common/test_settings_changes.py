@@ -3,7 +3,7 @@
 import pytest
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import read_changes
+from strategies.common.settings_changes import changed_config, read_changes
 
 
 def test_values_are_toml_or_text() -> None:
@@ -24,3 +24,13 @@ def test_what_is_no_setting_is_refused_with_the_word_itself(pair: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         read_changes(["seed=1", pair])
     assert f"--set: expected KEY=VALUE, got {pair};" in str(refusal.value)
+
+
+def test_a_name_that_is_no_setting_is_refused_with_what_may_be_meant() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        changed_config(["lerning-rate=0.1", "proto-weight=1.0", "wholly-other=1", "seed=3"])
+    told = str(refusal.value)
+    assert "unknown setting lerning-rate: did you mean learning-rate" in told
+    assert "unknown setting proto-weight: did you mean fedproto.proto-weight?" in told
+    assert "unknown setting wholly-other: All stand with their defaults in pyproject.toml" in told
+    assert "seed" not in told

@@ -1,0 +1,74 @@
+"""Settings that differ from the defaults, as words of a command line, and names that are none."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from strategies.common.errors import SettingsError
+from strategies.common.settings import default_config
+
+_SUGGESTED: Final = 3
+
+
+def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Read the ``--set KEY=VALUE`` words of a command line.
+
+    Parameters
+    ----------
+    pairs : Sequence[str]
+        Values are TOML, e.g. ``rounds=5`` or ``models="cnn,resnet8"``; what is none is taken
+        as text, so that ``method=fd`` needs no quotes within quotes.
+
+    Raises
+    ------
+    SettingsError
+        If a word has no equals sign, or its value is no single setting.
+    """
+    changes: dict[str, bool | int | float | str] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        if not equals or not key.strip() or not isinstance(value, bool | int | float | str):
+            raise SettingsError(f"--set: expected KEY=VALUE, got {pair}; e.g. --set rounds=5")
+        changes[key.strip()] = value
+    return changes
+
+
+def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """Return the defaults with the ``--set KEY=VALUE`` words of a command line in place.
+
+    Raises
+    ------
+    SettingsError
+        If a word cannot be read, or names a setting that does not exist.
+    """
+    defaults = default_config()
+    changed = read_changes(pairs)
+    check_known(changed)
+    return {**defaults, **changed}
+
+
+def check_known(keys: Iterable[str]) -> None:
+    """Refuse names that are no settings.
+
+    Raises
+    ------
+    SettingsError
+        With the settings that may be meant.
+    """
+    known = default_config()
+    if unknown := [key for key in keys if key not in known]:
+        raise SettingsError("; ".join(explain_unknown(key, known) for key in unknown))
+
+
+def explain_unknown(key: str, known: Iterable[str]) -> str:
+    """Say that a name is no setting, and which may be meant: of the same name, or alike."""
+    names = list(known)
+    same = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = same[:_SUGGESTED] or get_close_matches(key, names, _SUGGESTED)
+    asked = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown setting {key}: {asked}All stand with their defaults in pyproject.toml"
