@@ -87,6 +87,9 @@ def payloads_table(run: RunRecord) -> Html:
     return table("Payloads", columns, rows)
 
 
+_TITLES: Final = {"cpu_s": "CPU time of a round", "step_ms": "Milliseconds of a step"}
+
+
 def devices_table(run: RunRecord) -> Html:
     """Return what the rounds cost each device; empty where no device said so."""
     figures: dict[int, dict[str, list[float]]] = {
@@ -114,14 +117,18 @@ def devices_table(run: RunRecord) -> Html:
 
 
 def _title(name: str) -> str:
-    return name.removesuffix("_bytes").replace("_", " ").capitalize()
+    return _TITLES.get(name) or name.removesuffix("_bytes").replace("_", " ").capitalize()
 
 
 def _figure(name: str, values: list[float] | None) -> str:
     if not values:
         return ABSENT
     value = max(values) if name.startswith("peak_") else median(values)
-    return format_bytes(value) if name.endswith("_bytes") else f"{value:.4g}"
+    if name.endswith("_bytes"):
+        return format_bytes(value)
+    if name == "cpu_s":  # 0 where a device cannot tell its own time from that of others
+        return format_duration(value) if value else ABSENT
+    return f"{value:.4g}"
 
 
 def rounds_table(run: RunRecord) -> Html:

@@ -249,17 +249,19 @@ def test_clients_that_share_a_node_have_rows_of_their_own(tmp_path):
 
 def test_devices_are_shown_with_the_median_of_their_figures_and_the_peak_of_memory(tmp_path):
     told = [
-        {"step_ms": ms, "peak_memory_bytes": size} for ms, size in ((9, 2e6), (1, 5e6), (4, 3e6))
+        {"step_ms": ms, "peak_memory_bytes": size, "cpu_s": 0.5 * ms}
+        for ms, size in ((9, 2e6), (1, 5e6), (4, 3e6))
     ]
+    untold = node(1, 0.5, figures={"cpu_s": 0.0})
     lines = [
-        round_of(n, (0.5, 0.5), nodes={"0": node(0, 0.5, figures=own), "1": node(1, 0.5)})
+        round_of(n, (0.5, 0.5), nodes={"0": node(0, 0.5, figures=own), "1": untold})
         for n, own in enumerate(told, start=1)
     ]
     shown = devices_table(read_run_record(write_run(tmp_path / "run", lines)))
     row = re.search(r"<tr><th[^>]*>0</th>(.*?)</tr>", shown)
-    assert re.findall(r"<td[^>]*>(.*?)</td>", row[1]) == [format_bytes(5e6), "4"]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", row[1]) == ["2.0 s", format_bytes(5e6), "4"]
     silent = re.search(r"<tr><th[^>]*>1</th>(.*?)</tr>", shown)
-    assert re.findall(r"<td[^>]*>(.*?)</td>", silent[1]) == ["—", "—"]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", silent[1]) == ["—", "—", "—"]
     assert (
         devices_table(read_run_record(write_run(tmp_path / "old", [round_of(1, (0.5, 0.5))]))) == ""
     )
