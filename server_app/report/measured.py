@@ -8,6 +8,7 @@ from server_app.report.charts import line_chart
 from server_app.report.ends import of_shares, of_values
 from server_app.report.figures import UNTRAINED, values_of
 from server_app.report.frame import DASHED, MUTED, Frame, Series, series_colour
+from server_app.report.glossary import diagnostics_of, losses_of
 from server_app.report.legend import Mark, figure
 from server_app.report.markup import Html, block, element, text
 from server_app.run_record import RunRecord
@@ -21,7 +22,7 @@ Rounds = Mapping[int, Mapping[str, float]]
 def diagnostics_figures(run: RunRecord) -> Html:
     """Draw what the server half measured."""
     rounds = {line.round_number: _without_accuracy(line) for line in run.rounds}
-    return _charts("diagnostic", _with_untrained(rounds), run.presentation.measured)
+    return _charts("diagnostic", _with_untrained(rounds), diagnostics_of(run.presentation))
 
 
 def scores_figures(run: RunRecord) -> Html:
@@ -42,7 +43,7 @@ def scores_figures(run: RunRecord) -> Html:
 def losses_figures(run: RunRecord) -> Html:
     """Draw what clients measured while they trained."""
     rounds = {line.round_number: _mean_losses(line) for line in run.rounds}
-    return _charts("training", rounds, run.presentation.losses)
+    return _charts("training", rounds, losses_of(run.presentation))
 
 
 def _without_accuracy(line: RoundLine) -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """FD on the server: one teacher per device, the mean of all others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -8,9 +8,7 @@ import torch
 from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.class_table import GatheredRows
 from strategies.common.message import MessageServer
-from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
-from strategies.fd.measured import LOSSES, MEASURED
 from strategies.fd.settings import FDSettings
 from strategies.fd.wire import WIRE, SoftLabels, Teacher
 
@@ -25,11 +23,6 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
     """Forms one teacher per device from the last round's soft labels."""
 
     wire, state = WIRE, GatheredRows
-
-    @classmethod
-    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
-        """State how what it measures is drawn."""
-        return Presentation(measured=MEASURED, losses=LOSSES)
 
     def personal(self, state: GatheredRows, partition: int) -> Teacher | None:
         """Return the mean over the label's other holders, where a label has any."""

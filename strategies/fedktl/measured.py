@@ -36,11 +36,6 @@ MEASURED: Final = (
         "Good: near the dashed line; near zero all classes get almost one image.",
         ("latent_separation",),
     ),
-    Measured(
-        "Classes with a prototype",
-        {"classes": "classes"},
-        "Good: all classes that clients hold.",
-    ),
 )
 LOSSES: Final = (
     Measured(

@@ -1,14 +1,12 @@
 """FedProto on the server: average the clients' prototypes class by class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
 from strategies.common.message import MessageServer
-from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
-from strategies.fedproto.measured import LOSSES, MEASURED
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 
@@ -18,11 +16,6 @@ class FedProtoServer(MessageServer[FedProtoSettings, RowsState, GlobalPrototypes
     """Averages prototypes."""
 
     wire, state = WIRE, RowsState
-
-    @classmethod
-    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
-        """State how what it measures is drawn."""
-        return Presentation(measured=MEASURED, losses=LOSSES)
 
     def broadcast(self, state: RowsState) -> GlobalPrototypes | None:
         """Return the global prototypes of the last round, where there are any."""

@@ -7,7 +7,6 @@ from strategies.common.message import MessageServer, NoState
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
-from strategies.local.measured import LOSSES
 from strategies.local.settings import LocalSettings
 
 
@@ -18,7 +17,7 @@ class LocalServer(MessageServer[LocalSettings, NoState, Payload, Payload]):
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
         """State that no client learns from another."""
-        return Presentation(alone=True, losses=LOSSES)
+        return Presentation(alone=True)
 
     def aggregate(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 from federations.split_federation import ADAPTING, EXCHANGING, TINY, share_prepared_data
 from loopback import Federation
 
+from server_app.report.glossary import diagnostics_of, losses_of
 from strategies import methods
 
 Settings = dict[str, bool | int | float | str]
@@ -52,5 +53,5 @@ def unstated(method: str, lines: Sequence[Mapping[str, Any]]) -> set[str]:
     measured = {n.removeprefix("untrained_") for line in lines for n in line["diagnostics"]}
     losses = {n for line in lines for node in line["nodes"].values() for n in node["losses"]}
     # What every method is tested with has a chart of its own.
-    left = measured - {n for one in shown.measured for n in one.curves} - {"accuracy"}
-    return left | (losses - {n for one in shown.losses for n in one.curves})
+    left = measured - {n for one in diagnostics_of(shown) for n in one.curves} - {"accuracy"}
+    return left | (losses - {n for one in losses_of(shown) for n in one.curves})

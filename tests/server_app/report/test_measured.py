@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from server_app.report import measured
+from server_app.report.glossary import diagnostics_of, losses_of
 from server_app.report.measured import diagnostics_figures, losses_figures, scores_figures
 from server_app.run_record import RunRecord, read_run_record
 from strategies import methods
@@ -70,7 +71,7 @@ def test_models_share_one_chart_and_are_explained(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_no_number_is_in_two_charts_and_each_says_what_is_good(method: str) -> None:
     stated = methods.presentation(method, {})
-    for charts in (stated.measured, stated.losses):
+    for charts in (diagnostics_of(stated), losses_of(stated)):
         names = [name for chart in charts for name in chart.curves]
         assert len(names) == len(set(names))
         for chart in charts:
