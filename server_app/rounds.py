@@ -70,7 +70,6 @@ class RoundLoop:
         given: RunConfig = NOTHING_GIVEN,
     ) -> None:
         self._run = run
-        self._run_name = run_name
         self._watch = watch
         self._tested = half.tested
         self.messenger = Messenger(grid, half, run, run_name, watch, given)
@@ -264,9 +263,7 @@ class RoundLoop:
         reasons = _list_reasons(self.roster.failures) or "none"
         return (
             f"round {round_number}: expected min-nodes={self._run.min_nodes} nodes that can take "
-            f"part, got {found} after {waited:.0f} s; nodes that cannot: {reasons}. The run is "
-            f"saved up to its last complete round: mend the nodes, then start it again with "
-            f"run-name={self._run_name!r} and resume=true"
+            f"part, got {found} after {waited:.0f} s; nodes that cannot: {reasons}"
         )
 
 

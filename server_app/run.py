@@ -24,7 +24,7 @@ from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
 from server_app.tensorboard import TensorBoardLog
 from strategies import methods
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import FederationError, RunFolderError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Tested
 from strategies.common.settings import RunConfig
@@ -121,6 +121,11 @@ class Run:
                     break
                 self._play_round(round_number, board)
             status = "finished"
+        except FederationError as error:
+            raise FederationError(
+                f"{error}. The run is saved up to its last complete round: mend the nodes, then "
+                f"start it again with run-name={self._folder.name!r} and resume=true"
+            ) from None
         finally:
             board.close()
             self._report()

@@ -154,7 +154,9 @@ def test_after_two_tries_the_run_ends_with_every_reason_and_what_it_has(federati
         fed.play()
     assert str(caught.value) == (
         "round 3: expected at least min-replies=2 good replies, got 1 after two tries: "
-        "client 1 (cnn): DataError: disk 101 full; client 2 (cnn): DataError: disk 102 full"
+        "client 1 (cnn): DataError: disk 101 full; client 2 (cnn): DataError: disk 102 full. "
+        "The run is saved up to its last complete round: mend the nodes, then start it again with "
+        "run-name='test' and resume=true"
     )
     assert [node for r, node in sent(fed, "train") if r == 3] == [100, 101, 102, 101, 102]
     assert [line["round"] for line in fed.lines()] == [1, 2]
