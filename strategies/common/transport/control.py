@@ -46,9 +46,9 @@ class Control(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def to_values(self) -> dict[str, Value]:
-        """Return the fields as a flat mapping: mappings with a prefix, and nothing for ``None``."""
+        """Return the fields as a flat mapping: mappings with a prefix, and no defaults."""
         named = _PREFIXES.keys() & type(self).model_fields
-        values = dict(self.model_dump(exclude=named, exclude_none=True))
+        values = dict(self.model_dump(exclude=named, exclude_defaults=True))
         for field in sorted(named):
             values |= {_PREFIXES[field] + k: value for k, value in getattr(self, field).items()}
         return values
@@ -195,12 +195,12 @@ class Report(Control):
     correct: float = Field(ge=0)
     test_samples: Count
     loss: float
-    validation_correct: float = Field(ge=0)
-    validation_samples: Count
-    validation_loss: float
-    class_samples: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
-    class_hits: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
-    class_predictions: list[Count] = Field(max_length=MAX_TOLD_CLASSES)
+    validation_correct: float = Field(default=0, ge=0)
+    validation_samples: Count = 0
+    validation_loss: float = 0
+    class_samples: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
+    class_hits: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
+    class_predictions: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
     macro_f1: float | None = Field(default=None, ge=0, le=1)
     train_samples: int = Field(ge=1)
     load_s: Seconds
