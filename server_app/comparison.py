@@ -26,6 +26,7 @@ NEUTRAL_SETTINGS: Final = frozenset(
         "quorum-timeout-s",
         "round-deadline-s",
         "max-report-bytes",
+        "writers",
     }
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 from client_app.data import sources
 from generators import build as generators
 from models import catalogue
+from server_app.writers import chosen
 from strategies import methods
 from strategies.common.agreed import Need
 from strategies.common.errors import RunFolderError
@@ -26,7 +27,8 @@ def open_settings(config: RunConfig) -> RunSettings:
     Raises
     ------
     SettingsError
-        If a setting, model, data source or generator is unknown or out of range.
+        If a setting, model, data source, generator or writer is unknown or out of range, or a
+        writer's library is not installed.
     ModelError
         If a user's own model lies on the server and is none.
     """
@@ -34,6 +36,7 @@ def open_settings(config: RunConfig) -> RunSettings:
     catalogue.check_here(settings.models)
     sources.check(settings.data)
     generators.check(settings.generator)
+    chosen.check(settings.writers)
     return settings
 
 

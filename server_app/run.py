@@ -22,7 +22,7 @@ from server_app.run_folder import RunFolder
 from server_app.run_record import read_run_record
 from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
-from server_app.tensorboard import TensorBoardLog
+from server_app.writers import chosen
 from strategies import methods
 from strategies.common.errors import FederationError, RunFolderError
 from strategies.common.method import AggregatingServerHalf
@@ -94,6 +94,13 @@ class Run:
         self._split = self._split_rounds(config)
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._resume(config) if self._settings.resume else self._begin(config)
+        self._config = config
+        self._writers = chosen.ChosenWriters(
+            chosen.check(self._settings.writers),
+            self._folder,
+            last_round=self._standing.round_number,
+            resumed=self._settings.resume,
+        )
         self._seconds: list[float] = []
 
     @property
@@ -111,15 +118,13 @@ class Run:
         """
         settings, standing = self._settings, self._standing
         log(INFO, "run %s in %s", self._folder.name, self._folder.path)
-        board = TensorBoardLog(
-            self._folder.path / "tensorboard", first_round=standing.round_number + 1
-        )
         status = "failed"
         try:
+            self._writers.begin(self._config)
             for round_number in range(standing.round_number + 1, settings.rounds + 1):
                 if self._rule.stop:
                     break
-                self._play_round(round_number, board)
+                self._play_round(round_number)
             status = "finished"
         except FederationError as error:
             raise FederationError(
@@ -127,14 +132,14 @@ class Run:
                 f"start it again with run-name={self._folder.name!r} and resume=true"
             ) from None
         finally:
-            board.close()
+            self._writers.end(finished=status == "finished")
             self._report()
             told = {"stopped": str(stop)} if (stop := self._rule.stop) else {}
             self._folder.show_progress(
                 round=standing.round_number, rounds=settings.rounds, phase=status, **told
             )
 
-    def _play_round(self, round_number: int, board: TensorBoardLog) -> None:
+    def _play_round(self, round_number: int) -> None:
         started = time.perf_counter()
         first = not self._seconds
         clients: dict[int, Client] = {}
@@ -148,7 +153,7 @@ class Run:
         played = self._play(context)
         played.record.seconds = {"wait": waited, **played.record.seconds}
         line = self._complete(played, context)
-        board.write(line)
+        self._writers.round(line, self._folder.pictures_of(round_number))
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
 

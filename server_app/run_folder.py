@@ -39,6 +39,7 @@ _FREE_ON_RESUME = {
     "state-dir",
     "resume",
     "run-name",
+    "writers",
 }
 _VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
 
@@ -234,11 +235,18 @@ class RunFolder:
             return
         from PIL import Image  # noqa: PLC0415 - most methods draw nothing
 
-        folder = self.path / "images" / f"round-{round_number:06d}"
+        folder = self._drawn_in(round_number)
         folder.mkdir(parents=True, exist_ok=True)
         for picture in pictures:
             pixels = picture.pixels.permute(1, 2, 0).numpy()
             Image.fromarray(pixels).save(folder / f"{picture.name}.png")
+
+    def pictures_of(self, round_number: int) -> dict[str, Path]:
+        """Return the files of what was drawn in a round, by name."""
+        return {file.stem: file for file in sorted(self._drawn_in(round_number).glob("*.png"))}
+
+    def _drawn_in(self, round_number: int) -> Path:
+        return self.path / "images" / f"round-{round_number:06d}"
 
 
 def _write_through(file: TextIO, text: str) -> None:

@@ -15,7 +15,8 @@ Value = bool | int | float | str
 
 FORBIDDEN = (
     *("server_app", "generators", "local_federation", "strategies.*.server"),
-    *("diffusers", "transformers", "peft", "accelerate", "matplotlib", "tensorboard"),
+    *("diffusers", "transformers", "peft", "accelerate", "matplotlib"),
+    *("tensorboard", "wandb", "mlflow"),
 )
 # For these a device has uses, but not in a round on data that is already prepared.
 ONCE = ("torchvision", "sklearn", "datasets", "flwr_datasets", "PIL", "torch._dynamo")

@@ -63,10 +63,8 @@ class RunSettings(Settings):
         How a common data set is dealt to clients; sources that are already split ignore it.
     dirichlet_alpha : float
         Concentration of the Dirichlet partition; smaller is less alike.
-    classes_per_client : int
-        Classes each client holds in the pathological partition.
-    shards_per_client : int
-        Label-sorted shards each client holds in the shards partition.
+    classes_per_client, shards_per_client : int
+        Classes each client holds in the pathological partition, label-sorted shards in ``shards``.
     min_train_samples, min_test_samples : int
         Fewest samples with which a client may start; batch normalisation needs two to train.
     max_samples : int
@@ -108,10 +106,8 @@ class RunSettings(Settings):
         Every so many rounds, clients that did not take part are evaluated; 0 never.
     stop_after : int
         Rounds without a higher mean validation accuracy after which the run ends; 0 never.
-    min_nodes : int
-        Nodes to wait for before a round starts.
-    min_replies : int
-        Good replies without which a round does not count.
+    min_nodes, min_replies : int
+        Nodes to wait for before a round starts; good replies without which it does not count.
     quorum_timeout_s, round_deadline_s : float
         Longest wait for nodes before a round, and for replies within a round.
     max_report_bytes : int
@@ -123,10 +119,8 @@ class RunSettings(Settings):
         partition picture, and how each class fared in a test, for macro-F1.
     seed : int
         Root of all randomness.
-    device : str
-        Torch device of the clients: ``cpu``, ``cuda`` or ``auto``.
-    server_device : str
-        Torch device of the server: ``cpu``, ``cuda`` or ``auto``.
+    device, server_device : str
+        Torch device of the clients and of the server: ``cpu``, ``cuda`` or ``auto``.
     client_threads, server_threads : int
         Torch threads of one client and of the server; another number can change the last
         digits of a result.
@@ -137,6 +131,9 @@ class RunSettings(Settings):
         config names a ``state-dir``.
     compare_with : str
         Name of a finished run under ``runs_dir`` that the report draws beside this one.
+    writers : str
+        Programs that the server tells the rounds to while the run goes on, comma separated:
+        ``tensorboard``, ``wandb``, ``mlflow``; empty for none.
     resume : bool
         Go on after the last complete round of ``run_name``.
     """
@@ -185,6 +182,7 @@ class RunSettings(Settings):
     runs_dir: str = Field(min_length=1)
     state_dir: str = Field(min_length=1)
     compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._=,+-]{0,99})?$")
+    writers: str
     resume: bool
 
     def is_evaluated(self, round_number: int) -> bool:

@@ -1,0 +1,1 @@
+"""Telling a run's rounds, while it runs, to programs that draw them: TensorBoard and others."""
