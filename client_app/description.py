@@ -24,7 +24,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     notes = [note for own in data for note in own.notes]
     figures: dict[str, float] = {}
     if isinstance(device, LocalDevice):
-        device.build_model()
+        notes += device.first_model()[1]
     if isinstance(device, ExchangeNode) and half.provided.split.profile:
         figures, told = cost_of_a_client(half.provided.split, task, settings.client_threads)
         notes += told

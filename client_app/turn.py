@@ -7,6 +7,7 @@ from typing import Any, Final, final
 
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
+from client_app.devices.message_device import LocalDevice
 from client_app.profiling import memory
 from client_app.store import ClientStore
 from strategies.common import seeds
@@ -81,6 +82,8 @@ def take_turn(
         What to tell the server, and the payload of a client that trained.
     """
     stored = store.load(order.continue_from)
+    if isinstance(device, LocalDevice):
+        device.begins = not stored.round_number
     state = half.start(device)
     if stored.round_number:
         load_tensors(state, stored.tensors)

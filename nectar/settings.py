@@ -10,7 +10,7 @@ import numpy as np
 from client_app.data import sources
 from client_app.half import client_half
 from generators import build as generators
-from models import catalogue, own
+from models import catalogue, own, weights
 from nectar.model_names import written
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings, default_config, read_run
@@ -108,6 +108,7 @@ def check(config: Config, clients: int) -> RunSettings:
         if own.is_own(name):
             # All clients are here, so that a model that is not will never be found.
             own.find(own.parse("setting models", name))
+    weights.check(run.weights, catalogue.check(run.models))
     sources.check_dealt(run.data)
     generators.check(run.generator)
     client_half(run, config)

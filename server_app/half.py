@@ -5,7 +5,7 @@ from typing import Any
 
 from client_app.data import sources
 from generators import build as generators
-from models import catalogue
+from models import catalogue, weights
 from server_app.writers import chosen
 from strategies import methods
 from strategies.common.agreed import Need
@@ -34,6 +34,7 @@ def open_settings(config: RunConfig) -> RunSettings:
     """
     settings = read_run(config)
     catalogue.check_here(settings.models)
+    weights.check(settings.weights, catalogue.check(settings.models))
     sources.check(settings.data)
     generators.check(settings.generator)
     chosen.check(settings.writers)

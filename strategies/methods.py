@@ -42,7 +42,7 @@ METHODS = {
     "fedlora": "FedLoRA",
 }
 # General settings that clients with models of their own read, and no others do.
-_OF_MODELS = ("optimiser", "momentum", "weight-decay", "schedule")
+_OF_MODELS = ("weights", "optimiser", "momentum", "weight-decay", "schedule")
 
 # Tables that methods of a kind share; the others are those of image generators.
 _TABLES = {"split": Need.SPLIT, "adapters": Need.ADAPTERS}

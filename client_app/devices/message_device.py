@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import final
 
 from client_app.devices.data_device import DataDevice
-from models import catalogue
+from models import catalogue, weights
 from strategies.common import seeds
 from strategies.common.model import FeatureModel
 from strategies.common.task import Task
@@ -12,7 +12,15 @@ from strategies.common.task import Task
 
 @final
 class LocalDevice(DataDevice):
-    """Satisfies ``strategies.common.device.MessageDevice``."""
+    """Satisfies ``strategies.common.device.MessageDevice``.
+
+    Attributes
+    ----------
+    begins : bool
+        Whether the model is one to start from, and no place for a state that was kept.
+    """
+
+    begins = True
 
     @property
     def model_name(self) -> str:
@@ -28,7 +36,22 @@ class LocalDevice(DataDevice):
         return self.data_task(self._build(shape).feature_dim)
 
     def build_model(self) -> FeatureModel:
-        """Build this client's own architecture with fresh, seeded weights."""
+        """Build this client's own architecture with the weights that it starts from."""
+        return self.first_model()[0] if self.begins else self._fresh()
+
+    def first_model(self) -> tuple[FeatureModel, tuple[str, ...]]:
+        """Build the client's model as it starts, and say what of given weights it has.
+
+        Raises
+        ------
+        ModelError
+            If the weights cannot be had, or do not fit.
+        """
+        model = self._build(self.task)
+        notes = weights.load(model, self._chosen, self.settings.weights)
+        return model.to(self.torch_device), notes
+
+    def _fresh(self) -> FeatureModel:
         return self._build(self.task).to(self.torch_device)
 
     def _build(self, task: Task) -> FeatureModel:

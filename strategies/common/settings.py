@@ -54,6 +54,8 @@ class RunSettings(Settings):
     models : str
         Model names, comma separated, dealt to partitions in turn; a model of your own is
         ``<file>.py:<name>`` or ``<module>:<name>``.
+    weights : str
+        What models start from: fresh if empty, ``torchvision`` or a file; ``models/weights.py``.
     feature_dim : int
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str
@@ -141,6 +143,7 @@ class RunSettings(Settings):
     method: str
     generator: str
     models: str
+    weights: str
     feature_dim: int = Field(ge=0, le=65536)
     data: str
     partition: Literal["iid", "dirichlet", "pathological", "shards"]
