@@ -5,6 +5,7 @@ server as this node's failure, with its text.
 """
 
 import sys
+import time
 from pathlib import Path
 
 # A worker of Ray looks into the working folder first, where a user may have a file models.py.
@@ -17,16 +18,24 @@ from client_app.description import describe_device
 from client_app.devices.kinds import device_for
 from client_app.half import client_half
 from client_app.link import open_link
-from client_app.node import read_node, state_folder
+from client_app.node import NodeConfig, read_node, state_folder
 from client_app.store import ClientStore
 from client_app.turn import Clock, take_turn
 from strategies import methods
 from strategies.common.errors import SettingsError
 from strategies.common.guard import guard_of
-from strategies.common.settings import DEVICES_OWN, RunConfig, default_config, read_run
+from strategies.common.settings import (
+    DEVICES_OWN,
+    RunConfig,
+    RunSettings,
+    default_config,
+    read_run,
+)
+from strategies.common.simulated import Conditions, read_simulated
 from strategies.common.transport.compute import threads
 from strategies.common.transport.control import Order
 from strategies.common.transport.envelope import (
+    count_bytes,
     pack,
     read_control_record,
     read_invitation,
@@ -71,6 +80,8 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     config = methods.resolved_config(settings.method, given, order.resolved)
     half = client_half(settings, config)
     node = read_node(context.node_config)
+    conditions = _conditions(config, settings, node, order)
+    conditions.require_presence()
     store = ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
     invitation = read_invitation(message.content, sender=_SERVER)
     with threads(settings.client_threads), open_link(invitation, node.partition_id) as link:
@@ -78,11 +89,30 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
         agreed = half.provided.agree(device.task)
         expected = half.phase(order.round_number).down
         downlink = read_payload(message.content, Order, expected, agreed, sender=_SERVER)
-        report, uplink = take_turn(half, device, store, order, downlink, clock, learn=learn)
+        report, uplink = take_turn(
+            half, device, store, order, downlink, clock, learn=learn, conditions=conditions
+        )
         if uplink is not None:
             uplink = guard_of(settings).leaving(uplink, device.generator("guard"))
         parcel = pack(uplink, settings.wire_dtype)
-    return Message(to_record_dict(report, parcel), reply_to=message)
+    reply = Message(to_record_dict(report, parcel), reply_to=message)
+    carried = (message.content, reply.content)
+    conditions.transmit(sum(sum(count_bytes(content).values()) for content in carried))
+    return reply
+
+
+def _conditions(
+    config: RunConfig, settings: RunSettings, node: NodeConfig, order: Order
+) -> Conditions:
+    return Conditions(
+        read_simulated(config),
+        seed=settings.seed,
+        partition=node.partition_id,
+        num_partitions=node.num_partitions,
+        round_number=order.round_number,
+        # Beyond the round's deadline nobody waits for the reply.
+        wait=lambda seconds: time.sleep(min(seconds, settings.round_deadline_s)),
+    )
 
 
 def _config(order: Order, context: Context) -> RunConfig:

@@ -14,6 +14,7 @@ from strategies.common import seeds
 from strategies.common.method import AnyClientHalf
 from strategies.common.payload import Payload
 from strategies.common.round import Evaluation, Tested, Trained
+from strategies.common.simulated import Conditions
 from strategies.common.transport.control import MAX_TOLD_CLASSES, Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
 
@@ -53,6 +54,7 @@ def take_turn(
     clock: Clock,
     *,
     learn: bool,
+    conditions: Conditions,
 ) -> tuple[Report, Payload | None]:
     """Play one round of a method on this device.
 
@@ -75,6 +77,8 @@ def take_turn(
         Started before the data were read.
     learn : bool
         Whether to train; otherwise the model is only tested and nothing is saved.
+    conditions : Conditions
+        How slow the client is.
 
     Returns
     -------
@@ -90,6 +94,9 @@ def take_turn(
     load_s = clock.lap()
     trained = _learn(half, device, state, downlink) if learn else Trained(None, {})
     train_s = clock.lap()
+    if learn:
+        conditions.prolong(train_s)
+        train_s += clock.lap()
     later = learn and half.tested is not Tested.TRAINED
     evaluation = None if later else half.evaluate(device, state, downlink)
     held_out = _validate(half, device, state, downlink) if evaluation else _NOT_VALIDATED

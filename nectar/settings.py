@@ -15,6 +15,7 @@ from nectar.model_names import written
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings, default_config, read_run
 from strategies.common.settings_changes import explain_unknown
+from strategies.common.simulated import read_simulated
 
 Value = bool | int | float | str
 Config = dict[str, Value]
@@ -104,6 +105,7 @@ def check(config: Config, clients: int) -> RunSettings:
     if isinstance(clients, bool) or not isinstance(clients, int) or clients < 1:
         raise SettingsError(f"play: expected clients to be a number from 1, got {clients!r}")
     run = read_run(config)
+    read_simulated(config)
     for name in catalogue.check(run.models):
         if own.is_own(name):
             # All clients are here, so that a model that is not will never be found.

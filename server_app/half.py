@@ -12,6 +12,7 @@ from strategies.common.agreed import Need
 from strategies.common.errors import RunFolderError
 from strategies.common.method import AnyServerHalf
 from strategies.common.settings import RunConfig, RunSettings, read_run
+from strategies.common.simulated import read_simulated
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads, torch_device
 
@@ -33,6 +34,7 @@ def open_settings(config: RunConfig) -> RunSettings:
         If a user's own model lies on the server and is none.
     """
     settings = read_run(config)
+    read_simulated(config)
     catalogue.check_here(settings.models)
     weights.check(settings.weights, catalogue.check(settings.models))
     sources.check(settings.data)

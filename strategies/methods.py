@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from strategies.common import simulated
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Need
@@ -145,6 +146,8 @@ def reads(name: str, key: str) -> bool:
     table, dot, _ = key.partition(".")
     if not dot or table in METHODS:
         return not dot or table == name
+    if table == simulated.TABLE:
+        return not exchanges(name)
     needs = client_class(name).needs | _class(name, "server", "Server").needs
     return _TABLES.get(table, Need.GENERATOR) in needs
 
@@ -212,15 +215,29 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
             f"setting validation-share: expected 0 for {name}, got {config['validation-share']}; "
             f"where activations are exchanged the server tests, and it tests no held-out samples"
         )
+    defaults = default_config()
+    if exchanges(name):
+        _refuse_simulated(name, config, defaults)
     if issubclass(client_class(name), MessageClient):
         return
-    defaults = default_config()
     for key in _OF_MODELS:
         if config.get(key, defaults[key]) != defaults[key]:
             table = "adapters" if adapts(name) else name
             raise SettingsError(
                 f"setting {key}: expected {defaults[key]!r} for {name}, got {config[key]!r}; how "
                 f"its clients learn is set in the table {table}"
+            )
+
+
+def _refuse_simulated(name: str, config: RunConfig, defaults: RunConfig) -> None:
+    """Refuse to simulate conditions that no message waits for."""
+    prefix = f"{simulated.TABLE}."
+    for key in (key for key in defaults if key.startswith(prefix)):
+        if config.get(key, defaults[key]) != defaults[key]:
+            raise SettingsError(
+                f"setting {key}: expected {defaults[key]!r} for {name}, got {config[key]!r}; "
+                f"clients that exchange activations wait for each other at every step, and slow or "
+                f"missing ones are not simulated there"
             )
 
 

@@ -19,6 +19,7 @@ from client_app.half import client_half
 from strategies import methods
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.settings import RunSettings, Settings, default_config, read_run, read_table
+from strategies.common.simulated import SimulatedSettings
 from strategies.common.split.settings import SplitSettings
 from tests.fresh_processes import FreshProcesses
 
@@ -131,6 +132,7 @@ def settings_classes() -> Iterator[tuple[str, type[Settings]]]:
     """Yield the name of the table and the class of all settings but the general ones."""
     yield "split", SplitSettings
     yield "adapters", AdapterSettings
+    yield "simulated", SimulatedSettings
     for package in ("strategies", "generators"):
         for file in sorted((ROOT / package).glob("*/settings.py")):
             table = file.parent.name

@@ -11,6 +11,7 @@
     ├── RunFolderError     the server cannot read or write a run's folder
     ├── GeneratorError     an image generator cannot be built or used
     ├── ExchangeError      activations and gradients cannot be exchanged in time
+    ├── DropoutError       a client dropped out of a round, as was to be simulated
     └── FederationError    too few nodes are left to go on
 
 A message says where, what was expected, what was found and what to do. Only the type
@@ -52,6 +53,10 @@ class GeneratorError(NectarError):
 
 class ExchangeError(NectarError):
     """Activations and gradients cannot be exchanged in time."""
+
+
+class DropoutError(NectarError):
+    """A client dropped out of a round, as was to be simulated."""
 
 
 class FederationError(NectarError):

@@ -55,7 +55,8 @@ class RunSettings(Settings):
         Model names, comma separated, dealt to partitions in turn; a model of your own is
         ``<file>.py:<name>`` or ``<module>:<name>``.
     weights : str
-        What models start from: fresh if empty, ``torchvision`` or a file; ``models/weights.py``.
+        What models start from: fresh weights if empty, those of ``torchvision`` where it has any,
+        or a file of a model's state, with ``{model}`` for the name of each client's model.
     feature_dim : int
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str
@@ -121,8 +122,10 @@ class RunSettings(Settings):
         partition picture, and how each class fared in a test, for macro-F1.
     seed : int
         Root of all randomness.
-    device, server_device : str
-        Torch device of the clients and of the server: ``cpu``, ``cuda`` or ``auto``.
+    device : str
+        Torch device of the clients: ``cpu``, ``cuda`` or ``auto``.
+    server_device : str
+        Torch device of the server: ``cpu``, ``cuda`` or ``auto``.
     client_threads, server_threads : int
         Torch threads of one client and of the server; another number can change the last
         digits of a result.

@@ -59,6 +59,13 @@ def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Mess
             {"method": "splitfed", "validation-share": 0.1},
             "setting validation-share: expected 0 for splitfed, got 0.1",
         ),
+        (
+            {"method": "mocosfl", "simulated.dropout": 0.1},
+            "setting simulated.dropout: expected 0.0 for mocosfl, got 0.1",
+        ),
+        ({"simulated.straggler-factor": 0.5}, "setting simulated.straggler-factor: "),
+        ({"simulated.dropout": 1.0}, "setting simulated.dropout: "),
+        ({"models": "cnn", "weights": "torchvision"}, "setting weights: expected a model that"),
         ({"run-name": "../outside"}, "setting run-name: "),
         ({"method": "fd", "fd.distillation-weight": -1.0}, "setting fd.distillation-weight: "),
     ],

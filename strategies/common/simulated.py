@@ -1,0 +1,133 @@
+"""Slow, unreliable and badly connected clients, simulated: what befalls a client in a round.
+
+Everything is drawn from the run's seed by client and round, so that every engine and a
+resumed run draw the same, and methods with the same seed meet the same federation. Draws use
+nothing that training draws from: a client that is merely slow learns what it learns otherwise.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from pydantic import Field
+
+from strategies.common import seeds
+from strategies.common.errors import DropoutError
+from strategies.common.settings import RunConfig, Settings, read_table
+
+TABLE = "simulated"
+
+
+@final
+class SimulatedSettings(Settings):
+    """Table ``simulated``; every default simulates nothing.
+
+    Attributes
+    ----------
+    stragglers : float
+        Share of the clients that are slow, the same ones for the whole run.
+    straggler_factor : float
+        How many times as long their training takes as it does.
+    dropout : float
+        Probability, for each client and round, that it answers none of the round's messages.
+    link_mbit : float
+        Megabits per second that every client receives and sends with; 0 is without limit.
+    """
+
+    stragglers: float = Field(ge=0, le=1)
+    straggler_factor: float = Field(ge=1, le=1000)
+    dropout: float = Field(ge=0, lt=1)
+    link_mbit: float = Field(ge=0)
+
+
+def read_simulated(config: RunConfig) -> SimulatedSettings:
+    """Read the table ``simulated``.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown, missing or out of range.
+    """
+    return read_table(config, TABLE, SimulatedSettings)
+
+
+@final
+class Conditions:
+    """What befalls one client in one round.
+
+    Parameters
+    ----------
+    settings : SimulatedSettings
+        How likely what is.
+    seed : int
+        The run's.
+    partition, num_partitions : int
+        Which client of how many.
+    round_number : int
+        From 1.
+    wait : Callable[[float], None]
+        Lets so many seconds pass.
+    """
+
+    def __init__(
+        self,
+        settings: SimulatedSettings,
+        *,
+        seed: int,
+        partition: int,
+        num_partitions: int,
+        round_number: int,
+        wait: Callable[[float], None],
+    ) -> None:
+        self._settings = settings
+        self._seed = seed
+        self._partition = partition
+        self._num_partitions = num_partitions
+        self._round_number = round_number
+        self._wait = wait
+
+    def require_presence(self) -> None:
+        """Fail if the client drops out of this round.
+
+        Raises
+        ------
+        DropoutError
+            Naming it a simulated dropout.
+        """
+        chance = self._settings.dropout
+        if chance and torch.rand((), generator=self._generator("dropout")).item() < chance:
+            # The same text for all, so that a round's failures are told together.
+            raise DropoutError(f"simulated dropout ({TABLE}.dropout={chance})")
+
+    def is_straggler(self) -> bool:
+        """Tell whether the client is one of the slow ones: their share, rounded, of all."""
+        count = round(self._settings.stragglers * self._num_partitions)
+        if not count:
+            return False
+        draw = seeds.generator(self._seed, "simulated stragglers")
+        slow = torch.randperm(self._num_partitions, generator=draw)[:count]
+        return self._partition in slow.tolist()
+
+    def prolong(self, train_s: float) -> None:
+        """Wait for as much longer as a straggler's training takes.
+
+        Parameters
+        ----------
+        train_s : float
+            Seconds that it took here.
+        """
+        if self.is_straggler():
+            self._wait((self._settings.straggler_factor - 1) * train_s)
+
+    def transmit(self, num_bytes: int) -> None:
+        """Wait for as long as bytes take on the client's link."""
+        if rate := self._settings.link_mbit:
+            self._wait(num_bytes * 8 / (rate * 1e6))
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        return seeds.generator(
+            self._seed,
+            f"simulated {purpose}",
+            round_number=self._round_number,
+            partition=self._partition,
+        )
