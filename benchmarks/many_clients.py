@@ -73,7 +73,7 @@ class Seen:
     seconds : list[float]
         Of each round.
     server, workers : list[int]
-        Bytes of memory of their own when each round was complete.
+        Bytes of resident memory when each round was complete.
     whole : float
         Seconds of the command.
     page : int
@@ -89,6 +89,8 @@ class Seen:
 
 def _play(folder: Path, data: Path, method: str, clients: int, rounds: int) -> Seen:
     name = f"{method}-{clients}"
+    if (folder / name).exists():
+        raise SystemExit(f"{folder / name}: expected nothing, found a run; name another --keep")
     settings = {
         "data": f"pfllib:{data}",
         "models": "cnn,resnet4",
@@ -111,8 +113,8 @@ def _play(folder: Path, data: Path, method: str, clients: int, rounds: int) -> S
     while process.poll() is None:
         # The baseline that simulate plays first has another folder, and is not counted.
         for _ in range(len(_lines(folder / name)) - len(seen.server)):
-            seen.server.append(tree.private_bytes(_SERVER))
-            seen.workers.append(tree.private_bytes(_WORKERS))
+            seen.server.append(tree.resident_bytes(_SERVER))
+            seen.workers.append(tree.resident_bytes(_WORKERS))
         time.sleep(_POLL_S)
     if process.returncode:
         raise SystemExit((folder / "said.txt").read_text())
@@ -140,10 +142,13 @@ def _told(method: str, clients: int, seen: Seen) -> str:
 
 
 def _grown(sizes: Sequence[int]) -> str:
-    """Compare memory after the first round, or a tenth of a long run, with that after the last."""
-    if len(sizes) < 2:
+    """Compare memory after the first round, or a tenth of a long run, with that before the last.
+
+    After the last one the report is drawn.
+    """
+    if len(sizes) < 3:
         return "not seen"
-    first, last = sizes[len(sizes) // 10], sizes[-1]
+    first, last = sizes[len(sizes) // 10], sizes[-2]
     return f"{first / _MB:.0f} to {last / _MB:.0f} MB ({100 * (last / max(first, 1) - 1):+.1f} %)"
 
 

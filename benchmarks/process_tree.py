@@ -31,15 +31,15 @@ class ProcessTree:
             self._used[pid] = max(self._used.get(pid, 0.0), _cpu_seconds(pid))
         return sum(self._used.values())
 
-    def private_bytes(self, generation: int) -> int:
-        """Return the memory that processes of a generation share with no other.
+    def resident_bytes(self, generation: int) -> int:
+        """Return the resident memory of processes of a generation, with what they share.
 
         Parameters
         ----------
         generation : int
             1 for children of the first process, 2 for their children, and so on.
         """
-        return sum(_private_bytes(pid) for pid, depth in self._all() if depth == generation)
+        return sum(_resident_bytes(pid) for pid, depth in self._all() if depth == generation)
 
     def _all(self) -> Iterator[tuple[int, int]]:
         waiting = [(self._pid, 0)]
@@ -57,13 +57,12 @@ def _cpu_seconds(pid: int) -> float:
     return (int(told[_USER]) + int(told[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
 
 
-def _private_bytes(pid: int) -> int:
+def _resident_bytes(pid: int) -> int:
     try:
-        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        lines = (_PROC / str(pid) / "status").read_text().splitlines()
     except OSError:
         return 0
-    private = ("Private_Clean:", "Private_Dirty:")
-    return sum(int(line.split()[1]) * _KIB for line in lines if line.startswith(private))
+    return sum(int(line.split()[1]) * _KIB for line in lines if line.startswith("VmRSS:"))
 
 
 def _children(pid: int) -> list[int]:
