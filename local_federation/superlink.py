@@ -31,10 +31,6 @@ _NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
 
 
-# Where Ray finds a cluster to join; Ray reads it itself.
-_CLUSTER = "RAY_ADDRESS"
-
-
 @final
 @dataclass(frozen=True)
 class Simulation:
@@ -52,6 +48,11 @@ class Simulation:
     workers: int
 
 
+# Where Ray finds a cluster to join; Ray reads it itself, and this word as none.
+_CLUSTER = "RAY_ADDRESS"
+_NO_CLUSTER = "local"
+
+
 def environment(home: Path) -> dict[str, str]:
     """Return the environment of all Flower processes of one federation.
 
@@ -67,6 +68,8 @@ def environment(home: Path) -> dict[str, str]:
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray joins whatever cluster runs on this machine unless it is told not to.
+        _CLUSTER: os.environ.get(_CLUSTER) or _NO_CLUSTER,
         # Dependencies are installed once, not for every run.
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
@@ -189,7 +192,7 @@ class SuperLink:
         if simulation is not None:
             sizes = [f"num-supernodes={simulation.nodes}", "client-resources-num-cpus=1"]
             # A cluster that is there has as many as it has, and Ray refuses to be told.
-            if not os.environ.get(_CLUSTER):
+            if os.environ.get(_CLUSTER, _NO_CLUSTER) in ("", _NO_CLUSTER):
                 sizes.append(f"init-args-num-cpus={simulation.workers}")
             command += ["--federation-config", " ".join(sizes)]
         return self.child(f"run-{settings['run-name']}", command)

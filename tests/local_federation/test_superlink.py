@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local_federation.superlink import Simulation, SuperLink
+from local_federation.superlink import Simulation, SuperLink, environment
 
 
 @pytest.fixture
@@ -36,3 +36,12 @@ def test_a_cluster_that_is_joined_is_left_as_it_is(
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
     submit(tmp_path)
     assert asked[0][-1] == "num-supernodes=4 client-resources-num-cpus=1"
+
+
+def test_no_cluster_is_joined_that_was_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert environment(tmp_path)["RAY_ADDRESS"] == "local"
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+    assert environment(tmp_path)["RAY_ADDRESS"] == "127.0.0.1:6379"
