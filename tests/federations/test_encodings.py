@@ -79,7 +79,8 @@ def once_in(round_number: int) -> Callable[[int, Message], Message]:
     return tamper
 
 
-@pytest.mark.parametrize("method", OF_MESSAGES)
+# What is packed again, and when, is the core's: one method shows it.
+@pytest.mark.parametrize("method", ["fedproto"])
 def test_a_second_try_sends_what_is_packed_already(tmp_path: Path, method: str) -> None:
     run = tiny(tmp_path, method, nodes=CLIENTS, rounds=3, min_replies=CLIENTS)
     run.grid.tamper = once_in(2)
@@ -89,7 +90,7 @@ def test_a_second_try_sends_what_is_packed_already(tmp_path: Path, method: str) 
     assert run.encoded[schema(method)] == 2
 
 
-@pytest.mark.parametrize("method", OF_MESSAGES)
+@pytest.mark.parametrize("method", ["fedproto"])
 def test_idle_clients_are_tested_on_what_is_packed_already(tmp_path: Path, method: str) -> None:
     often = {"participation": 0.5, "evaluate_every": 1}
     run = tiny(tmp_path, method, nodes=CLIENTS, rounds=3, **often)
