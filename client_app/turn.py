@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final, final
+from typing import Any, final
 
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
@@ -17,12 +17,6 @@ from strategies.common.round import Evaluation, Tested, Trained
 from strategies.common.simulated import Conditions
 from strategies.common.transport.control import MAX_TOLD_CLASSES, Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
-
-_NOT_VALIDATED: Final[Mapping[str, Any]] = {
-    "validation_correct": 0,
-    "validation_samples": 0,
-    "validation_loss": 0.0,
-}
 
 
 @final
@@ -99,7 +93,7 @@ def take_turn(
         train_s += clock.lap()
     later = learn and half.tested is not Tested.TRAINED
     evaluation = None if later else half.evaluate(device, state, downlink)
-    held_out = _validate(half, device, state, downlink) if evaluation else _NOT_VALIDATED
+    held_out = _validate(half, device, state, downlink) if evaluation else {}
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
@@ -137,13 +131,15 @@ def _validate(
 ) -> Mapping[str, Any]:
     """Test the same model on the samples held out, and return what a report tells of it."""
     if isinstance(device, ExchangeNode) or not device.settings.validation_share:
-        return _NOT_VALIDATED
+        return {}
     validating = device.validating()
     found = half.evaluate(validating, state, downlink)
+    if found is None:
+        return {}
     return {
-        "validation_correct": found.correct if found else 0,
-        "validation_samples": len(validating.test) if found else 0,
-        "validation_loss": found.loss if found else 0.0,
+        "validation_correct": found.correct,
+        "validation_samples": len(validating.test),
+        "validation_loss": found.loss,
     }
 
 

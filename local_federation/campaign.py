@@ -1,6 +1,5 @@
 """Several runs on one local federation, simulated or deployed, and their table."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from local_federation.engine.resources import Resources
 from local_federation.engine_host import EngineHost
 from local_federation.flower_host import FlowerHost
 from local_federation.host import Host, Settings
+from local_federation.lock import lock
 from local_federation.watch import follow
 from server_app.half import open_settings
 from server_app.progress import results_table
@@ -130,10 +130,8 @@ def _held(folder: Path) -> Iterator[None]:
     """Hold a folder of runs, whose clients' states lie beside them; ends with this process."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".playing").open("a") as mark:
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunFolderError(
-                f"{folder}: another command plays here; wait for its end, or take another --folder"
-            ) from None
+        lock(
+            mark,
+            f"{folder}: another command plays here; wait for its end, or take another --folder",
+        )
         yield

@@ -1,6 +1,5 @@
 """The folder of a comparison: its lock, and what stands there of each run."""
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final, TextIO, final
 
 from local_federation.compare.study import PlannedRun, Value
+from local_federation.lock import lock
 from server_app.run_record import read_run_record
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
@@ -56,13 +56,11 @@ class StudyHome:
                 f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
             ) from None
         with mark:
-            try:
-                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunFolderError(
-                    f"{self.folder}: another process is at work on this comparison; wait for it, "
-                    f"or choose another --name"
-                ) from None
+            lock(
+                mark,
+                f"{self.folder}: another process is at work on this comparison; wait for it, or "
+                f"choose another --name",
+            )
             self._agree(mark, {"clients": num_clients, **settings})
             yield
 
