@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from flwr.app import MetricRecord
 from flwr.serverapp.strategy import Result
 
-from server_app.journal import NodeLine, RoundLine
+from server_app.journal import RoundLine
 
 
 def train_metrics(line: RoundLine) -> MetricRecord:
@@ -32,7 +32,7 @@ def train_metrics(line: RoundLine) -> MetricRecord:
             "train_samples": sum(node.train_samples for node in trained),
             "uplink_bytes": sum(node.uplink_bytes for node in trained),
             "downlink_bytes": sum(node.downlink_bytes for node in trained),
-            **{f"loss {name}": _mean_loss(name, trained) for name in _loss_names(trained)},
+            **{f"loss {name}": loss for name, loss in sorted(line.mean_losses.items())},
         }
     )
 
@@ -79,12 +79,3 @@ def result_of(lines: Iterable[RoundLine]) -> Result:
         if (tested := evaluate_metrics(line)) is not None:
             result.evaluate_metrics_clientapp[line.round_number] = tested
     return result
-
-
-def _loss_names(trained: list[NodeLine]) -> list[str]:
-    return sorted({name for node in trained for name in node.losses})
-
-
-def _mean_loss(name: str, trained: list[NodeLine]) -> float:
-    told = [(node.losses[name], node.train_samples) for node in trained if name in node.losses]
-    return sum(loss * samples for loss, samples in told) / sum(samples for _, samples in told)

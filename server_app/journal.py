@@ -182,6 +182,16 @@ class RoundLine:
         """Bytes to all clients together."""
         return sum(node.downlink_bytes for node in self.answered.values())
 
+    @property
+    def mean_losses(self) -> dict[str, float]:
+        """Training losses by name, means over clients that trained, weighted by their samples."""
+        nodes = [n for n in self.answered.values() if n.took_part and n.train_samples]
+        means = {}
+        for name in dict.fromkeys(name for node in nodes for name in node.losses):
+            told = [(n.losses[name], n.train_samples) for n in nodes if name in n.losses]
+            means[name] = sum(loss * count for loss, count in told) / sum(n for _, n in told)
+        return means
+
 
 _SCHEMA = Schema(RoundLine)
 

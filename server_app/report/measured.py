@@ -42,7 +42,7 @@ def scores_figures(run: RunRecord) -> Html:
 
 def losses_figures(run: RunRecord) -> Html:
     """Draw what clients measured while they trained."""
-    rounds = {line.round_number: _mean_losses(line) for line in run.rounds}
+    rounds = {line.round_number: line.mean_losses for line in run.rounds}
     return _charts("training", rounds, losses_of(run.presentation))
 
 
@@ -61,17 +61,6 @@ def _with_untrained(rounds: Rounds) -> Rounds:
         for number, told in rounds.items()
     }
     return {0: before, **later} if before else later
-
-
-def _mean_losses(line: RoundLine) -> Mapping[str, float]:
-    """Return the means over clients, weighted by training samples."""
-    nodes = [node for node in line.answered.values() if node.took_part and node.train_samples]
-    names = dict.fromkeys(name for node in nodes for name in node.losses)
-    means = {}
-    for name in names:
-        told = [(node.losses[name], node.train_samples) for node in nodes if name in node.losses]
-        means[name] = sum(loss * count for loss, count in told) / sum(n for _, n in told)
-    return means
 
 
 def _charts(kind: str, rounds: Rounds, stated: Sequence[Measured]) -> Html:

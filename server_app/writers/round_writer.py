@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, final
 
-from server_app.journal import NodeLine, RoundLine
+from server_app.journal import RoundLine
 from strategies.common.settings import RunConfig
 from strategies.methods import METHODS, reads
 
@@ -118,12 +118,10 @@ def _scalars(line: RoundLine) -> Iterator[tuple[str, float]]:
 def _training_losses(line: RoundLine) -> Iterator[tuple[str, float]]:
     """Yield each loss of each client that trained, and its mean weighted by training samples."""
     trained = {c: n for c, n in line.answered.items() if n.took_part and n.train_samples}
-    for name in dict.fromkeys(name for node in trained.values() for name in node.losses):
-        told: dict[int, NodeLine] = {c: n for c, n in trained.items() if name in n.losses}
+    for name, mean in line.mean_losses.items():
         # What clients minimise is the training loss; the parts that it is made of have names.
         place = "loss/train" if name == "total" else f"loss/train-{name}"
-        samples = sum(node.train_samples for node in told.values())
-        total = sum(node.losses[name] * node.train_samples for node in told.values())
-        yield f"{place}/mean", total / samples
-        for client, node in told.items():
-            yield f"{place}/client-{client}", node.losses[name]
+        yield f"{place}/mean", mean
+        for client, node in trained.items():
+            if name in node.losses:
+                yield f"{place}/client-{client}", node.losses[name]
