@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
@@ -46,6 +46,15 @@ class Answers:
             self.failures[node_id] = explain(message.error)
         else:
             self.replies[node_id] = message
+
+
+@runtime_checkable
+class KnowsReplies(Protocol):
+    """A grid that knows when replies are there, without a look at a SuperLink."""
+
+    def wait_for_replies(self, message_ids: Iterable[str], timeout_s: float) -> None:
+        """Return once all replies to some messages are there, or after a while."""
+        ...
 
 
 @final
@@ -121,7 +130,11 @@ class Question:
                 self.answers.failures |= dict.fromkeys(self._pending.values(), reason)
                 self._pending.clear()
                 break
-            time.sleep(pause_after(waited))
+            pause = pause_after(waited)
+            if isinstance(self._grid, KnowsReplies):
+                self._grid.wait_for_replies(self._pending, pause)
+            else:
+                time.sleep(pause)
         return self.answers
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, ParamSpec, TypeVar, final
 
 from flwr.app import Context, Message, RecordDict
@@ -96,6 +96,10 @@ class EngineGrid(Grid):
         """Return the replies that are there, each once."""
         ready = [key for key in message_ids if key in self._answers and self._answers[key].done()]
         return [self._answers.pop(key).result() for key in ready]
+
+    def wait_for_replies(self, message_ids: Iterable[str], timeout_s: float) -> None:
+        """Return once all replies to some messages are there, or after a while."""
+        wait([self._answers[key] for key in message_ids if key in self._answers], timeout_s)
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None

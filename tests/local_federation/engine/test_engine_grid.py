@@ -112,3 +112,20 @@ def test_what_belongs_to_a_superlink_is_not_there() -> None:
     with pytest.raises(NotImplementedError, match="create_message"):
         grid.create_message()
     grid.close()
+
+
+def test_who_waits_for_replies_goes_on_as_soon_as_all_are_there() -> None:
+    gate = threading.Event()
+
+    def late(asked: Message, context: Context) -> Message:
+        assert gate.wait(10)
+        return echo(asked, context)
+
+    grid = EngineGrid({}, 2, late, at_once=2)
+    ids = list(grid.push_messages([message(1), message(2)]))
+    grid.wait_for_replies(ids, 0.01)
+    assert list(grid.pull_messages(ids)) == []
+    threading.Timer(0.05, gate.set).start()
+    grid.wait_for_replies([*ids, "unknown"], 10)
+    assert len(list(grid.pull_messages(ids))) == 2
+    grid.close()
