@@ -1,9 +1,9 @@
 """Dealing a collection to clients with flwr-datasets' partitioners, by labels alone.
 
-Rows are put in a seeded random order first: the IID partitioner cuts the rows as they
-stand, and a source may be sorted. Every client deals for all and takes its own share, so
-all come to the same deal, and to the same error where it is impossible; clients that share a
-disk deal once and remember it there.
+Rows are put in a seeded random order first; IID shares are cuts of it, where flwr-datasets
+would cut it as well, without the seconds that importing it takes. Every client deals for all
+and takes its own share, so all come to the same deal, and to the same error where it is
+impossible; clients that share a disk deal once and remember it there.
 
 Settings of the partitioners: Dirichlet without self-balancing, drawn again until each
 client has enough (11 draws at most); pathological with the first class of client i fixed
@@ -99,12 +99,19 @@ def deal(
     return Share(shares[partition].sort().values, (note,) if unused else ())
 
 
+def takes_flwr_datasets(settings: RunSettings) -> bool:
+    """Tell whether dealing imports flwr-datasets, which takes seconds."""
+    return settings.partition != "iid"
+
+
 def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Sequence[Tensor]:
     needed = split.fewest(settings)
     _refuse_too_many_classes(labels, settings)
     _refuse_too_many_clients(len(labels), settings, num_partitions, needed)
     order = torch.randperm(len(labels), generator=seeds.generator(settings.seed, "partition"))
-    shares = _deal(_table(labels, order, settings), settings, num_partitions, needed)
+    shares: Sequence[Tensor] = order.tensor_split(num_partitions)
+    if takes_flwr_datasets(settings):
+        shares = _deal(_table(labels, order, settings), settings, num_partitions, needed)
     _refuse_small_shares(shares, settings)
     return shares
 
@@ -215,14 +222,12 @@ def _partitioner(settings: RunSettings, num_partitions: int, needed: int) -> "Pa
             class_assignment_mode="first-deterministic",
             seed=seed,
         )
-    if settings.partition == "shards":
-        return partitioners.ShardPartitioner(
-            num_partitions, "label", settings.shards_per_client, seed=seed
-        )
-    return partitioners.IidPartitioner(num_partitions)
+    return partitioners.ShardPartitioner(
+        num_partitions, "label", settings.shards_per_client, seed=seed
+    )
 
 
-def _refuse_small_shares(shares: list[Tensor], settings: RunSettings) -> None:
+def _refuse_small_shares(shares: Sequence[Tensor], settings: RunSettings) -> None:
     smallest = min(range(len(shares)), key=lambda index: len(shares[index]))
     train, test = split.sizes(len(shares[smallest]), settings.test_fraction)
     split.require(

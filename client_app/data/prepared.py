@@ -80,14 +80,19 @@ def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> N
     """
     with suppress(NectarError):
         source = parse(settings.data)
-        if not source.libraries:
+        libraries = [
+            name
+            for name in source.libraries
+            if name != "flwr_datasets" or partition.takes_flwr_datasets(settings)
+        ]
+        if not libraries:
             return
         places = (
             cache_dir / fingerprint(settings, source, client, num_partitions)
             for client in range(num_partitions)
         )
         if not all(_exists(p / f"{client}.safetensors") for client, p in enumerate(places)):
-            for library in source.libraries:
+            for library in libraries:
                 with suppress(ImportError):
                     import_module(library)
 

@@ -44,7 +44,9 @@ class Kind:
 
 SOURCES = {
     "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
-    "parquet": Kind("<dir>", "parquet", files="parquet", libraries=("flwr_datasets",)),
+    "parquet": Kind(
+        "<dir>", "parquet", files="parquet", libraries=("pyarrow.parquet", "flwr_datasets")
+    ),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True),
     "images": Kind("<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",)),
     "folder": Kind("<dir>", "folder", files="folder", dealt_by="images"),

@@ -85,6 +85,19 @@ def test_iid_shuffles_a_sorted_source(run_settings: Build) -> None:
     assert len(labels[rows].unique()) == 10
 
 
+def test_iid_shares_are_those_of_flwr_datasets(run_settings: Build) -> None:
+    from datasets import Dataset
+    from flwr_datasets.partitioner import IidPartitioner
+
+    # 103 samples over 4 clients: 26, 26, 26 and 25.
+    labels = _labels(103)
+    order = torch.randperm(103, generator=seeds.generator(run_settings().seed, "partition"))
+    partitioner = IidPartitioner(4)
+    partitioner.dataset = Dataset.from_dict({"row": order.tolist()})
+    expected = [sorted(partitioner.load_partition(client)["row"]) for client in range(4)]
+    assert _rows(labels, run_settings(partition="iid"), 4) == expected
+
+
 def test_pathological_clients_hold_the_classes_asked_for(run_settings: Build) -> None:
     labels = _labels(1000)
     chosen = run_settings(partition="pathological", classes_per_client=3)
