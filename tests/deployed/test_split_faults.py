@@ -1,7 +1,5 @@
 """Methods that exchange activations, when processes die: real ones, with SIGKILL."""
 
-import time
-
 import pytest
 from deployed.conftest import Deployment
 from federations.split_federation import TINY
@@ -37,19 +35,17 @@ def test_a_node_killed_in_mid_step_is_passed_over_and_named(deployment: Deployme
     )
     deployment.wait_for(lambda: deployment.phase() == (2, "training step"), "steps of round 2")
     deployment.kill(2)
-    killed = time.monotonic()
     deployment.wait_for(lambda: len(deployment.lines()) >= 2, "the end of round 2")
-    waited = time.monotonic() - killed
     deployment.nodes[2].start()
 
     assert deployment.finish(run) == "finished:completed", deployment.logs()
     lines = deployment.lines()
     assert [line["round"] for line in lines] == [1, 2, 3]
+    # The steps that were left were played, and no round's deadline was waited for.
+    assert lines[1]["nodes"]["2"]["failure"].endswith("every step was played")
     assert set(lines[1]["nodes"]["2"]) == {"failure"}
     assert {"0", "1"} <= {k for k, v in lines[1]["nodes"].items() if "accuracy" in v}
     assert any("node 2 missed" in note for note in lines[1]["notes"])
-    # One step's deadline, the steps that were left and the wait for a last word.
-    assert waited < 60, deployment.logs()
 
 
 def test_a_killed_server_resumes_at_the_last_synchronisation(deployment: Deployment) -> None:
