@@ -1,216 +1,27 @@
 """Run federations on this machine: ``python -m local_federation demo|simulate|compare|...``."""
 
-import argparse
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 # ``python -m`` looks into the working folder first, where a user may have a file models.py.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rich.console import Console
-
-from local_federation import adapter_demo
-from local_federation.adapter_demo import ADAPTER_CLIENTS
-from local_federation.baselines import baseline_of
-from local_federation.campaign import Campaign, Carrier
-from local_federation.compare import command
-from local_federation.engine.resources import Resources
-from local_federation.host import LocalFederationError
-from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
-from server_app.progress import format_duration
-from strategies.common.errors import NectarError
-from strategies.common.settings_changes import read_changes
-from strategies.methods import METHODS, adapts, display_name
-
-_ROOT = Path(__file__).parent.parent
-
-# Small enough for two cores and two minutes, large enough that every client learns.
-_DEMO: dict[str, bool | int | float | str] = {
-    "rounds": 12,
-    "learning-rate": 0.02,
-    "device": "cpu",
-    "server-device": "cpu",
-}
-_DEMO_CLIENTS = 5
-_MOST_GPUS = 64
-_DEMOS = ("demo", "demo-split", "demo-adapters")
-_DEPLOYED: dict[str, bool | int | float | str] = {
-    "data": "digits",
-    "models": "cnn,resnet4,resnet6",
-    "rounds": 3,
-    "device": "cpu",
-}
-# What differs from pyproject.toml's defaults; a simulation plays those.
-_DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED}
+from local_federation.engine.ahead import PlayRuns, fork_engine
 
 
 def main() -> int:
-    """Parse the command line, play, and return the exit status."""
-    arguments = _parser().parse_args()
-    console = Console()
-    started = time.monotonic()
-    try:
-        _play(arguments, console)
-    except (LocalFederationError, NectarError) as error:
-        console.print(f"[bold red]failed:[/] {error}", highlight=False, soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        going_on = "; the same command goes on" if arguments.kind == "compare" else ""
-        console.print(f"stopped: everything that was started has been ended{going_on}")
-        return 130
-    console.print(f"done in {format_duration(time.monotonic() - started)}")
-    return 0
+    """Fork the engine, play what the command line asks for, and return the exit status."""
+    engine = fork_engine(_import_all)
+    from local_federation import command_line  # noqa: PLC0415 - imported for the engine as well
+
+    return command_line.main(engine.start)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local_federation", description=__doc__)
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind, clients, text in (
-        ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
-        ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
-        (
-            "demo-adapters",
-            ADAPTER_CLIENTS,
-            "FedDAT on five clients that ask about digits, simulated",
-        ),
-        ("simulate", 5, "one method, clients simulated on this machine or by Ray"),
-        ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
-    ):
-        sub = kinds.add_parser(kind, help=text, description=text)
-        sub.add_argument("--clients", type=int, default=clients, help="clients (%(default)s)")
-        sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="takes runs and logs")
-        sub.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
-        )
-        if kind != "deploy":
-            _add_resources(sub)
-        if kind not in _DEMOS:
-            sub.add_argument("--method", choices=list(METHODS), default="fedktl")
-            sub.add_argument("--name", help="name of the run (the method)")
-    text = command.HELP
-    comparing = kinds.add_parser("compare", help=text, description=text, epilog=command.EPILOG)
-    command.add_arguments(comparing, _ROOT / "runs")
-    _add_workers(comparing)
-    return parser
+def _import_all() -> PlayRuns:
+    from local_federation import command_line  # noqa: F401, PLC0415 - the engine's fork has it too
+    from local_federation.engine.runs import play_runs  # noqa: PLC0415
 
-
-def _add_resources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--engine",
-        choices=["local", "ray"],
-        default="local",
-        help="what carries the clients: processes of this machine, or Ray, which a cluster may "
-        "have; the numbers are the same (%(default)s)",
-    )
-    _add_workers(parser)
-
-
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers",
-        type=command.number_or_auto,
-        default=0,
-        metavar="N|auto",
-        help="clients at work at once (auto: as many as there are cores)",
-    )
-    parser.add_argument(
-        "--gpus-per-client",
-        type=_part_of_a_gpu,
-        default=0.0,
-        metavar="G",
-        help="GPUs, or part of one, that a client at work has; 0 lets each see all (%(default)s)",
-    )
-
-
-def _part_of_a_gpu(text: str) -> float:
-    try:
-        part = float(text)
-    except ValueError:
-        part = -1.0
-    if not 0 <= part <= _MOST_GPUS or not (part <= 1 or part.is_integer()):
-        raise argparse.ArgumentTypeError(
-            f"expected a part of a GPU in [0, 1] or a whole number of GPUs, got {text!r}"
-        )
-    return part
-
-
-def _carrier(arguments: argparse.Namespace) -> Carrier:
-    if arguments.kind == "deploy":
-        return "nodes"
-    return "ray" if arguments.engine == "ray" else "engine"
-
-
-def _resources(arguments: argparse.Namespace) -> Resources:
-    if arguments.kind == "deploy":
-        return Resources()
-    return Resources(arguments.workers, arguments.gpus_per_client)
-
-
-def _play(arguments: argparse.Namespace, console: Console) -> None:
-    if arguments.kind == "compare":
-        command.play(arguments, _resources(arguments), console)
-        return
-    overrides = read_changes(arguments.set)
-    if arguments.kind == "demo-split":
-        _play_split(arguments, overrides, console)
-        return
-    if arguments.kind == "demo-adapters":
-        folder = arguments.folder.resolve()
-        campaign = Campaign(
-            folder, arguments.clients, _carrier(arguments), overrides, _resources(arguments)
-        )
-        run_dir = adapter_demo.play(campaign, console)
-        console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
-        return
-    demo = arguments.kind == "demo"
-    method = "fedktl" if demo else arguments.method
-    folder = arguments.folder.resolve()
-    defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(arguments.kind, {})
-    if told := ", ".join(f"{key}={defaults[key]}" for key in defaults if key not in overrides):
-        console.print(f"settings of {arguments.kind}: {told}", highlight=False)
-    if adapts(method):
-        defaults = adapter_demo.defaults(folder, overrides, console)
-    campaign = Campaign(
-        folder=folder,
-        num_clients=arguments.clients,
-        carrier=_carrier(arguments),
-        settings={**defaults, **overrides},
-        resources=_resources(arguments),
-    )
-    name = "demo" if demo else arguments.name or method
-    baseline = baseline_of(method)
-    beside = f"{name}-local" if baseline else None
-    runs: dict[str, dict[str, bool | int | float | str]] = {}
-    if baseline and beside:
-        runs[beside] = dict(baseline)
-    runs[name] = {"method": method, "compare-with": beside or ""}
-    console.print(f"{display_name(method)}: {arguments.clients} clients, {arguments.kind}")
-    campaign.play(runs, console)
-    campaign.show(name, beside, console)
-
-
-def _play_split(
-    arguments: argparse.Namespace,
-    overrides: Mapping[str, bool | int | float | str],
-    console: Console,
-) -> None:
-    settings = {**SPLIT_SETTINGS, **overrides}
-    folder = arguments.folder.resolve()
-    campaign = Campaign(
-        folder, arguments.clients, _carrier(arguments), settings, _resources(arguments)
-    )
-    carried = settings["clients-per-node"]
-    console.print(f"MocoSFL: {arguments.clients} nodes with {carried} clients each, simulated")
-    name = arguments.kind
-    campaign.play({name: {"method": "mocosfl"}}, console)
-    alone_beside(folder / name, settings, arguments.clients, console)
-    campaign.show(name, None, console)
+    return play_runs
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Literal, final
 from rich.console import Console
 
 from local_federation.engine.resources import Resources
+from local_federation.engine.start import StartEngine, start_process
 from local_federation.engine_host import EngineHost
 from local_federation.flower_host import FlowerHost
 from local_federation.host import Host, Settings
@@ -43,6 +44,8 @@ class Campaign:
         Settings that differ from the defaults, for all runs.
     resources : Resources
         What simulated clients share.
+    start_engine : StartEngine
+        Starts the engine, where that is the carrier.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Campaign:
     carrier: Carrier
     settings: Settings
     resources: Resources = field(default_factory=Resources)
+    start_engine: StartEngine = start_process
 
     def play(self, runs: Mapping[str, Settings], console: Console) -> None:
         """Play runs one after another, then stop everything that was started.
@@ -107,7 +111,9 @@ class Campaign:
 
     def _host(self, home: Path) -> Host:
         if self.carrier == "engine":
-            return EngineHost(home, self.num_clients, self.resources)
+            return EngineHost(
+                home, self.num_clients, self.resources, start_engine=self.start_engine
+            )
         simulated = self.carrier == "ray"
         workers = self.resources.workers
         return FlowerHost(home, self.num_clients, simulated=simulated, workers=workers)

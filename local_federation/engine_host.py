@@ -1,11 +1,7 @@
 """The engine as a host: one process that plays runs, one or several at a time."""
 
-import json
-import os
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import final
 
@@ -13,12 +9,11 @@ import torch
 from rich.console import Console
 
 from local_federation.engine.resources import Resources
+from local_federation.engine.start import Asked, Engine, StartEngine, start_process
 from local_federation.engine.status import read_status
 from local_federation.host import FAILED, LocalFederationError, Settings, check_data
-from local_federation.processes import Child, tail_of
-from local_federation.superlink import environment
+from local_federation.processes import tail_of
 
-_ROOT = Path(__file__).parents[1]
 _POLL_S = 0.05
 
 
@@ -28,7 +23,7 @@ class EngineRun:
 
     Parameters
     ----------
-    engine : Child
+    engine : Engine
         Plays it.
     home : Path
         The engine's folder.
@@ -36,7 +31,7 @@ class EngineRun:
         The run's name.
     """
 
-    def __init__(self, engine: Child, home: Path, name: str) -> None:
+    def __init__(self, engine: Engine, home: Path, name: str) -> None:
         self._engine = engine
         self._statuses = home / "statuses"
         self._name = name
@@ -78,6 +73,8 @@ class EngineHost:
         Runs that are played at a time.
     go_on : bool
         Whether the others are played when one has failed.
+    start_engine : StartEngine
+        Starts the engine.
     """
 
     def __init__(
@@ -88,14 +85,16 @@ class EngineHost:
         *,
         at_once: int = 1,
         go_on: bool = False,
+        start_engine: StartEngine = start_process,
     ) -> None:
         self._home = home
         self._num_clients = num_clients
         self._resources = resources
         self._runs_at_once = at_once
         self._go_on = go_on
+        self._start_engine = start_engine
         self._runs: Sequence[Settings] = ()
-        self._engine: Child | None = None
+        self._engine: Engine | None = None
 
     def check(self, runs: Sequence[Settings]) -> None:
         """Take note of the runs, and refuse GPUs that are not there.
@@ -121,30 +120,16 @@ class EngineHost:
         """Start the engine, which begins with the first run at once."""
         logs = self._home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        asked = self._home / "runs.json"
-        asked.write_text(
-            json.dumps(
-                {
-                    "runs": [dict(run) for run in self._runs],
-                    "clients": self._num_clients,
-                    "resources": asdict(self._resources),
-                    "at_once": self._runs_at_once,
-                    "go_on": self._go_on,
-                    "home": str(self._home),
-                },
-                indent=1,
+        self._engine = self._start_engine(
+            Asked(
+                self._runs,
+                self._num_clients,
+                self._resources,
+                self._home,
+                self._runs_at_once,
+                self._go_on,
             )
         )
-        env = {
-            **environment(self._home / "flwr"),
-            "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()]),
-            # Clients share the cores: torch's own threads are what settings ask for.
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-            # The engine forks, so it must have no threads; importing pyarrow would start one.
-            "JE_ARROW_MALLOC_CONF": "background_thread:false",
-        }
-        command = [Path(sys.executable).name, "-m", "local_federation.engine", str(asked)]
-        self._engine = Child("engine", command, logs / "engine.log", env)
         at_once = self._resources.at_once_of(self._runs, self._num_clients)
         several = f"{self._runs_at_once} runs at a time, each with " * (self._runs_at_once > 1)
         console.print(f"engine: {several}{at_once} at work at once, logs in {logs}", soft_wrap=True)
@@ -159,7 +144,3 @@ class EngineHost:
         """End the engine and all its processes."""
         if self._engine is not None:
             self._engine.stop()
-
-
-def _python_path() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

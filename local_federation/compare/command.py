@@ -16,6 +16,7 @@ from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
 from local_federation.compare.study import PlannedRun, Study, Value
 from local_federation.engine.resources import Resources, cores
+from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
@@ -84,7 +85,12 @@ def number_or_auto(text: str) -> int:
     return int(text)
 
 
-def play(arguments: argparse.Namespace, resources: Resources, console: Console) -> None:
+def play(
+    arguments: argparse.Namespace,
+    resources: Resources,
+    start_engine: StartEngine,
+    console: Console,
+) -> None:
     """Play what is left of a comparison and write its page and tables.
 
     Raises
@@ -118,7 +124,7 @@ def play(arguments: argparse.Namespace, resources: Resources, console: Console) 
         )
         failed = []
         if left:
-            player = StudyPlayer(home, arguments.clients, shared, at_once, console)
+            player = StudyPlayer(home, arguments.clients, shared, at_once, start_engine, console)
             failed = player.play(left)
         done = [home.path(run) for run in runs if run not in left or home.finished(run)]
         if done:

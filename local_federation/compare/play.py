@@ -14,6 +14,7 @@ from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import ENGINE, StudyHome
 from local_federation.compare.study import PlannedRun
 from local_federation.engine.resources import Resources
+from local_federation.engine.start import StartEngine
 from local_federation.engine_host import EngineHost, EngineRun
 from local_federation.host import COMPLETED
 from server_app.progress import format_duration
@@ -59,6 +60,8 @@ class StudyPlayer:
         What the clients of one run share.
     at_once : int
         Runs that are played at a time.
+    start_engine : StartEngine
+        Starts what plays them.
     console : Console
         Where to show progress: bars on a terminal, lines elsewhere.
     """
@@ -69,6 +72,7 @@ class StudyPlayer:
         num_clients: int,
         resources: Resources,
         at_once: int,
+        start_engine: StartEngine,
         console: Console,
     ) -> None:
         self._home = home
@@ -76,7 +80,12 @@ class StudyPlayer:
         self._at_once = at_once
         self._console = console
         self._host = EngineHost(
-            home.folder / ENGINE, num_clients, resources, at_once=at_once, go_on=True
+            home.folder / ENGINE,
+            num_clients,
+            resources,
+            at_once=at_once,
+            go_on=True,
+            start_engine=start_engine,
         )
 
     def play(self, runs: Sequence[PlannedRun]) -> list[Failed]:

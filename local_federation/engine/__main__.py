@@ -1,93 +1,20 @@
-"""Plays runs, one or several at a time: ``python -m local_federation.engine RUNS.json``.
-
-It imports once what servers and clients need, and forks itself for every run.
-"""
+"""Plays runs in a process of its own: ``python -m local_federation.engine RUNS.json``."""
 
 import json
-import os
-import signal
 import sys
-import traceback
-from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 # ``python -m`` looks into the working folder first, where a user may have a file models.py.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from client_app.data import prepared
 from local_federation.engine.parent import end_with_parent
-from local_federation.engine.play import play
-from local_federation.engine.resources import Resources
-from local_federation.engine.status import write_status
-from strategies.common.errors import NectarError
-from strategies.common.settings import default_config, read_run
+from local_federation.engine.runs import play_runs
 
 
 def main() -> int:
-    """Play what a file asks for, and say of each run how it ended."""
+    """Play what a file asks for."""
     end_with_parent()
-    asked: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
-    home = Path(asked["home"])
-    # Whoever started this process ends it; Ctrl-C in a terminal reaches both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _import_for(asked["runs"], asked["clients"])
-    waiting = list(asked["runs"])
-    playing: dict[int, str] = {}
-    failed = False
-    while playing or waiting:
-        while waiting and len(playing) < asked["at_once"]:
-            run = waiting.pop(0)
-            playing[_begin(run, asked, home)] = run["run-name"]
-        pid, how = os.wait()
-        code = os.waitstatus_to_exitcode(how)
-        write_status(home / "statuses", playing.pop(pid), code)
-        failed = failed or code != 0
-        if failed and not asked["go_on"]:
-            waiting.clear()
-    return int(failed)
-
-
-def _import_for(runs: Sequence[dict[str, Any]], num_clients: int) -> None:
-    """Import for all runs and clients what they need to prepare data that is not there yet."""
-    for run in runs:
-        with suppress(NectarError):
-            settings = read_run({**default_config(), **run})
-            partitions = num_clients * settings.clients_per_node
-            folder = Path(settings.state_dir).expanduser().resolve() / "prepared"
-            prepared.import_for(settings, partitions, folder)
-
-
-def _begin(run: dict[str, Any], asked: dict[str, Any], home: Path) -> int:
-    """Fork for a run and return its process id."""
-    pid = os.fork()
-    if pid == 0:
-        end_with_parent()
-        _write_into(home / "logs" / f"run-{run['run-name']}.log")
-        os._exit(_play_one(run, asked["clients"], Resources(**asked["resources"])))
-    return pid
-
-
-def _write_into(log: Path) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(handle, stream)
-
-
-def _play_one(run: dict[str, Any], num_clients: int, resources: Resources) -> int:
-    try:
-        play({**default_config(), **run}, num_clients, resources)
-    except NectarError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    return 0
+    return play_runs(json.loads(Path(sys.argv[1]).read_text()))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from local_federation.compare.home import StudyHome
 from local_federation.compare.play import Failed
 from local_federation.compare.study import PlannedRun
 from local_federation.engine.resources import Resources
+from local_federation.engine.start import start_process
 from local_federation.host import LocalFederationError
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
@@ -57,7 +58,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
         arguments = parser.parse_args(["--clients", "2", "--set", "rounds=3", *words])
         told = Console(file=io.StringIO(), width=200)
         try:
-            command.play(arguments, Resources(), told)
+            command.play(arguments, Resources(), start_process, told)
         finally:
             said = told.file.getvalue()  # type: ignore[attr-defined]
         return str(said)

@@ -14,6 +14,7 @@ from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
 from local_federation.compare.study import PlannedRun, Study
 from local_federation.engine.resources import Resources
+from local_federation.engine.start import start_process
 from local_federation.host import COMPLETED, FAILED
 from tests.server_app.run_folders import round_of, write_run
 
@@ -50,7 +51,7 @@ class Host:
     stopped = 0
 
     def __init__(self, home: Path, num_clients: int, resources: Resources, **more: Any) -> None:
-        assert more == {"at_once": 2, "go_on": True}
+        assert more == {"at_once": 2, "go_on": True, "start_engine": start_process}
         assert (num_clients, resources) == (2, Resources(1))
         self.home = home
 
@@ -84,7 +85,7 @@ def test_ends_are_told_and_failures_returned_with_their_logs(
     told = Console(file=io.StringIO(), width=200)
     home = StudyHome(tmp_path)
 
-    (failed,) = StudyPlayer(home, 2, Resources(1), 2, told).play(runs)
+    (failed,) = StudyPlayer(home, 2, Resources(1), 2, start_process, told).play(runs)
 
     assert (failed.run.name, failed.reason) == ("fd-seed0", "the last 1 lines")
     said = told.file.getvalue()  # type: ignore[attr-defined]
