@@ -129,9 +129,9 @@ class Messenger:
         """
         record = ongoing.record
         messages = self.write(ongoing, clients, kind)
-        with record.timed("configure"):
-            question = Question(self._grid, messages)
+        # In a run within one process clients are at work before they have all been asked.
         with record.timed("replies"):
+            question = Question(self._grid, messages)
             answers = question.wait(
                 self._run.round_deadline_s,
                 lambda done, total: self._tell(ongoing, kind, done, total),
