@@ -1,7 +1,7 @@
 """The door: what a user asks for, checked, played and read back."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from nectar.places import Places
 from nectar.run import Run
 from nectar.settings import Config, check, gather
 from nectar.untouched import untouched
+from server_app.compare.page import write_comparison
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings, default_config
@@ -107,6 +108,34 @@ def read(folder: str | Path) -> Run:
         If it holds no run.
     """
     return Run(read_run_record(Path(folder).expanduser()))
+
+
+def compare(
+    runs: Iterable[Run | str | Path],
+    folder: str | Path = "comparison",
+    *,
+    reach: float | None = None,
+) -> Path:
+    """Write one page and tables that compare runs, and return the page.
+
+    Parameters
+    ----------
+    runs : Iterable[Run | str | Path]
+        What :func:`play` returned, or folders of runs: methods by seeds, Local among them.
+    folder : str | Path
+        Takes page and tables.
+    reach : float | None
+        Accuracy to which rounds and bytes are counted; ``None`` takes 95 % of what the lowest
+        method ends with.
+
+    Raises
+    ------
+    NectarError
+        If they cannot be compared.
+    """
+    places = [run.folder if isinstance(run, Run) else Path(run).expanduser() for run in runs]
+    with untouched():
+        return write_comparison(places, Path(folder).expanduser().resolve(), reach=reach)
 
 
 def _is_played_here(workers: Workers, run: RunSettings) -> bool:
