@@ -21,6 +21,8 @@ Build = Callable[..., ImageGenerator]
 KINDS = ("sd", "xl", "lcm")
 # A consistency model is the first one's network with another scheduler and an input more.
 NETWORKS = ("sd", "xl")
+# What holds for one kind is shown for the others in make check.
+THOROUGH_KINDS = ("sd", *(pytest.param(k, marks=pytest.mark.thorough) for k in ("xl", "lcm")))
 
 
 def latents_of(generator: ImageGenerator, count: int, seed: int = 0) -> Tensor:
@@ -46,7 +48,7 @@ def test_sizes_follow_from_the_unet_and_the_decoder(built: Build, kind: str) -> 
     assert generator.gaussian_latents
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", THOROUGH_KINDS)
 def test_images_fill_their_range_and_differ(built: Build, kind: str) -> None:
     generator = built(kind)
     images = generator.synthesize(latents_of(generator, 4))
@@ -74,7 +76,7 @@ def test_latents_follow_the_given_generator(built: Build) -> None:
     assert not torch.equal(latents_of(generator, 4, seed=1), latents_of(generator, 4, seed=2))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", THOROUGH_KINDS)
 def test_the_same_latents_give_the_same_images(built: Build, fresh: Build, kind: str) -> None:
     first, other = built(kind, steps=2), fresh(kind, steps=2)
     latents = latents_of(first, 3)
@@ -84,7 +86,7 @@ def test_the_same_latents_give_the_same_images(built: Build, fresh: Build, kind:
     assert torch.equal(other.synthesize(latents), images)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", THOROUGH_KINDS)
 @settings(
     max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -164,7 +166,7 @@ def test_guidance_takes_a_second_pass_only_where_it_is_no_input(built: Build) ->
     assert rows("lcm", 8.0) == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", THOROUGH_KINDS)
 def test_prompt_and_guidance_matter(built: Build, kind: str) -> None:
     generator = built(kind, steps=2)
     latents = latents_of(generator, 2)
