@@ -188,8 +188,8 @@ class RoundLoop:
         chosen : Mapping[int, Client]
             Who was to train.
         """
-        every, context = self._run.evaluate_every, ongoing.context
-        if not every or context.round_number % every or self._tested is Tested.AGGREGATED:
+        context, aggregated = ongoing.context, self._tested is Tested.AGGREGATED
+        if aggregated or not self._run.is_evaluated(context.round_number):
             return {}
         asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
         return {p: c for p, c in context.clients.items() if p not in asked}

@@ -44,7 +44,9 @@ def header(run: RunRecord) -> Html:
     if run.class_names:
         facts.append(_count(len(run.class_names), "class", "classes"))
     partition = run.settings.get("partition")
-    if _split_as_published(run):
+    if str(run.settings.get("data")).startswith("folder:"):
+        facts.append("each client's own data")
+    elif _split_as_published(run):
         facts.append("split as published")
     elif partition == "dirichlet":
         facts.append(f"dirichlet partition, alpha {run.settings.get('dirichlet-alpha', ABSENT)}")
@@ -139,10 +141,12 @@ def _accuracy_cards(run: RunRecord) -> list[Html]:
         return [_card("Mean accuracy", ABSENT, "no client reported an accuracy")]
     final = last.round_number == run.rounds[-1].round_number
     when = f"{'last round' if final else 'last round that reported'} ({last.round_number})"
+    scores = {c: n.accuracy for c, n in last.answered.items() if n.accuracy is not None}
+    if len(scores) < len(run.clients):
+        when += f", {len(scores)} of {_count(len(run.clients), 'client')}"
     told = [_card("Mean accuracy", f"{last.accuracy:.3f}", when)]
     if last.accuracy_std is not None:
         told.append(_card("Spread over clients", f"± {last.accuracy_std:.3f}", "same round"))
-    scores = {c: n.accuracy for c, n in last.answered.items() if n.accuracy is not None}
     if scores:
         worst = min(scores, key=lambda client: scores[client])
         told.append(_card("Worst client", f"{scores[worst]:.3f}", f"client {worst}, same round"))

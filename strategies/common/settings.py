@@ -106,7 +106,8 @@ class RunSettings(Settings):
     participation : float
         Part of the known clients that trains in a round (rho in the papers).
     evaluate_every : int
-        Every so many rounds, clients that did not take part are evaluated; 0 never.
+        Every so many rounds, and in the last, clients that did not take part are evaluated; 0
+        evaluates them in the last alone.
     stop_after : int
         Rounds without a higher mean validation accuracy after which the run ends; 0 never.
     min_nodes, min_replies : int
