@@ -4,8 +4,10 @@ The images belong to this client alone and are not dealt to others (``dealt_fold
 one folder to all). Classes are the sorted
 names of the subfolders. All devices of a federation must have the same classes in the same
 order: a device that lacks one needs an empty subfolder for it, or a file ``classes.txt``
-in the folder with one name per line, the same on all devices. Likewise a device whose
-images are all grey has one channel, any other three.
+in the folder with one name per line, the same on all devices. Names are compared and sorted in
+Unicode's composed form, so that a folder copied from a Mac has the same classes. Likewise a device
+whose images are all grey has one channel, any other three, unless the setting ``channels`` says
+otherwise.
 """
 
 from functools import partial
@@ -17,6 +19,7 @@ from torch import Tensor
 from client_app.data import images
 from client_app.data.collection import Collection, Reading, require_folder
 from strategies.common.errors import DataError
+from strategies.common.names import normalised, printable
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CLASS_LIST = "classes.txt"
@@ -36,8 +39,15 @@ def files(folder: Path) -> list[Path]:
     return listed + _images(folder, names)
 
 
-def read(folder: Path) -> Collection:
+def read(folder: Path, channels: int = 0) -> Collection:
     """List a folder's images, and prepare to decode chosen ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the class folders.
+    channels : int
+        1 reads all as grey, 3 as colour; 0 keeps grey ones where all that are read together are.
 
     Raises
     ------
@@ -45,7 +55,7 @@ def read(folder: Path) -> Collection:
         If there are no class folders or no images.
     """
     names, paths = listed(folder)
-    return collection(folder, names, paths, channels=None)
+    return collection(folder, names, paths, channels or None)
 
 
 def listed(folder: Path) -> tuple[tuple[str, ...], list[Path]]:
@@ -77,13 +87,13 @@ def collection(
         1 reads all as grey, 3 as colour; ``None`` keeps grey ones where all that are read
         together are grey.
     """
-    labels = torch.tensor([names.index(path.parent.name) for path in paths])
+    labels = torch.tensor([names.index(normalised(path.parent.name)) for path in paths])
     return Collection(labels, names, partial(_read_rows, folder, paths, channels))
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     require_folder(folder, "folder")
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = sorted({normalised(place.name) for place in _class_folders(folder)})
     listing = folder / CLASS_LIST
     if not listing.is_file():
         if not found:
@@ -96,7 +106,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{listing}: expected UTF-8 text, got: {error}") from None
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(normalised(line.strip()) for line in lines if line.strip())
     if len(set(names)) < len(names) or not names:
         raise DataError(f"{listing}: expected class names, one per line, each once")
     if unknown := [name for name in found if name not in names]:
@@ -107,13 +117,33 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return names
 
 
+def _class_folders(folder: Path) -> list[Path]:
+    """Return the folders named after classes; two forms of one name are two of them.
+
+    Raises
+    ------
+    DataError
+        If a name is no text, which no device could compare.
+    """
+    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for place in inside:
+        if place.name != printable(place.name):
+            raise DataError(
+                f"folder: expected class folders whose names are UTF-8, got "
+                f"{printable(place.name)} in {folder.absolute()}; rename it, the same on all "
+                f"devices"
+            )
+    return inside
+
+
 def _images(folder: Path, names: tuple[str, ...]) -> list[Path]:
     # A listed class without a folder here has no images.
-    inside = [folder / name for name in names if (folder / name).is_dir()]
+    order = {name: label for label, name in enumerate(names)}
+    inside = sorted(_class_folders(folder), key=lambda place: order[normalised(place.name)])
     paths = [
         path
         for place in inside
-        for path in sorted(place.iterdir())
+        for path in sorted(place.iterdir(), key=lambda path: (normalised(path.name), path.name))
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     ]
     if not paths:
@@ -132,7 +162,7 @@ def _read_rows(
         try:
             image = images.decode(paths[row], channels)
         except DataError:
-            failed.append(paths[row].relative_to(folder).as_posix())
+            failed.append(printable(paths[row].relative_to(folder).as_posix()))
             continue
         decoded.append(images.resize(image.unsqueeze(0), image_size)[0])
         kept.append(position)

@@ -18,9 +18,15 @@ A message says where, what was expected, what was found and what to do. Only the
 and the text of an error cross the network, so the text is the whole diagnosis.
 """
 
+from strategies.common.names import printable
+
 
 class NectarError(Exception):
     """Base of every error that Nectar raises on purpose."""
+
+    def __str__(self) -> str:
+        """Return the text in a form that can travel, whatever file names stand in it."""
+        return printable(super().__str__())
 
 
 class SettingsError(NectarError):

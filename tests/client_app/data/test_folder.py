@@ -112,3 +112,50 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     with pytest.raises(DataError, match=r"expected images \(.*.jpg.*class folders cats"):
         folder.read(tmp_path)
+
+
+NFC, NFD = "\u00e9cole", "e\u0301cole"
+
+
+@pytest.mark.parametrize("name", [NFC, NFD])
+def test_names_are_sorted_and_looked_up_in_one_form(tmp_path: Path, name: str) -> None:
+    _save(tmp_path / name / "1.png", 7)
+    _save(tmp_path / "zoo" / "1.png", 9)
+    # By its bytes the decomposed name would come before "zoo".
+    collection = folder.read(tmp_path)
+    assert collection.class_names == ("zoo", NFC)
+    assert collection.labels.tolist() == [0, 1]
+    assert _read_all(tmp_path)[0][:, 0, 0, 0].tolist() == [9, 7]
+    other = NFD if name == NFC else NFC
+    (tmp_path / "classes.txt").write_text(f"{other}\nzoo\n", encoding="utf-8")
+    assert folder.read(tmp_path).class_names == (NFC, "zoo")
+    assert _read_all(tmp_path)[0][:, 0, 0, 0].tolist() == [7, 9]
+    (tmp_path / "classes.txt").write_text(f"{NFC}\n{NFD}\nzoo\n", encoding="utf-8")
+    with pytest.raises(DataError, match="each once"):
+        folder.read(tmp_path)
+
+
+def test_two_forms_of_one_name_are_one_class(tmp_path: Path) -> None:
+    _save(tmp_path / NFC / "1.png", 1)
+    _save(tmp_path / NFD / "1.png", 2)
+    collection = folder.read(tmp_path)
+    assert collection.class_names == (NFC,)
+    assert sorted(_read_all(tmp_path)[0][:, 0, 0, 0].tolist()) == [1, 2]
+    assert len(folder.files(tmp_path)) == 2
+
+
+def test_a_class_folder_whose_name_is_no_text_is_refused_by_name(place: Path) -> None:
+    (place / b"caf\xe9".decode("utf-8", "surrogateescape")).mkdir()
+    with pytest.raises(DataError, match=r"names are UTF-8, got caf\\xe9 in .*; rename it") as told:
+        folder.read(place)
+    assert str(told.value).encode()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_chosen_whatever_the_images_are(tmp_path: Path, channels: int) -> None:
+    _save(tmp_path / "grey" / "a" / "1.png", 5, mode="L")
+    _save(tmp_path / "coloured" / "a" / "1.png", 5)
+    for name in ("grey", "coloured"):
+        reading = folder.read(tmp_path / name, channels).read(torch.arange(1), 0)
+        assert reading.inputs.shape == (1, channels, 4, 4)
+        assert reading.inputs.unique().tolist() == [5]
