@@ -30,6 +30,11 @@ class ClientData:
         What the user should know, in plain sentences.
     vocabulary : int
         Of tokens; 0 for all other inputs.
+    dealt : str
+        Digest of the labels of all rows that were dealt, of which this client has its share;
+        empty where the data are the client's own.
+    counted : bool
+        Whether the number of classes follows from the highest label that was found.
     """
 
     train: Samples
@@ -38,6 +43,8 @@ class ClientData:
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
     vocabulary: int = 0
+    dealt: str = ""
+    counted: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -49,7 +56,8 @@ def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return tensors and text that :func:`from_file` reads back."""
     tensors: dict[str, Tensor] = {}
     text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
-    text["vocabulary"] = str(data.vocabulary)
+    text |= {"vocabulary": str(data.vocabulary), "dealt": data.dealt}
+    text["counted"] = json.dumps(data.counted)
     for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
         tensors |= {f"{split}.inputs": samples.inputs, f"{split}.labels": samples.labels}
         if samples.scores is not None:
@@ -72,5 +80,7 @@ def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientD
     )
     class_names = tuple(json.loads(text["class_names"]))
     notes = tuple(json.loads(text["notes"]))
-    vocabulary = int(text["vocabulary"])
-    return ClientData(train, test, len(class_names), class_names, notes, vocabulary)
+    vocabulary, counted = int(text["vocabulary"]), bool(json.loads(text["counted"]))
+    return ClientData(
+        train, test, len(class_names), class_names, notes, vocabulary, text["dealt"], counted
+    )

@@ -4,6 +4,7 @@ Dealing samples to clients needs labels alone, so a client never reads the input
 others.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,19 @@ class Collection:
         Name of each class.
     read : Callable[[Tensor, int], Reading]
         Reads the inputs of ascending rows, resized to a side in pixels; 0 keeps their size.
+    identity : str
+        What tells the rows from others of the same labels; empty where labels do.
     """
 
     labels: Tensor
     class_names: tuple[str, ...]
     read: Callable[[Tensor, int], Reading]
+    identity: str = ""
+
+
+def digest_of(labels: Tensor, identity: str = "") -> str:
+    """Return the SHA-256 of all rows' labels, by which devices tell whether they deal the same."""
+    return hashlib.sha256(labels.numpy().tobytes() + identity.encode()).hexdigest()
 
 
 def require_folder(folder: Path, kind: str) -> None:

@@ -5,17 +5,26 @@ images are grey or coloured is one decision for all of them, since a client's sh
 be grey.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from client_app.data import folder as own_folder
 from client_app.data import images
 from client_app.data.collection import Collection
+from strategies.common.names import digest
 
 files = own_folder.files
 
 
-def read(folder: Path) -> Collection:
+def read(folder: Path, channels: int = 0) -> Collection:
     """List a folder's images, and prepare to decode chosen ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the class folders.
+    channels : int
+        1 reads all as grey, 3 as colour; 0 as grey where all images in the folder are.
 
     Raises
     ------
@@ -23,5 +32,8 @@ def read(folder: Path) -> Collection:
         If there are no class folders or no images.
     """
     names, paths = own_folder.listed(folder)
-    channels = 3 if any(map(images.is_coloured, paths)) else 1
-    return own_folder.collection(folder, names, paths, channels)
+    found = channels or (3 if any(map(images.is_coloured, paths)) else 1)
+    # Folders of other photographs may well have as many in each class.
+    files_there = [f"{p.relative_to(folder).as_posix()} {p.stat().st_size}" for p in paths]
+    dealt = own_folder.collection(folder, names, paths, found)
+    return replace(dealt, identity=digest(files_there))

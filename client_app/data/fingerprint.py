@@ -45,6 +45,7 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.max_answers,
             settings.test_fraction,
             settings.image_size,
+            settings.channels,
             settings.seed,
         ],
     }

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def read(name: str) -> Collection:
+def read(name: str, channels: int = 0) -> Collection:
     """Load a data set's labels, and prepare to decode the images of chosen rows.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    channels : int
+        1 reads all as grey, 3 as colour; 0 as the first rows are.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def read(name: str) -> Collection:
     labels = columns.checked_labels(column, where)
     names = columns.class_names(schema, chosen.label, labels, where)
     encoded = merged.select_columns([chosen.image]).with_format("arrow")
-    return Collection(labels, names, partial(_read_rows, encoded, where))
+    return Collection(labels, names, partial(_read_rows, encoded, where, channels))
 
 
 def load(name: str) -> "Dataset":
@@ -69,9 +76,11 @@ def load(name: str) -> "Dataset":
         ) from None
 
 
-def _read_rows(encoded: "Dataset", where: str, rows: Tensor, image_size: int) -> Reading:
+def _read_rows(
+    encoded: "Dataset", where: str, channels: int, rows: Tensor, image_size: int
+) -> Reading:
     probed = torch.arange(min(columns.PROBED_ROWS, len(encoded)))
-    num_channels = columns.channels(cells(encoded, probed), where)
+    num_channels = channels or columns.channels(cells(encoded, probed), where)
     inputs = columns.decode(cells(encoded, rows), rows, num_channels, image_size, where)
     return Reading(inputs, torch.arange(len(rows)))
 

@@ -88,6 +88,32 @@ def stack(images: list[Tensor], where: str) -> Tensor:
     return torch.stack([image.expand(channels, -1, -1) for image in images])
 
 
+def recolour(inputs: Tensor, channels: int) -> Tensor:
+    """Return images in grey or colour, grey as Pillow and ITU-R BT.601 weigh the colours.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        (samples, 1 or 3, height, width), uint8 or float32.
+    channels : int
+        1 for grey, 3 for colour; 0 keeps what there is.
+
+    Returns
+    -------
+    Tensor
+        (samples, channels, height, width) of the same dtype.
+    """
+    if channels in (0, inputs.shape[1]):
+        return inputs
+    if channels == 3:
+        return inputs.expand(-1, 3, -1, -1).contiguous()
+    weights = torch.tensor([19595, 38470, 7471], device=inputs.device).view(1, 3, 1, 1)
+    if inputs.dtype == torch.uint8:
+        grey = (inputs.to(torch.int32) * weights.to(torch.int32)).sum(1, keepdim=True)
+        return ((grey + 0x8000) >> 16).to(torch.uint8)
+    return (inputs * (weights / 2**16)).sum(1, keepdim=True)
+
+
 def resize(inputs: Tensor, side: int) -> Tensor:
     """Resize to a square of a side in pixels, with antialiasing; 0 keeps the size.
 

@@ -33,8 +33,15 @@ def files(folder: Path) -> list[Path]:
     return chosen or found
 
 
-def read(folder: Path) -> Collection:
+def read(folder: Path, channels: int = 0) -> Collection:
     """Read the label columns, and prepare to decode the images of chosen rows.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the files.
+    channels : int
+        1 reads all as grey, 3 as colour; 0 as the first rows are.
 
     Raises
     ------
@@ -63,14 +70,19 @@ def read(folder: Path) -> Collection:
         counts.append(len(column))
     labels = torch.cat(parts)
     names = columns.class_names(pq.read_schema(paths[0]), chosen.label, labels, where)
-    return Collection(labels, names, partial(_read_rows, paths, counts, chosen.image))
+    return Collection(labels, names, partial(_read_rows, paths, counts, chosen.image, channels))
 
 
 def _read_rows(
-    paths: list[Path], counts: list[int], image: str, rows: Tensor, image_size: int
+    paths: list[Path],
+    counts: list[int],
+    image: str,
+    channels: int,
+    rows: Tensor,
+    image_size: int,
 ) -> Reading:
     probed = _file_cells(paths[0], image, torch.arange(min(columns.PROBED_ROWS, counts[0])))
-    num_channels = columns.channels(probed, f"parquet {paths[0]}")
+    num_channels = channels or columns.channels(probed, f"parquet {paths[0]}")
     where = f"parquet {paths[0].parent}"
     encoded = cells(paths, counts, image, rows)
     inputs = columns.decode(encoded, rows, num_channels, image_size, where)

@@ -1,15 +1,17 @@
 """``pfllib:<dir>``: data that PFLlib or HtFLlib already split over clients.
 
 Client N has ``train/N.npz`` and ``test/N.npz``, each with one dict ``data`` of x and y;
-``config.json`` gives ``num_classes`` and, where x are tokens, ``vocabulary``. Images are
-(samples, channels, height, width); floats of height 1, or without that axis, are windows of
-sensor readings; whole numbers (samples, length) are tokens. A device needs its own two files and
-``config.json`` only. The split is kept as published, so ``partition`` and
-``test-fraction`` do not apply.
+``config.json`` gives ``num_classes``, ``class_names`` if they are known, and, where x are tokens,
+``vocabulary``. Images are (samples, channels, height, width): whole numbers from 0 to 255 of any
+type are bytes, and floats stay as they are. Numbers of height 1 that are no bytes, or floats
+without that axis, are windows of sensor readings; whole numbers (samples, length) are tokens. A
+device needs its own two files and ``config.json`` only. The split is kept as published, so
+``partition`` and ``test-fraction`` do not apply.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 
 PARTS = ("train", "test")
+# Values of images beyond these were hardly scaled for a network, which reads bytes as [-1, 1].
+_WIDEST = 10.0
+_DARKEST = 63
 
 
 def files(folder: Path) -> list[Path]:
@@ -87,6 +92,26 @@ def declared_classes(folder: Path) -> int | None:
     return _declared(folder, "num_classes")
 
 
+def class_names(folder: Path, num_classes: int) -> tuple[str, ...]:
+    """Return the names in ``config.json``, or numbers where it gives none.
+
+    Raises
+    ------
+    DataError
+        If it gives anything but one text for each class.
+    """
+    names = _entry(folder, "class_names")
+    if names is None:
+        return tuple(str(label) for label in range(num_classes))
+    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not told or len(names) != num_classes:
+        raise DataError(
+            f"{folder / 'config.json'}: expected class_names to be a list of {num_classes} texts, "
+            f"one for each class, got {str(names)[:80]}"
+        )
+    return tuple(names)
+
+
 def vocabulary(folder: Path, train: Samples, test: Samples) -> int:
     """Return how many numbers a token can have by ``config.json``; 0 if x are no tokens.
 
@@ -109,6 +134,20 @@ def vocabulary(folder: Path, train: Samples, test: Samples) -> int:
     return count
 
 
+def range_note(folder: Path, train: Samples) -> tuple[str, ...]:
+    """Return a sentence on images whose values hardly use, or exceed, what networks expect."""
+    values = train.inputs
+    if values.ndim != 4:
+        return ()
+    low, high = (float(value) for value in values.aminmax())
+    where = f"pfllib {folder.name}: values of x reach from {low:g} to {high:g}"
+    if values.dtype == torch.uint8 and high <= _DARKEST:
+        return (f"{where}, of bytes from 0 to 255: if {high:g} is white, scale them to 255",)
+    if values.dtype != torch.uint8 and max(-low, high) > _WIDEST:
+        return (f"{where} and are taken as they are: networks learn best near [-1, 1]",)
+    return ()
+
+
 def scanned_classes(folder: Path) -> int:
     """Return the highest label of all clients, plus one; reads every file."""
     clients = [path for path in files(folder) if path.suffix == ".npz"]
@@ -116,17 +155,24 @@ def scanned_classes(folder: Path) -> int:
 
 
 def _declared(folder: Path, key: str) -> int | None:
+    count = _entry(folder, key)
+    if count is None:
+        return None
+    if type(count) is not int or count < 1:
+        raise DataError(
+            f"{folder / 'config.json'}: expected {key} to be a positive integer, got {count!r}"
+        )
+    return count
+
+
+def _entry(folder: Path, key: str) -> Any:
     path = folder / "config.json"
     if not path.is_file():
         return None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        count = config.get(key)
+        return json.loads(path.read_text(encoding="utf-8")).get(key)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: expected a JSON object, got: {error}") from None
-    if count is not None and (type(count) is not int or count < 1):
-        raise DataError(f"{path}: expected {key} to be a positive integer, got {count!r}")
-    return count
 
 
 def _samples(path: Path) -> Samples:
@@ -145,8 +191,8 @@ def _samples(path: Path) -> Samples:
 
 
 def _inputs(x: NDArray[np.generic], path: Path) -> Tensor:
-    if x.ndim == 4 and x.dtype == "uint8":
-        return torch.tensor(x)
+    if x.ndim == 4 and (x.dtype == "uint8" or (x.dtype.kind in "iu" and x.shape[2] != 1)):
+        return _bytes(x, path)
     if x.ndim == 4:
         values = torch.tensor(x, dtype=torch.float32)
         return values.squeeze(2) if values.shape[2] == 1 else values
@@ -159,3 +205,14 @@ def _inputs(x: NDArray[np.generic], path: Path) -> Tensor:
         f"(samples, channels, steps) or tokens from 0 (samples, length), got {x.dtype} of shape "
         f"{x.shape}"
     )
+
+
+def _bytes(x: NDArray[np.generic], path: Path) -> Tensor:
+    if x.size and x.dtype != "uint8":
+        low, high = int(x.min()), int(x.max())
+        if low < 0 or high > 255:
+            raise DataError(
+                f"{path}: expected images as whole numbers from 0 to 255, got {x.dtype} from {low} "
+                f"to {high}; scale them to 0 to 255, or write floats in [-1, 1]"
+            )
+    return torch.tensor(x.astype("uint8"))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from client_app.data import images, partition, pfllib, questions, split
 from client_app.data.client_data import ClientData, from_file, to_file
-from client_app.data.collection import Collection
+from client_app.data.collection import Collection, digest_of
 from client_app.data.fingerprint import fingerprint
 from client_app.data.sources import SOURCES, Source, parse
 from strategies.common import seeds, tensor_file
@@ -65,6 +65,11 @@ def load(
     if source.reader is pfllib:
         data = _published(settings, source.folder, partition, scanned)
     elif source.reader is questions:
+        if settings.channels == 1:
+            raise DataError(
+                "setting channels: expected 0 or 3 with questions, since foundation models read "
+                "pictures in colour, got 1"
+            )
         data = questions.read(settings, source, partition, num_partitions, dealt)
     else:
         data = _prepare(settings, source, partition, num_partitions, dealt)
@@ -100,31 +105,36 @@ def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> N
 def _prepare(
     settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
 ) -> ClientData:
-    collection: Collection = source.reader.read(*source.arguments)
+    kind = SOURCES[source.kind]
+    told = (settings.channels,) if kind.decodes else ()
+    collection: Collection = source.reader.read(*source.arguments, *told)
     generator = seeds.generator(settings.seed, "split", partition=client)
-    if SOURCES[source.kind].dealt_by:
+    if kind.dealt_by:
         split.fewest(settings)
         share = partition.Share(torch.arange(len(collection.labels)), ())
     else:
         share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
     reading = collection.read(rows, settings.image_size)
+    inputs = images.recolour(reading.inputs, settings.channels)
     labels = collection.labels[rows[reading.kept]]
     train, test = split.split(labels, settings.test_fraction, generator)
     who = f"{source.kind} {source.place}".strip() + f": client {client}"
     split.require(who, len(train), len(test), settings, "add images")
     return ClientData(
-        train=Samples(reading.inputs[train], labels[train]),
-        test=Samples(reading.inputs[test], labels[test]),
+        train=Samples(inputs[train], labels[train]),
+        test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
         notes=share.notes + reading.notes,
+        dealt="" if kind.dealt_by else digest_of(collection.labels, collection.identity),
     )
 
 
 def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -> ClientData:
     train, test = pfllib.read(place, client)
-    num_classes = pfllib.declared_classes(place) or _scanned_classes(place, scanned)
+    declared = pfllib.declared_classes(place)
+    num_classes = declared or _scanned_classes(place, scanned)
     highest = max(int(train.labels.max()), int(test.labels.max()))
     if highest >= num_classes:
         raise DataError(
@@ -134,17 +144,18 @@ def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -
     train, test = _cut(settings, train, test, client)
     who = f"pfllib {place}: client {client}"
     split.require(who, len(train), len(test), settings, "leave this client out")
-    names = tuple(str(label) for label in range(num_classes))
+    names = pfllib.class_names(place, num_classes)
     vocabulary = pfllib.vocabulary(place, train, test)
     inputs = inputs_of(train.inputs, vocabulary)
-    train, test = (_resize(part, inputs, settings.image_size) for part in (train, test))
+    notes = pfllib.range_note(place, train)
+    train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
             f"{shapes[1]}; pad or cut them alike"
         )
-    return ClientData(train, test, num_classes, names, (), vocabulary)
+    return ClientData(train, test, num_classes, names, notes, vocabulary, counted=declared is None)
 
 
 def _cut(
@@ -165,15 +176,18 @@ def _cut(
     )
 
 
-def _resize(samples: Samples, inputs: Inputs, side: int) -> Samples:
-    if not side:
+def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Samples:
+    side, channels = settings.image_size, settings.channels
+    if not side and not channels:
         return samples
     if not isinstance(inputs, Images) or inputs.channels not in (1, 3):
+        name = "image-size" if side else "channels"
         raise DataError(
-            f"setting image-size: expected 0 for inputs that are no pictures of one or three "
-            f"channels, got {side} for {inputs}"
+            f"setting {name}: expected 0 for inputs that are no pictures of one or three "
+            f"channels, got {side or channels} for {inputs}"
         )
-    return Samples(images.resize(samples.inputs, side), samples.labels)
+    resized = images.resize(samples.inputs, side)
+    return Samples(images.recolour(resized, channels), samples.labels)
 
 
 def _scanned_classes(place: Path, remembered: Path) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from client_app.data import partition, split
 from client_app.data.client_data import ClientData
+from client_app.data.collection import digest_of
 from client_app.data.digitgrid import benchmarks
 from client_app.data.sources import Source
 from client_app.data.vqa import image_folder, tables
@@ -48,17 +49,21 @@ def read(
     if source.kind == "digitgrid":
         return _grids(settings, source.place, client, who)
     generator = seeds.generator(settings.seed, "split", partition=client)
+    digest = ""
     if source.kind == "vqa":
         parts = _own(settings, source, generator)
     else:
         hub = source.kind == "vqa-hub"
         asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
+        digest = digest_of(asked.first_words())
         share = partition.deal(asked.first_words(), settings, client, num_partitions, dealt)
         parts = _split(settings, asked, share.rows, generator, share.notes)
     found = label(parts.train, parts.test, settings.image_size, who, settings.max_answers)
     split.require(who, len(found.train), len(found.test), settings, "add questions")
     notes = parts.notes + found.notes
-    return ClientData(found.train, found.test, len(found.answers), found.answers, notes)
+    return ClientData(
+        found.train, found.test, len(found.answers), found.answers, notes, dealt=digest
+    )
 
 
 @final

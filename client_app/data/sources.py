@@ -28,6 +28,8 @@ class Kind:
         Module whose ``files`` lists what a folder holds of it; empty where there is no folder.
     each : bool
         Whether clients have files of their own there, which the module's ``files_of`` lists.
+    decodes : bool
+        Whether there are files of images, which ``read`` decodes in the channels that it is told.
     libraries : tuple[str, ...]
         What preparing it imports and takes seconds to import.
     dealt_by : str
@@ -40,17 +42,24 @@ class Kind:
     libraries: tuple[str, ...] = ()
     dealt_by: str = ""
     each: bool = False
+    decodes: bool = False
 
 
 SOURCES = {
     "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
     "parquet": Kind(
-        "<dir>", "parquet", files="parquet", libraries=("pyarrow.parquet", "flwr_datasets")
+        "<dir>",
+        "parquet",
+        files="parquet",
+        libraries=("pyarrow.parquet", "flwr_datasets"),
+        decodes=True,
     ),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True),
-    "images": Kind("<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",)),
-    "folder": Kind("<dir>", "folder", files="folder", dealt_by="images"),
-    "hub": Kind("<name>", "hub", libraries=("flwr_datasets",)),
+    "images": Kind(
+        "<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",), decodes=True
+    ),
+    "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True),
+    "hub": Kind("<name>", "hub", libraries=("flwr_datasets",), decodes=True),
     "digitgrid": Kind("<benchmark>", "questions"),
     "vqa": Kind("<dir>", "questions", files="vqa.image_folder"),
     "vqa-parquet": Kind("<dir>", "questions", files="parquet"),

@@ -23,6 +23,7 @@ _UNREAD_ALONE: Final = frozenset({"server-device", "wire-dtype"})
 _TASK: Final = frozenset(
     {
         CLIENTS,
+        "channels",
         "classes-per-client",
         "data",
         "dirichlet-alpha",

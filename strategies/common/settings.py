@@ -20,7 +20,9 @@ from strategies.common.errors import SettingsError
 RunConfig = Mapping[str, bool | int | float | str]
 
 # What no message may set: where and how a device keeps and computes, and what it tells of itself.
-DEVICES_OWN: Final = frozenset({"state-dir", "device", "client-threads", "share-class-counts"})
+DEVICES_OWN: Final = frozenset(
+    {"state-dir", "device", "client-threads", "share-class-counts", "share-class-names"}
+)
 
 
 def _kebab(name: str) -> str:
@@ -81,6 +83,8 @@ class RunSettings(Settings):
         is tested on whenever it tests; 0 keeps out none.
     image_size : int
         Side in pixels to which images are resized on the device; 0 keeps their size.
+    channels : int
+        1 reads all images in grey, 3 in colour; 0 takes them as the data are. Devices must agree.
     rounds : int
         Last round of the run.
     local_epochs : int
@@ -121,6 +125,9 @@ class RunSettings(Settings):
     share_class_counts : bool
         Whether devices tell the server how many samples of each class they hold, for the
         partition picture, and how each class fared in a test, for macro-F1.
+    share_class_names : bool
+        Whether devices tell the server what their classes are called; with ``False`` it learns a
+        digest of the names, by which devices of other classes are refused all the same.
     seed : int
         Root of all randomness.
     device : str
@@ -161,6 +168,7 @@ class RunSettings(Settings):
     test_fraction: float = Field(gt=0, lt=1)
     validation_share: float = Field(ge=0, le=0.5)
     image_size: int = Field(ge=0, le=1024)
+    channels: Literal[0, 1, 3]
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)
     clients_per_node: int = Field(ge=1, le=10_000)
@@ -180,6 +188,7 @@ class RunSettings(Settings):
     max_report_bytes: int = Field(ge=1024)
     wire_dtype: Literal["float32", "float16"]
     share_class_counts: bool
+    share_class_names: bool
     seed: int = Field(ge=0)
     device: Literal["cpu", "cuda", "auto"]
     server_device: Literal["cpu", "cuda", "auto"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import prepared
+from client_app.data import dealt_folder, prepared
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
 
@@ -61,6 +61,23 @@ def test_grey_images_stay_grey(
     assert {tuple(data.train.inputs.shape[1:]) for data in dealt} == {(1, 8, 8)}
     # Whoever was dealt it says so.
     assert sum("broken.png" in note for data in dealt for note in data.notes) == 1
+
+
+def test_other_images_are_told_by_name_and_size_where_labels_are_alike(place: Path) -> None:
+    first = dealt_folder.read(place)
+    assert dealt_folder.read(place, 3).identity == first.identity
+    Image.new("RGB", (90, 90), (1, 2, 3)).save(place / "dogs" / "coloured.png")
+    other = dealt_folder.read(place)
+    assert torch.equal(other.labels, first.labels)
+    assert other.identity != first.identity
+
+
+def test_channels_are_chosen_for_all(
+    place: Path, tmp_path: Path, run_settings: Callable[..., RunSettings]
+) -> None:
+    settings = run_settings(partition="iid", min_train_samples=2, min_test_samples=1, channels=1)
+    data = prepared.load(settings, f"images:{place}", 0, CLIENTS, tmp_path / "cache")
+    assert data.train.inputs.shape[1:] == (1, 8, 8)
 
 
 def test_a_folder_that_is_not_there_is_refused(

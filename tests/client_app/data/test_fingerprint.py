@@ -27,6 +27,7 @@ DIGITS = Source("digits", "")
         {"max_samples": 500},
         {"test_fraction": 0.3},
         {"image_size": 16},
+        {"channels": 3},
         {"seed": 1},
     ],
 )

@@ -43,6 +43,8 @@ def test_train_and_test_are_merged_and_rows_read(monkeypatch: pytest.MonkeyPatch
     assert reading.inputs.shape == (2, 3, 4, 4)
     assert reading.inputs[:, 0, 0, 0].tolist() == [21, 11]
     assert collection.read(torch.tensor([0]), 2).inputs.shape == (1, 3, 2, 2)
+    grey = hub.read("someone/numbers", 1).read(torch.tensor([1, 4]), 0).inputs
+    assert grey[:, :, 0, 0].tolist() == [[21], [11]]
     assert not datasets.are_progress_bars_disabled()
 
 

@@ -92,6 +92,21 @@ def test_unlike_sizes_need_an_image_size() -> None:
         images.stack(unlike, "here")
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_grey_and_colour_are_what_decoding_in_them_gives(mode: str) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (5, 4) + ((3,) if mode == "RGB" else ()), dtype=np.uint8)
+    contents = _encoded(Image.fromarray(pixels))
+    decoded = images.decode(contents).unsqueeze(0)
+    for channels in (1, 3):
+        turned = images.recolour(decoded, channels)
+        assert torch.equal(turned[0], images.decode(contents, channels))
+        # Floats are scaled bytes: they turn as these do, but for the rounding.
+        floats = images.recolour(decoded.float() / 127.5 - 1, channels)
+        assert torch.allclose((floats + 1) * 127.5, turned.float(), atol=0.51)
+    assert images.recolour(decoded, 0) is decoded
+
+
 def test_halving_averages_with_a_triangle() -> None:
     # Antialiased halving weights inputs by a triangle of half-width 2 pixels, centred between
     # two inputs: 1.5 : 1.5 : 0.5 at the left border, normalised. Row 0, 0, 80, 80 gives

@@ -92,6 +92,15 @@ def test_all_clients_agree_on_grey(tmp_path: Path) -> None:
     assert collection.read(torch.tensor([3]), 0).inputs.shape == (1, 1, 4, 4)
 
 
+def test_colours_that_the_first_rows_lack_are_kept_if_asked_for(tmp_path: Path) -> None:
+    red = io.BytesIO()
+    Image.new("RGB", (4, 4), (200, 0, 0)).save(red, "PNG")
+    _write(tmp_path / "x.parquet", [_png(v, "L") for v in range(20)] + [red.getvalue()], [0] * 21)
+    inputs = parquet.read(tmp_path, 3).read(torch.tensor([0, 20]), 0).inputs
+    assert inputs[:, :, 0, 0].tolist() == [[0, 0, 0], [200, 0, 0]]
+    assert parquet.read(tmp_path, 1).read(torch.tensor([20]), 0).inputs.shape == (1, 1, 4, 4)
+
+
 def test_a_broken_image_is_named(tmp_path: Path) -> None:
     _write(tmp_path / "x.parquet", [_png(0)] * 30 + [b"broken"], [0] * 31)
     collection = parquet.read(tmp_path)

@@ -51,6 +51,29 @@ def test_dtypes(place: Path, stored: str, read: torch.dtype) -> None:
     assert train.labels.dtype == torch.int64
 
 
+@pytest.mark.parametrize("stored", ["int64", "int16", "uint16", "int32", ">i4"])
+def test_whole_numbers_are_bytes_whatever_their_type(place: Path, stored: str) -> None:
+    x = np.arange(256).reshape(4, 1, 8, 8).astype(stored)
+    _save(place / "train" / "0.npz", x, np.zeros(4, dtype=np.int32))
+    train, _ = pfllib.read(place, 0)
+    assert train.inputs.dtype == torch.uint8
+    assert train.inputs.flatten().tolist() == list(range(256))
+
+
+def test_a_range_that_hardly_suits_a_network_is_noted(place: Path) -> None:
+    def noted(values: torch.Tensor) -> tuple[str, ...]:
+        return pfllib.range_note(place, Samples(values, torch.zeros(1)))
+
+    ink = torch.tensor([0, 16]).view(1, 1, 1, 2)
+    (few,) = noted(ink.to(torch.uint8))
+    assert "reach from 0 to 16, of bytes from 0 to 255: if 16 is white, scale them to 255" in few
+    (far,) = noted(ink.float())
+    assert "reach from 0 to 16 and are taken as they are" in far
+    assert noted(ink.float() / 8 - 1) == noted((ink * 15).to(torch.uint8)) == ()
+    # Readings are in units of their own.
+    assert noted(ink.float().view(1, 1, 2)) == ()
+
+
 def test_classes_are_declared_or_counted(place: Path) -> None:
     assert pfllib.declared_classes(place) == 5
     assert pfllib.scanned_classes(place) == 4
@@ -58,6 +81,16 @@ def test_classes_are_declared_or_counted(place: Path) -> None:
     assert pfllib.declared_classes(place) is None
     (place / "config.json").unlink()
     assert pfllib.declared_classes(place) is None
+
+
+def test_classes_have_the_names_that_are_given_or_numbers(place: Path) -> None:
+    assert pfllib.class_names(place, 5) == ("0", "1", "2", "3", "4")
+    (place / "config.json").write_text('{"num_classes": 2, "class_names": ["cat", "dog"]}')
+    assert pfllib.class_names(place, 2) == ("cat", "dog")
+    for bad in ('["cat"]', '["cat", 2]', '"ab"'):
+        (place / "config.json").write_text(f'{{"class_names": {bad}}}')
+        with pytest.raises(DataError, match="class_names to be a list of 2 texts, one for each"):
+            pfllib.class_names(place, 2)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +138,12 @@ GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
         (GOOD, np.array([0, -1]), "class numbers from 0"),
         (GOOD, np.array([0.0, 1.0]), "class numbers from 0, got float64"),
         (GOOD + np.float32("nan"), np.array([0, 1]), "expected finite x"),
+        (
+            GOOD.astype(np.int64) - 1,
+            np.array([0, 1]),
+            r"from 0 to 255, got int64 from -1 to -1; sc",
+        ),
+        (GOOD.astype(np.int32) + 256, np.array([0, 1]), "got int32 from 256 to 256; scale them"),
     ],
 )
 def test_unusable_arrays_are_refused(

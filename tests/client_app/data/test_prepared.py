@@ -189,6 +189,19 @@ def test_a_limit_and_a_size(run_settings: Build, tmp_path: Path) -> None:
     assert data.test.inputs.shape == (10, 1, 12, 12)
 
 
+def test_digits_in_colour(run_settings: Build, tmp_path: Path) -> None:
+    grey = prepared.load(run_settings(max_samples=40), "digits", 0, 5, tmp_path)
+    data = prepared.load(run_settings(max_samples=40, channels=3), "digits", 0, 5, tmp_path)
+    assert torch.equal(data.train.inputs, grey.train.inputs.expand(-1, 3, -1, -1))
+    # The rows are dealt alike, from the same data.
+    assert data.dealt == grey.dealt != ""
+
+
+def test_questions_are_not_asked_about_grey_pictures(run_settings: Build, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"channels: expected 0 or 3 with questions.* got 1"):
+        prepared.load(run_settings(channels=1), "digitgrid:function", 0, 5, tmp_path)
+
+
 def test_seeds_and_clients_differ(run_settings: Build, tmp_path: Path) -> None:
     loads = [
         prepared.load(run_settings(partition="iid", seed=seed), "digits", k, 5, tmp_path)
@@ -322,3 +335,7 @@ def test_signals_are_not_resized(
     assert data.train.inputs.shape == (60, *inputs.shape)
     with pytest.raises(DataError, match="image-size: expected 0 for inputs that are no pictures"):
         prepared.load(run_settings(image_size=8), f"pfllib:{place}", 0, 2, tmp_path / "cache")
+    with pytest.raises(
+        DataError, match=r"channels: expected 0 for inputs that are no .*, got 3 for"
+    ):
+        prepared.load(run_settings(channels=3), f"pfllib:{place}", 0, 2, tmp_path / "cache")
