@@ -1,12 +1,22 @@
 """What a device says of itself before its first round."""
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
 from client_app.cost import cost_of_a_client
+from client_app.data import sources
+from client_app.data.client_data import ClientData
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
 from strategies.common.inputs import sizes_of
+from strategies.common.meaning import BYTES, FLOATS, READINGS
 from strategies.common.method import AnyClientHalf
+from strategies.common.names import digest, normalised, printable
 from strategies.common.samples import class_counts
 from strategies.common.transport.control import Description
 
@@ -26,12 +36,15 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     if isinstance(device, LocalDevice):
         notes += device.first_model()[1]
     if isinstance(device, ExchangeNode) and half.provided.split.profile:
-        figures, told = cost_of_a_client(half.provided.split, task, settings.client_threads)
-        notes += told
+        figures, more = cost_of_a_client(half.provided.split, task, settings.client_threads)
+        notes += more
     # Lists of answers are each client's own.
     private = isinstance(device, LocalAdapterDevice)
     shared = device.clients if settings.share_class_counts and not private else ()
     foundation = task.foundation
+    # Every client of a node has the same classes.
+    names = [] if private else [normalised(printable(name)) for name in data[0].class_names]
+    told = names if settings.share_class_names else []
     return Description(
         partition=device.partition,
         num_partitions=device.node.num_partitions,
@@ -43,12 +56,44 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         foundation=foundation.sha256 if foundation else "",
         rank=foundation.rank if foundation else 0,
         places=[place.to_word() for place in foundation.places] if foundation else [],
-        class_names=[] if private else list(data[0].class_names),
+        class_names=told,
+        class_digest=digest(names) if names else "",
+        classes_counted=data[0].counted,
+        source=sources.parse(device.node.data or settings.data).kind,
+        dealt=data[0].dealt,
+        **_values(data),
         train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),
         train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],
         test_counts=[n for own in shared for n in class_counts(own.test, task.num_classes)],
         clients=len(data),
-        notes=notes,
+        notes=[_told(note, () if told else names) for note in notes],
         figures=figures,
     )
+
+
+def _values(data: Sequence[ClientData]) -> dict[str, Any]:
+    """Return kind and range of the values that the clients learn from; nothing of tokens."""
+    inputs = [own.train.inputs for own in data if len(own.train)]
+    if not inputs or inputs[0].dtype == torch.int64:
+        return {}
+    kind = FLOATS if inputs[0].ndim == 4 else READINGS
+    if inputs[0].dtype == torch.uint8:
+        kind = BYTES
+    lowest = min(float(part.min()) for part in inputs)
+    highest = max(float(part.max()) for part in inputs)
+    # Three digits tell scales apart, and say little of single samples.
+    return {
+        "values": kind,
+        "lowest": float(f"{lowest:.3g}"),
+        "highest": float(f"{highest:.3g}"),
+    }
+
+
+def _told(note: str, private: Sequence[str]) -> str:
+    """Return a note that can travel, in which classes of private names stand by their number."""
+    told = normalised(printable(note))
+    named = [pair for pair in enumerate(private) if not pair[1].isdigit()]
+    for label, name in sorted(named, key=lambda pair: -len(pair[1])):
+        told = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"class {label}", told)
+    return told

@@ -18,7 +18,7 @@ class NodeConfig(Settings):
     partition_id : int
         Which client this device is, from 0.
     num_partitions : int
-        Clients in the federation.
+        Clients in the federation; of no account where the data are this device's own.
     state_dir : str
         Folder for private state; empty uses the run's ``state-dir``.
     data : str

@@ -1,15 +1,17 @@
 """What clients agree on, by majority, and why one does not."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import final
+from typing import TypeVar, final
 
-from strategies.common.inputs import Images, sizes_of
+from server_app import differences
+from strategies.common.inputs import sizes_of
+from strategies.common.meaning import BYTES, Dealt, Meaning, ValueRange
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.transport.control import Description
 
-_DIGITS = 12
+Choice = TypeVar("Choice", bound=Hashable)
 
 
 @final
@@ -19,7 +21,7 @@ class Agreement:
     Parameters
     ----------
     private_classes : bool
-        Whether every client has classes of its own, so that their number may differ.
+        Whether every client has classes of its own, so that number and names may differ.
     """
 
     def __init__(self, *, private_classes: bool) -> None:
@@ -28,26 +30,45 @@ class Agreement:
     def reach(self, described: Sequence[Description]) -> Task:
         """Return the task that most clients have; feature widths may differ, it is 0 then.
 
+        Shape and classes are decided first, together; then, among those who share them, the
+        range of values and the data that are dealt. Of equally many clients those with more
+        classes, or more partitions, prevail: whoever lacks some can be given them.
+
         Parameters
         ----------
         described : Sequence[Description]
             At least one.
         """
-        votes = Counter(self._view(client) for client in described)
-        shape = max(sorted(votes, key=_order), key=lambda candidate: votes[candidate])
-        widths = {client.feature_dim for client in described if self._view(client) == shape}
-        return replace(shape, feature_dim=widths.pop() if len(widths) == 1 else 0)
+        views = [self._view(client) for client in described]
+        task, classes = _most(
+            ((view, view.meaning.classes) for view in views), _order, lambda one: one[0].num_classes
+        )
+        alike = [v.meaning for v in views if v == task and v.meaning.classes == classes]
+        meaning = Meaning(
+            classes=classes,
+            class_names=next((one.class_names for one in alike if one.class_names), ()),
+            counted=any(one.counted for one in alike),
+            values=_widely_fitting([one.values for one in alike if one.values]),
+            dealt=_mostly_dealt([one.dealt for one in alike if one.dealt]),
+        )
+        found = replace(task, meaning=meaning)
+        widths = {one.feature_dim for one in described if self.objection(found, one) is None}
+        return replace(found, feature_dim=widths.pop() if len(widths) == 1 else 0)
 
     def objection(self, task: Task, described: Description) -> str | None:
-        """Return why a client does not fit a task, and what to do, or ``None`` if it does."""
+        """Return the first reason why a client does not fit a task, and what to do.
+
+        ``None`` if it fits.
+        """
         own, expected = self._view(described), replace(task, feature_dim=0)
         if own.foundation != expected.foundation:
-            return _other_foundation(expected.foundation, own.foundation)
-        if own != expected:
-            return (
-                f"expected {_shape(expected)}, got {_shape(own)}; give it the others' data"
-                f"{', or set image-size' if isinstance(expected.inputs, Images) else ''}"
-            )
+            return differences.of_foundations(expected.foundation, own.foundation)
+        if own.inputs != expected.inputs:
+            return differences.of_inputs(expected, own)
+        if own.num_classes != expected.num_classes or _unlike_classes(expected, own):
+            return differences.of_classes(expected, own)
+        if said := _unlike_data(expected.meaning, own.meaning):
+            return said
         if task.feature_dim and described.feature_dim != task.feature_dim:
             return (
                 f"expected features of width {task.feature_dim}, got {described.feature_dim}; "
@@ -63,32 +84,62 @@ class Agreement:
             if described.foundation
             else None
         )
-        num_classes = 0 if self._private_classes else described.num_classes
-        return Task(num_classes, described.each_input, 0, foundation)
+        num_classes, meaning = described.num_classes, described.meaning
+        if self._private_classes:
+            num_classes = 0
+            meaning = replace(meaning, classes="", class_names=(), counted=False)
+        return Task(num_classes, described.each_input, 0, foundation, meaning)
 
 
-def _order(task: Task) -> tuple[object, ...]:
+def _unlike_classes(expected: Task, got: Task) -> bool:
+    first, second = expected.meaning.classes, got.meaning.classes
+    return bool(first and second) and first != second
+
+
+def _unlike_data(expected: Meaning, got: Meaning) -> str | None:
+    if expected.values and got.values and not got.values.fits(expected.values):
+        return differences.of_values(expected.values, got.values)
+    ours, theirs = expected.dealt, got.dealt
+    # The hub's copy and its parquet files are the same rows.
+    if ours and theirs and replace(theirs, source=ours.source) != ours:
+        return differences.of_dealt(ours, theirs)
+    return None
+
+
+def _most(
+    choices: Iterable[Choice],
+    order: Callable[[Choice], tuple[object, ...]],
+    size: Callable[[Choice], int],
+) -> Choice:
+    """Return what is chosen most often, of equals the largest, whoever came first."""
+    votes = Counter(choices)
+    return max(sorted(votes, key=order), key=lambda choice: (votes[choice], size(choice)))
+
+
+def _order(choice: tuple[Task, str]) -> tuple[object, ...]:
+    task, classes = choice
     inputs = task.inputs
-    return task.num_classes, inputs.kind, sizes_of(inputs), repr(task.foundation)
+    return task.num_classes, inputs.kind, sizes_of(inputs), repr(task.foundation), classes
 
 
-def _shape(task: Task) -> str:
-    classes = f"{task.num_classes} classes of " if task.num_classes else ""
-    return f"{classes}{task.inputs}"
+def _widely_fitting(found: Sequence[ValueRange]) -> ValueRange | None:
+    """Return the range that most clients' ranges fit, of equals one of bytes."""
+    votes = Counter(found)
+
+    def fitting(candidate: ValueRange) -> tuple[int, bool]:
+        fits = sum(count for other, count in votes.items() if other.fits(candidate))
+        return fits, candidate.kind == BYTES
+
+    ordered = sorted(votes, key=lambda one: (one.kind, one.low, one.high))
+    return max(ordered, key=fitting, default=None)
 
 
-def _other_foundation(expected: Foundation | None, got: Foundation | None) -> str:
-    if expected and got and expected.sha256 == got.sha256:
-        return (
-            f"expected adapters of rank {expected.rank} at {len(expected.places)} places of the "
-            f"foundation model, got rank {got.rank} at {len(got.places)} places or other ones; all "
-            f"parts must run the same version with the same settings"
-        )
-    return (
-        f"expected the foundation model {_digest(expected)} that most clients hold, got "
-        f"{_digest(got)}; copy the same folder to this device and name it in adapters.backbone"
+def _mostly_dealt(found: Sequence[Dealt]) -> Dealt | None:
+    """Return what most clients have shares of, and of how many, whatever their source is called."""
+    if not found:
+        return None
+    shares = _most(
+        ((one.digest, one.num_partitions) for one in found), lambda one: one, lambda one: one[1]
     )
-
-
-def _digest(foundation: Foundation | None) -> str:
-    return f"sha256 {foundation.sha256[:_DIGITS]}" if foundation else "none"
+    alike = (one for one in found if (one.digest, one.num_partitions) == shares)
+    return min(alike, key=lambda one: one.source)

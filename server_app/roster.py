@@ -139,8 +139,8 @@ class Roster:
     def task(self) -> Task:
         """Return the task that the clients agree on, fixed from the first call on.
 
-        The shape that most clients have is the task's; the others are put among the
-        failures. Feature widths may differ: the task's is 0 then.
+        The shape and the meaning that most clients have are the task's; the others are put
+        among the failures. Feature widths may differ: the task's is 0 then.
         """
         if self._task is None:
             described = [client.description for client in self._by_node.values()]

@@ -1,11 +1,12 @@
 """What all clients of a run must agree on: the task."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 from strategies.common.errors import ModelError
 from strategies.common.inputs import Images, Inputs, from_sizes, sizes_of
+from strategies.common.meaning import UNKNOWN, Meaning
 
 
 @final
@@ -77,12 +78,16 @@ class Task:
         Width of the clients' features (K' in FedKTL); 0 on the server when clients differ.
     foundation : Foundation | None
         What methods that train adapters adapt; ``None`` for all others.
+    meaning : Meaning
+        What stands behind the shape, on the server; no part of equality, since what travels in a
+        round follows from the shape alone.
     """
 
     num_classes: int
     inputs: Inputs
     feature_dim: int
     foundation: Foundation | None = None
+    meaning: Meaning = field(default=UNKNOWN, compare=False)
 
     @property
     def images(self) -> Images:
@@ -102,11 +107,13 @@ class Task:
 
     def to_values(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_values` reads back, as JSON can hold them."""
+        known = {} if self.meaning == UNKNOWN else {"meaning": self.meaning.to_values()}
         return {
             "num_classes": self.num_classes,
             "inputs": {"kind": self.inputs.kind, "sizes": sizes_of(self.inputs)},
             "feature_dim": self.feature_dim,
             "foundation": asdict(self.foundation) if self.foundation else None,
+            **known,
         }
 
     @staticmethod
@@ -124,4 +131,6 @@ class Task:
         places = tuple(Place(**place) for place in found["places"]) if found else ()
         foundation = Foundation(found["sha256"], found["rank"], places) if found else None
         inputs = from_sizes(**values["inputs"])
-        return Task(**{**values, "inputs": inputs, "foundation": foundation})
+        meaning = Meaning.from_values(values.get("meaning", {}))
+        built = {"inputs": inputs, "foundation": foundation, "meaning": meaning}
+        return Task(**{**values, **built})

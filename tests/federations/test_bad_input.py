@@ -135,6 +135,24 @@ def test_a_node_with_other_data_than_the_rest_is_left_out_by_name(tmp_path: Path
     assert "expected 10 classes of images of 1 x 8 x 8 " in reason
 
 
+def test_devices_with_other_classes_are_refused_before_a_round_with_both_lists(
+    tmp_path: Path,
+) -> None:
+    settings = {**TINY, "max-samples": 0, "min-train-samples": 2, "image-size": 16}
+    played = Federation(tmp_path, 2, settings)
+    for number, names in enumerate((("cats", "dogs"), ("dogs", "foxes"))):
+        place = tmp_path / f"images-{number}"
+        _images(place, names)
+        node = played.grid.node_configs[100 + number]
+        played.grid.node_configs[100 + number] = {**node, "data": f"folder:{place}"}
+    with pytest.raises(FederationError) as refused:
+        played.play()
+    assert "expected the classes" in str(refused.value)
+    for words in ("cats, dogs", "dogs, foxes", "missing here", "only here", "classes.txt"):
+        assert words in str(refused.value)
+    assert {message.metadata.message_type for message in played.grid.sent} == {"query"}
+
+
 def test_one_broken_image_is_named_skipped_and_counted(tmp_path: Path) -> None:
     _images(tmp_path / "images")
     (tmp_path / "images" / "dogs" / "broken.png").write_bytes(b"not an image")
@@ -154,11 +172,11 @@ def test_a_bad_node_config_names_the_key(tmp_path: Path) -> None:
         played.play()
 
 
-def _images(folder: Path) -> None:
+def _images(folder: Path, names: tuple[str, ...] = ("cats", "dogs")) -> None:
     from PIL import Image
 
     rng = np.random.default_rng(0)
-    for name in ("cats", "dogs"):
+    for name in names:
         (folder / name).mkdir(parents=True)
         for number in range(12):
             pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)

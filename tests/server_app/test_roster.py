@@ -35,6 +35,17 @@ def described(partition: int, **changes: object) -> RecordDict:
     return to_record_dict(Description.model_validate(values | changes), None)
 
 
+SIZE = "give it the others' data, or set image-size"
+CHANNELS = (
+    "some devices' images are all grey, others' are not: set channels=3 to read all in colour or "
+    "channels=1 to read all in grey"
+)
+CLASSES = (
+    "all devices need the same classes in the same order: make an empty folder, or a line in "
+    "classes.txt, for each class that a device has no images of"
+)
+
+
 class Nodes:
     """Nodes by id, with what each answers when it is asked."""
 
@@ -224,11 +235,11 @@ def test_where_feature_widths_differ_the_task_has_none(nodes: Nodes) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"num_classes": 7}, f"got 7 classes of {Images(1, 8, 8)}"),
-        ({"sizes": [3, 8, 8]}, f"got 10 classes of {Images(3, 8, 8)}"),
-        ({"sizes": [1, 32, 28]}, f"got 10 classes of {Images(1, 32, 28)}"),
-        ({"inputs": "windows", "sizes": [1, 8]}, f"got 10 classes of {Windows(1, 8)}"),
-        ({"inputs": "tokens", "sizes": [8, 64]}, f"got 10 classes of {Tokens(8, 64)}"),
+        ({"num_classes": 7}, f"got 7 classes of {Images(1, 8, 8)}; {CLASSES}"),
+        ({"sizes": [3, 8, 8]}, f"got 10 classes of {Images(3, 8, 8)}; {CHANNELS}"),
+        ({"sizes": [1, 32, 28]}, f"got 10 classes of {Images(1, 32, 28)}; {SIZE}"),
+        ({"inputs": "windows", "sizes": [1, 8]}, f"got 10 classes of {Windows(1, 8)}; {SIZE}"),
+        ({"inputs": "tokens", "sizes": [8, 64]}, f"got 10 classes of {Tokens(8, 64)}; {SIZE}"),
     ],
 )
 def test_a_client_of_another_task_is_refused_by_the_majority(
@@ -242,8 +253,7 @@ def test_a_client_of_another_task_is_refused_by_the_majority(
     assert nodes.roster.task() == Task(10, Images(1, 8, 8), 16)
     assert nodes.present == {1: 101, 2: 102}
     assert nodes.roster.failures == {
-        100: f"client 0 (cnn): expected 10 classes of {Images(1, 8, 8)}, {told}; give it the "
-        f"others' data, or set image-size"
+        100: f"client 0 (cnn): expected 10 classes of {Images(1, 8, 8)}, {told}"
     }
 
 

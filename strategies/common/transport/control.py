@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from strategies.common.errors import WireError
 from strategies.common.inputs import KINDS, Inputs, from_sizes
+from strategies.common.meaning import RANGE_KINDS, Dealt, Meaning, ValueRange
+from strategies.common.names import digest
 
 Scalar = int | float | str | bytes | bool
 Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
@@ -35,6 +37,8 @@ _PREFIXES = {
     "resolved": "setting.",
     "given": "given.",
 }
+
+_DIGEST = r"^([0-9a-f]{64})?$"
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -104,7 +108,16 @@ class Description(Control):
     places : list[str]
         Where adapters are attached to it, as ``Place.to_word`` writes them.
     class_names : list[str]
-        Names of the classes, in label order.
+        Names of the classes, in label order; empty when the device keeps them to itself.
+    class_digest : str
+        Digest of the names, by which they are compared; empty where every client has its own.
+    classes_counted : bool
+        Whether the number of classes follows from the highest label on the device.
+    values, lowest, highest : str, float, float
+        Kind and range of the inputs, as of ``ValueRange``; empty where there is none.
+    source, dealt : str, str
+        Kind of the data source, and the digest of the rows that it deals to all; empty where
+        the client has data of its own.
     train_samples, test_samples : int
         Sizes of the client's split.
     train_counts, test_counts : list[int]
@@ -126,12 +139,19 @@ class Description(Control):
     inputs: str = Field(pattern=rf"^({'|'.join(KINDS)})$")
     sizes: list[Annotated[int, Field(ge=1, le=MAX_SIZE)]]
     feature_dim: int = Field(ge=1, le=1_000_000)
-    foundation: str = Field(pattern=r"^([0-9a-f]{64})?$")
+    foundation: str = Field(pattern=_DIGEST)
     rank: int = Field(ge=0, le=4096)
     places: list[Annotated[str, Field(pattern=r"^[0-9]{1,6}:[0-9]{1,6}:.{1,200}$")]] = Field(
         max_length=10_000
     )
     class_names: list[str]
+    class_digest: str = Field(default="", pattern=_DIGEST)
+    classes_counted: bool = False
+    values: str = Field(default="", pattern=rf"^({'|'.join(RANGE_KINDS)})?$")
+    lowest: float = 0.0
+    highest: float = 0.0
+    source: str = Field(default="", max_length=40)
+    dealt: str = Field(default="", pattern=_DIGEST)
     train_samples: Count
     test_samples: Count
     train_counts: list[Count]
@@ -146,10 +166,30 @@ class Description(Control):
         from_sizes(others.data.get("inputs", ""), sizes)
         return sizes
 
+    @field_validator("class_digest")
+    @classmethod
+    def _fit_the_names(cls, told: str, others: ValidationInfo) -> str:
+        names = others.data.get("class_names")
+        if told and names and told != digest(names):
+            raise ValueError("expected the digest of class_names")
+        return told
+
     @property
     def each_input(self) -> Inputs:
         """What one input of the client is."""
         return from_sizes(self.inputs, self.sizes)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What stands behind the shape of the client's task."""
+        names = tuple(self.class_names)
+        return Meaning(
+            classes=self.class_digest or (digest(names) if names else ""),
+            class_names=names,
+            counted=self.classes_counted,
+            values=ValueRange(self.values, self.lowest, self.highest) if self.values else None,
+            dealt=Dealt(self.source, self.dealt, self.num_partitions) if self.dealt else None,
+        )
 
 
 @final

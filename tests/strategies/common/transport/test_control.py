@@ -202,6 +202,12 @@ def test_a_bad_field_of_a_report_is_refused(name: str, bad: object) -> None:
         ("train_counts", [3, -1]),
         ("train_counts", [3.0]),
         ("class_names", [b"zero"]),
+        ("class_digest", "0" * 63),
+        ("class_digest", "0" * 64),
+        ("values", "volts"),
+        ("highest", float("inf")),
+        ("source", "x" * 41),
+        ("dealt", "digits"),
     ],
 )
 def test_a_bad_field_of_a_description_is_refused(name: str, bad: object) -> None:

@@ -1,0 +1,142 @@
+"""How a client's task differs from that of most clients, in words, with what to do."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from strategies.common.inputs import Images
+from strategies.common.meaning import Dealt, ValueRange
+from strategies.common.names import printable
+from strategies.common.task import Foundation, Task
+
+_DIGITS: Final = 12
+_NAMED_CLASSES: Final = 10
+_NAME_LENGTH: Final = 40
+
+
+def of_foundations(expected: Foundation | None, got: Foundation | None) -> str:
+    """Say how the frozen models differ, or where their adapters are attached."""
+    if expected and got and expected.sha256 == got.sha256:
+        return (
+            f"expected adapters of rank {expected.rank} at {len(expected.places)} places of the "
+            f"foundation model, got rank {got.rank} at {len(got.places)} places or other ones; all "
+            f"parts must run the same version with the same settings"
+        )
+    return (
+        f"expected the foundation model {_model(expected)} that most clients hold, got "
+        f"{_model(got)}; copy the same folder to this device and name it in adapters.backbone"
+    )
+
+
+def of_inputs(expected: Task, got: Task) -> str:
+    """Say how single inputs differ."""
+    return f"expected {_shape(expected)}, got {_shape(got)}; {_advice(expected, got)}"
+
+
+def of_classes(expected: Task, got: Task) -> str:
+    """Say which classes are missing, and which only this client has."""
+    ours, theirs = expected.meaning.class_names, got.meaning.class_names
+    both_known = bool(ours and theirs) and ours != theirs
+    if expected.num_classes != got.num_classes:
+        said = f"expected {_shape(expected)}, got {_shape(got)}"
+        if both_known:
+            said += f": {_listed(ours)} against {_listed(theirs)}"
+    else:
+        said = f"expected the classes {_classes(expected)}, got {_classes(got)}"
+    if both_known:
+        said += _differing(ours, theirs)
+    if expected.meaning.counted or got.meaning.counted:
+        most = max(expected.num_classes, got.num_classes)
+        return (
+            f"{said}; classes were counted by the highest label, since config.json beside the "
+            f"pfllib files is missing or gives no num_classes: write one on all devices, e.g. "
+            f'{{"num_classes": {most}}}'
+        )
+    return (
+        f"{said}; all devices need the same classes in the same order: make an empty folder, or a "
+        f"line in classes.txt, for each class that a device has no images of"
+    )
+
+
+def of_values(expected: ValueRange, got: ValueRange) -> str:
+    """Say how the ranges of values differ."""
+    return (
+        f"expected values like {expected}, got {got}; store them as the others do: images as whole "
+        f"numbers from 0 to 255, or as floats in one common range such as [-1, 1], and readings in "
+        f"the same unit"
+    )
+
+
+def of_dealt(expected: Dealt, got: Dealt) -> str:
+    """Say that other data are dealt, or the same to another number of clients."""
+    if expected.digest != got.digest:
+        return (
+            f"expected the data that most clients take their shares of, {_source(expected)}, got "
+            f"{_source(got)}; give all devices the same data, or this one a source of its own, "
+            f"e.g. folder:<dir>"
+        )
+    return (
+        f"expected num-partitions={expected.num_partitions} as most clients have, got "
+        f"num-partitions={got.num_partitions}: its share of {got.source} would overlap with "
+        f"theirs; set the same num-partitions in the node config of every device"
+    )
+
+
+def _advice(expected: Task, got: Task) -> str:
+    first, second = expected.inputs, got.inputs
+    if not isinstance(first, Images):
+        return "give it the others' data"
+    if not isinstance(second, Images) or {first.channels, second.channels} != {1, 3}:
+        return "give it the others' data, or set image-size"
+    sides = ", and image-size" if first.shape[1:] != second.shape[1:] else ""
+    return (
+        f"some devices' images are all grey, others' are not: set channels=3 to read all in colour "
+        f"or channels=1 to read all in grey{sides}"
+    )
+
+
+def _shape(task: Task) -> str:
+    classes = f"{task.num_classes} classes of " if task.num_classes else ""
+    return f"{classes}{task.inputs}"
+
+
+def _classes(task: Task) -> str:
+    if names := task.meaning.class_names:
+        return _listed(names)
+    return f"of sha256 {task.meaning.classes[:_DIGITS]}, whose names are kept private"
+
+
+def _differing(expected: Sequence[str], got: Sequence[str]) -> str:
+    """Name what one of two lists lacks, or where their order differs."""
+    missing = [name for name in expected if name not in set(got)]
+    more = [name for name in got if name not in set(expected)]
+    told = [f"missing here: {_listed(missing)}"] if missing else []
+    told += [f"only here: {_listed(more)}"] if more else []
+    if not told:
+        pairs = enumerate(zip(expected, got, strict=False))
+        told = [
+            f"class {label} is {_shown(first)} there and {_shown(second)} here"
+            for label, (first, second) in pairs
+            if first != second
+        ][:1]
+    return "".join(f"; {one}" for one in told)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED_CLASSES
+    shown = ", ".join(_shown(name) for name in names[:_NAMED_CLASSES])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _shown(name: str) -> str:
+    """Return a name as a device told it, short and without control characters."""
+    plain = printable(name)
+    plain = plain if plain.isprintable() else ascii(plain)[1:-1]
+    return plain if len(plain) <= _NAME_LENGTH else f"{plain[: _NAME_LENGTH - 1]}…"
+
+
+def _source(dealt: Dealt) -> str:
+    return f"{dealt.source} (labels of sha256 {dealt.digest[:_DIGITS]})"
+
+
+def _model(foundation: Foundation | None) -> str:
+    return f"sha256 {foundation.sha256[:_DIGITS]}" if foundation else "none"
