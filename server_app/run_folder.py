@@ -23,7 +23,7 @@ from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from strategies.common.errors import RunFolderError
 from strategies.common.round import Picture
-from strategies.common.settings import RunConfig, app_version
+from strategies.common.settings import RunConfig, app_version, default_config
 from strategies.common.task import Task
 
 # Settings that may change between the parts of a resumed run: none of them changes a result.
@@ -145,10 +145,12 @@ class RunFolder:
         if now.get("schedule", "constant") != "constant":
             # Step sizes follow from how many rounds there are.
             free.discard("rounds")
+        # A setting that there was not yet is at its default, which does what was done before.
+        before = {**default_config(), **saved}
         differing = [
-            f"{key} was {saved.get(key)!r} and is {now.get(key)!r}"
+            f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
             for key in sorted(set(saved) | set(now))
-            if key not in free and saved.get(key) != now.get(key)
+            if key not in free and before.get(key) != now.get(key)
         ]
         if differing:
             raise RunFolderError(

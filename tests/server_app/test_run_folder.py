@@ -150,6 +150,13 @@ def test_settings_that_differ_are_all_named(folder: RunFolder) -> None:
     ]
 
 
+def test_a_run_that_began_before_there_was_a_setting_had_its_default(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.check_resumable({**CONFIG, "channels": 0, "simulated.dropout": 0.0})
+    with pytest.raises(RunFolderError, match="channels was 0 and is 3"):
+        folder.check_resumable({**CONFIG, "channels": 3})
+
+
 def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:
     falling = {**CONFIG, "schedule": "cosine"}
     folder.begin(falling)
