@@ -13,8 +13,11 @@ from typing import final
 
 from torch import Tensor
 
-from strategies.common import tensor_file
+from strategies.common import folder_lock, tensor_file
 from strategies.common.errors import StoreError
+
+# How long a message waits for the one before it to be done with the state.
+_WAIT_S = 5.0
 
 
 @final
@@ -52,6 +55,32 @@ class ClientStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def hold(self) -> folder_lock.Hold:
+        """Keep other processes of this client out until it is released, or this process ends.
+
+        On a device every message is a process of its own: one that comes early waits a while for
+        the one before.
+
+        Raises
+        ------
+        StoreError
+            If another process stays at work, or the folder cannot be written.
+        """
+        try:
+            tensor_file.make_private(self._folder)
+            return folder_lock.hold(self._folder, self._refusal, wait_s=_WAIT_S)
+        except OSError as error:
+            raise StoreError(
+                f"{self._folder}: cannot be written ({error.strerror}); make the folder writable, "
+                f"free space on its disk, or name another one"
+            ) from None
+
+    def _refusal(self, holder: str) -> StoreError:
+        return StoreError(
+            f"{self._folder}: the state of this client is in use by {holder}; end that node, wait "
+            f"for its turn to end, or give each node a state-dir of its own"
+        )
 
     def load(self, continue_from: int) -> Stored:
         """Return the state after a round, or the newest intact one before it.
@@ -103,4 +132,4 @@ class ClientStore:
         tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
         for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):
-                tensor_file.of_round(self._folder, other).unlink(missing_ok=True)
+                tensor_file.forget(self._folder, other)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
 
 
@@ -87,13 +88,28 @@ class Places:
         return resume
 
     def clear(self, *, resumes: bool) -> None:
-        """Remove an earlier run of this name with its states, but for one to go on with."""
+        """Remove an earlier run of this name with its states, but for one to go on with.
+
+        Raises
+        ------
+        RunFolderError
+            If another process plays it.
+        """
         shutil.rmtree(self.engine, ignore_errors=True)
         if resumes:
             return
-        shutil.rmtree(self.state / self.name, ignore_errors=True)
-        if self._is_run():
+        if not self._is_run():
+            shutil.rmtree(self.state / self.name, ignore_errors=True)
+            return
+        with folder_lock.hold(self.run, self._refusal):
+            shutil.rmtree(self.state / self.name, ignore_errors=True)
             shutil.rmtree(self.run)
+
+    def _refusal(self, holder: str) -> RunFolderError:
+        return RunFolderError(
+            f"{self.run}: this run is played by {holder}; wait for its end, end it, or choose "
+            f"another name="
+        )
 
     def _is_run(self) -> bool:
         return all((self.run / file).is_file() for file in ("settings.toml", "rounds.jsonl"))
@@ -102,5 +118,5 @@ class Places:
         """Tell whether nothing is there but what a run leaves that completed no round."""
         if not self.run.is_dir():
             return False
-        there = {path.name for path in self.run.iterdir()}
+        there = {path.name for path in self.run.iterdir()} - {folder_lock.NAME}
         return not there or ("settings.toml" in there and "rounds.jsonl" not in there)

@@ -58,7 +58,13 @@ class Checkpoints:
         self._folder = folder
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Save a checkpoint and forget all but the last two and the best."""
+        """Save a checkpoint and forget all but the last two and the best.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; those before it are untouched.
+        """
         text = {
             "round": checkpoint.round_number,
             "task": checkpoint.task.to_values(),
@@ -71,7 +77,7 @@ class Checkpoints:
         rounds = tensor_file.rounds_in(self._folder)
         for old in rounds[:-_KEPT]:
             if old != checkpoint.best_round:
-                tensor_file.of_round(self._folder, old).unlink(missing_ok=True)
+                tensor_file.forget(self._folder, old)
 
     def load(self, at_most: int) -> tuple[Checkpoint | None, tuple[str, ...]]:
         """Return the newest intact checkpoint, and notes on damaged ones.

@@ -24,7 +24,7 @@ from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
 from server_app.writers import chosen
 from strategies import methods
-from strategies.common.errors import FederationError, RunFolderError
+from strategies.common.errors import FederationError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Tested
 from strategies.common.settings import RunConfig
@@ -93,7 +93,7 @@ class Run:
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._split = self._split_rounds(config)
         self._rule = StopRule(self._settings.stop_after)
-        self._standing = self._resume(config) if self._settings.resume else self._begin(config)
+        self._standing = self._stand(config)
         self._config = config
         self._writers = chosen.ChosenWriters(
             chosen.check(self._settings.writers),
@@ -116,8 +116,14 @@ class Run:
         FederationError
             If too few nodes are left.
         """
-        settings, standing = self._settings, self._standing
         log(INFO, "run %s in %s", self._folder.name, self._folder.path)
+        try:
+            self._play_rounds()
+        finally:
+            self._folder.let_go()
+
+    def _play_rounds(self) -> None:
+        settings, standing = self._settings, self._standing
         status = "failed"
         try:
             self._writers.begin(self._config)
@@ -132,6 +138,7 @@ class Run:
                 f"start it again with run-name={self._folder.name!r} and resume=true"
             ) from None
         finally:
+            # None of these raises, so that what ended the run is what is told.
             self._writers.end(finished=status == "finished")
             self._report()
             told = {"stopped": str(stop)} if (stop := self._rule.stop) else {}
@@ -198,16 +205,16 @@ class Run:
             standing.best_round, standing.best_accuracy = record.round_number, accuracy
         with record.timed("save"):
             self._folder.save_pictures(record.round_number, aggregated.pictures)
-            self._checkpoints.save(
-                Checkpoint(
-                    round_number=record.round_number,
-                    task=context.task,
-                    accepted=dict(standing.accepted),
-                    best_round=standing.best_round,
-                    best_accuracy=standing.best_accuracy,
-                    tensors=to_tensors(self._state),
-                )
+            checkpoint = Checkpoint(
+                round_number=record.round_number,
+                task=context.task,
+                accepted=dict(standing.accepted),
+                best_round=standing.best_round,
+                best_accuracy=standing.best_accuracy,
+                tensors=to_tensors(self._state),
             )
+            with self._folder.saving():
+                self._checkpoints.save(checkpoint)
         line = record.to_line(self._settings.method, aggregated)
         if stop := self._rule.take(line):
             log(INFO, "%s", stop)
@@ -225,6 +232,15 @@ class Run:
             return None
         split = methods.split_settings(config)
         return SplitRounds(self._loop, self._half, self._settings, split)
+
+    def _stand(self, config: RunConfig) -> Standing:
+        """Begin or go on, and let no other server play the same run meanwhile."""
+        self._folder.hold()
+        try:
+            return self._resume(config) if self._settings.resume else self._begin(config)
+        except BaseException:
+            self._folder.let_go()
+            raise
 
     def _begin(self, config: RunConfig) -> Standing:
         self._folder.begin({**config, "run-name": self._folder.name})
@@ -255,8 +271,9 @@ class Run:
     def _report(self) -> None:
         try:
             path = page.write_report(self._folder.path, compare_dir=self._compare_dir)
-        except RunFolderError as error:
-            log(WARNING, "no report: %s", error)
+        # Drawn by libraries of others, of what devices told: whatever is wrong, the run is saved.
+        except Exception as error:
+            log(WARNING, "no report (%s: %s); the run is saved", type(error).__name__, error)
         else:
             log(INFO, "report: %s", path)
 

@@ -1,7 +1,8 @@
 """A run's folder on the server: settings, clients, journal, pictures, progress.
 
 ``<runs-dir>/<run-name>/`` is all that is known of a run. Every file is written whole and
-flushed; the journal grows by one line per round.
+flushed; the journal grows by one line per round. What no result depends on is left out where it
+cannot be written, and said once.
 """
 
 import json
@@ -9,19 +10,22 @@ import os
 import platform
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
+from logging import WARNING
 from pathlib import Path
-from typing import TextIO, final
+from typing import final
 
 import tomli_w
+from flwr.common.logger import log
 
 from server_app.client_list import FILE as CLIENTS
 from server_app.client_list import read_clients, write_clients
 from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
-from strategies.common.errors import RunFolderError
+from strategies.common import folder_lock
+from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.round import Picture
 from strategies.common.settings import RunConfig, app_version, default_config
 from strategies.common.task import Task
@@ -64,6 +68,8 @@ class RunFolder:
     def __init__(self, runs_dir: Path, name: str) -> None:
         self.name = name
         self._clients_text = ""
+        self._left_out: set[str] = set()
+        self._hold: folder_lock.Hold | None = None
         self.path = (runs_dir.expanduser() / name).resolve()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -75,6 +81,28 @@ class RunFolder:
                 f"{self.path}: cannot be written ({error.strerror}); make it writable or name "
                 f"another folder with runs-dir"
             ) from None
+
+    def hold(self) -> None:
+        """Keep other servers out until :meth:`let_go`, or until this process ends.
+
+        Raises
+        ------
+        RunFolderError
+            Naming who plays here already.
+        """
+        with self._named_errors("start the run again"):
+            self._hold = folder_lock.hold(
+                self.path,
+                lambda holder: RunFolderError(
+                    f"{self.path}: this run is played by {holder}; wait for its end, end it, or "
+                    f"choose another run-name"
+                ),
+            )
+
+    def let_go(self) -> None:
+        """Let other servers in."""
+        if self._hold is not None:
+            self._hold.release()
 
     @property
     def journal(self) -> Path:
@@ -117,13 +145,15 @@ class RunFolder:
                 f"another run-name"
             )
         # An earlier attempt that completed no round may have had other clients.
-        (self.path / CLIENTS).unlink(missing_ok=True)
+        with self._named_errors("start the run again"):
+            (self.path / CLIENTS).unlink(missing_ok=True)
         versions = {name: version(name) for name in _VERSIONED}
         versions |= {"nectar": app_version(), "python": platform.python_version()}
         started = datetime.now(UTC).replace(microsecond=0)
         settings = dict(sorted(config.items()))
         text = tomli_w.dumps({"started": started, "settings": settings, "versions": versions})
-        self.write("settings.toml", text)
+        with self._named_errors("start the run again"):
+            self._write("settings.toml", text)
 
     def check_resumable(self, config: RunConfig) -> None:
         """Refuse to resume a run with settings that would change its results.
@@ -166,8 +196,14 @@ class RunFolder:
             If the disk is full or gone; the lines before are untouched.
         """
         text = write_round(line) + "\n"
-        with self._named_errors(), self.journal.open("a") as file:
-            _write_through(file, text)
+        with self.saving(), self.journal.open("ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                _write_through(file.fileno(), text.encode())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), before)
+                raise
 
     def last_round(self) -> int:
         """Return the last complete round of the journal; 0 for none."""
@@ -175,8 +211,10 @@ class RunFolder:
 
     def forget_after(self, round_number: int) -> None:
         """Cut the journal back to a round, for resuming."""
-        kept = [text + "\n" for number, text in self._lines() if number <= round_number]
-        self.write("rounds.jsonl", "".join(kept))
+        kept = "".join(text + "\n" for number, text in self._lines() if number <= round_number)
+        # On a full disk a journal that is to stay as it is needs no room.
+        if not self.journal.exists() or self.journal.read_text() != kept:
+            self.write("rounds.jsonl", kept)
 
     def _lines(self) -> list[tuple[int, str]]:
         """Return the number of every complete round, and its line as it stands."""
@@ -196,10 +234,11 @@ class RunFolder:
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""
         described = {partition: client.description for partition, client in clients.items()}
-        text = write_clients(read_clients(self.path).with_clients(task, described))
-        if text != self._clients_text:
-            self.write(CLIENTS, text)
-            self._clients_text = text
+        with self._if_possible(CLIENTS):
+            text = write_clients(read_clients(self.path).with_clients(task, described))
+            if text != self._clients_text:
+                self._write(CLIENTS, text)
+                self._clients_text = text
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all.
@@ -209,27 +248,66 @@ class RunFolder:
         RunFolderError
             If it cannot be written; what stood there before is untouched.
         """
+        with self.saving():
+            self._write(name, text)
+
+    def _write(self, name: str, text: str) -> None:
         temporary = self.path / f".{name}.tmp"
-        with self._named_errors():
-            with temporary.open("w") as file:
-                _write_through(file, text)
+        try:
+            with temporary.open("wb", buffering=0) as file:
+                _write_through(file.fileno(), text.encode())
             temporary.replace(self.path / name)
+        except OSError:
+            with suppress(OSError):  # half a file takes room that the next attempt needs
+                temporary.unlink()
+            raise
 
     @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def saving(self) -> Iterator[None]:
+        """Say of what a run cannot go on without, where it cannot be written, what to do.
+
+        Raises
+        ------
+        RunFolderError
+            In place of ``OSError`` and ``StoreError``.
+        """
+        advice = f"start the run again with run-name={self.name!r} and resume=true"
+        with self._named_errors(advice):
+            yield
+
+    @contextmanager
+    def _named_errors(self, then: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise RunFolderError(
                 f"{self.path}: cannot be written ({error.strerror}); free space on its disk, then "
-                f"start the run again with run-name={self.name!r} and resume=true"
+                f"{then}"
             ) from None
+        except StoreError as error:
+            raise RunFolderError(f"{error}; then {then}") from None
+
+    @contextmanager
+    def _if_possible(self, what: str) -> Iterator[None]:
+        """Go on without what cannot be written, and say so once."""
+        try:
+            yield
+        except (OSError, RunFolderError) as error:
+            if what not in self._left_out:
+                self._left_out.add(what)
+                log(WARNING, "%s: %s left out (%s); the run goes on", self.path, what, error)
 
     def show_progress(self, **progress: object) -> None:
         """Tell a watcher what is going on; ``progress.json`` is a hint, not a record."""
         temporary = self.path / ".progress.json.tmp"
-        temporary.write_text(json.dumps(progress))
-        temporary.replace(self.path / "progress.json")
+        with self._if_possible("progress.json"):
+            try:
+                temporary.write_text(json.dumps(progress))
+                temporary.replace(self.path / "progress.json")
+            except OSError:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise
 
     def save_pictures(self, round_number: int, pictures: tuple[Picture, ...]) -> None:
         """Save what was drawn in a round as PNG files."""
@@ -238,10 +316,11 @@ class RunFolder:
         from PIL import Image  # noqa: PLC0415 - most methods draw nothing
 
         folder = self._drawn_in(round_number)
-        folder.mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            pixels = picture.pixels.permute(1, 2, 0).numpy()
-            Image.fromarray(pixels).save(folder / f"{picture.name}.png")
+        with self._if_possible("pictures"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for picture in pictures:
+                pixels = picture.pixels.permute(1, 2, 0).numpy()
+                Image.fromarray(pixels).save(folder / f"{picture.name}.png")
 
     def pictures_of(self, round_number: int) -> dict[str, Path]:
         """Return the files of what was drawn in a round, by name."""
@@ -251,7 +330,17 @@ class RunFolder:
         return self.path / "images" / f"round-{round_number:06d}"
 
 
-def _write_through(file: TextIO, text: str) -> None:
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is marked as a run's: a server wrote its settings there."""
+    try:
+        found = tomllib.loads((folder / "settings.toml").read_text())
+    except (OSError, ValueError):
+        return False
+    return found.keys() >= {"settings", "versions"}
+
+
+def _write_through(handle: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+    os.fsync(handle)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, TextIO, final
 
 from local_federation.compare.study import PlannedRun, Value
-from local_federation.lock import lock
 from server_app.run_record import read_run_record
+from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
 
@@ -55,14 +55,15 @@ class StudyHome:
             raise RunFolderError(
                 f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
             ) from None
-        with mark:
-            lock(
-                mark,
-                f"{self.folder}: another process is at work on this comparison; wait for it, or "
-                f"choose another --name",
-            )
+        with mark, folder_lock.hold(self.folder, self._refusal):
             self._agree(mark, {"clients": num_clients, **settings})
             yield
+
+    def _refusal(self, holder: str) -> RunFolderError:
+        return RunFolderError(
+            f"{self.folder}: another process is at work on this comparison, {holder}; wait for its "
+            f"end, end it, or choose another --name"
+        )
 
     def _agree(self, mark: TextIO, asked: Mapping[str, Value]) -> None:
         """Write down what all runs have in common, or refuse what was not asked for at first."""

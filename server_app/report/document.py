@@ -1,5 +1,6 @@
 """What every page is made in: one HTML file that needs nothing but itself."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,18 @@ def warning(told: str) -> Html:
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a file in one step, so that nobody ever reads half of it."""
+    """Write a file in one step, so that nobody ever reads half of it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what stood there before is untouched.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(content, encoding="utf-8", newline="")
-    temporary.replace(path)
+    try:
+        temporary.write_text(content, encoding="utf-8", newline="")
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):  # half a file takes room that others need
+            temporary.unlink()
+        raise

@@ -17,6 +17,7 @@ from server_app.report.origin import origin
 from server_app.report.partition import partition_picture
 from server_app.report.pictures import last_pictures
 from server_app.run_record import RunRecord, read_run_record
+from strategies.common.errors import RunFolderError
 
 MAX_LISTED: Final = 200
 MAX_RAISED: Final = 6
@@ -45,13 +46,19 @@ def write_report(run_dir: Path, *, compare_dir: Path | None = None) -> Path:
     Raises
     ------
     RunFolderError
-        If a folder cannot be read.
+        If a folder cannot be read, or the page not be written.
     """
     run = read_run_record(run_dir)
     other = None if compare_dir is None else read_run_record(compare_dir)
     page = run_dir / "report.html"
     title = f"{headline.title(run)}: {run.name}"
-    write_whole(page, document(title, *_parts(run, other)))
+    try:
+        write_whole(page, document(title, *_parts(run, other)))
+    except OSError as error:
+        raise RunFolderError(
+            f"{page}: cannot be written ({error.strerror}); free space on its disk, or make its "
+            f"folder writable"
+        ) from None
     return page
 
 

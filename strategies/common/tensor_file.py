@@ -1,7 +1,8 @@
 """Files of tensors that survive a power cut: written whole or not at all, and checked.
 
 One format serves the devices' private states and the server's checkpoints: safetensors
-with a checksum and free text in its header. Nothing is ever unpickled.
+with a checksum and free text in its header. Nothing is ever unpickled. Files and folders made
+here are their owner's alone to read, whatever the umask says.
 """
 
 import os
@@ -18,6 +19,8 @@ from torch import Tensor
 
 from strategies.common.errors import StoreError
 
+# What a device learned, and what it learned from, is for its owner.
+_OWN_FOLDER, _OWN_FILE = 0o700, 0o600
 _ROUND = re.compile(r"round-(\d+)\.safetensors")
 
 
@@ -32,6 +35,25 @@ def rounds_in(folder: Path) -> list[int]:
     return sorted(int(name[1]) for name in names if name)
 
 
+def forget(folder: Path, round_number: int) -> None:
+    """Remove a round's file; one that cannot be removed does no harm."""
+    with suppress(OSError):
+        of_round(folder, round_number).unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above that are missing, for their owner alone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=_OWN_FOLDER, exist_ok=True)
+
+
 def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
     """Write tensors and text to a file, atomically and down to the disk.
 
@@ -43,7 +65,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) ->
     stamp = {**text, "checksum": _checksum(tensors, text)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
+        temporary.touch(mode=_OWN_FILE)
         with temporary.open("wb") as file:
             file.write(safetensors.torch.save(dict(tensors), metadata=stamp))
             file.flush()

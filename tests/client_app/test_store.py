@@ -190,3 +190,23 @@ def test_files_of_others_are_left_alone(store: ClientStore, folder: Path) -> Non
     train(store, 2, 1)
     train(store, 3, 2)
     assert files(folder) == ["notes.txt", name(2), name(3)]
+
+
+def test_another_process_waits_a_while_and_is_then_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client_app.store._WAIT_S", 0.05)
+    place = tmp_path / "run" / "0"
+    with ClientStore(place).hold():
+        with pytest.raises(StoreError, match=r"in use by process \d+ on .*state-dir of its own"):
+            ClientStore(place).hold()
+        # Another client, and the same one in another run, are not in its way.
+        ClientStore(tmp_path / "run" / "1").hold().release()
+    ClientStore(place).hold().release()
+    assert list(place.iterdir()) == []
+
+
+def test_a_state_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"file/0: cannot be written .*make the folder writable"):
+        ClientStore(tmp_path / "file" / "0").hold()

@@ -191,3 +191,14 @@ def test_a_file_is_flushed_before_it_takes_its_name(
     tensor_file.write(path, tensors(), TEXT)
     # First the contents under a temporary name, then the folder that holds the new name.
     assert flushed == [False, True]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_files_and_folders_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        tensor_file.write(tmp_path / "state" / "run" / "0" / "x.safetensors", {}, {})
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"state": 0o700, "run": 0o700, "0": 0o700, "x.safetensors": 0o600}
