@@ -41,16 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(asked: argparse.Namespace) -> str:
+    place = _free_place(asked.out)
     config = changed_config(asked.changes)
     node = read_node(read_changes(asked.node_config.split()))
-    place = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
-    stored = _stored(place)
-    config["method"] = _method(place, stored, read_changes(asked.changes))
+    kept = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
+    stored = _stored(kept)
+    config["method"] = _method(kept, stored, read_changes(asked.changes))
     settings = read_run(config)
     half = client_half(settings, config)
     if not isinstance(half, AdapterClientHalf):
         raise SettingsError(
-            f"{place}: expected the state of a method with adapters, got one of {settings.method}; "
+            f"{kept}: expected the state of a method with adapters, got one of {settings.method}; "
             f"clients of other methods have no adapter to take away"
         )
     device = LocalAdapterDevice(half, node, settings, 0)
@@ -60,13 +61,13 @@ def _export(asked: argparse.Namespace) -> str:
     except StoreError as error:
         reason = " ".join(str(error).split())
         raise StoreError(
-            f"{place}: expected a state of {settings.method} with these settings, got: {reason}; "
+            f"{kept}: expected a state of {settings.method} with these settings, got: {reason}; "
             f"give with --set what the run was played with, e.g. adapters.rank"
         ) from None
     exported = half.exported(state, device.task)
     sha256 = device.backbone.sha256
     head = {name: tensor for name, tensor in to_tensors(state).items() if name.startswith("head/")}
-    with _whole_folder(asked.out) as folder:
+    with _whole_folder(place) as folder:
         exported.write(folder, sha256)
         tensor_file.write(folder / HEAD, head, {"backbone": sha256})
         (folder / ANSWERS).write_text(json.dumps(device.data.class_names, indent=1), "utf-8")
@@ -105,12 +106,17 @@ def _method(place: Path, stored: Stored, changes: RunConfig) -> str:
     return stored.method or asked
 
 
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder that becomes ``out`` when all that is written into it is there."""
+def _free_place(out: Path) -> Path:
+    """Return where to write, if nothing is in the way."""
     place = out.expanduser().absolute()
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
         raise StoreError(f"--out {out}: expected a new or empty folder, got {_kind(place)}")
+    return place
+
+
+@contextmanager
+def _whole_folder(place: Path) -> Iterator[Path]:
+    """Yield a folder that becomes ``place`` when all that is written into it is there."""
     temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -118,7 +124,7 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         temporary.replace(place)
     except OSError as error:
         raise StoreError(
-            f"--out {out}: cannot be written ({error.strerror}); name a folder that can be"
+            f"--out {place}: cannot be written ({error.strerror}); name a folder that can be"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -6,6 +6,7 @@ server as this node's failure, with its text.
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 # A worker of Ray looks into the working folder first, where a user may have a file models.py.
@@ -19,6 +20,7 @@ from client_app.devices.kinds import device_for
 from client_app.half import client_half
 from client_app.link import open_link
 from client_app.node import NodeConfig, read_node, state_folder
+from client_app.own_places import by_name, told_by_name
 from client_app.store import ClientStore
 from client_app.turn import Clock, take_turn
 from strategies import methods
@@ -51,25 +53,32 @@ _SERVER = "server"
 @app.query()
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
-    config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
-    settings = read_run(config)
-    half = client_half(settings, config)
-    node = read_node(context.node_config)
-    with threads(settings.client_threads):
-        description = describe_device(half, device_for(half, node, settings, round_number=0))
-    return Message(to_record_dict(description, None), reply_to=message)
+    places = _places(context)
+    with told_by_name(places):
+        config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
+        settings = read_run(config)
+        half = client_half(settings, config)
+        node = read_node(context.node_config)
+        with threads(settings.client_threads):
+            description = describe_device(half, device_for(half, node, settings, round_number=0))
+    told = description.model_copy(
+        update={"notes": [by_name(note, places) for note in description.notes]}
+    )
+    return Message(to_record_dict(told, None), reply_to=message)
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Learn for one round, test, save, and reply with all of it at once."""
-    return _take_part(message, context, learn=True)
+    with told_by_name(_places(context)):
+        return _take_part(message, context, learn=True)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Test the client's model as it stands; nothing is learnt or saved."""
-    return _take_part(message, context, learn=False)
+    with told_by_name(_places(context)):
+        return _take_part(message, context, learn=False)
 
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
@@ -89,9 +98,12 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
         agreed = half.provided.agree(device.task)
         expected = half.phase(order.round_number).down
         downlink = read_payload(message.content, Order, expected, agreed, sender=_SERVER)
-        report, uplink = take_turn(
-            half, device, store, order, downlink, clock, learn=learn, conditions=conditions
-        )
+        with store.hold() if learn else nullcontext():
+            report, uplink = take_turn(
+                half, device, store, order, downlink, clock, learn=learn, conditions=conditions
+            )
+        notes = [by_name(note, _places(context)) for note in report.notes]
+        report = report.model_copy(update={"notes": notes})
         if uplink is not None:
             uplink = guard_of(settings).leaving(uplink, device.generator("guard"))
         parcel = pack(uplink, settings.wire_dtype)
@@ -99,6 +111,17 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     carried = (message.content, reply.content)
     conditions.transmit(sum(sum(count_bytes(content).values()) for content in carried))
     return reply
+
+
+def _places(context: Context) -> list[str]:
+    """Return the folders that this device was told of, as texts about them name them."""
+    configs = (context.run_config, context.node_config)
+    told = [str(config.get(key, "")) for config in configs for key in ("state-dir", "data")]
+    told += str(context.node_config.get("model", "")), str(context.run_config.get("models", ""))
+    # A source or model of one's own is a kind or a place, a colon, and a place or a name.
+    parts = [part.strip() for text in told for part in (text, *text.replace(",", ":").split(":"))]
+    paths = [Path(part).expanduser() for part in parts if part]
+    return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
 
 
 def _conditions(

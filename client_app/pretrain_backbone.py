@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from rich.console import Console
@@ -21,7 +22,7 @@ from client_app.backbones import loading, pretrained
 from client_app.backbones.pretraining import learning, measuring, publishing, recipe
 from client_app.backbones.pretraining.recipe import Recipe
 from client_app.data.digitgrid import handwriting
-from strategies.common.errors import NectarError, SettingsError
+from strategies.common.errors import NectarError, SettingsError, StoreError
 from strategies.common.settings import default_config
 
 _PICTURES = 4000
@@ -81,11 +82,7 @@ def pretrain(
     StoreError
         If the folder cannot be written.
     """
-    if out.exists() and not replace:
-        raise SettingsError(
-            f"{out}: expected no folder yet, found one; use it, name another one with --out, or "
-            f"give --replace"
-        )
+    _check_place(out, replace)
     pretrained.require_transformers()
     sheet = handwriting.load()
     tokenizer = recipe.new_tokenizer()
@@ -106,6 +103,30 @@ def pretrain(
     publishing.publish(model, tokenizer, card, out)
     backbone = loading.load(f"folder:{out}", torch.device("cpu"), out.parent)
     return backbone.sha256, accuracy
+
+
+def _check_place(out: Path, replace: bool) -> None:
+    """Refuse, before minutes are spent, a place that cannot be written afterwards."""
+    if out.exists() and not out.is_dir():
+        raise SettingsError(f"--out {out}: expected a folder, found a file; name another one")
+    if out.exists() and not replace:
+        raise SettingsError(
+            f"{out}: expected no folder yet, found one; use it, name another one with --out, or "
+            f"give --replace"
+        )
+    if out.exists() and any(out.iterdir()) and not publishing.is_published(out):
+        raise SettingsError(
+            f"--out {out}: expected a model that was made here to replace, found something else, "
+            f"which is left alone; name another one"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent):
+            pass
+    except OSError as error:
+        raise StoreError(
+            f"--out {out}: cannot be written ({error.strerror}); name another folder"
+        ) from None
 
 
 @contextmanager

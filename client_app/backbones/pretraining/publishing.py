@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 CARD = "model_card.json"
 
 
+def is_published(folder: Path) -> bool:
+    """Tell whether a folder holds a model that was written here."""
+    return (folder / CARD).is_file()
+
+
 def publish(
     model: "ViltForMaskedLM",
     tokenizer: "PreTrainedTokenizerBase",

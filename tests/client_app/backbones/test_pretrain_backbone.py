@@ -15,7 +15,7 @@ from client_app.backbones.pretraining.recipe import Recipe, new_model, new_token
 from client_app.data.digitgrid import handwriting, pretraining
 from client_app.data.digitgrid.handwriting import Handwriting
 from strategies.common import seeds
-from strategies.common.errors import SettingsError, StoreError
+from strategies.common.errors import NectarError, SettingsError, StoreError
 
 SHORT = Recipe(steps=4, batch_size=4, warmup_steps=2)
 QUIET = Console(file=io.StringIO())
@@ -176,6 +176,19 @@ def test_a_failed_write_leaves_what_was_there(
 def test_an_existing_folder_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="expected no folder yet"):
         pretrain_backbone.pretrain(SHORT, tmp_path, False, QUIET)
+
+
+@pytest.mark.parametrize("place", ["file", "file/model", "thesis"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").write_text("years")
+    monkeypatch.setattr(pretrain_backbone.learning, "learn", None)
+    with pytest.raises(NectarError, match=f"--out .*{place}: "):
+        pretrain_backbone.pretrain(SHORT, tmp_path / place, True, QUIET)
+    assert (tmp_path / "thesis" / "thesis.tex").read_text() == "years"
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--seed", "x"]])
