@@ -61,9 +61,15 @@ def play_alone(
     context = multiprocessing.get_context("spawn")
     found = []
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for future in as_completed([pool.submit(_play_one, task) for task in tasks]):
-            found.append(future.result())
-            watch(len(found), num_clients)
+        try:
+            for future in as_completed([pool.submit(_play_one, task) for task in tasks]):
+                found.append(future.result())
+                watch(len(found), num_clients)
+        except BaseException:
+            # The pool would wait for clients that have just begun.
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
     return tuple(sorted(found, key=lambda baseline: baseline.client))
 
 

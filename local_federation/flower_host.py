@@ -8,7 +8,7 @@ from typing import final
 from rich.console import Console
 
 from local_federation.host import LocalFederationError, Settings, check_data
-from local_federation.nodes import SuperNode
+from local_federation.nodes import SuperNode, stop_nodes
 from local_federation.processes import Child
 from local_federation.superlink import Simulation, SuperLink
 from strategies.methods import exchanges
@@ -113,8 +113,7 @@ class FlowerHost:
 
     def stop(self) -> None:
         """Stop the nodes, then the SuperLink."""
-        for node in reversed(self._nodes):
-            node.stop()
+        stop_nodes(self._nodes)
         if self._superlink is not None:
             self._superlink.stop()
 

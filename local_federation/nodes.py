@@ -1,8 +1,9 @@
 """SuperNodes on loopback, each with its own SuperExec and its own private folder."""
 
+from collections.abc import Sequence
 from typing import final
 
-from local_federation.processes import Child, free_port
+from local_federation.processes import Child, free_port, stop_all
 from local_federation.superlink import SuperLink
 
 
@@ -55,12 +56,20 @@ class SuperNode:
 
     def stop(self) -> None:
         """Stop both processes and the ClientApps they started."""
-        for child in reversed(self._children):
-            child.stop()
-        self._children = []
+        stop_nodes([self])
 
     def kill(self) -> None:
         """Kill all of them at once (SIGKILL), as pulling the plug would."""
         for child in self._children:
             child.kill()
         self._children = []
+
+    def let_go(self) -> list[Child]:
+        """Return its processes, which are whoever asks's to stop."""
+        children, self._children = self._children, []
+        return children
+
+
+def stop_nodes(nodes: Sequence[SuperNode]) -> None:
+    """Stop all processes of some nodes at once."""
+    stop_all(child for node in nodes for child in reversed(node.let_go()))

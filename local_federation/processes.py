@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-# Flower's own tools shut down within a few seconds of a polite request.
-_GRACE_S = 10.0
+# Flower's own tools shut down within a second or two of a polite request.
+_GRACE_S = 4.0
 
 
 @final
@@ -68,11 +69,12 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and kill what is left of its group."""
+        stop_all([self])
+
+    def ask_to_end(self) -> None:
+        """Ask it to end, and do not wait for it."""
         if self.running():
             self._signal(signal.SIGTERM)
-            self.wait(_GRACE_S)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of its log."""
@@ -83,6 +85,18 @@ class Child:
             os.killpg(self.pid, number)
         except ProcessLookupError:
             return
+
+
+def stop_all(children: Iterable[Child]) -> None:
+    """Ask all to end at once, and kill after a while what is left of their groups."""
+    asked = list(children)
+    for child in asked:
+        child.ask_to_end()
+    until = time.monotonic() + _GRACE_S
+    for child in asked:
+        child.wait(max(0.0, until - time.monotonic()))
+    for child in asked:
+        child.kill()
 
 
 def tail_of(log: Path, lines: int) -> str:

@@ -13,6 +13,7 @@ from local_federation import alone
 from server_app.report import page
 from server_app.report.alone_baseline import sentence
 from server_app.run_record import read_run_record
+from strategies.common.errors import SettingsError
 from strategies.common.settings import default_config
 
 Value = bool | int | float | str
@@ -49,6 +50,21 @@ _ALONE: Final[Mapping[str, Value]] = {
     "mocosfl.steps-per-round": 25,
     "mocosfl.semi-supervised": False,
 }
+
+
+def check(settings: Mapping[str, Value]) -> None:
+    """Refuse settings with which clients alone and together could not be compared.
+
+    Raises
+    ------
+    SettingsError
+        If there is no linear probe, by which they are.
+    """
+    if settings.get("mocosfl.probe-epochs") == 0:
+        raise SettingsError(
+            "setting mocosfl.probe-epochs: expected at least 1 for demo-split, got 0; the demo "
+            "compares the federation and each client alone by the linear probe"
+        )
 
 
 def alone_beside(

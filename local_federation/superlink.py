@@ -22,7 +22,7 @@ from typing import final
 import tomli_w
 
 from local_federation.host import LocalFederationError
-from local_federation.processes import Child, free_port, reachable
+from local_federation.processes import Child, free_port, reachable, stop_all
 
 ROOT = Path(__file__).parent.parent
 _CONNECTION = "here"
@@ -152,8 +152,7 @@ class SuperLink:
 
     def stop(self) -> None:
         """Stop it and all it started."""
-        for child in reversed(self._children):
-            child.stop()
+        stop_all(reversed(self._children))
         self._children = []
 
     def kill(self) -> None:

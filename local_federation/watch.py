@@ -1,6 +1,7 @@
 """Live progress of a run, read from its folder while it goes on."""
 
 import json
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -9,8 +10,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from local_federation.host import COMPLETED, LocalFederationError, Playing
 from server_app.journal import RoundLine, read_round
 from server_app.progress import format_duration, round_line
+from strategies.common.errors import NectarError
 
 _POLL_S = 0.3
+# Lines at the end of a log among which the reason of a failure stands.
+_ENOUGH = 200
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_RAISED = re.compile(r"(?:(?P<module>[\w.]+)\.)?\w+(?:Error|Exception)(?:: (?P<text>.*))?")
 
 
 def follow(run: Playing, run_dir: Path, console: Console) -> None:
@@ -28,7 +34,7 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
     Raises
     ------
     LocalFederationError
-        If the run failed; with the end of its log.
+        If the run failed; with its reason and where its log is.
     """
     columns = (
         SpinnerColumn(),
@@ -45,9 +51,27 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
         if stopped := _read_progress(run_dir).get("stopped"):
             progress.console.print(stopped, highlight=False, soft_wrap=True)
     if status != COMPLETED:
-        raise LocalFederationError(
-            f"run {run_dir.name} ended as {status}; its log {run.log} ends with:\n{run.tail(30)}"
-        )
+        told = reason(run.tail(_ENOUGH)) or f"it ended as {status}"
+        raise LocalFederationError(f"run {run_dir.name}: {told} (log: {run.log})")
+
+
+def reason(log: str) -> str:
+    r"""Return the one sentence of a log's end that says why a run failed.
+
+    That is the error that was raised last, and where none was, the last line.
+
+    Examples
+    --------
+    >>> reason("Traceback ...\n  File ...\nKeyError: 'a'\nINFO: the run is saved")
+    "KeyError: 'a'"
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", log).splitlines() if line.strip()]
+    raised = [found for line in lines if (found := _RAISED.fullmatch(line))]
+    if not raised:
+        return lines[-1] if lines else ""
+    last = raised[-1]
+    ours = last["module"] == NectarError.__module__
+    return last["text"] if ours and last["text"] else last[0]
 
 
 def _update(progress: Progress, bar: TaskID, run_dir: Path, shown: int) -> int:

@@ -17,6 +17,7 @@ from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
 from local_federation.engine_host import EngineHost, EngineRun
 from local_federation.host import COMPLETED
+from local_federation.watch import reason
 from server_app.progress import format_duration
 from server_app.run_record import read_run_record
 from strategies.common.errors import RunFolderError
@@ -128,7 +129,7 @@ class StudyPlayer:
                     if run in bars:
                         progress.remove_task(bars.pop(run))
                     if status != COMPLETED:
-                        failed.append(Failed(run, playing.log, playing.tail(1)))
+                        failed.append(Failed(run, playing.log, reason(playing.tail(1))))
                     progress.console.print(self._ending(run, status), highlight=False)
                     progress.update(whole, advance=1, told=self._eta(left))
                 if not self._console.is_terminal and time.monotonic() > told_at + _TELL_S:
