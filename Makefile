@@ -38,7 +38,7 @@ demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (about
 	$(BIN)/python -m local_federation demo-adapters
 
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
-	$(BIN)/python -m local_federation deploy --folder runs/federation
+	$(BIN)/python -m local_federation deploy --folder runs/federation --replace
 
 test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)

@@ -70,6 +70,8 @@ def main() -> None:
         folder=arguments.folder.resolve(),
         num_clients=CLIENTS,
         carrier="engine",
+        # One that is not complete is of no use.
+        replace=True,
         settings={
             "data": f"parquet:{arguments.data.resolve()}",
             "partition": "dirichlet",

@@ -151,7 +151,9 @@ def _play(
         settings["mocosfl.expert"] = str(folder / f"{row.front}-{seed}.safetensors")
     if row.sends_once:
         settings["mocosfl.cache-rounds"] = options.cache_rounds
-    campaign = Campaign(folder / name, SPLIT_NODES, carrier="engine", settings=settings)
+    campaign = Campaign(
+        folder / name, SPLIT_NODES, carrier="engine", settings=settings, replace=True
+    )
     campaign.play({name: {}}, console)
 
 

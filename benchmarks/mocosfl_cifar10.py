@@ -85,6 +85,8 @@ def _campaign(folder: Path, arguments: argparse.Namespace) -> Campaign:
         folder=folder,
         num_clients=1,
         carrier="engine",
+        # One that is not complete is of no use.
+        replace=True,
         settings={
             **hundred_clients(arguments),
             "rounds": arguments.rounds,

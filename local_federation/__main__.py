@@ -11,9 +11,11 @@ from local_federation.engine.ahead import PlayRuns, fork_engine
 
 def main() -> int:
     """Fork the engine, play what the command line asks for, and return the exit status."""
-    engine = fork_engine(_import_all)
-    from local_federation import command_line  # noqa: PLC0415 - imported for the engine as well
-
+    try:
+        engine = fork_engine(_import_all)
+        from local_federation import command_line  # noqa: PLC0415 - imported for the engine as well
+    except KeyboardInterrupt:  # nothing has begun
+        return 130
     return command_line.main(engine.start)
 
 

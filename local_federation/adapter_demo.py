@@ -98,11 +98,13 @@ def play(asked: Campaign, console: Console) -> Path:
         Where to show progress.
     """
     folder = asked.folder
-    settings = {**defaults(folder, asked.settings, console), **asked.settings}
-    campaign = replace(asked, settings=settings)
     named = {f"demo-adapters-{name}": dict(own) for name, (_, own) in RUNS.items()}
     *others, last = named
     named[last]["compare-with"] = others[0]
+    # Before minutes are spent on the model.
+    replace(asked, settings={**ADAPTER_SETTINGS, **asked.settings}).check(named)
+    settings = {**defaults(folder, asked.settings, console), **asked.settings}
+    campaign = replace(asked, settings=settings)
     campaign.play(named, console)
     examples.answer(folder / last, _SHOWN)
     page.write_report(folder / last, compare_dir=folder / others[0])

@@ -1,8 +1,7 @@
 """Several runs on one local federation, simulated or deployed, and their table."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
@@ -13,12 +12,11 @@ from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine, start_process
 from local_federation.engine_host import EngineHost
 from local_federation.flower_host import FlowerHost
+from local_federation.home import Home
 from local_federation.host import Host, Settings
-from local_federation.lock import lock
 from local_federation.watch import follow
 from server_app.half import open_settings
 from server_app.progress import results_table
-from strategies.common.errors import RunFolderError
 from strategies.common.settings import default_config
 from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
@@ -35,17 +33,20 @@ class Campaign:
     Attributes
     ----------
     folder : Path
-        Takes logs and what the host needs under ``.federation``, and the runs beside it.
+        Takes the runs, and beside them, in a :class:`~local_federation.home.Home`, the rest.
     num_clients : int
         Clients of every run.
     carrier : str
         ``"engine"`` and ``"ray"`` simulate clients; with ``"nodes"`` each is a pair of processes.
     settings : Settings
-        Settings that differ from the defaults, for all runs.
+        Settings that differ from the defaults, for all runs; with ``resume`` those that are there
+        are gone on with.
     resources : Resources
         What simulated clients share.
     start_engine : StartEngine
         Starts the engine, where that is the carrier.
+    replace : bool
+        Whether runs of the same names that are there are played anew.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Campaign:
     settings: Settings
     resources: Resources = field(default_factory=Resources)
     start_engine: StartEngine = start_process
+    replace: bool = False
 
     def play(self, runs: Mapping[str, Settings], console: Console) -> None:
         """Play runs one after another, then stop everything that was started.
@@ -61,35 +63,53 @@ class Campaign:
         Parameters
         ----------
         runs : Mapping[str, Settings]
-            Settings of each run by its name. A run of the same name from before is replaced.
+            Settings of each run by its name.
         console : Console
             Where to show progress.
 
         Raises
         ------
         NectarError
-            Before anything is touched, if a setting is wrong, a folder in the way holds no run,
-            or another command plays in this folder.
+            Before anything is touched, if a setting is wrong, something is in the way, or another
+            command plays one of these runs.
         LocalFederationError
             If more nodes would have to be at work at once than a simulation runs, if something
             did not start, or if a run failed.
         """
-        home = self.folder / ".federation"
-        every = [self._every(home, name, settings) for name, settings in runs.items()]
-        for settings in every:
-            self._check(settings)
-        host = self._host(home)
-        host.check(every)
+        self.check(runs)
+        home = Home(self.folder, tuple(runs))
+        host = self._host(home.path)
+        host.check(self._every(home, runs, self._standing(home)))
         with ExitStack() as stack:
-            stack.enter_context(_held(self.folder))
-            for place in (home, *(self.folder / name for name in runs)):
-                shutil.rmtree(place, ignore_errors=True)
+            stack.enter_context(home.held())
+            # Whoever held these runs before may have played them.
+            standing = self._standing(home)
+            every = self._every(home, runs, standing)
+            host.check(every)
+            for name in runs:
+                if self.replace and not standing[name] and home.has_rounds(name):
+                    console.print(f"{name}: the run of before is replaced", highlight=False)
+            home.clear(standing)
             stack.callback(host.stop)
             host.start(console)
             for settings in every:
                 playing = host.play(settings)
                 stack.callback(playing.stop)
                 follow(playing, self.folder / str(settings["run-name"]), console)
+
+    def check(self, runs: Mapping[str, Settings]) -> None:
+        """Refuse settings with which a run could not begin; nothing is touched.
+
+        Raises
+        ------
+        SettingsError, ModelError
+            With what to change.
+        """
+        home = Home(self.folder, tuple(runs))
+        for settings in self._every(home, runs, dict.fromkeys(runs, False)):
+            check_known(settings)
+            config = {**default_config(), **settings}
+            method_settings(open_settings(config).method, config)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:
         """Print a run's table and the path of its report."""
@@ -98,16 +118,9 @@ class Campaign:
         console.print(results_table(run_dir, compare_dir))
         console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
 
-    def _check(self, settings: Settings) -> None:
-        check_known(settings)
-        config = {**default_config(), **settings}
-        method_settings(open_settings(config).method, config)
-        run_dir = self.folder / str(settings["run-name"])
-        if run_dir.exists() and not (run_dir / "settings.toml").is_file():
-            raise RunFolderError(
-                f"{run_dir}: expected an earlier run to replace, or nothing, found something else, "
-                f"which is left alone; choose another --name or --folder"
-            )
+    def _standing(self, home: Home) -> Mapping[str, bool]:
+        resume = bool(self.settings.get("resume"))
+        return home.standing(replace=self.replace, resume=resume)
 
     def _host(self, home: Path) -> Host:
         if self.carrier == "engine":
@@ -119,25 +132,17 @@ class Campaign:
         return FlowerHost(home, self.num_clients, simulated=simulated, workers=workers)
 
     def _every(
-        self, home: Path, name: str, settings: Settings
-    ) -> dict[str, bool | int | float | str]:
-        return {
-            **self.settings,
-            **settings,
-            "run-name": name,
-            "runs-dir": str(self.folder),
-            "state-dir": str(home / "state"),
-            "min-nodes": self.num_clients,
-        }
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a folder of runs, whose clients' states lie beside them; ends with this process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".playing").open("a") as mark:
-        lock(
-            mark,
-            f"{folder}: another command plays here; wait for its end, or take another --folder",
-        )
-        yield
+        self, home: Home, runs: Mapping[str, Settings], standing: Mapping[str, bool]
+    ) -> list[dict[str, bool | int | float | str]]:
+        return [
+            {
+                **self.settings,
+                **settings,
+                "run-name": name,
+                "runs-dir": str(self.folder),
+                "state-dir": str(home.state),
+                "min-nodes": self.num_clients,
+                "resume": standing[name],
+            }
+            for name, settings in runs.items()
+        ]

@@ -7,18 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from local_federation import adapter_demo
 from local_federation.adapter_demo import ADAPTER_CLIENTS
 from local_federation.baselines import baseline_of
 from local_federation.campaign import Campaign, Carrier
 from local_federation.compare import command
+from local_federation.descendants import end_descendants, keep_orphans
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
+from local_federation.split_demo import check as check_split
+from local_federation.stopping import Stop, command_to_go_on, heeding_signals
 from server_app.progress import format_duration
-from strategies.common.errors import NectarError
+from strategies.common.errors import NectarError, SettingsError
 from strategies.common.settings_changes import read_changes
 from strategies.methods import METHODS, adapts, display_name
 
@@ -33,6 +37,17 @@ _DEMO: dict[str, bool | int | float | str] = {
 }
 _DEMO_CLIENTS = 5
 _MOST_GPUS = 64
+# All that is left of a command has ended by then, or is named.
+_END_S = 8.0
+# What options say is no setting of a command; a demo says the first two itself.
+_DECIDED = {
+    "method": "--method says it",
+    "run-name": "--name says it",
+    "runs-dir": "--folder says it",
+    "state-dir": "states lie beside the runs, in --folder",
+    "min-nodes": "--clients says it",
+    "compare-with": "the baseline is played beside and compared with",
+}
 _DEMOS = ("demo", "demo-split", "demo-adapters")
 _DEPLOYED: dict[str, bool | int | float | str] = {
     "data": "digits",
@@ -54,18 +69,35 @@ def main(start_engine: StartEngine) -> int:
     """
     arguments = _parser().parse_args()
     console = Console()
+    keep_orphans()
+    with heeding_signals():
+        try:
+            return _timed(arguments, start_engine, console)
+        except KeyboardInterrupt as stop:
+            _tell_the_end(end_descendants(_END_S), console)
+            # A comparison goes on by itself.
+            again = command_to_go_on(by_setting=arguments.kind != "compare")
+            console.print(again, highlight=False, markup=False, soft_wrap=True)
+            return stop.exit_status if isinstance(stop, Stop) else 130
+        except (LocalFederationError, NectarError, OSError) as error:
+            told = escape(" ".join(str(error).split("\n")))
+            console.print(f"[bold red]failed:[/] {told}", highlight=False, soft_wrap=True)
+            return 1
+
+
+def _timed(arguments: argparse.Namespace, start_engine: StartEngine, console: Console) -> int:
     started = time.monotonic()
-    try:
-        _play(arguments, start_engine, console)
-    except (LocalFederationError, NectarError) as error:
-        console.print(f"[bold red]failed:[/] {error}", highlight=False, soft_wrap=True)
-        return 1
-    except KeyboardInterrupt:
-        going_on = "; the same command goes on" if arguments.kind == "compare" else ""
-        console.print(f"stopped: everything that was started has been ended{going_on}")
-        return 130
+    _play(arguments, start_engine, console)
     console.print(f"done in {format_duration(time.monotonic() - started)}")
     return 0
+
+
+def _tell_the_end(left: Mapping[int, str], console: Console) -> None:
+    if left:
+        told = ", ".join(f"{name} ({pid})" for pid, name in left.items())
+        console.print(f"stopped, but these processes do not end: {told}", highlight=False)
+    else:
+        console.print("stopped: everything that was started has been ended. To go on:")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
         ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
     ):
         sub = kinds.add_parser(kind, help=text, description=text)
-        sub.add_argument("--clients", type=int, default=clients, help="clients (%(default)s)")
+        sub.add_argument(
+            "--clients", type=_from_one, default=clients, metavar="N", help="clients (%(default)s)"
+        )
         sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="takes runs and logs")
         sub.add_argument(
             "--set",
@@ -97,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
         if kind not in _DEMOS:
             sub.add_argument("--method", choices=list(METHODS), default="fedktl")
             sub.add_argument("--name", help="name of the run (the method)")
+            sub.add_argument(
+                "--replace",
+                action="store_true",
+                help="play a run of that name anew, if one is there",
+            )
     text = command.HELP
     comparing = kinds.add_parser("compare", help=text, description=text, epilog=command.EPILOG)
     command.add_arguments(comparing, _ROOT / "runs")
@@ -132,6 +171,12 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _from_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
 def _part_of_a_gpu(text: str) -> float:
     try:
         part = float(text)
@@ -161,6 +206,9 @@ def _play(arguments: argparse.Namespace, start_engine: StartEngine, console: Con
         command.play(arguments, _resources(arguments), start_engine, console)
         return
     overrides = read_changes(arguments.set)
+    _refuse_decided(overrides, demo=arguments.kind in _DEMOS)
+    # What a demo plays is its own, so that its runs may be played anew.
+    replaces = arguments.kind in _DEMOS and not overrides.get("resume")
     campaign = Campaign(
         folder=arguments.folder.resolve(),
         num_clients=arguments.clients,
@@ -168,6 +216,7 @@ def _play(arguments: argparse.Namespace, start_engine: StartEngine, console: Con
         settings=overrides,
         resources=_resources(arguments),
         start_engine=start_engine,
+        replace=replaces if arguments.kind in _DEMOS else arguments.replace,
     )
     if arguments.kind == "demo-split":
         _play_split(campaign, console)
@@ -178,6 +227,13 @@ def _play(arguments: argparse.Namespace, start_engine: StartEngine, console: Con
         _play_method(arguments, campaign, console)
 
 
+def _refuse_decided(overrides: Mapping[str, bool | int | float | str], *, demo: bool) -> None:
+    for key, why in _DECIDED.items():
+        if key in overrides:
+            told = "a demo says it itself" if demo and key in ("method", "run-name") else why
+            raise SettingsError(f"--set {key}: expected none, got {overrides[key]!r}; {told}")
+
+
 def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Console) -> None:
     overrides = asked.settings
     demo = arguments.kind == "demo"
@@ -185,9 +241,6 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(arguments.kind, {})
     if told := ", ".join(f"{key}={defaults[key]}" for key in defaults if key not in overrides):
         console.print(f"settings of {arguments.kind}: {told}", highlight=False)
-    if adapts(method):
-        defaults = adapter_demo.defaults(asked.folder, overrides, console)
-    campaign = replace(asked, settings={**defaults, **overrides})
     name = "demo" if demo else arguments.name or method
     baseline = baseline_of(method)
     beside = f"{name}-local" if baseline else None
@@ -195,6 +248,10 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     if baseline and beside:
         runs[beside] = dict(baseline)
     runs[name] = {"method": method, "compare-with": beside or ""}
+    asked.check(runs)
+    if adapts(method):
+        defaults = adapter_demo.defaults(asked.folder, overrides, console)
+    campaign = replace(asked, settings={**defaults, **overrides})
     console.print(f"{display_name(method)}: {asked.num_clients} clients, {arguments.kind}")
     campaign.play(runs, console)
     campaign.show(name, beside, console)
@@ -202,6 +259,7 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
 
 def _play_split(asked: Campaign, console: Console) -> None:
     settings = {**SPLIT_SETTINGS, **asked.settings}
+    check_split(settings)
     campaign = replace(asked, settings=settings)
     carried = settings["clients-per-node"]
     console.print(f"MocoSFL: {asked.num_clients} nodes with {carried} clients each, simulated")

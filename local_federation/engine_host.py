@@ -11,7 +11,7 @@ from rich.console import Console
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import Asked, Engine, StartEngine, start_process
 from local_federation.engine.status import read_status
-from local_federation.host import FAILED, LocalFederationError, Settings, check_data
+from local_federation.host import COMPLETED, FAILED, LocalFederationError, Settings, check_data
 from local_federation.processes import tail_of
 
 _POLL_S = 0.05
@@ -42,7 +42,8 @@ class EngineRun:
         until = time.monotonic() + timeout_s
         while (found := read_status(self._statuses, self._name)) is None:
             if not self._engine.running():
-                return read_status(self._statuses, self._name) or FAILED
+                ended = COMPLETED if self._engine.exit_status() == 0 else FAILED
+                return read_status(self._statuses, self._name) or ended
             if time.monotonic() > until:
                 return None
             time.sleep(_POLL_S)

@@ -117,6 +117,11 @@ class Home:
             if old.name not in (folder_lock.NAME, "state"):
                 _remove(old)
 
+    def has_rounds(self, name: str) -> bool:
+        """Tell whether a run has complete rounds."""
+        journal = self.folder / name / "rounds.jsonl"
+        return journal.is_file() and journal.stat().st_size > 0
+
     def _is_ours(self) -> bool:
         marked = (self._root / _MARK).is_file()
         return marked or (self._root.is_dir() and not any(self._root.iterdir()))
@@ -130,8 +135,7 @@ class Home:
                 f"{run}: expected an earlier run to replace, or nothing, found something else, "
                 f"which is left alone; choose another --name or --folder"
             )
-        journal = run / "rounds.jsonl"
-        if not journal.is_file() or not journal.stat().st_size or replace:
+        if not self.has_rounds(name) or replace:
             return False
         if not resume:
             raise RunFolderError(

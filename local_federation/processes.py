@@ -55,6 +55,10 @@ class Child:
         """Tell whether it has not ended yet."""
         return self._process.poll() is None
 
+    def exit_status(self) -> int | None:
+        """Return how it ended, or ``None`` if it goes on."""
+        return self._process.poll()
+
     def wait(self, timeout_s: float) -> int | None:
         """Wait for its end and return its exit status, or ``None`` if it goes on."""
         try:

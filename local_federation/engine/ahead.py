@@ -62,6 +62,10 @@ class ForkedEngine:
         """Tell whether it has not ended yet."""
         return self._process.is_alive()
 
+    def exit_status(self) -> int | None:
+        """Return how it ended, or ``None`` if it goes on."""
+        return self._process.exitcode
+
     def stop(self) -> None:
         """End it and all its processes."""
         if self._process.pid is not None:

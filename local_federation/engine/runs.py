@@ -39,7 +39,8 @@ def play_runs(asked: Mapping[str, Any]) -> int:
             playing[_begin(run, asked, home)] = run["run-name"]
         pid, how = os.wait()
         code = os.waitstatus_to_exitcode(how)
-        write_status(home / "statuses", playing.pop(pid), code)
+        with suppress(OSError):  # then this process's exit status says it
+            write_status(home / "statuses", playing.pop(pid), code)
         failed = failed or code != 0
         if failed and not asked["go_on"]:
             waiting.clear()
@@ -60,9 +61,15 @@ def _begin(run: dict[str, Any], asked: Mapping[str, Any], home: Path) -> int:
     """Fork for a run and return its process id."""
     pid = os.fork()
     if pid == 0:
-        end_with_parent()
-        write_into(home / "logs" / f"run-{run['run-name']}.log")
-        os._exit(_play_one(run, asked["clients"], Resources(**asked["resources"])))
+        code = 1
+        try:
+            end_with_parent()
+            with suppress(OSError):  # a run is not to fail for its log
+                write_into(home / "logs" / f"run-{run['run-name']}.log")
+            code = _play_one(run, asked["clients"], Resources(**asked["resources"]))
+        finally:
+            # Whatever is wrong, what follows is for the process that was forked.
+            os._exit(code)
     return pid
 
 
@@ -70,12 +77,13 @@ def _play_one(run: dict[str, Any], num_clients: int, resources: Resources) -> in
     try:
         play({**default_config(), **run}, num_clients, resources)
     except NectarError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(" ".join(str(error).split("\n")) + "\n")
         return 1
     except BaseException:
         traceback.print_exc()
         return 1
     finally:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(OSError):
+                stream.flush()
     return 0

@@ -73,6 +73,10 @@ class Engine(Protocol):
         """Tell whether it has not ended yet."""
         ...
 
+    def exit_status(self) -> int | None:
+        """Return 0 if all runs came to their end, another number if not, ``None`` before."""
+        ...
+
     def stop(self) -> None:
         """End it and all its processes."""
         ...

@@ -1,15 +1,25 @@
 """What a local federation refuses before it starts anything."""
 
-import fcntl
+import io
 import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from rich.console import Console
 
+from local_federation import command_line
 from local_federation.campaign import Campaign
+from local_federation.engine.start import Asked
+from local_federation.home import Home
 from local_federation.host import LocalFederationError
+from local_federation.watch import reason
 from strategies.common.errors import RunFolderError, SettingsError
+from tests.local_federation.left_runs import write_run
 
 
 def test_more_nodes_than_run_at_once_are_refused_with_the_numbers(tmp_path: Path) -> None:
@@ -71,9 +81,138 @@ def test_a_wrong_setting_is_refused_before_an_earlier_run_is_touched(
     assert [path.name for path in tmp_path.rglob("*")] == ["earlier", "settings.toml"]
 
 
-def test_a_second_command_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with (tmp_path / ".playing").open("a") as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
-        campaign = Campaign(tmp_path, 2, "engine", {"method": "local"})
-        with pytest.raises(RunFolderError, match="another command plays here"):
+def test_a_second_command_of_the_same_name_is_refused_and_others_are_not(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, 2, "engine", {"method": "local"}, start_engine=refusing)
+    with Home(tmp_path, ("local",)).held():
+        with pytest.raises(RunFolderError, match=r"local: this run is played by process \d+ on"):
             campaign.play({"local": {}}, Console(quiet=True))
+        with pytest.raises(StartedError):
+            campaign.play({"other": {}}, Console(quiet=True))
+
+
+def test_what_is_there_is_gone_on_with_replaced_or_left_alone(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def note(runs: Asked) -> NoReturn:
+        asked.extend(bool(run["resume"]) for run in runs.runs)
+        raise StartedError
+
+    def play(*, replace: bool = False, **settings: bool | int) -> None:
+        given = {"method": "local", **settings}
+        told = Console(file=io.StringIO(), width=200)
+        campaign = Campaign(tmp_path, 2, "engine", given, start_engine=note, replace=replace)
+        try:
+            campaign.play({"a": {}, "b": {}}, told)
+        finally:
+            said.append(told.file.getvalue())  # type: ignore[attr-defined]
+
+    said: list[str] = []
+    write_run(tmp_path / "a")
+    with pytest.raises(RunFolderError, match="a: holds a run already"):
+        play()
+    assert (tmp_path / "a" / "rounds.jsonl").exists()
+    with pytest.raises(StartedError):
+        play(resume=True)
+    assert asked == [True, False]
+    assert (tmp_path / "a" / "rounds.jsonl").exists()
+    with pytest.raises(StartedError):
+        play(replace=True)
+    assert asked[2:] == [False, False]
+    assert "a: the run of before is replaced" in said[-1]
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("key", ["method", "run-name", "runs-dir", "state-dir", "min-nodes"])
+@pytest.mark.parametrize("kind", ["simulate", "deploy", "demo", "compare --methods fd"])
+def test_settings_that_options_decide_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    key: str,
+) -> None:
+    assert command(monkeypatch, f"{kind} --folder {tmp_path} --set {key}=1") == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("failed: ")
+    assert key in last
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("simulate --set rounds=abc", "setting rounds: "),
+        ("simulate --set colour=red", "failed: unknown setting colour"),
+        ("simulate --method fedadapter --set rounds=abc", "setting rounds: "),
+        ("demo-adapters --set rounds=abc", "setting rounds: "),
+        ("demo-split --set mocosfl.probe-epochs=0", "expected at least 1 for demo-split"),
+        ("simulate --set models=[a]", "failed: setting models: "),
+        ("deploy --replace --set resume=true", "got both; leave one out"),
+    ],
+)
+def test_what_cannot_begin_is_told_in_one_line_before_anything_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    told: str,
+) -> None:
+    assert command(monkeypatch, f"{words} --folder {tmp_path}") == 1
+    assert told in capsys.readouterr().out.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_federation_has_clients(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    with pytest.raises(SystemExit):
+        command(monkeypatch, f"simulate --clients={number}")
+
+
+def test_being_stopped_ends_with_the_command_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: Asked) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError
+
+    monkeypatch.setattr(command_line, "end_descendants", lambda _: {})
+    words = f"simulate --method local --name x --folder {tmp_path}"
+    assert command(monkeypatch, words, stopped) == 128 + signal.SIGTERM
+    *_, before, last = capsys.readouterr().out.splitlines()
+    assert "everything that was started has been ended" in before
+    assert last == f"python -m local_federation {words} --set resume=true"
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", ""),
+        (
+            "INFO : round 1\nclient 0: expected 2 classes, got 3\n",
+            "client 0: expected 2 classes, got 3",
+        ),
+        ("Traceback\n  File x\nKeyError: 'a'\nINFO : the run is saved", "KeyError: 'a'"),
+        (
+            "\x1b[91mERROR\x1b[0m\nstrategies.common.errors.DataError: x: empty\n\nbye",
+            "x: empty",
+        ),
+    ],
+)
+def test_the_reason_of_a_log_is_one_sentence(log: str, told: str) -> None:
+    assert reason(log) == told
+
+
+class StartedError(Exception):
+    """It would begin now."""
+
+
+def refusing(_: Asked) -> NoReturn:
+    raise StartedError
+
+
+def command(
+    monkeypatch: pytest.MonkeyPatch, words: str, start: Callable[[Asked], NoReturn] = refusing
+) -> int:
+    monkeypatch.setattr(sys, "argv", ["local_federation", *shlex.split(words)])
+    monkeypatch.setattr(command_line, "keep_orphans", lambda: None)
+    return command_line.main(start)
