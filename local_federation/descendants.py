@@ -73,11 +73,16 @@ def end_descendants(within_s: float) -> Mapping[int, str]:
                 os.kill(pid, signal.SIGKILL if spent > _ASKED_S else signal.SIGTERM)
         asked |= left.keys()
         time.sleep(_POLL_S)
-        for pid in asked:
-            # Only its parent can put an ended process away.
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+        _put_away()
+    _put_away()
     return {}
+
+
+def _put_away() -> None:
+    """Take note of the ends of all children that have ended: only their parent can."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _read(stat: Path) -> tuple[str, str, int]:

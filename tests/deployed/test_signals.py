@@ -35,10 +35,10 @@ def lines(folder: Path) -> list[dict[str, object]]:
 
 def test_sigterm_in_mid_round_ends_all_and_the_last_line_goes_on(tmp_path: Path) -> None:
     output = subprocess.PIPE
-    # Side by side in one folder.
+    # Side by side in one folder; orders carry the name of the run, whose length is counted.
     other = subprocess.Popen(command(tmp_path, "undisturbed"), stdout=subprocess.DEVNULL)
-    stopped = subprocess.Popen(command(tmp_path, "stopped"), stdout=output, text=True)
-    journal = tmp_path / "stopped" / "rounds.jsonl"
+    stopped = subprocess.Popen(command(tmp_path, "interrupted"), stdout=output, text=True)
+    journal = tmp_path / "interrupted" / "rounds.jsonl"
     while not journal.exists() or not journal.stat().st_size:
         assert stopped.poll() is None
         time.sleep(0.02)
@@ -54,15 +54,15 @@ def test_sigterm_in_mid_round_ends_all_and_the_last_line_goes_on(tmp_path: Path)
             os.kill(pid, 0)
     assert "everything that was started has been ended" in told
     assert other.wait(120) == 0
-    assert 1 <= len(lines(tmp_path / "stopped")) < 6
+    assert 1 <= len(lines(tmp_path / "interrupted")) < 6
 
     again = shlex.split(told.splitlines()[-1])
     assert again[-2:] == ["--set", "resume=true"]
     subprocess.run(again, check=True, stdout=subprocess.DEVNULL, timeout=120)
-    assert lines(tmp_path / "stopped") == lines(tmp_path / "undisturbed")
+    assert lines(tmp_path / "interrupted") == lines(tmp_path / "undisturbed")
 
     refused = subprocess.run(
-        command(tmp_path, "stopped"), check=False, capture_output=True, text=True
+        command(tmp_path, "interrupted"), check=False, capture_output=True, text=True
     )
     assert refused.returncode == 1
     assert "holds a run already" in refused.stdout.splitlines()[-1]
