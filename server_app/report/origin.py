@@ -58,7 +58,7 @@ def command(run: RunRecord) -> str:
         "python -m local_federation simulate",
         f"--method {shlex.quote(run.method)}",
         f"--clients {len(run.clients)}",
-        # A run of the same name would be replaced.
+        # A run of the same name would be in the way.
         f"--name {shlex.quote(f'{run.name}-again')}",
         *asked,
     ]
