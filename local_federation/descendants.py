@@ -32,6 +32,11 @@ def descendants(ancestor: int) -> dict[int, str]:
 
     Empty where the system does not show its processes as Linux does.
     """
+    return {pid: name for pid, name in _tree(ancestor).items() if name}
+
+
+def _tree(ancestor: int) -> dict[int, str]:
+    """Return the same, and those that ended and were not put away, with empty names."""
     children: dict[int, list[int]] = {}
     names: dict[int, str] = {}
     for place in _PROCESSES.glob("[0-9]*"):
@@ -44,8 +49,7 @@ def descendants(ancestor: int) -> dict[int, str]:
     while waiting:
         one = waiting.pop()
         waiting += children.get(one, [])
-        if names[one]:
-            found[one] = names[one]
+        found[one] = names[one]
     return found
 
 
@@ -64,7 +68,8 @@ def end_descendants(within_s: float) -> Mapping[int, str]:
     """
     started = time.monotonic()
     asked: set[int] = set()
-    while left := descendants(os.getpid()):
+    while tree := _tree(os.getpid()):
+        left = {pid: name for pid, name in tree.items() if name}
         spent = time.monotonic() - started
         if spent > within_s:
             return left
@@ -74,7 +79,6 @@ def end_descendants(within_s: float) -> Mapping[int, str]:
         asked |= left.keys()
         time.sleep(_POLL_S)
         _put_away()
-    _put_away()
     return {}
 
 
