@@ -5,6 +5,7 @@ questions and answers in words.
 """
 
 import textwrap
+import unicodedata
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MAX_CLASSES = 40
 TRAINED, TESTED = 6, 3
 _SIDE, _GAP, _LABEL, _HEAD = 72, 6, 130, 18
-_WORDS = 44
+_WORDS = 58
 _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (150, 150, 150)
 _LINES = ((31, 119, 180), (214, 96, 39), (44, 140, 60), (130, 80, 160))
 
@@ -119,5 +120,7 @@ def _wrapped(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return text in the letters that Pillow's own font has."""
-    return shown(text).encode("latin-1", "replace").decode("latin-1")
+    """Return text in the letters that Pillow's own font has: without accents."""
+    plain = unicodedata.normalize("NFKD", shown(text))
+    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return kept.encode("ascii", "replace").decode()
