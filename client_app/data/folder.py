@@ -31,7 +31,7 @@ SUFFIXES = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
     ".webp",
 )
-# Read where Pillow, or a plugin of it, can.
+# Read where Pillow can.
 DECODED_BY_SOME = (".avif", ".heic", ".heif", ".jp2")
 CLASS_LIST = "classes.txt"
 

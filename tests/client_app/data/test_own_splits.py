@@ -291,6 +291,22 @@ def test_a_collection_that_is_dealt_is_named_by_what_was_dealt(
     assert split() != before
 
 
+def test_a_deal_is_remembered_for_the_same_labels_alone(
+    tmp_path: Path, run_settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dealt: list[torch.Tensor] = []
+
+    def deal_all(labels: torch.Tensor, *_: object) -> list[torch.Tensor]:
+        dealt.append(labels)
+        return [torch.arange(12), torch.arange(12, 24)]
+
+    monkeypatch.setattr(partition, "_deal_all", deal_all)
+    labels, path = torch.arange(24) % 2, tmp_path / "dealt.safetensors"
+    for number in (labels, labels, 1 - labels, 1 - labels):
+        partition.deal(number, run_settings(**SMALL), 0, 2, path)
+    assert len(dealt) == 2
+
+
 def test_nothing_is_kept_of_a_client_that_may_not_start(
     load: Callable[..., ClientData], tmp_path: Path
 ) -> None:
