@@ -123,7 +123,8 @@ def _taken_up(stored: Stored, device: AnyLocalDevice) -> Stored:
     """
     if not stored.round_number:
         return stored
-    private = isinstance(device, LocalAdapterDevice)
+    own = isinstance(device, LocalAdapterDevice)
+    private = own or not device.settings.share_class_names
     if isinstance(device, LocalAdapterDevice):
         device.answers = stored.origin.classes
     now = device.origin

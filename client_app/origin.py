@@ -56,7 +56,7 @@ class Origin:
         now : Origin
             What the device has.
         private : bool
-            Whether the classes are the client's own answers, which are not told.
+            Whether the classes are the device's own business, and are not told.
 
         Returns
         -------
@@ -79,7 +79,7 @@ class Origin:
         if self.classes and self.classes != now.classes:
             listed = f"classes were {_listed(self.classes)}, are {_listed(now.classes)}"
             raise DataError(
-                f"{'the list of answers has changed' if private else listed}: the head that this "
+                f"{'the list of classes has changed' if private else listed}: the head that this "
                 f"client goes on from was trained for the former; put the data back as they were, "
                 f"or choose another run-name"
             )

@@ -149,10 +149,12 @@ def collection(folder: Path, listing: Listing, channels: int | None) -> Collecti
         labels,
         listing.names,
         partial(_read_rows, folder, listing.paths, channels),
-        partial(identities, folder, listing.paths),
-        listing.left_out,
-        listing.total,
-        digest_of([(str(path.relative_to(folder)), path.stat().st_size) for path in listing.paths]),
+        identities=partial(identities, folder, listing.paths),
+        left_out=listing.left_out,
+        total=listing.total,
+        contents=digest_of(
+            [(str(path.relative_to(folder)), path.stat().st_size) for path in listing.paths]
+        ),
     )
 
 

@@ -85,8 +85,8 @@ def read(
     split.require(who, len(found.train), len(found.test), settings, "add questions")
     notes, data = parts.notes + found.notes, (found.train, found.test, len(found.answers))
     if kept is None:
-        dealt = digest_of_labels(parts.train.asked.first_words())
-        return ClientData(*data, found.answers, notes, split=parts.split, dealt=dealt)
+        digest = digest_of_labels(parts.train.asked.first_words())
+        return ClientData(*data, found.answers, notes, split=parts.split, dealt=digest)
     trained = set(found.train_rows.tolist())
     settled = kept.settle(parts.samples, parts.rows, parts.sides, trained)
     standing = dict(zip(parts.rows, settled.standing.tolist(), strict=True))

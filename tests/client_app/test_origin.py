@@ -49,8 +49,8 @@ def test_what_may_change_does() -> None:
     assert "is lost, and was dealt anew; it may have learnt from what it is tested on" in note
 
 
-def test_answers_that_are_a_clients_own_are_not_told() -> None:
-    with pytest.raises(DataError, match=r"^the list of answers has changed: ") as caught:
+def test_classes_that_are_a_devices_own_business_are_not_told() -> None:
+    with pytest.raises(DataError, match=r"^the list of classes has changed: ") as caught:
         WAS.compare(replace(WAS, classes=("dogs", "cats")), private=True)
     assert "dogs" not in str(caught.value)
 

@@ -24,7 +24,7 @@ from strategies.common.settings import RunSettings
 Build = Callable[..., RunSettings]
 SMALL = {"min_train_samples": 2, "min_test_samples": 1, "image_size": 2}
 
-ACCENTS = ["e\u0301t\u00e9", "\u00e9te\u0301", "caf\udce9"]
+ACCENTS = ["e\u0301t\u00e9", "\u00e9te\u0301", "cats/caf\udce9"]
 FOLDERS = ["cats", "dogs", *ACCENTS, ".git", "cats/2021", "dogs/.old/x", ""]
 SUFFIXES = [".png", ".PNG", ".jfif", ".jpg", ".avif", ".heic", ".txt", "", ".gif", ".webp", ".tiff"]
 STEMS = ["a", "b", "c\u0301", "\u0107", "\udcff", ".h", "d.e"]
@@ -191,4 +191,4 @@ def test_a_reckoning_is_one_sentence() -> None:
     assert left_out.told("x", {"torn": []}, 5) == ()
     (long,) = left_out.told("x", {"hidden": ["n" * 300, "\x1b[2J\udcff"]}, 9)
     assert len(long) < 200
-    assert "\\x1b[2J\\udcff" in long
+    assert "\\x1b[2J\\xff" in long

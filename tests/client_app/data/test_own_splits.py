@@ -160,6 +160,11 @@ def test_a_class_folder_that_was_lacking_is_made(
     assert set(load().train.labels.tolist()) == {0, 2}
 
 
+def moved(data: ClientData) -> tuple[str, ...]:
+    """Return the notes but for those on how dark these samples are."""
+    return tuple(note for note in data.notes if "values of x" not in note)
+
+
 def publish(place: Path, train: Iterable[int], test: Iterable[int]) -> str:
     for part, values in (("train", list(train)), ("test", list(test))):
         (place / part).mkdir(parents=True, exist_ok=True)
@@ -176,7 +181,7 @@ def test_a_published_split_stays_published_and_a_limit_keeps_its_samples(
 ) -> None:
     spec = publish(tmp_path / "own", range(30), range(30, 40))
     train, test = shades(before := load(spec, max_samples=12))
-    assert (len(train), len(test), before.notes) == (9, 3, ())
+    assert (len(train), len(test), moved(before)) == (9, 3, ())
     learnt, tested = [*range(200, 230), *range(0, 30, 3)], [*range(100, 130), *range(30, 40)]
     publish(tmp_path / "own", learnt, tested)
     after = load(spec, max_samples=12)
@@ -184,9 +189,9 @@ def test_a_published_split_stays_published_and_a_limit_keeps_its_samples(
     assert kept <= left[0]
     assert test <= left[1]
     assert len(left[0] | left[1]) == 12
-    assert load(spec).notes == ()
+    assert moved(load(spec)) == ()
     publish(tmp_path / "own", learnt, [*tested, 99])
-    assert load(spec).notes == ("pfllib: 1 new sample, 1 to test on",)
+    assert moved(load(spec)) == ("pfllib: 1 new sample, 1 to test on",)
 
 
 def test_samples_that_are_published_on_the_other_side_are_told(
@@ -197,7 +202,7 @@ def test_samples_that_are_published_on_the_other_side_are_told(
     publish(tmp_path / "own", range(2, 32), (0, 1, *range(32, 40)))
     again = load(spec)
     assert shades(again) == (set(range(2, 32)), {0, 1, *range(32, 40)})
-    assert again.notes == (
+    assert moved(again) == (
         "pfllib: 4 samples published on the other side than before; models of earlier runs may "
         "have learnt from what is tested on now",
     )
