@@ -55,6 +55,8 @@ def _export(asked: argparse.Namespace) -> str:
             f"clients of other methods have no adapter to take away"
         )
     device = LocalAdapterDevice(half, node, settings, 0)
+    # The head was trained for the list in the state, whatever list the data give today.
+    device.answers = stored.origin.classes
     state = half.start(device)
     try:
         load_tensors(state, stored.tensors)
@@ -64,16 +66,17 @@ def _export(asked: argparse.Namespace) -> str:
             f"{kept}: expected a state of {settings.method} with these settings, got: {reason}; "
             f"give with --set what the run was played with, e.g. adapters.rank"
         ) from None
+    answers = stored.origin.classes or device.data.class_names
     exported = half.exported(state, device.task)
     sha256 = device.backbone.sha256
     head = {name: tensor for name, tensor in to_tensors(state).items() if name.startswith("head/")}
     with _whole_folder(place) as folder:
         exported.write(folder, sha256)
         tensor_file.write(folder / HEAD, head, {"backbone": sha256})
-        (folder / ANSWERS).write_text(json.dumps(device.data.class_names, indent=1), "utf-8")
+        (folder / ANSWERS).write_text(json.dumps(answers, indent=1), "utf-8")
     return (
         f"{asked.out}: client {node.partition_id} after round {stored.round_number}, "
-        f"{exported.described}, its head and {device.data.num_classes} answers"
+        f"{exported.described}, its head and {len(answers)} answers"
     )
 
 

@@ -7,6 +7,7 @@ server as this node's failure, with its text.
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 # A worker of Ray looks into the working folder first, where a user may have a file models.py.
@@ -16,12 +17,13 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client_app.description import describe_device
-from client_app.devices.kinds import device_for
+from client_app.devices.adapter_device import LocalAdapterDevice
+from client_app.devices.kinds import AnyLocalDevice, device_for
 from client_app.half import client_half
 from client_app.link import open_link
 from client_app.node import NodeConfig, read_node, state_folder
 from client_app.own_places import by_name, told_by_name
-from client_app.store import ClientStore
+from client_app.store import ClientStore, Standing, Stored
 from client_app.turn import Clock, take_turn
 from strategies import methods
 from strategies.common.errors import SettingsError
@@ -55,12 +57,16 @@ def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
     places = _places(context)
     with told_by_name(places):
-        config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
+        order = read_control_record(message.content, Order, sender=_SERVER)
+        config = _config(order, context)
         settings = read_run(config)
         half = client_half(settings, config)
         node = read_node(context.node_config)
+        device = device_for(half, node, settings, round_number=0)
+        if isinstance(device, LocalAdapterDevice):
+            device.answers = _store(node, settings, order).newest().origin.classes
         with threads(settings.client_threads):
-            description = describe_device(half, device_for(half, node, settings, round_number=0))
+            description = describe_device(half, device)
     told = description.model_copy(
         update={"notes": [by_name(note, places) for note in description.notes]}
     )
@@ -91,17 +97,20 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     node = read_node(context.node_config)
     conditions = _conditions(config, settings, node, order)
     conditions.require_presence()
-    store = ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
+    store = _store(node, settings, order)
+    held = store.hold() if learn else nullcontext()
     invitation = read_invitation(message.content, sender=_SERVER)
-    with threads(settings.client_threads), open_link(invitation, node.partition_id) as link:
+    opened = open_link(invitation, node.partition_id)
+    with held, threads(settings.client_threads), opened as link:
+        stored = store.load(order.continue_from)
         device = device_for(half, node, settings, order.round_number, link)
+        standing = Standing(store, _taken_up(stored, device))
         agreed = half.provided.agree(device.task)
         expected = half.phase(order.round_number).down
         downlink = read_payload(message.content, Order, expected, agreed, sender=_SERVER)
-        with store.hold() if learn else nullcontext():
-            report, uplink = take_turn(
-                half, device, store, order, downlink, clock, learn=learn, conditions=conditions
-            )
+        report, uplink = take_turn(
+            half, device, standing, order, downlink, clock, learn=learn, conditions=conditions
+        )
         notes = [by_name(note, _places(context)) for note in report.notes]
         report = report.model_copy(update={"notes": notes})
         if uplink is not None:
@@ -122,6 +131,31 @@ def _places(context: Context) -> list[str]:
     parts = [part.strip() for text in told for part in (text, *text.replace(",", ":").split(":"))]
     paths = [Path(part).expanduser() for part in parts if part]
     return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
+
+
+def _store(node: NodeConfig, settings: RunSettings, order: Order) -> ClientStore:
+    return ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
+
+
+def _taken_up(stored: Stored, device: AnyLocalDevice) -> Stored:
+    """Return a state that goes on with what the device has, and with notes on what has changed.
+
+    Raises
+    ------
+    NectarError
+        If it does not go on with it, before anything of another shape meets it.
+    """
+    if not stored.round_number:
+        return stored
+    own = isinstance(device, LocalAdapterDevice)
+    private = own or not device.settings.share_class_names
+    if isinstance(device, LocalAdapterDevice):
+        device.answers = stored.origin.classes
+    now = device.origin
+    notes = stored.origin.compare(now, private=private)
+    if stored.origin.contents and stored.origin.contents != now.contents:
+        notes += tuple(note for client in device.clients for note in client.data.notes)
+    return replace(stored, notes=stored.notes + notes)
 
 
 def _conditions(

@@ -7,17 +7,19 @@ the server then asks to go on from the accepted round, and the newer file is put
 that no round is ever trained twice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from torch import Tensor
 
+from client_app.origin import Origin
 from strategies.common import folder_lock, tensor_file
 from strategies.common.errors import StoreError
 
 # How long a message waits for the one before it to be done with the state.
 _WAIT_S = 5.0
+NOT_SAID: Final = Origin()
 
 
 @final
@@ -35,12 +37,15 @@ class Stored:
         What went wrong on the way, in plain sentences.
     method : str
         Of the run; empty where the file does not say.
+    origin : Origin
+        What model and data it is of.
     """
 
     round_number: int
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     method: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 @final
@@ -103,12 +108,24 @@ class ClientStore:
                 continue
             if round_number < continue_from:
                 notes.append(f"no usable state of round {continue_from}: used round {round_number}")
-            return Stored(round_number, tensors, tuple(notes), text.get("method", ""))
+            origin = Origin.from_text(text)
+            return Stored(round_number, tensors, tuple(notes), text.get("method", ""), origin)
         notes.append(f"no usable state of round {continue_from} in {self._folder}: started afresh")
         return Stored(0, {}, tuple(notes))
 
+    def newest(self) -> Stored:
+        """Return the newest intact state, whatever the server accepted."""
+        rounds = tensor_file.rounds_in(self._folder)
+        return self.load(rounds[-1]) if rounds else Stored(0, {}, ())
+
     def save(
-        self, round_number: int, tensors: dict[str, Tensor], *, base: int, method: str = ""
+        self,
+        round_number: int,
+        tensors: dict[str, Tensor],
+        *,
+        base: int,
+        method: str = "",
+        origin: Origin = NOT_SAID,
     ) -> None:
         """Save the state after a round and forget all but it and its base.
 
@@ -122,14 +139,33 @@ class ClientStore:
             Accepted round from which training started.
         method : str
             Of the run, for whoever reads the state without its config.
+        origin : Origin
+            What model and data it is of.
 
         Raises
         ------
         StoreError
             If the folder cannot be written; the older generations are untouched.
         """
-        text = {"round": str(round_number), "method": method}
+        text = {"round": str(round_number), "method": method, **origin.to_text()}
         tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
         for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):
                 tensor_file.forget(self._folder, other)
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """A client's states, and the one that it goes on from.
+
+    Attributes
+    ----------
+    store : ClientStore
+        All of them.
+    stored : Stored
+        The one.
+    """
+
+    store: ClientStore
+    stored: Stored

@@ -9,7 +9,7 @@ from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
 from client_app.profiling import memory
-from client_app.store import ClientStore
+from client_app.store import Standing
 from strategies.common import seeds
 from strategies.common.method import AnyClientHalf
 from strategies.common.payload import Payload
@@ -42,7 +42,7 @@ class Clock:
 def take_turn(
     half: AnyClientHalf,
     device: AnyLocalDevice,
-    store: ClientStore,
+    standing: Standing,
     order: Order,
     downlink: Payload | None,
     clock: Clock,
@@ -61,8 +61,8 @@ def take_turn(
         The method.
     device : AnyLocalDevice
         This client in this round.
-    store : ClientStore
-        Its private state.
+    standing : Standing
+        Its private states, and the one that it goes on from.
     order : Order
         Which round, and from which one to go on.
     downlink : Payload | None
@@ -79,7 +79,7 @@ def take_turn(
     tuple[Report, Payload | None]
         What to tell the server, and the payload of a client that trained.
     """
-    stored = store.load(order.continue_from)
+    store, stored = standing.store, standing.stored
     if isinstance(device, LocalDevice):
         device.begins = not stored.round_number
     state = half.start(device)
@@ -98,7 +98,8 @@ def take_turn(
     evaluate_s = clock.lap()
     if learn:
         tensors, method = to_tensors(state), device.settings.method
-        store.save(order.round_number, tensors, base=stored.round_number, method=method)
+        base, origin = stored.round_number, device.origin
+        store.save(order.round_number, tensors, base=base, method=method, origin=origin)
     report = Report(
         round_number=order.round_number,
         continued_from=stored.round_number,

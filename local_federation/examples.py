@@ -69,11 +69,12 @@ def _answer(
     half = client_half(settings, config)
     assert isinstance(half, AdapterClientHalf)  # noqa: S101 - the caller's methods
     device = LocalAdapterDevice(half, node, settings, checkpoint.round_number)
-    state = half.start(device)
     place = Path(settings.state_dir) / settings.run_name / str(node.partition_id)
-    accepted = checkpoint.accepted.get(node.partition_id, 0)
-    if accepted:
-        load_tensors(state, ClientStore(place).load(accepted).tensors)
+    stored = ClientStore(place).load(checkpoint.accepted.get(node.partition_id, 0))
+    device.answers = stored.origin.classes
+    state = half.start(device)
+    if stored.round_number:
+        load_tensors(state, stored.tensors)
     downlink = _downlink(config, settings, checkpoint)
     asked = device.test.rows(torch.arange(min(count, len(device.test))))
     given = half.answers(device, state, downlink, asked)

@@ -79,6 +79,36 @@ class Checkpoints:
             if old != checkpoint.best_round:
                 tensor_file.forget(self._folder, old)
 
+    def require(self, played: int, journal: Path) -> None:
+        """Refuse to go on where journal and checkpoints cannot be of one run.
+
+        A round's checkpoint is written before its line, so that there may be one more of them.
+
+        Parameters
+        ----------
+        played : int
+            Last round in the journal.
+        journal : Path
+            Where it stands, for the error message.
+
+        Raises
+        ------
+        RunFolderError
+            If rounds were lost, which going on would begin again.
+        """
+        rounds = tensor_file.rounds_in(self._folder)
+        if played and not [number for number in rounds if number <= played]:
+            raise RunFolderError(
+                f"{self._folder}: expected the checkpoint of round {played} or of one before, "
+                f"since {journal} tells of {played} rounds, found none; put the folder back from a "
+                f"copy, or begin again under another run-name"
+            )
+        if rounds and rounds[-1] > played + 1:
+            raise RunFolderError(
+                f"{journal}: expected rounds up to {rounds[-1]}, whose checkpoint is there, found "
+                f"{played}; put the file back from a copy, or begin again under another run-name"
+            )
+
     def load(self, at_most: int) -> tuple[Checkpoint | None, tuple[str, ...]]:
         """Return the newest intact checkpoint, and notes on damaged ones.
 

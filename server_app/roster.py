@@ -29,6 +29,8 @@ MAX_DESCRIPTION_BYTES = 1 << 20
 NOTHING_GIVEN: Final[RunConfig] = {}
 
 _REPLACED = "replaced by node"
+# Of those who made the same note.
+_NAMED_CLIENTS = 10
 
 
 @final
@@ -90,6 +92,7 @@ class Roster:
         self._by_node: dict[int, Client] = {}
         self._online: set[int] = set()
         self._task: Task | None = None
+        self._noted: set[tuple[int, str]] = set()
         self.failures: dict[int, str] = {}
 
     def refresh(self) -> None:
@@ -104,6 +107,7 @@ class Roster:
         for question in self._questions:
             question.poll()
             self._take_in(question)
+        self._tell_notes()
         self._questions = [question for question in self._questions if question.waiting_for]
 
     def all_answered(self) -> int:
@@ -159,6 +163,20 @@ class Roster:
             self._register(node_id, answers.replies.pop(node_id).content)
         for node_id in list(answers.failures):
             self._fail(node_id, f"node {node_id}: {answers.failures.pop(node_id)}")
+
+    def _tell_notes(self) -> None:
+        """Log what clients noted of their data and models, each note once with all who made it."""
+        noted: dict[str, list[str]] = {}
+        for partition, client in self.clients().items():
+            for note in client.description.notes:
+                if (partition, note) not in self._noted:
+                    self._noted.add((partition, note))
+                    noted.setdefault(note, []).append(str(partition))
+        for note, clients in noted.items():
+            named = ", ".join(clients[:_NAMED_CLIENTS])
+            more = f" and {len(clients) - _NAMED_CLIENTS} more" * (len(clients) > _NAMED_CLIENTS)
+            what = "client" if len(clients) == 1 else "clients"
+            log(WARNING, "%s %s%s: %s", what, named, more, note)
 
     def _register(self, node_id: int, content: RecordDict) -> None:
         try:

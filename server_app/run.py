@@ -248,7 +248,9 @@ class Run:
 
     def _resume(self, config: RunConfig) -> Standing:
         self._folder.check_resumable(config)
-        checkpoint, notes = self._checkpoints.load(at_most=self._folder.last_round())
+        played = self._folder.last_round()
+        self._checkpoints.require(played, self._folder.journal)
+        checkpoint, notes = self._checkpoints.load(at_most=played)
         for note in notes:
             log(WARNING, "%s", note)
         if checkpoint is None:

@@ -217,19 +217,34 @@ class RunFolder:
             self.write("rounds.jsonl", kept)
 
     def _lines(self) -> list[tuple[int, str]]:
-        """Return the number of every complete round, and its line as it stands."""
+        """Return the number of every complete round, and its line as it stands.
+
+        Raises
+        ------
+        RunFolderError
+            If a line is damaged, but for a last one that a power cut left without its end.
+        """
         if not self.journal.exists():
             return []
-        lines: list[tuple[int, str]] = []
-        for text in self.journal.read_text().splitlines():
-            try:
-                value = json.loads(text)
-            except ValueError:
-                # A power cut in the middle of a line: the round was not completed.
-                break
-            line = read_round(value, f"{self.journal} line {len(lines) + 1}")
-            lines.append((line.round_number, text))
+        *whole, rest = self.journal.read_bytes().split(b"\n")
+        lines = [self._line(number, row) for number, row in enumerate(whole, start=1)]
+        # A power cut in the middle of a line: the round was not completed.
+        with suppress(ValueError):
+            json.loads(rest)
+            lines.append(self._line(len(whole) + 1, rest))
         return lines
+
+    def _line(self, number: int, row: bytes) -> tuple[int, str]:
+        where = f"{self.journal} line {number}"
+        try:
+            value = json.loads(row)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{where}: expected a round as JSON, got {error}; nothing was changed. Put the "
+                f"file back from a copy or mend that line by hand, then resume; or choose another "
+                f"run-name to begin again"
+            ) from None
+        return read_round(value, where).round_number, row.decode()
 
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""

@@ -35,6 +35,13 @@ class ClientData:
         empty where the data are the client's own.
     counted : bool
         Whether the number of classes follows from the highest label that was found.
+    split, contents : str
+        Short names of the split that the samples are dealt by, ``kept:...`` or ``dealt:...``, and
+        of the samples themselves; empty where they follow from settings alone.
+    standing : Tensor | None
+        (training samples,) float64, of a split that is kept, as ``keeper.Settled`` has it.
+    num_first_train : int
+        Training samples when that split was dealt.
     """
 
     train: Samples
@@ -45,6 +52,10 @@ class ClientData:
     vocabulary: int = 0
     dealt: str = ""
     counted: bool = False
+    split: str = ""
+    contents: str = ""
+    standing: Tensor | None = None
+    num_first_train: int = 0
 
     @property
     def inputs(self) -> Inputs:
@@ -56,8 +67,11 @@ def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return tensors and text that :func:`from_file` reads back."""
     tensors: dict[str, Tensor] = {}
     text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
-    text |= {"vocabulary": str(data.vocabulary), "dealt": data.dealt}
+    text |= {"vocabulary": str(data.vocabulary), "dealt": data.dealt, "split": data.split}
+    text |= {"contents": data.contents, "num_first_train": str(data.num_first_train)}
     text["counted"] = json.dumps(data.counted)
+    if data.standing is not None:
+        tensors["train.standing"] = data.standing
     for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
         tensors |= {f"{split}.inputs": samples.inputs, f"{split}.labels": samples.labels}
         if samples.scores is not None:
@@ -79,8 +93,17 @@ def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientD
         for split in _SPLITS
     )
     class_names = tuple(json.loads(text["class_names"]))
-    notes = tuple(json.loads(text["notes"]))
-    vocabulary, counted = int(text["vocabulary"]), bool(json.loads(text["counted"]))
     return ClientData(
-        train, test, len(class_names), class_names, notes, vocabulary, text["dealt"], counted
+        train,
+        test,
+        len(class_names),
+        class_names,
+        tuple(json.loads(text["notes"])),
+        int(text["vocabulary"]),
+        text["dealt"],
+        bool(json.loads(text["counted"])),
+        text["split"],
+        text["contents"],
+        tensors.get("train.standing"),
+        int(text["num_first_train"]),
     )

@@ -6,12 +6,14 @@ others.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
 from torch import Tensor
 
+from client_app.data.kept_split import Identity
+from client_app.data.left_out import LeftOut
 from strategies.common.errors import DataError
 
 
@@ -29,11 +31,14 @@ class Reading:
         where a damaged file was skipped.
     notes : tuple[str, ...]
         What was skipped, in plain sentences.
+    left_out : LeftOut
+        What was skipped, where it is counted with what the whole source leaves out.
     """
 
     inputs: Tensor
     kept: Tensor
     notes: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=dict)
 
 
 @final
@@ -51,12 +56,27 @@ class Collection:
         Reads the inputs of ascending rows, resized to a side in pixels; 0 keeps their size.
     identity : str
         What tells the rows from others of the same labels; empty where labels do.
+    identities : Callable[[], list[Identity]] | None
+        Tells what each row is, for a source of a device's own, whose split is kept.
+    left_out : LeftOut
+        What the source has beside these rows, by reason.
+    total : int
+        Files in all, rows and what is left out.
+    contents : str
+        Changes with the files that the rows are read from.
+    notes : tuple[str, ...]
+        What else the user should know, in plain sentences.
     """
 
     labels: Tensor
     class_names: tuple[str, ...]
     read: Callable[[Tensor, int], Reading]
     identity: str = ""
+    identities: Callable[[], list[Identity]] | None = None
+    left_out: LeftOut = field(default_factory=dict)
+    total: int = 0
+    contents: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def digest_of(labels: Tensor, identity: str = "") -> str:

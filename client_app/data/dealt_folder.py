@@ -31,9 +31,10 @@ def read(folder: Path, channels: int = 0) -> Collection:
     DataError
         If there are no class folders or no images.
     """
-    names, paths = own_folder.listed(folder)
+    listing = own_folder.listed(folder)
+    paths = listing.paths
     found = channels or (3 if any(map(images.is_coloured, paths)) else 1)
     # Folders of other photographs may well have as many in each class.
     files_there = [f"{p.relative_to(folder).as_posix()} {p.stat().st_size}" for p in paths]
-    dealt = own_folder.collection(folder, names, paths, found)
+    dealt = own_folder.collection(folder, listing, found)
     return replace(dealt, identity=digest(files_there))

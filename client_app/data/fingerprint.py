@@ -6,22 +6,30 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from client_app.data.sources import Source
+from client_app.data.sources import SOURCES, Source
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 3
+VERSION = 4
 
-# Libraries that draw, decode or resize; another version may come to other bytes.
-LIBRARIES = ("flwr-datasets", "numpy", "pillow", "torch")
+# Libraries that hold data, draw, decode or resize; another version may come to other bytes.
+LIBRARIES = (
+    "datasets",
+    "flwr-datasets",
+    "numpy",
+    "pillow",
+    "pyarrow",
+    "scikit-learn",
+    "torch",
+)
 
 
 def fingerprint(settings: RunSettings, source: Source, partition: int, num_partitions: int) -> str:
     """Return 16 hexadecimal digits that change with the data's contents.
 
-    Files count by name, size and time of last change; what the hub holds under a name is
-    not looked up again, and files of all clients are looked at once per process, until
-    :func:`forget_files`.
+    Files count by name, size and time of last change, folders of classes by name; what the
+    hub holds under a name is not looked up again, and files of all clients are looked at once
+    per process, until :func:`forget_files`.
 
     Raises
     ------
@@ -31,7 +39,7 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     parts = {
         "version": VERSION,
         "libraries": [_version(name) for name in LIBRARIES],
-        "source": [source.kind, source.place],
+        "source": [source.kind, _place(source)],
         "num_partitions": num_partitions,
         "files": _files_of_all(source) if source.is_one_for_all else _files(source, partition),
         "settings": [
@@ -50,6 +58,11 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
         ],
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _place(source: Source) -> str:
+    """Return the same for a folder from wherever it is named, and another for another."""
+    return str(source.folder.resolve()) if SOURCES[source.kind].files else source.place
 
 
 def forget_files() -> None:
@@ -76,5 +89,10 @@ def _version(library: str) -> str:
 
 
 def _describe(path: Path, base: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return path.relative_to(base).as_posix(), status.st_size, status.st_mtime_ns
+    name = path.relative_to(base).as_posix()
+    if path.is_dir():
+        # What lies in it has an entry of its own, and an empty one counts too.
+        return f"{name}/", 0, 0
+    # What a link points to may not be there, and is left out then.
+    status = path.stat() if path.exists() else path.lstat()
+    return name, status.st_size, status.st_mtime_ns

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from client_app.data import columns
+from client_app.data import columns, left_out
 from client_app.data.collection import Collection, Reading
 from client_app.data.columns import Cell
 from strategies.common.errors import DataError
@@ -38,18 +38,24 @@ def read(name: str, channels: int = 0) -> Collection:
         If it cannot be loaded, or lacks an image or label column.
     """
     where = f"hub {name}"
-    merged = load(name)
+    merged, notes = load(name)
     schema = merged.features.arrow_schema
     chosen = columns.choose(schema, where)
     column = merged.select_columns([chosen.label]).with_format("arrow")[:].column(0)
     labels = columns.checked_labels(column, where)
     names = columns.class_names(schema, chosen.label, labels, where)
     encoded = merged.select_columns([chosen.image]).with_format("arrow")
-    return Collection(labels, names, partial(_read_rows, encoded, where, channels))
+    reader = partial(_read_rows, encoded, where, channels)
+    return Collection(labels, names, reader, notes=notes)
 
 
-def load(name: str) -> "Dataset":
+def load(name: str) -> tuple["Dataset", tuple[str, ...]]:
     """Load a data set's train and test splits as one, or all splits where it has neither.
+
+    Returns
+    -------
+    tuple[Dataset, tuple[str, ...]]
+        The rows, and a note on splits that are left out.
 
     Raises
     ------
@@ -66,14 +72,16 @@ def load(name: str) -> "Dataset":
     try:
         with _quiet():
             splits = datasets.load_dataset(name)
-            chosen = [splits[key] for key in ("train", "test") if key in splits]
-            return datasets.concatenate_datasets(chosen or [splits[key] for key in sorted(splits)])
+            chosen = [key for key in ("train", "test") if key in splits] or sorted(splits)
+            merged = datasets.concatenate_datasets([splits[key] for key in chosen])
     except Exception as error:  # the library raises its own, the network's and plain ones
         raise DataError(
             f"hub {name}: cannot be loaded: {type(error).__name__}: {error}; check the name and "
             f"the network, or copy its parquet files and name them parquet:<dir>, which works "
             f"offline"
         ) from None
+    others = {"beside train and test": sorted(set(splits) - set(chosen))}
+    return merged, left_out.told(f"hub {name}", others, len(splits), "splits")
 
 
 def _read_rows(

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -11,6 +12,11 @@ from torch.nn import functional
 from strategies.common.errors import DataError
 
 GREY_MODES = ("1", "L", "LA", "La")
+
+# What an image is left out for; each reads on from a number.
+TOO_DEEP = "with 16 or more bits per channel"
+DAMAGED = "that cannot be decoded"
+_EIGHT_BITS = "expected 8 bits per channel"
 
 
 def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
@@ -42,7 +48,7 @@ def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             if opened.mode.startswith(("I", "F")):
                 # Pillow would clip 16 bits to 8, which leaves most such images white.
-                raise DataError(f"expected 8 bits per channel, got mode {opened.mode}")
+                raise DataError(f"{_EIGHT_BITS}, got mode {opened.mode}")
             image: Image.Image = ImageOps.exif_transpose(opened)
             grey = channels == 1 or (channels is None and opened.mode in GREY_MODES)
             if image.has_transparency_data:
@@ -53,6 +59,19 @@ def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
     except Exception as error:  # a damaged file may raise anything inside a decoder
         raise DataError(f"{type(error).__name__}: {error}") from None
     return pixels.unsqueeze(0) if grey else pixels.permute(2, 0, 1).contiguous()
+
+
+def reason(error: DataError) -> str:
+    """Return the reason for which :func:`decode` refused an image, without its particulars."""
+    return TOO_DEEP if str(error).startswith(_EIGHT_BITS) else DAMAGED
+
+
+@cache
+def is_decoded(suffix: str) -> bool:
+    """Tell whether Pillow here, with its plugins, decodes files of a suffix."""
+    from PIL import Image  # noqa: PLC0415
+
+    return suffix in Image.registered_extensions()
 
 
 def is_coloured(path: Path) -> bool:

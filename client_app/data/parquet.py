@@ -5,8 +5,10 @@ the whole is split again into train and test, as PFLlib does and as for every so
 client is tested on its own kind of data. Where no file is named so, all are merged.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import final
 
 import torch
 from torch import Tensor
@@ -14,23 +16,79 @@ from torch import Tensor
 from client_app.data import columns
 from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.columns import Cell
+from client_app.data.folder import HIDDEN, walk
+from client_app.data.kept_split import digest_of
+from client_app.data.left_out import LeftOut
 from strategies.common.errors import DataError
 
 
+@final
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    paths : list[Path]
+        The files to merge, train before test.
+    left_out : LeftOut
+        All others, by reason.
+    """
+
+    paths: list[Path]
+    left_out: LeftOut
+
+    @property
+    def total(self) -> int:
+        """Files in all."""
+        return len(self.paths) + sum(map(len, self.left_out.values()))
+
+    @property
+    def contents(self) -> str:
+        """Changes with the files to merge."""
+        return digest_of([(path.name, path.stat().st_size) for path in self.paths])
+
+
 def files(folder: Path) -> list[Path]:
-    """Return the files to merge, train before test.
+    """Return every file, used or not: all of it is told.
 
     Raises
     ------
     DataError
-        If there are none.
+        If there are none to merge.
+    """
+    listing = listed(folder)
+    others = [folder / name for names in listing.left_out.values() for name in names]
+    return [*listing.paths, *others]
+
+
+def listed(folder: Path) -> Listing:
+    """Return the files to merge, and what else there is.
+
+    Raises
+    ------
+    DataError
+        If there are none to merge.
     """
     require_folder(folder, "parquet")
     found = sorted(folder.glob("*.parquet"))
     if not found:
         raise DataError(f"parquet: expected *.parquet files in {folder.absolute()}, found none")
-    chosen = [p for start in ("train", "test") for p in found if p.name.startswith(start)]
-    return chosen or found
+    chosen = [p for start in ("train", "test") for p in found if p.name.startswith(start)] or found
+    left_out: dict[str, list[str]] = {}
+    for path in walk(folder):
+        if path not in chosen:
+            name = path.relative_to(folder).as_posix()
+            left_out.setdefault(_reason(path, folder), []).append(name)
+    return Listing(chosen, left_out)
+
+
+def _reason(path: Path, folder: Path) -> str:
+    if any(part.startswith(".") for part in path.relative_to(folder).parts):
+        return HIDDEN
+    if path.suffix != ".parquet":
+        return "that are no parquet files"
+    return "named neither train nor test" if path.parent == folder else "deeper than the folder"
 
 
 def read(folder: Path, channels: int = 0) -> Collection:
@@ -56,7 +114,8 @@ def read(folder: Path, channels: int = 0) -> Collection:
             f"parquet {folder}: expected pyarrow to be installed; install the project with its "
             f"simulation extra"
         ) from None
-    paths = files(folder)
+    listing = listed(folder)
+    paths = listing.paths
     where = f"parquet {folder}"
     parts, counts = [], []
     for path in paths:
@@ -70,7 +129,14 @@ def read(folder: Path, channels: int = 0) -> Collection:
         counts.append(len(column))
     labels = torch.cat(parts)
     names = columns.class_names(pq.read_schema(paths[0]), chosen.label, labels, where)
-    return Collection(labels, names, partial(_read_rows, paths, counts, chosen.image, channels))
+    return Collection(
+        labels,
+        names,
+        partial(_read_rows, paths, counts, chosen.image, channels),
+        left_out=listing.left_out,
+        total=listing.total,
+        contents=listing.contents,
+    )
 
 
 def _read_rows(

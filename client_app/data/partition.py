@@ -12,6 +12,7 @@ out where there are clients enough; shards of equal size, as in McMahan et al. (
 2017), where a remainder smaller than one sample per shard is left over.
 """
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -89,11 +90,12 @@ def deal(
         raise DataError(
             f"partition: expected a client from 0 to {num_partitions - 1}, got {partition}"
         )
-    shares = _remembered(remembered, len(labels), num_partitions)
+    named = hashlib.sha256(labels.numpy().tobytes()).hexdigest()
+    shares = _remembered(remembered, named, num_partitions)
     if shares is None:
         shares = _deal_all(labels, settings, num_partitions)
         if remembered is not None:
-            _remember(shares, len(labels), remembered)
+            _remember(shares, named, remembered)
     unused = len(labels) - sum(len(share) for share in shares)
     note = f"partition {settings.partition}: {unused} of {len(labels)} samples went to no client"
     return Share(shares[partition].sort().values, (note,) if unused else ())
@@ -116,24 +118,24 @@ def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Seq
     return shares
 
 
-def _remembered(path: Path | None, count: int, num_partitions: int) -> Sequence[Tensor] | None:
-    """Return all clients' rows if a file holds them; one that is damaged is dealt over."""
+def _remembered(path: Path | None, labels: str, num_partitions: int) -> Sequence[Tensor] | None:
+    """Return all clients' rows if a file holds them for the same labels; else these are dealt."""
     if path is None:
         return None
     with suppress(StoreError):
         tensors, text = tensor_file.read(path)
         # The hub may hold other data under a name than it did.
-        if text["samples"] == str(count) and len(tensors["counts"]) == num_partitions:
+        if text.get("labels") == labels and len(tensors["counts"]) == num_partitions:
             return torch.split(tensors["rows"], tensors["counts"].tolist())
     return None
 
 
-def _remember(shares: Sequence[Tensor], count: int, path: Path) -> None:
+def _remember(shares: Sequence[Tensor], labels: str, path: Path) -> None:
     counts = torch.tensor([len(share) for share in shares])
     # Who cannot write here cannot keep its data either, and says so then.
     with suppress(StoreError):
         tensor_file.write(
-            path, {"rows": torch.cat(list(shares)), "counts": counts}, {"samples": str(count)}
+            path, {"rows": torch.cat(list(shares)), "counts": counts}, {"labels": labels}
         )
 
 

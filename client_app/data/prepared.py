@@ -3,9 +3,11 @@
 On a device every message is a new process, so decoding, dealing and splitting happen once
 and leave ``<cache-dir>/<fingerprint>/<partition>.safetensors``; later messages map that
 file into memory and import nothing but torch. Folders of other fingerprints are left
-alone, since other runs may use them, and may be deleted at any time.
+alone, since other runs may use them, and may be deleted at any time. What may not is
+``splits/`` beside ``<cache-dir>``: it says which samples of a device's own are tested on.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -14,20 +16,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from client_app.data import images, partition, pfllib, questions, split
+from client_app.data import images, keeper, left_out, partition, pfllib, published, questions, split
 from client_app.data.client_data import ClientData, from_file, to_file
-from client_app.data.collection import Collection, digest_of
+from client_app.data.collection import Collection
+from client_app.data.collection import digest_of as digest_of_labels
 from client_app.data.fingerprint import fingerprint
+from client_app.data.keeper import Keeper
+from client_app.data.kept_split import TEST, TRAIN, UNREAD, Identity, digest_of
+from client_app.data.left_out import LeftOut
 from client_app.data.sources import SOURCES, Source, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, NectarError, StoreError
-from strategies.common.inputs import Images, Inputs, inputs_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
 
 def load(
-    settings: RunSettings, spec: str, partition: int, num_partitions: int, cache_dir: Path
+    settings: RunSettings,
+    spec: str,
+    partition: int,
+    num_partitions: int,
+    cache_dir: Path,
+    answers: Sequence[str] = (),
 ) -> ClientData:
     """Return one client's data.
 
@@ -41,6 +51,9 @@ def load(
         Client, from 0, and clients in the federation.
     cache_dir : Path
         Where prepared data is kept on this device.
+    answers : Sequence[str]
+        What a client that answers questions may answer, where that is settled; empty lists the
+        most frequent answers of its training data.
 
     Raises
     ------
@@ -49,30 +62,38 @@ def load(
     DataError
         If the source cannot be read, or is too small for its clients.
     StoreError
-        If ``cache_dir`` cannot be written.
+        If ``cache_dir`` or the folder of splits beside it cannot be written.
     """
     source = parse(spec)
     named = fingerprint(settings, source, partition, num_partitions)
     stored = cache_dir / named / f"{partition}.safetensors"
-    repaired: tuple[str, ...] = ()
-    if _exists(stored):
-        try:
-            return from_file(*tensor_file.read(stored))
-        except StoreError as error:
-            repaired = (f"{error}; this client's data was prepared again",)
-    scanned = stored.with_name("classes.safetensors")
-    dealt = stored.with_name("dealt.safetensors")
-    if source.reader is pfllib:
-        data = _published(settings, source.folder, partition, scanned)
+    splits = cache_dir.with_name(keeper.FOLDER)
+    kept = Keeper(settings, source, partition, splits) if source.is_own else None
+    found, repaired = _stored(stored, kept)
+    if found and answers and found.class_names != tuple(answers):
+        stored = stored.with_stem(f"{partition}-{digest_of(list(answers))[:16]}")
+        found, repaired = _stored(stored, kept)
+    if found:
+        return found
+    if kept is not None and source.reader is pfllib:
+        scanned = stored.with_name("classes.safetensors")
+        declared = pfllib.declared_classes(source.folder)
+        classes = declared or _scanned_classes(source, scanned)
+        data = published.read(settings, source, partition, classes, kept)
+        data = replace(data, counted=declared is None)
     elif source.reader is questions:
         if settings.channels == 1:
             raise DataError(
                 "setting channels: expected 0 or 3 with questions, since foundation models read "
                 "pictures in colour, got 1"
             )
-        data = questions.read(settings, source, partition, num_partitions, dealt)
+        client = questions.Client(settings, source, partition, num_partitions)
+        data = questions.read(client, stored.with_name("dealt.safetensors"), kept, answers)
+    elif kept is not None:
+        data = _own(settings, source, partition, kept)
     else:
-        data = _prepare(settings, source, partition, num_partitions, dealt)
+        dealt = stored.with_name("dealt.safetensors")
+        data = _dealt(settings, source, partition, num_partitions, dealt)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
@@ -102,101 +123,112 @@ def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> N
                     import_module(library)
 
 
-def _prepare(
+def _stored(path: Path, kept: Keeper | None) -> tuple[ClientData | None, tuple[str, ...]]:
+    """Return what was prepared if it is whole and of the split that is kept, and what was not."""
+    if not _exists(path):
+        return None, ()
+    try:
+        data = from_file(*tensor_file.read(path))
+    except StoreError as error:
+        return None, (f"{error}; this client's data was prepared again",)
+    return (data if kept is None or kept.split == data.split else None), ()
+
+
+def _dealt(
     settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
 ) -> ClientData:
-    kind = SOURCES[source.kind]
-    told = (settings.channels,) if kind.decodes else ()
-    collection: Collection = source.reader.read(*source.arguments, *told)
+    """Prepare a client's share of a collection that is dealt to all clients."""
+    collection = _collection(settings, source)
     generator = seeds.generator(settings.seed, "split", partition=client)
-    if kind.dealt_by:
-        split.fewest(settings)
-        share = partition.Share(torch.arange(len(collection.labels)), ())
-    else:
-        share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
+    share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
     reading = collection.read(rows, settings.image_size)
     inputs = images.recolour(reading.inputs, settings.channels)
-    labels = collection.labels[rows[reading.kept]]
+    used = rows[reading.kept]
+    labels = collection.labels[used]
     train, test = split.split(labels, settings.test_fraction, generator)
-    who = f"{source.kind} {source.place}".strip() + f": client {client}"
-    split.require(who, len(train), len(test), settings, "add images")
+    _require(settings, source, client, len(train), len(test))
+    whole = [digest_of_labels(collection.labels), collection.contents]
+    own = [used[train].tolist(), used[test].tolist()]
     return ClientData(
         train=Samples(inputs[train], labels[train]),
         test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
-        notes=share.notes + reading.notes,
-        dealt="" if kind.dealt_by else digest_of(collection.labels, collection.identity),
+        notes=share.notes + reading.notes + _left_out(source, collection, reading.left_out),
+        dealt=digest_of_labels(collection.labels, collection.identity),
+        split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
 
 
-def _published(settings: RunSettings, place: Path, client: int, scanned: Path) -> ClientData:
-    train, test = pfllib.read(place, client)
-    declared = pfllib.declared_classes(place)
-    num_classes = declared or _scanned_classes(place, scanned)
-    highest = max(int(train.labels.max()), int(test.labels.max()))
-    if highest >= num_classes:
-        raise DataError(
-            f"pfllib {place}: expected labels below the {num_classes} classes of config.json, "
-            f"client {client} has {highest}"
-        )
-    train, test = _cut(settings, train, test, client)
-    who = f"pfllib {place}: client {client}"
-    split.require(who, len(train), len(test), settings, "leave this client out")
-    names = pfllib.class_names(place, num_classes)
-    vocabulary = pfllib.vocabulary(place, train, test)
-    inputs = inputs_of(train.inputs, vocabulary)
-    notes = pfllib.range_note(place, train)
-    train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
-    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
-    if shapes[0] != shapes[1]:
-        raise DataError(
-            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
-            f"{shapes[1]}; pad or cut them alike"
-        )
-    return ClientData(train, test, num_classes, names, notes, vocabulary, counted=declared is None)
-
-
-def _cut(
-    settings: RunSettings, train: Samples, test: Samples, client: int
-) -> tuple[Samples, Samples]:
-    count = len(train) + len(test)
-    if settings.max_samples == 0 or count <= settings.max_samples:
-        return train, test
+def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> ClientData:
+    """Prepare a device's own samples, each on the side on which it was before."""
     split.fewest(settings)
+    collection = _collection(settings, source)
+    samples = collection.identities() if collection.identities else []
     generator = seeds.generator(settings.seed, "split", partition=client)
-    # The published proportion of test samples is kept.
-    num_train, num_test = split.sizes(settings.max_samples, len(test) / count)
-    first = split.cut(len(train), num_train, generator)
-    second = split.cut(len(test), num_test, generator)
-    return (
-        Samples(train.inputs[first], train.labels[first]),
-        Samples(test.inputs[second], test.labels[second]),
+    seating = kept.seat(samples)
+    rows = (
+        split.cut(len(samples), settings.max_samples, generator)
+        if seating is None
+        else torch.tensor(seating.positions, dtype=torch.int64)
+    )
+    reading = collection.read(rows, settings.image_size)
+    inputs = images.recolour(reading.inputs, settings.channels)
+    labels = collection.labels[rows[reading.kept]]
+    sides = torch.full((len(rows),), UNREAD)
+    if seating is None:
+        train, test = split.split(labels, settings.test_fraction, generator)
+        sides[reading.kept[train]], sides[reading.kept[test]] = TRAIN, TEST
+    else:
+        for place in reading.kept.tolist():
+            sample = samples[seating.positions[place]]
+            sides[place] = kept.side(sample, seating.seats[place])
+        train, test = ((sides[reading.kept] == side).nonzero().flatten() for side in (TRAIN, TEST))
+    _require(settings, source, client, len(train), len(test))
+    settled = kept.settle(samples, rows.tolist(), sides.tolist())
+    beyond = {f"beyond max-samples={settings.max_samples}": _others(samples, rows)}
+    return ClientData(
+        train=Samples(inputs[train], labels[train]),
+        test=Samples(inputs[test], labels[test]),
+        num_classes=len(collection.class_names),
+        class_names=collection.class_names,
+        notes=settled.notes + _left_out(source, collection, reading.left_out, beyond),
+        split=settled.split,
+        contents=settled.contents,
+        standing=settled.standing[reading.kept[train]],
+        num_first_train=settled.num_first_train,
     )
 
 
-def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Samples:
-    side, channels = settings.image_size, settings.channels
-    if not side and not channels:
-        return samples
-    if not isinstance(inputs, Images) or inputs.channels not in (1, 3):
-        name = "image-size" if side else "channels"
-        raise DataError(
-            f"setting {name}: expected 0 for inputs that are no pictures of one or three "
-            f"channels, got {side or channels} for {inputs}"
-        )
-    resized = images.resize(samples.inputs, side)
-    return Samples(images.recolour(resized, channels), samples.labels)
+def _collection(settings: RunSettings, source: Source) -> Collection:
+    told = (settings.channels,) if SOURCES[source.kind].decodes else ()
+    found: Collection = source.reader.read(*source.arguments, *told)
+    return found
 
 
-def _scanned_classes(place: Path, remembered: Path) -> int:
+def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:
+    used = set(rows.tolist())
+    return [sample.name for row, sample in enumerate(samples) if row not in used]
+
+
+def _left_out(source: Source, collection: Collection, *more: LeftOut) -> tuple[str, ...]:
+    every = left_out.merged(collection.left_out, *more)
+    return (*collection.notes, *left_out.told(source.kind, every, collection.total))
+
+
+def _require(settings: RunSettings, source: Source, client: int, train: int, test: int) -> None:
+    who = f"{source.kind} {source.place}".strip() + f": client {client}"
+    split.require(who, train, test, settings, "add images")
+
+
+def _scanned_classes(source: Source, remembered: Path) -> int:
     if _exists(remembered):
         try:
             return int(tensor_file.read(remembered)[1]["num_classes"])
         except StoreError:
             pass  # it is damaged, and written again below
-    num_classes = pfllib.scanned_classes(place)
+    num_classes = pfllib.scanned_classes(source.folder)
     _write(remembered, {}, {"num_classes": str(num_classes)})
     return num_classes
 

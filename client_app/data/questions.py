@@ -1,16 +1,18 @@
 """Questions about images as one client's data: grids of digits, and data sets of the field."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import torch
-from torch import Tensor
 
 from client_app.data import partition, split
 from client_app.data.client_data import ClientData
-from client_app.data.collection import digest_of
+from client_app.data.collection import digest_of as digest_of_labels
 from client_app.data.digitgrid import benchmarks
+from client_app.data.keeper import Keeper
+from client_app.data.kept_split import TEST, TRAIN, Identity, digest_of
 from client_app.data.sources import Source
 from client_app.data.vqa import image_folder, tables
 from client_app.data.vqa.asked import Asked
@@ -22,21 +24,51 @@ from strategies.common.settings import RunSettings
 _GRIDS = 1200
 
 
-def read(
-    settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
-) -> ClientData:
-    """Read one client's questions.
+@final
+@dataclass(frozen=True)
+class Client:
+    """Whose questions are read, out of what.
 
-    Parameters
+    Attributes
     ----------
     settings : RunSettings
         How many, how they are dealt and split, and how long the list of answers may be.
     source : Source
         That holds questions.
-    client, num_partitions : int
+    number, num_clients : int
         Client, from 0, and clients in the federation.
+    """
+
+    settings: RunSettings
+    source: Source
+    number: int
+    num_clients: int
+
+    @property
+    def label(self) -> str:
+        """How messages name this client."""
+        return f"{self.source.kind} {self.source.place}: client {self.number}"
+
+    def generator(self) -> torch.Generator:
+        """Return what the client's questions are split by."""
+        return seeds.generator(self.settings.seed, "split", partition=self.number)
+
+
+def read(
+    client: Client, dealt: Path, kept: Keeper | None, answers: Sequence[str] = ()
+) -> ClientData:
+    """Read one client's questions.
+
+    Parameters
+    ----------
+    client : Client
+        Whose, out of what.
     dealt : Path
         File that remembers what all clients were dealt.
+    kept : Keeper | None
+        Keeps the split of questions that are a device's own.
+    answers : Sequence[str]
+        The client's list of answers, where it is settled; empty lists the most frequent ones.
 
     Raises
     ------
@@ -45,24 +77,29 @@ def read(
     DataError
         If the source cannot be read, has too few questions, or none with an answer.
     """
-    who = f"{source.kind} {source.place}: client {client}"
+    settings, source, who = client.settings, client.source, client.label
     if source.kind == "digitgrid":
-        return _grids(settings, source.place, client, who)
-    generator = seeds.generator(settings.seed, "split", partition=client)
-    digest = ""
-    if source.kind == "vqa":
-        parts = _own(settings, source, generator)
-    else:
-        hub = source.kind == "vqa-hub"
-        asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
-        digest = digest_of(asked.first_words())
-        share = partition.deal(asked.first_words(), settings, client, num_partitions, dealt)
-        parts = _split(settings, asked, share.rows, generator, share.notes)
-    found = label(parts.train, parts.test, settings.image_size, who, settings.max_answers)
+        return _grids(settings, source.place, client.number, who)
+    parts = _dealt(client, dealt) if kept is None else _own(client, kept)
+    found = label(parts.train, parts.test, settings.image_size, who, settings.max_answers, answers)
     split.require(who, len(found.train), len(found.test), settings, "add questions")
-    notes = parts.notes + found.notes
+    notes, data = parts.notes + found.notes, (found.train, found.test, len(found.answers))
+    if kept is None:
+        digest = digest_of_labels(parts.train.asked.first_words())
+        return ClientData(*data, found.answers, notes, split=parts.split, dealt=digest)
+    trained = set(found.train_rows.tolist())
+    settled = kept.settle(parts.samples, parts.rows, parts.sides, trained)
+    standing = dict(zip(parts.rows, settled.standing.tolist(), strict=True))
     return ClientData(
-        found.train, found.test, len(found.answers), found.answers, notes, dealt=digest
+        *data,
+        found.answers,
+        settled.notes + notes,
+        split=settled.split,
+        contents=settled.contents,
+        standing=torch.tensor(
+            [standing[row] for row in found.train_rows.tolist()], dtype=torch.float64
+        ),
+        num_first_train=settled.num_first_train,
     )
 
 
@@ -72,6 +109,11 @@ class _Parts:
     train: Part
     test: Part
     notes: tuple[str, ...] = ()
+    split: str = ""
+    # Of a folder of the device's own: all its questions, which are used, and their sides.
+    samples: Sequence[Identity] = ()
+    rows: Sequence[int] = ()
+    sides: Sequence[int] = ()
 
 
 def _grids(settings: RunSettings, benchmark: str, client: int, who: str) -> ClientData:
@@ -81,29 +123,75 @@ def _grids(settings: RunSettings, benchmark: str, client: int, who: str) -> Clie
     return ClientData(train, test, len(answers), answers, ())
 
 
-def _own(settings: RunSettings, source: Source, generator: torch.Generator) -> _Parts:
-    """Read a folder of the device's own, whose test part may stand beside it."""
-    first, second = image_folder.read(source.folder)
-    if second is None:
-        return _split(settings, first, torch.arange(len(first)), generator)
-    num_train, num_test = len(first), len(second)
-    if settings.max_samples:
-        published = num_test / (num_train + num_test)
-        num_train, num_test = split.sizes(settings.max_samples, published)
-    return _Parts(
-        Part(first, split.cut(len(first), num_train, generator)),
-        Part(second, split.cut(len(second), num_test, generator)),
-    )
-
-
-def _split(
-    settings: RunSettings,
-    asked: Asked,
-    share: Tensor,
-    generator: torch.Generator,
-    notes: tuple[str, ...] = (),
-) -> _Parts:
+def _dealt(client: Client, dealt: Path) -> _Parts:
+    """Read a table of all clients' questions, and take a share."""
+    settings, source = client.settings, client.source
+    hub = source.kind == "vqa-hub"
+    asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
+    words = asked.first_words()
+    share = partition.deal(words, settings, client.number, client.num_clients, dealt)
     split.fewest(settings)
-    rows = share[split.cut(len(share), settings.max_samples, generator)]
-    train, test = split.split(asked.first_words()[rows], settings.test_fraction, generator)
-    return _Parts(Part(asked, rows[train]), Part(asked, rows[test]), notes)
+    generator = client.generator()
+    rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
+    train, test = split.split(words[rows], settings.test_fraction, generator)
+    whole = [asked.questions, asked.answers, rows[train].tolist(), rows[test].tolist()]
+    name = f"dealt:{digest_of(whole)[:16]}"
+    return _Parts(Part(asked, rows[train]), Part(asked, rows[test]), share.notes, name)
+
+
+def _own(client: Client, kept: Keeper) -> _Parts:
+    """Read a folder of the device's own, whose test part may stand beside it."""
+    first, second = image_folder.read(client.source.folder)
+    if second is None:
+        samples = _identities("", first)
+        seating = kept.seat(samples)
+        rows, sides = (
+            _first_split(client, first)
+            if seating is None
+            else (seating.positions, [seat.side for seat in seating.seats])
+        )
+    else:
+        samples = [*_identities("train", first), *_identities("test", second)]
+        seating = kept.seat(samples, _published_side)
+        rows = _first_cut(client, len(first), len(second)) if seating is None else seating.positions
+        sides = [_published_side(samples[row]) for row in rows]
+    used, tested = torch.tensor(rows, dtype=torch.int64), torch.tensor(sides) == TEST
+    asked, start = (first, 0) if second is None else (second, len(first))
+    train, test = Part(first, used[~tested]), Part(asked, used[tested] - start)
+    return _Parts(train, test, samples=samples, rows=rows, sides=sides)
+
+
+def _first_split(client: Client, asked: Asked) -> tuple[list[int], list[int]]:
+    """Cut and split questions for the first time: rows and their sides."""
+    settings, generator = client.settings, client.generator()
+    split.fewest(settings)
+    rows = split.cut(len(asked), settings.max_samples, generator)
+    _, test = split.split(asked.first_words()[rows], settings.test_fraction, generator)
+    sides = torch.full((len(rows),), TRAIN)
+    sides[test] = TEST
+    return rows.tolist(), sides.tolist()
+
+
+def _first_cut(client: Client, num_train: int, num_test: int) -> list[int]:
+    """Cut a published split for the first time: rows of both parts, one after the other."""
+    limit, counts = client.settings.max_samples, (num_train, num_test)
+    if limit:
+        counts = split.sizes(limit, num_test / (num_train + num_test))
+    generator = client.generator()
+    first = split.cut(num_train, counts[0], generator)
+    second = split.cut(num_test, counts[1], generator)
+    return [*first.tolist(), *(num_train + second).tolist()]
+
+
+def _identities(part: str, asked: Asked) -> list[Identity]:
+    """Return what each question is; those about one picture belong on one side."""
+    found = []
+    for row, (question, answers) in enumerate(zip(asked.questions, asked.answers, strict=True)):
+        picture = asked.picture(row)
+        digest = digest_of([picture, question, answers])[:32]
+        found.append(Identity(f"{part}/{picture}?{question}", digest, f"{part}/{picture}"))
+    return found
+
+
+def _published_side(sample: Identity) -> int:
+    return TEST if sample.name.startswith("test/") else TRAIN

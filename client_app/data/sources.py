@@ -34,6 +34,9 @@ class Kind:
         What preparing it imports and takes seconds to import.
     dealt_by : str
         For a source that is a device's own, the one that deals the same files to all.
+    own : bool
+        Whether a client's samples are not dealt to it out of those of all, so that their split
+        can be kept while single samples come and go.
     """
 
     usage: str
@@ -43,6 +46,7 @@ class Kind:
     dealt_by: str = ""
     each: bool = False
     decodes: bool = False
+    own: bool = False
 
 
 SOURCES = {
@@ -54,14 +58,14 @@ SOURCES = {
         libraries=("pyarrow.parquet", "flwr_datasets"),
         decodes=True,
     ),
-    "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True),
+    "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True, own=True),
     "images": Kind(
         "<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",), decodes=True
     ),
-    "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True),
+    "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True, own=True),
     "hub": Kind("<name>", "hub", libraries=("flwr_datasets",), decodes=True),
     "digitgrid": Kind("<benchmark>", "questions"),
-    "vqa": Kind("<dir>", "questions", files="vqa.image_folder"),
+    "vqa": Kind("<dir>", "questions", files="vqa.image_folder", own=True),
     "vqa-parquet": Kind("<dir>", "questions", files="parquet"),
     "vqa-hub": Kind("<name>", "questions"),
 }
@@ -109,7 +113,12 @@ class Source:
     def is_one_for_all(self) -> bool:
         """Whether clients of one machine read the same files, of which each takes its share."""
         kind = SOURCES[self.kind]
-        return bool(kind.files) and not kind.each and not kind.dealt_by
+        return bool(kind.files) and not kind.own
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a client's samples are its own, and not dealt out of those of all."""
+        return SOURCES[self.kind].own
 
     def files(self, client: int) -> list[Path]:
         """Return the files that a client's data are read from; none where it lies in no folder.

@@ -11,6 +11,7 @@ import torch
 from client_app.data import prepared
 from client_app.data.client_data import ClientData
 from client_app.node import NodeConfig, state_folder
+from client_app.origin import Origin
 from strategies.common import seeds
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
@@ -30,6 +31,11 @@ class DataDevice(ABC):
         General settings of the run.
     round_number : int
         Current round; 0 outside of rounds.
+
+    Attributes
+    ----------
+    answers : Sequence[str]
+        What the client's head was trained to answer; empty where it is yet to be.
     """
 
     # Whether the client's samples are questions about images.
@@ -41,6 +47,7 @@ class DataDevice(ABC):
         self.partition = node.partition_id
         self.round_number = round_number
         self.torch_device = torch_device(settings.device)
+        self.answers: Sequence[str] = ()
         self._validates = False
 
     @property
@@ -64,7 +71,8 @@ class DataDevice(ABC):
         settings = self.settings.model_copy(update={"image_size": self.image_size})
         spec = self.node.data or settings.data
         folder = state_folder(self.node, settings) / "prepared"
-        data = prepared.load(settings, spec, self.partition, self.node.num_partitions, folder)
+        clients = self.node.num_partitions
+        data = prepared.load(settings, spec, self.partition, clients, folder, self.answers)
         if bool(data.train.questions) is not self.asks_questions:
             asks = self.asks_questions
             wanted = "questions about images" if asks else "samples without questions"
@@ -73,6 +81,13 @@ class DataDevice(ABC):
                 f"digitgrid and vqa sources hold questions, all others do not"
             )
         return data
+
+    @property
+    def origin(self) -> Origin:
+        """What a state of this client is of."""
+        own = self.data
+        spec = self.node.data or self.settings.data
+        return Origin(self.model_name, spec, own.split, own.contents, own.class_names)
 
     @property
     def clients(self) -> "Sequence[DataDevice]":
@@ -114,9 +129,16 @@ class DataDevice(ABC):
             )
         # For the whole run, hence without a round: nothing needs to be kept of what was drawn.
         draw = seeds.generator(self.settings.seed, "validation", partition=self.partition)
-        order = torch.randperm(len(train), generator=draw)
-        count = max(1, int(share * len(train)))
-        return train.rows(order[count:].sort().values), train.rows(order[:count].sort().values)
+        places = self.data.standing
+        if places is None:
+            places = torch.arange(len(train), dtype=torch.float64)
+        first = self.data.num_first_train or len(train)
+        drawn = torch.randperm(first, generator=draw)[: max(1, int(share * first))]
+        # A sample that came later is held out by a number of its own.
+        held_out = torch.isin(places, drawn.to(torch.float64)) | ((places < 0) & (places >= -share))
+        if bool(held_out.all()) or not bool(held_out.any()):
+            held_out = torch.arange(len(train)) == places.abs().argmin()
+        return train.rows((~held_out).nonzero().flatten()), train.rows(held_out.nonzero().flatten())
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return randomness for a purpose in this round of this client."""

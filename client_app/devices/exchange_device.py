@@ -1,13 +1,16 @@
 """A node that exchanges activations for the clients that it carries."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
 import torch
 
+from client_app.data.kept_split import digest_of
 from client_app.devices.data_device import DataDevice
 from client_app.node import NodeConfig
+from client_app.origin import Origin
 from strategies.common import seeds
 from strategies.common.errors import DataError, ExchangeError
 from strategies.common.settings import RunSettings
@@ -90,6 +93,19 @@ class ExchangeNode:
     def task(self) -> Task:
         """Shape of the task, the same for all its clients."""
         return self.clients[0].task
+
+    @property
+    def origin(self) -> Origin:
+        """What a state of this node is of: its front, and the data of all its clients."""
+        each = [client.origin for client in self.clients]
+        splits, contents = ([getattr(one, name) for one in each] for name in ("split", "contents"))
+        whole = replace(each[0], model=self.model_name)
+        if len(each) == 1:
+            return whole
+        kind = splits[0].partition(":")[0]
+        return replace(
+            whole, split=f"{kind}:{digest_of(splits)[:16]}", contents=digest_of(contents)[:16]
+        )
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return randomness for a purpose in this round of this node."""

@@ -83,6 +83,19 @@ def test_a_client_leaves_with_one_adapter_that_is_its_teacher(
     )
 
 
+def test_answers_are_those_that_the_head_was_trained_for(tmp_path: Path) -> None:
+    Federation(tmp_path, 2, SETTINGS).play()
+    stored = ClientStore(tmp_path / "state" / "test" / "1").load(1)
+    written = []
+    for limit in (40, 60, 16):
+        # Another number of questions makes another answer the most frequent one.
+        out = tmp_path / f"out-{limit}"
+        changes = {"max_samples": limit, "min_train_samples": 2}
+        assert export_adapter.main(words(tmp_path, out, **changes)) == 0
+        written.append(tuple(json.loads((out / export_adapter.ANSWERS).read_text())))
+    assert written == [stored.origin.classes] * 3
+
+
 def test_it_serves_its_own_backbone_alone(tmp_path: Path) -> None:
     Federation(tmp_path, 2, SETTINGS).play()
     export_adapter.main(words(tmp_path, tmp_path / "out"))

@@ -176,3 +176,20 @@ def test_a_checkpoint_from_before_inputs_had_a_kind_is_refused(
     tensor_file.write(path, tensors, {"checkpoint": json.dumps(values)})
     with pytest.raises(RunFolderError, match=r"expected inputs with .*; start a new run under"):
         checkpoints.load(at_most=1)
+
+
+def test_journal_and_checkpoints_must_be_of_one_run(tmp_path: Path) -> None:
+    folder, journal = tmp_path / "checkpoints", tmp_path / "rounds.jsonl"
+    found = Checkpoints(folder)
+    # Nothing was ever completed.
+    found.require(0, journal)
+    for number in (5, 6):
+        tensor_file.write(tensor_file.of_round(folder, number), {}, {})
+    for played in (5, 6, 9):
+        found.require(played, journal)
+    for played in (0, 2, 4):
+        with pytest.raises(RunFolderError, match=r"put the f.* back from a copy, or begin again"):
+            found.require(played, journal)
+    tensor_file.of_round(folder, 5).unlink()
+    with pytest.raises(RunFolderError, match="expected the checkpoint of round 5 or of one before"):
+        found.require(5, journal)

@@ -292,3 +292,24 @@ def test_a_tie_between_tasks_does_not_depend_on_who_came_first() -> None:
             nodes.roster.refresh()
         tasks.append(nodes.roster.task())
     assert tasks[0] == tasks[1]
+
+
+def test_what_clients_note_is_logged_once_with_all_who_note_it(
+    nodes: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    from logging import WARNING
+
+    for partition in range(12):
+        own = ["only mine"] if partition == 3 else []
+        nodes.join(100 + partition, described(partition, notes=["7 left out", *own]))
+    nodes.join(200, None)
+    with caplog.at_level(WARNING, logger="flwr"):
+        nodes.roster.refresh()
+        nodes.grid.reply(12, described(12, notes=["7 left out"]))
+        nodes.roster.refresh()
+        nodes.roster.refresh()
+    assert [r.getMessage() for r in caplog.records if "takes over" not in r.getMessage()] == [
+        "clients 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more: 7 left out",
+        "client 3: only mine",
+        "client 12: 7 left out",
+    ]

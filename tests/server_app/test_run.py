@@ -209,6 +209,30 @@ def test_a_line_that_the_cut_left_half_written_is_played_again(federation: Play)
     assert without_clocks(federation(2, "cut", resume=True).play()) == without_clocks(undisturbed)
 
 
+def test_damage_in_the_middle_of_the_journal_throws_nothing_away(federation: Play) -> None:
+    fed = federation(2, "cut", rounds=3)
+    fed.play()
+    journal, checkpoints = fed.run_folder / "rounds.jsonl", fed.run_folder / "checkpoints"
+    whole = journal.read_bytes()
+    first, second, third = whole.splitlines(keepends=True)
+    for damaged, told in (
+        (first + second[:40] + b"\0" + second[41:] + third, "rounds.jsonl line 2: expected"),
+        (first, "expected rounds up to 3, whose checkpoint is there, found 1"),
+        (b"", "expected rounds up to 3, whose checkpoint is there, found 0"),
+    ):
+        journal.write_bytes(damaged)
+        resumed = federation(2, "cut", rounds=4, resume=True)
+        with pytest.raises(RunFolderError, match=told):
+            resumed.play()
+        assert resumed.grid.sent == []
+        assert journal.read_bytes() == damaged
+    journal.write_bytes(whole)
+    checkpoints.rename(checkpoints.with_name("gone"))
+    with pytest.raises(RunFolderError, match="expected the checkpoint of round 3 or of one before"):
+        federation(2, "cut", rounds=4, resume=True).play()
+    assert journal.read_bytes() == whole
+
+
 def test_a_damaged_checkpoint_is_passed_over_and_its_round_played_again(federation: Play) -> None:
     undisturbed = federation(2, "undisturbed", method="fd").play()
     fed = federation(2, "cut", method="fd")

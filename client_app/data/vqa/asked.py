@@ -26,16 +26,23 @@ class Asked:
         Reads the pictures of ascending rows as colour images, resized to a side in pixels.
     notes : tuple[str, ...]
         Questions that the source has and that cannot be used, in plain sentences.
+    pictures : tuple[str, ...]
+        What the picture of each question is called; empty where pictures have no names.
     """
 
     questions: tuple[str, ...]
     answers: tuple[tuple[str, ...], ...]
     read: Callable[[Tensor, int], Reading]
     notes: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of questions."""
         return len(self.questions)
+
+    def picture(self, row: int) -> str:
+        """Return what a question's picture is called, or the question where it has no name."""
+        return self.pictures[row] if self.pictures else self.questions[row]
 
     def first_words(self) -> Tensor:
         """Return what each question begins with, e.g. what, is or how, as a number.
@@ -58,6 +65,7 @@ def gather(
     answers: Sequence[Sequence[str]],
     read: Callable[[Tensor, int], Reading],
     where: str,
+    pictures: Sequence[str] = (),
 ) -> Asked:
     """Normalise a source's answers, and leave out questions that have none.
 
@@ -73,6 +81,8 @@ def gather(
         Reads the pictures of the source's own rows.
     where : str
         Names the source in the note.
+    pictures : Sequence[str]
+        What the picture of each question is called, where it has a name.
     """
     normalised = [tuple(normalise(answer) for answer in given) for given in answers]
     usable = [
@@ -88,4 +98,5 @@ def gather(
         answers=tuple(normalised[row] for row in usable),
         read=lambda rows, image_size: read(rows_of_source[rows], image_size),
         notes=(left_out,) if missing else (),
+        pictures=tuple(pictures[row] for row in usable) if pictures else (),
     )

@@ -5,12 +5,16 @@ that hold such, and then the split is kept as it is. All of it belongs to this c
 and is not dealt to others.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from client_app.data.collection import Reading, require_folder
+from client_app.data.folder import HIDDEN, walk
+from client_app.data.left_out import told
 from client_app.data.vqa import metadata, pictures
 from client_app.data.vqa.asked import Asked, gather
 from client_app.data.vqa.metadata import Entry
@@ -20,19 +24,15 @@ PARTS = ("train", "test")
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the metadata, and the pictures that they name and that exist.
+    """Return the metadata, the pictures that they name, and every other file: all of it is told.
 
     Raises
     ------
     DataError
         If there are no metadata, or a line of them cannot be read.
     """
-    listed = []
-    for place in _places(folder):
-        listed.append(place / metadata.NAME)
-        names = sorted({entry.file_name for entry in metadata.read(place / metadata.NAME)})
-        listed += [place / name for name in names if (place / name).is_file()]
-    return listed
+    tables = [place / metadata.NAME for place in _places(folder)]
+    return [*tables, *(path for path in walk(folder) if path not in tables)]
 
 
 def read(folder: Path) -> tuple[Asked, Asked | None]:
@@ -48,8 +48,26 @@ def read(folder: Path) -> tuple[Asked, Asked | None]:
     DataError
         If there are no metadata, or a line of them cannot be read.
     """
-    first, *second = [_read(place) for place in _places(folder)]
-    return first, (second[0] if second else None)
+    places = _places(folder)
+    first, *second = [_read(place) for place in places]
+    notes = _left_out(folder, places, [first, *second])
+    return replace(first, notes=first.notes + notes), (second[0] if second else None)
+
+
+def _left_out(folder: Path, places: Sequence[Path], parts: Sequence[Asked]) -> tuple[str, ...]:
+    """Tell of the files that no question with an answer is about."""
+    named = {place / metadata.NAME for place in places}
+    for place, asked in zip(places, parts, strict=True):
+        named |= {place / picture for picture in asked.pictures}
+    others: dict[str, list[str]] = {}
+    every = list(walk(folder))
+    for path in every:
+        if path not in named:
+            name = path.relative_to(folder)
+            hidden = any(part.startswith(".") for part in name.parts)
+            reason = HIDDEN if hidden else "that no question with an answer is about"
+            others.setdefault(reason, []).append(name.as_posix())
+    return told(f"vqa {folder}", others, len(every))
 
 
 def _places(folder: Path) -> tuple[Path, ...]:
@@ -79,6 +97,7 @@ def _read(place: Path) -> Asked:
         [entry.answers for entry in entries],
         partial(_read_rows, place, entries),
         f"vqa {place}",
+        [entry.file_name for entry in entries],
     )
 
 

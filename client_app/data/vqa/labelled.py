@@ -44,15 +44,25 @@ class Labelled:
         The client's own list, which labels and scores refer to.
     notes : tuple[str, ...]
         What was left out, in plain sentences.
+    train_rows : Tensor
+        (samples,) int64, the source's rows that are trained on.
     """
 
     train: Samples
     test: Samples
     answers: tuple[str, ...]
     notes: tuple[str, ...]
+    train_rows: Tensor
 
 
-def label(train: Part, test: Part, image_size: int, where: str, num_answers: int) -> Labelled:
+def label(
+    train: Part,
+    test: Part,
+    image_size: int,
+    where: str,
+    num_answers: int,
+    answers: Sequence[str] = (),
+) -> Labelled:
     """List the client's answers, and read and score all that can be answered from the list.
 
     The list is made from training data alone. A question none of whose answers is in it is
@@ -69,13 +79,16 @@ def label(train: Part, test: Part, image_size: int, where: str, num_answers: int
         Names the source and the client.
     num_answers : int
         Longest list of answers, at least 1.
+    answers : Sequence[str]
+        The list itself, where a head was trained for it; empty makes one.
 
     Raises
     ------
     DataError
         If the list would be empty, or no picture can be read.
     """
-    answers = most_frequent((train.asked.answers[row] for row in train.rows.tolist()), num_answers)
+    given = (train.asked.answers[row] for row in train.rows.tolist())
+    answers = tuple(answers) or most_frequent(given, num_answers)
     if not answers:
         raise DataError(
             f"{where}: expected questions with answers to train on, to list the client's answers "
@@ -83,14 +96,14 @@ def label(train: Part, test: Part, image_size: int, where: str, num_answers: int
         )
     sources = (train.asked,) if train.asked is test.asked else (train.asked, test.asked)
     notes = [note for source in sources for note in source.notes]
-    first, notes_train = _samples(train, answers, image_size, f"{where}, training")
-    second, notes_test = _samples(test, answers, image_size, f"{where}, test")
-    return Labelled(first, second, answers, (*notes, *notes_train, *notes_test))
+    first, rows, notes_train = _samples(train, answers, image_size, f"{where}, training")
+    second, _, notes_test = _samples(test, answers, image_size, f"{where}, test")
+    return Labelled(first, second, tuple(answers), (*notes, *notes_train, *notes_test), rows)
 
 
 def _samples(
     part: Part, answers: Sequence[str], image_size: int, where: str
-) -> tuple[Samples, tuple[str, ...]]:
+) -> tuple[Samples, Tensor, tuple[str, ...]]:
     scores = _scores([part.asked.answers[row] for row in part.rows.tolist()], answers)
     answerable = scores.amax(dim=1) > 0.0
     rows, scores = part.rows[answerable], scores[answerable]
@@ -103,7 +116,7 @@ def _samples(
         f"{where}: {missing} of {len(part.rows)} questions have no answer among the client's "
         f"{len(answers)} and are left out"
     )
-    return samples, (*((left_out,) if missing else ()), *reading.notes)
+    return samples, rows, (*((left_out,) if missing else ()), *reading.notes)
 
 
 def _scores(annotated: Sequence[Sequence[str]], answers: Sequence[str]) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from client_app.data import images
 from client_app.data.collection import Reading
+from client_app.data.left_out import shown
 from strategies.common.errors import DataError
 
 NAMED_FAILURES = 5
@@ -41,7 +42,7 @@ def read(pictures: Sequence[Picture], image_size: int, where: str) -> Reading:
     failed = [name for name, image in decoded.items() if image is None]
     if pictures and not kept:
         raise DataError(
-            f"{where}: none of the {len(decoded)} images could be read, e.g. {failed[0]}"
+            f"{where}: none of the {len(decoded)} images could be read, e.g. {shown(failed[0])}"
         )
     found = [image for name, _ in pictures if (image := decoded[name]) is not None]
     inputs = (
@@ -65,10 +66,10 @@ def _decode(source: bytes | Path | None, image_size: int) -> Tensor | None:
 def _note(failed: Sequence[str], decoded: dict[str, Tensor | None], where: str) -> tuple[str, ...]:
     if not failed:
         return ()
-    shown = ", ".join(failed[:NAMED_FAILURES])
+    named = ", ".join(map(shown, failed[:NAMED_FAILURES]))
     more = f" and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
     were = "was" if len(failed) == 1 else "were"
     return (
         f"{where}: {len(failed)} of {len(decoded)} images could not be read and {were} skipped: "
-        f"{shown}{more}",
+        f"{named}{more}",
     )

@@ -5,14 +5,14 @@ again. Only the columns of questions and answers are read before pictures are as
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from torch import Tensor
 
-from client_app.data import columns, hub, parquet
+from client_app.data import columns, hub, left_out, parquet
 from client_app.data.collection import Reading
 from client_app.data.columns import Cell
 from client_app.data.vqa import pictures
@@ -80,7 +80,8 @@ def from_parquet(folder: Path) -> Asked:
             f"parquet {folder}: expected pyarrow to be installed; install the project with its "
             f"simulation extra"
         ) from None
-    paths = parquet.files(folder)
+    listing = parquet.listed(folder)
+    paths = listing.paths
     asked: list[str | None] = []
     answered: list[Given | list[Given]] = []
     counts = []
@@ -96,7 +97,8 @@ def from_parquet(folder: Path) -> Asked:
         counts.append(len(table))
     where = f"parquet {folder}"
     cells = partial(parquet.cells, paths, counts, chosen.image)
-    return _gather(asked, answered, cells, where)
+    notes = left_out.told(where, listing.left_out, listing.total)
+    return _gather(asked, answered, cells, where, notes)
 
 
 def from_hub(name: str) -> Asked:
@@ -108,7 +110,7 @@ def from_hub(name: str) -> Asked:
         If it cannot be loaded, or lacks one of the columns.
     """
     where = f"hub {name}"
-    merged = hub.load(name)
+    merged, notes = hub.load(name)
     chosen = choose(merged.features.arrow_schema, where)
     table = merged.select_columns([chosen.question, chosen.answer]).with_format("arrow")[:]
     encoded = merged.select_columns([chosen.image]).with_format("arrow")
@@ -117,6 +119,7 @@ def from_hub(name: str) -> Asked:
         table.column(chosen.answer).to_pylist(),
         partial(hub.cells, encoded),
         where,
+        notes,
     )
 
 
@@ -125,6 +128,7 @@ def _gather(
     answered: Sequence[Given | list[Given]],
     cells: Callable[[Tensor], list[Cell]],
     where: str,
+    notes: tuple[str, ...] = (),
 ) -> Asked:
     if not asked:
         raise DataError(f"{where}: expected rows, found none")
@@ -139,7 +143,8 @@ def _gather(
         return pictures.read(named, image_size, where)
 
     questions = [question or "" for question in asked]
-    return gather(questions, [_texts(cell) for cell in answered], read, where)
+    found = gather(questions, [_texts(cell) for cell in answered], read, where)
+    return replace(found, notes=found.notes + notes)
 
 
 def _texts(cell: Given | list[Given]) -> tuple[str, ...]:

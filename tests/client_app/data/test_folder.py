@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from client_app.data import folder
+from client_app.data.left_out import LeftOut, told
 from strategies.common.errors import DataError
 
 
@@ -25,21 +26,21 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _read_all(place: Path, image_size: int = 0) -> tuple[torch.Tensor, list[int], tuple[str, ...]]:
+def _read_all(place: Path, image_size: int = 0) -> tuple[torch.Tensor, list[int], LeftOut]:
     collection = folder.read(place)
     reading = collection.read(torch.arange(len(collection.labels)), image_size)
-    return reading.inputs, reading.kept.tolist(), reading.notes
+    return reading.inputs, reading.kept.tolist(), reading.left_out
 
 
 def test_classes_are_the_sorted_subfolders(place: Path) -> None:
     collection = folder.read(place)
     assert collection.class_names == ("cats", "dogs")
     assert collection.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    inputs, kept, notes = _read_all(place)
+    inputs, kept, left_out = _read_all(place)
     assert inputs.shape == (6, 3, 4, 4)
     assert inputs[:, 0, 0, 0].tolist() == [0, 1, 2, 100, 101, 102]
     assert kept == [0, 1, 2, 3, 4, 5]
-    assert notes == ()
+    assert left_out == {}
 
 
 def test_a_class_list_fixes_the_classes(place: Path) -> None:
@@ -67,26 +68,26 @@ def test_a_bad_class_list(place: Path, listing: str, complaint: str) -> None:
 
 def test_a_broken_image_is_skipped_counted_and_named(place: Path) -> None:
     (place / "cats" / "1.PNG").write_bytes(b"broken")
-    inputs, kept, notes = _read_all(place)
+    inputs, kept, left_out = _read_all(place)
     assert len(inputs) == 5
     assert kept == [0, 2, 3, 4, 5]
-    assert notes == ("folder: 1 of 6 images could not be read and was skipped: cats/1.PNG",)
+    assert left_out == {"that cannot be decoded": ["cats/1.PNG"]}
 
 
 def test_many_broken_images_are_not_all_named(place: Path) -> None:
     for number in range(7):
         (place / "cats" / f"x{number}.jpg").write_bytes(b"")
-    _, _, notes = _read_all(place)
-    assert notes == (
-        "folder: 7 of 13 images could not be read and were skipped: cats/x0.jpg, cats/x1.jpg, "
-        "cats/x2.jpg, cats/x3.jpg, cats/x4.jpg and 2 more",
+    _, _, left_out = _read_all(place)
+    assert told("folder", left_out, 13) == (
+        "folder: 7 of 13 files left out: 7 that cannot be decoded (cats/x0.jpg, cats/x1.jpg, "
+        "cats/x2.jpg, ...)",
     )
 
 
 def test_nothing_readable(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "a.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of the 1 images .* cats/a.jpg"):
+    with pytest.raises(DataError, match=r"none of the 1 images .*\(cats/a.jpg\)"):
         _read_all(tmp_path)
 
 
@@ -141,7 +142,7 @@ def test_two_forms_of_one_name_are_one_class(tmp_path: Path) -> None:
     collection = folder.read(tmp_path)
     assert collection.class_names == (NFC,)
     assert sorted(_read_all(tmp_path)[0][:, 0, 0, 0].tolist()) == [1, 2]
-    assert len(folder.files(tmp_path)) == 2
+    assert sum(path.is_file() for path in folder.files(tmp_path)) == 2
 
 
 def test_a_class_folder_whose_name_is_no_text_is_refused_by_name(place: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_device_with_its_own_images(run_settings: Build, tmp_path: Path) -> No
         assert data.train.inputs.shape[1:] == (3, 6, 5)
         assert data.class_names == ("cats", "dogs")
         assert data.notes == (
-            "folder: 1 of 40 images could not be read and was skipped: cats/00.png",
+            "folder: 1 of 40 files left out: 1 that cannot be decoded (cats/00.png)",
         )
     # Labels still belong to their images.
     for part in (data.train, data.test):

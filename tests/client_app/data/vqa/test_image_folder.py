@@ -56,17 +56,29 @@ def test_a_missing_picture_is_skipped_and_counted(tmp_path: Path) -> None:
     )
 
 
-def test_files_are_the_metadata_and_the_pictures_that_exist(tmp_path: Path) -> None:
+def test_files_are_the_metadata_and_all_that_lies_beside_it(tmp_path: Path) -> None:
     _fill(tmp_path / "train", [2, 1])
     _fill(tmp_path / "test", [3])
     (tmp_path / "train" / "pictures" / "2.png").unlink()
     (tmp_path / "train" / "other.png").write_bytes(b"")
     assert [path.relative_to(tmp_path).as_posix() for path in image_folder.files(tmp_path)] == [
         "train/metadata.jsonl",
-        "train/pictures/1.png",
         "test/metadata.jsonl",
         "test/pictures/3.png",
+        "train/other.png",
+        "train/pictures/1.png",
     ]
+
+
+def test_files_that_no_question_is_about_are_counted(tmp_path: Path) -> None:
+    _fill(tmp_path, [1, 2])
+    for name in ("pictures/other.png", "README.md", ".hidden"):
+        (tmp_path / name).write_bytes(b"")
+    asked, _ = image_folder.read(tmp_path)
+    assert asked.notes == (
+        f"vqa {tmp_path}: 3 of 6 files left out: 1 hidden (.hidden), 2 that no question with an "
+        f"answer is about (README.md, pictures/other.png)",
+    )
 
 
 def test_no_folder_and_no_metadata(tmp_path: Path) -> None:

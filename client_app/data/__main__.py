@@ -1,0 +1,138 @@
+"""Look at a device's own data before any run: ``python -m client_app.data SPEC``.
+
+Prints classes, counts, sizes, channels, ranges, what is left out and why, and the split, as a run
+with the same settings would have them, and draws a sheet of samples per class. A split that the
+device's state folder keeps counts; nothing is written but the sheet.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from client_app.data import keeper, prepared, sheet
+from client_app.data.client_data import ClientData
+from client_app.data.left_out import shown
+from client_app.node import NodeConfig, read_node, state_folder
+from strategies.common.errors import NectarError, SettingsError
+from strategies.common.samples import class_counts
+from strategies.common.settings import RunSettings, read_run
+from strategies.common.settings_changes import changed_config, read_changes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look, tell and return the exit status: 0, or 1 if there is nothing to tell.
+
+    Parameters
+    ----------
+    arguments : Sequence[str] | None
+        The command line; ``None`` takes the process's own.
+    """
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = read_run(changed_config(asked.changes))
+        node = _node(asked)
+        spec = asked.spec or node.data or settings.data
+        data = look(settings, spec, node)
+        if asked.sheet:
+            _save(data, asked.sheet)
+    except NectarError as error:
+        sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
+        return 1
+    _tell(data, f"{spec}: client {node.partition_id} of {node.num_partitions}")
+    if asked.sheet:
+        sys.stdout.write(f"sheet: {asked.sheet}\n")
+    return 0
+
+
+def look(settings: RunSettings, spec: str, node: NodeConfig) -> ClientData:
+    """Return a client's data as a run would prepare them, without a trace.
+
+    Raises
+    ------
+    NectarError
+        If they cannot be had.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        kept = state_folder(node, settings) / keeper.FOLDER
+        if kept.is_dir():
+            shutil.copytree(kept, Path(folder) / keeper.FOLDER)
+        where = Path(folder) / "prepared"
+        return prepared.load(settings, spec, node.partition_id, node.num_partitions, where)
+
+
+def _node(asked: argparse.Namespace) -> NodeConfig:
+    given = read_changes(asked.node_config.split())
+    for key in ("partition-id", "num-partitions"):
+        value = getattr(asked, key.removesuffix("-id").replace("-", "_"))
+        if value is not None:
+            given[key] = value
+    return read_node({"partition-id": 0, "num-partitions": 1, **given})
+
+
+def _save(data: ClientData, path: Path) -> None:
+    if path.suffix.lower() != ".png":
+        raise SettingsError(f"--sheet {path}: expected a name that ends in .png")
+    try:
+        sheet.draw(data).save(path)
+    except OSError as error:
+        raise SettingsError(
+            f"--sheet {path}: cannot be written ({error.strerror or error}); name a file in a "
+            f"folder that is there and may be written"
+        ) from None
+
+
+def _tell(data: ClientData, title: str) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    train, test = data.train, data.test
+    count = len(train) + len(test)
+    inputs = [part.inputs for part in (train, test) if len(part)]
+    low, high = min(float(x.min()) for x in inputs), max(float(x.max()) for x in inputs)
+    mean = sum(float(x.double().sum()) for x in inputs) / sum(x.numel() for x in inputs)
+    kind = str(train.inputs.dtype).removeprefix("torch.")
+    console.print(shown(title))
+    console.print(f"inputs   {data.inputs}")
+    console.print(f"range    {kind} from {low:.6g} to {high:.6g}, mean {mean:.4g}")
+    console.print(f"samples  {count}: {len(train)} to train on, {len(test)} to test on")
+    what = "answers" if train.questions else "classes"
+    console.print(f"{what}  {data.num_classes}")
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("", "right"), (what, "left"), ("train", "right"), ("test", "right")):
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    counts = (class_counts(part, data.num_classes) for part in (train, test))
+    for label, row in enumerate(zip(data.class_names, *counts, strict=True)):
+        table.add_row(str(label), *map(shown, map(str, row)))
+    console.print(table)
+    for note in data.notes or ("nothing is left out",):
+        console.print(f"note     {shown(note)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m client_app.data", description=__doc__)
+    parser.add_argument(
+        "spec", nargs="?", metavar="SPEC", help="data source, e.g. folder:/data/images or digits"
+    )
+    parser.add_argument(
+        "--node-config", default="", help="as given to flower-supernode, e.g. its state-dir"
+    )
+    parser.add_argument("--partition", type=int, metavar="N", help="client, from 0 (0)")
+    parser.add_argument("--num-partitions", type=int, metavar="N", help="clients in all (1)")
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the run that differs from the defaults, as TOML; may be repeated",
+    )
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw samples per class")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

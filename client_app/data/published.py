@@ -1,0 +1,129 @@
+"""Clients that PFLlib or HtFLlib already split: what is done with their samples beyond reading."""
+
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from client_app.data import images, pfllib, split
+from client_app.data.client_data import ClientData
+from client_app.data.keeper import Keeper
+from client_app.data.kept_split import TEST, TRAIN, Identity
+from client_app.data.sources import Source
+from strategies.common import seeds
+from strategies.common.errors import DataError
+from strategies.common.inputs import Images, Inputs, inputs_of
+from strategies.common.samples import Samples
+from strategies.common.settings import RunSettings
+
+_PARTS = {"train": TRAIN, "test": TEST}
+
+
+def read(
+    settings: RunSettings, source: Source, client: int, num_classes: int, kept: Keeper
+) -> ClientData:
+    """Read a client's samples, keep at most ``max-samples`` of them, and resize images.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        How many are kept, and how large images are.
+    source : Source
+        The folder.
+    client : int
+        Whose samples, from 0.
+    num_classes : int
+        Classes of the whole data set.
+    kept : Keeper
+        Remembers which samples the client has had.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read, do not go together, or are too few.
+    """
+    place = source.folder
+    train, test = pfllib.read(place, client)
+    highest = max(int(train.labels.max()), int(test.labels.max()))
+    if highest >= num_classes:
+        raise DataError(
+            f"pfllib {place}: expected labels below the {num_classes} classes of config.json, "
+            f"client {client} has {highest}"
+        )
+    samples = [*_identities("train", train), *_identities("test", test)]
+    rows = _rows(settings, kept, samples, len(train), client)
+    sides = [published_side(samples[row]) for row in rows.tolist()]
+    settled = kept.settle(samples, rows.tolist(), sides)
+    is_trained = rows < len(train)
+    train, test = train.rows(rows[is_trained]), test.rows(rows[~is_trained] - len(train))
+    who = f"pfllib {place}: client {client}"
+    split.require(who, len(train), len(test), settings, "leave this client out")
+    vocabulary = pfllib.vocabulary(place, train, test)
+    inputs = inputs_of(train.inputs, vocabulary)
+    notes = (*settled.notes, *pfllib.range_note(place, train))
+    train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
+    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
+            f"{shapes[1]}; pad or cut them alike"
+        )
+    return ClientData(
+        train,
+        test,
+        num_classes,
+        pfllib.class_names(place, num_classes),
+        notes,
+        vocabulary,
+        split=settled.split,
+        contents=settled.contents,
+        standing=settled.standing[is_trained],
+        num_first_train=settled.num_first_train,
+    )
+
+
+def published_side(sample: Identity) -> int:
+    """Return the side on which a sample is published, which its name begins with."""
+    return _PARTS[sample.name.partition("/")[0]]
+
+
+def _rows(
+    settings: RunSettings, kept: Keeper, samples: list[Identity], num_train: int, client: int
+) -> Tensor:
+    """Choose at most ``max-samples`` rows, counted through both parts."""
+    limit, count = settings.max_samples, len(samples)
+    seating = kept.seat(samples, published_side)
+    if seating is not None:
+        return torch.tensor(seating.positions, dtype=torch.int64)
+    if limit == 0 or count <= limit:
+        return torch.arange(count)
+    split.fewest(settings)
+    generator = seeds.generator(settings.seed, "split", partition=client)
+    # The published proportion of test samples is kept.
+    first, second = split.sizes(limit, (count - num_train) / count)
+    trained = split.cut(num_train, first, generator)
+    tested = split.cut(count - num_train, second, generator)
+    return torch.cat([trained, tested + num_train])
+
+
+def _identities(part: str, samples: Samples) -> Iterator[Identity]:
+    """Yield what rows are: nothing but their contents, which may come more than once."""
+    labels = samples.labels.tolist()
+    for row, label in zip(samples.inputs.numpy(), labels, strict=True):
+        digest = hashlib.sha256(row.tobytes() + str(label).encode()).hexdigest()[:32]
+        yield Identity(f"{part}/{digest}", digest, f"{part}/{digest}")
+
+
+def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Samples:
+    side, channels = settings.image_size, settings.channels
+    if not side and not channels:
+        return samples
+    if not isinstance(inputs, Images) or inputs.channels not in (1, 3):
+        name = "image-size" if side else "channels"
+        raise DataError(
+            f"setting {name}: expected 0 for inputs that are no pictures of one or three "
+            f"channels, got {side or channels} for {inputs}"
+        )
+    resized = images.resize(samples.inputs, side)
+    return Samples(images.recolour(resized, channels), samples.labels)
