@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from client_app.carried_errors import errors_that_travel
 from client_app.description import describe_device
 from client_app.devices.kinds import device_for
 from client_app.half import client_half
@@ -51,25 +52,28 @@ _SERVER = "server"
 @app.query()
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
-    config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
-    settings = read_run(config)
-    half = client_half(settings, config)
-    node = read_node(context.node_config)
-    with threads(settings.client_threads):
-        description = describe_device(half, device_for(half, node, settings, round_number=0))
-    return Message(to_record_dict(description, None), reply_to=message)
+    with errors_that_travel():
+        config = _config(read_control_record(message.content, Order, sender=_SERVER), context)
+        settings = read_run(config)
+        half = client_half(settings, config)
+        node = read_node(context.node_config)
+        with threads(settings.client_threads):
+            description = describe_device(half, device_for(half, node, settings, round_number=0))
+        return Message(to_record_dict(description, None), reply_to=message)
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Learn for one round, test, save, and reply with all of it at once."""
-    return _take_part(message, context, learn=True)
+    with errors_that_travel():
+        return _take_part(message, context, learn=True)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Test the client's model as it stands; nothing is learnt or saved."""
-    return _take_part(message, context, learn=False)
+    with errors_that_travel():
+        return _take_part(message, context, learn=False)
 
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:

@@ -4,6 +4,7 @@
 flushed; the journal grows by one line per round.
 """
 
+import itertools
 import json
 import os
 import platform
@@ -38,6 +39,7 @@ _FREE_ON_RESUME = {
     "runs-dir",
     "state-dir",
     "resume",
+    "resume-from",
     "run-name",
     "writers",
 }
@@ -177,6 +179,23 @@ class RunFolder:
         """Cut the journal back to a round, for resuming."""
         kept = [text + "\n" for number, text in self._lines() if number <= round_number]
         self.write("rounds.jsonl", "".join(kept))
+
+    def set_aside_after(self, round_number: int) -> Path | None:
+        """Copy the rounds after one into a file of their own, before they are left behind.
+
+        Returns
+        -------
+        Path | None
+            Where they are; ``None`` where there are none.
+        """
+        later = "".join(f"{text}\n" for number, text in self._lines() if number > round_number)
+        if not later:
+            return None
+        stem = f"{self.journal.name}.before-resume-from-{round_number}"
+        names = itertools.chain([stem], (f"{stem}-{count}" for count in itertools.count(2)))
+        name = next(name for name in names if not (self.path / name).exists())
+        self.write(name, later)
+        return self.path / name
 
     def _lines(self) -> list[tuple[int, str]]:
         """Return the number of every complete round, and its line as it stands."""

@@ -7,6 +7,7 @@ from typing import final
 
 from strategies.common.averaging import average
 from strategies.common.errors import ModelError
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Phase, Reply
 from strategies.common.split.client_models import check_clients
@@ -126,6 +127,10 @@ class MocoSFLServer(
         check_clients(
             reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
         )
+
+    def magnitudes(self, state: MocoSFLServerState, uplink: MocoSFLModels) -> Mapping[str, Size]:
+        """Return how far the client models moved, and the momentum models where they travel."""
+        return sizes_of(uplink, models=state.front, momentum=state.momentum_front)
 
     def aggregate(
         self,
