@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, RecordDict
@@ -27,6 +27,7 @@ from server_app.roster import Roster
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop
 from strategies.common.errors import WireError
+from strategies.common.method import AnyAggregatingHalf
 from strategies.common.settings import default_config, read_run
 from strategies.common.transport.control import Control, Description, Report, read_control
 from strategies.common.wire import encode
@@ -226,7 +227,7 @@ class Rounds:
             answers[900 + number] = content("description", described)
             replies[900 + number] = content("report", reported, blob)
         grid = ScriptedGrid([*answers], answers.get)
-        half = server_half(self._run, self._config)
+        half = cast(AnyAggregatingHalf, server_half(self._run, self._config))
         loop = RoundLoop(grid, half, self._run, "fuzz", lambda *_: None)
         clients = loop.gather(1, first=True)
         state = first_state(half, self._run, loop.roster.task())

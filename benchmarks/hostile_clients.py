@@ -31,11 +31,13 @@ from tests.loopback import Federation
 HONEST: Final = 5
 _VILLAIN: Final = 100 + HONEST
 _ROUNDS: Final = 4
+Settings = Mapping[str, bool | int | float | str]
+
 # What devices of methods with adapters would load.
 _STAND_INS: Final = {
     "client_app.backbones.loading.load": "tests.strategies.tiny_backbone:TinyBackbone"
 }
-_MESSAGES: Final = {
+_MESSAGES: Final[Settings] = {
     "models": "cnn",
     "data": "digits",
     "partition": "iid",
@@ -45,7 +47,7 @@ _MESSAGES: Final = {
     "local-epochs": 2,
     "fedktl.server-epochs": 20,
 }
-_ADAPTERS: Final = {
+_ADAPTERS: Final[Settings] = {
     "data": "digitgrid:function",
     "max-samples": 80,
     "evaluate-every": 1,
@@ -54,7 +56,7 @@ _ADAPTERS: Final = {
     "adapters.learning-rate": 0.01,
     "fedlora.ranks": "2,3",
 }
-_SPLIT: Final = {
+_SPLIT: Final[Settings] = {
     "data": "digits",
     "partition": "iid",
     "max-samples": 80,
@@ -72,7 +74,7 @@ _SPLIT: Final = {
     "mocosfl.probe-epochs": 5,
     "mocosfl.semi-supervised": False,
 }
-_SETTINGS: Final[Mapping[str, Mapping[str, bool | int | float | str]]] = {
+_SETTINGS: Final[Mapping[str, Settings]] = {
     **dict.fromkeys(("fedproto", "fd", "fedktl"), _MESSAGES),
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),

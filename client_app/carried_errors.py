@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from strategies.common.errors import DataError, NectarError
-from strategies.common.foreign_text import cleaned
+from pydantic import ValidationError
+
+from strategies.common.errors import DataError, ModelError, NectarError
+from strategies.common.foreign_text import cleaned, seen
 
 _LONGEST = 2000
 
@@ -17,9 +19,18 @@ def errors_that_travel() -> Iterator[None]:
     ------
     NectarError
         Of the same kind, or a ``DataError`` with the kind in its text.
+    ModelError
+        If this device's own report has a number out of its range.
     """
     try:
         yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(
+            f"{error.title.lower()}.{place}: {first['msg']}, got {seen(first['input'])}; the "
+            f"training may have diverged: lower the learning rate"
+        ) from None
     except Exception as error:  # whatever is raised here reaches the server
         text = str(error)
         if text.isascii() or not _lone(text):

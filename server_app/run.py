@@ -131,8 +131,7 @@ class Run:
         except FederationError as error:
             raise FederationError(
                 f"{error}. The run is saved up to its last complete round: mend the nodes, then "
-                f"start it again with run-name={self._folder.name!r} and resume=true (and "
-                f"resume-from=<round> to leave the rounds after that one behind)"
+                f"start it again with run-name={self._folder.name!r} and resume=true"
             ) from None
         finally:
             self._writers.end(finished=status == "finished")

@@ -71,7 +71,7 @@ class AveragingServer(
 
     def magnitudes(self, state: AverageState, uplink: Sent) -> Mapping[str, Size]:
         """Return how far weights are from the last average, and how large all else is."""
-        return sizes_of(uplink, **state.fields)
+        return sizes_of(uplink, state.fields)
 
     def aggregate(
         self, state: AverageState, round_number: int, replies: Sequence[Reply[Sent]]

@@ -20,15 +20,15 @@ from torch import Tensor
 
 from strategies.common.payload import Payload, Rule, rules_of
 
-# Times what is typical. Honest clients of the tests' federations stay below 3, and an upload
+# Times what is typical. Honest clients of the tests' federations stay below 5, and an upload
 # that was multiplied by ten comes to about ten.
 FACTOR: Final = 8.0
 # Who has more samples may go farther in a round, but not for ever: counts are told, not known.
 MOST_STEPS: Final = 10.0
 # So many clients tell what is typical although one of them lies.
 QUORUM: Final = 3
-# Below this share of what was sent, a change does nothing.
-_NO_MATTER: Final = 0.05
+# A change of weights below this share of what was sent does nothing.
+SLACK: Final = 0.05
 # What is smaller than this says nothing, whatever others send; changes of weights are small.
 _NOTHING: Final = 1e-3
 _NO_CHANGE: Final = 1e-6
@@ -51,11 +51,14 @@ class Size:
         Root mean square of what it is a change of; 0 where it is no change.
     learnt : bool
         Whether it grows with the steps that a client makes, as changes of weights do.
+    slack : float
+        Share of ``beside`` that is never too much, whatever others do.
     """
 
     rows: tuple[float, ...]
     beside: float = 0.0
     learnt: bool = False
+    slack: float = SLACK
 
     @property
     def largest(self) -> float:
@@ -72,27 +75,31 @@ class Size:
     @property
     def harmless(self) -> float:
         """Size up to which nothing can come of it."""
-        return max(_NO_MATTER * self.beside, _NO_CHANGE if self.learnt else _NOTHING)
+        return max(self.slack * self.beside, _NO_CHANGE if self.learnt else _NOTHING)
 
 
 Sizes = Mapping[str, Size]
 
 
-def sizes_of(uplink: Payload, **sent: Tensor | None) -> dict[str, Size]:
+def sizes_of(
+    uplink: Payload, sent: Mapping[str, Tensor | None] | None = None, *, slack: float = SLACK
+) -> dict[str, Size]:
     """Return the sizes of an upload's floating-point fields.
 
     Parameters
     ----------
     uplink : Payload
         What a client sent.
-    sent : Tensor | None
+    sent : Mapping[str, Tensor | None] | None
         By field that holds weights: what the client started from, of the shape of one row.
+    slack : float
+        As of :class:`Size`; above 1 where clients' steps are unlike by design.
     """
     found = {}
     for name, rule in rules_of(type(uplink)).items():
         value: Tensor | None = getattr(uplink, name)
         if rule.kind == "float" and value is not None:
-            found[name] = _size(value, rule, sent.get(name))
+            found[name] = _size(value, rule, (sent or {}).get(name), slack)
     return found
 
 
@@ -148,7 +155,7 @@ def _got(size: Size) -> str:
     return f"{what} {size.largest:.3g} (root mean square)"
 
 
-def _size(value: Tensor, rule: Rule, sent: Tensor | None) -> Size:
+def _size(value: Tensor, rule: Rule, sent: Tensor | None, slack: float) -> Size:
     # In double precision: the square of what a float can hold leaves a float.
     rows = value.detach().to("cpu", torch.float64)
     rows = rows[None] if len(rule.axes) == 1 else rows.flatten(1)
@@ -157,7 +164,7 @@ def _size(value: Tensor, rule: Rule, sent: Tensor | None) -> Size:
         return Size(_rms(rows), learnt=learnt)
     base = sent.detach().to("cpu", torch.float64).flatten()
     (beside,) = _rms(base[None])
-    return Size(_rms(rows - base), beside, learnt)
+    return Size(_rms(rows - base), beside, learnt, slack)
 
 
 def _rms(rows: Tensor) -> tuple[float, ...]:

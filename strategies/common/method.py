@@ -159,7 +159,7 @@ class AggregatingServerHalf(
         """Return how large an upload is, by field, to be compared with the round's others.
 
         By default the size of every floating-point field in itself. A method whose fields are
-        changes of what it sent says so: ``return sizes_of(uplink, adapter=state.shared)``.
+        changes of what it sent says so: ``return sizes_of(uplink, {"adapter": state.shared})``.
 
         Parameters
         ----------

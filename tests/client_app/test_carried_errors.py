@@ -4,6 +4,13 @@ import pytest
 
 from client_app.carried_errors import errors_that_travel
 from strategies.common.errors import ModelError, NectarError
+from strategies.common.transport.control import Report
+
+HONEST = {
+    "round_number": 3, "continued_from": 2, "correct": 7.0, "test_samples": 10, "train_samples": 30,
+    "load_s": 0.1, "train_s": 1.0, "evaluate_s": 0.0, "save_s": 0.2, "notes": [], "scores": {},
+    "losses": {}, "figures": {},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,13 @@ def test_every_other_error_stays_what_it_is() -> None:
     with pytest.raises(KeyError) as caught, errors_that_travel():
         raise error
     assert caught.value is error
+
+
+def test_a_report_of_a_client_that_diverged_says_what_to_do() -> None:
+    values = {**HONEST, "loss": 1e30}
+    with pytest.raises(ModelError) as caught, errors_that_travel():
+        Report.model_validate(values)
+    assert str(caught.value).startswith("report.loss: Input should be less than or equal to ")
+    assert str(caught.value).endswith(
+        "got 1e+30; the training may have diverged: lower the learning rate"
+    )

@@ -179,7 +179,7 @@ class AveragingServerHalf(
     @final
     def magnitudes(self, state: SharedAdapterState, uplink: TrainedAdapter) -> Mapping[str, Size]:
         """Return how far a client moved the adapter."""
-        return sizes_of(uplink, adapter=state.shared)
+        return sizes_of(uplink, {"adapter": state.shared})
 
     @final
     def aggregate(

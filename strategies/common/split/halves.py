@@ -268,7 +268,7 @@ class SplitServerHalf(
         """Return how large an upload is, by field, to be compared with the round's others.
 
         By default the size of every floating-point field in itself. Client models had better
-        count by how far they moved: ``return sizes_of(uplink, models=state.front)``.
+        count by how far they moved: ``return sizes_of(uplink, {"models": state.front})``.
         """
         return sizes_of(uplink)
 

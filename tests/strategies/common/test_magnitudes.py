@@ -31,7 +31,7 @@ def test_weights_count_by_their_distance_from_what_was_sent() -> None:
     uplink = SplitFedModels(
         torch.tensor([[4.0, 6.0], [1.0, 2.0]]), torch.tensor([0, 1]), torch.tensor([1, 1])
     )
-    size = sizes_of(uplink, models=sent)["models"]
+    size = sizes_of(uplink, {"models": sent})["models"]
     assert size.rows == (12.5**0.5, 0.0)
     assert size.beside == 2.5**0.5
     assert size.learnt
