@@ -21,7 +21,6 @@ import safetensors.torch
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from strategies.common.errors import NectarError
@@ -181,7 +180,8 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="attack in round 2 alone")
     options = parser.parse_args()
     rounds = range(2, 3) if options.once else range(1, _ROUNDS + 1)
-    table = Table("method", "attack", "without", "with", "samples apart", "named in rounds")
+    console = Console(width=120)
+    console.print("method, attack: without / with, test samples apart, named in rounds")
     for method in options.methods:
         with tempfile.TemporaryDirectory() as folder:
             without, samples = honest_accuracy(play(Path(folder) / "none", method, "", rounds))
@@ -189,16 +189,14 @@ def main() -> int:
                 try:
                     lines = play(Path(folder) / str(number), method, attack, rounds)
                 except NectarError as error:
-                    table.add_row(method, attack, f"{without:.3f}", "ended", "", str(error)[:60])
+                    console.print(f"{method}, {attack}: {without:.3f} / the run ended: {error}")
                     continue
                 found, _ = honest_accuracy(lines)
                 named = sum("failure" in line["nodes"].get(str(HONEST), {}) for line in lines)
-                apart = abs(found - without) * samples
-                table.add_row(
-                    method, attack, f"{without:.3f}", f"{found:.3f}", f"{apart:.1f}",
-                    f"{named} of {len(rounds)}",
-                )  # fmt: skip
-    Console(width=120).print(table)
+                console.print(
+                    f"{method}, {attack}: {without:.3f} / {found:.3f}, "
+                    f"{abs(found - without) * samples:.1f}, {named} of {len(rounds)}"
+                )
     return 0
 
 
