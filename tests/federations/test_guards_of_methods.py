@@ -154,12 +154,13 @@ def first_uploads(run: Federation) -> tuple[Any, Any, dict[int, Reply[Any]]]:
     half = server_half(settings, run.config)
     task = Checkpoints(run.run_folder / "checkpoints").after(1, last=2).task
     state = first_state(half, settings, task)
-    found = {}
+    found: dict[int, Reply[Any]] = {}
     for message in run.grid.arrived:
         if (message.metadata.message_type, message.metadata.group_id) == ("train", "1"):
             uplink = read_payload(
                 message.content, Report, half.phase(1).up, half.agreed, sender="a client"
             )
+            assert uplink is not None
             found[message.metadata.src_node_id - 100] = Reply(0, 30, uplink)
     return half, state, found
 
