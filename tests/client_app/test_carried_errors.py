@@ -16,7 +16,7 @@ HONEST = {
 @pytest.mark.parametrize(
     ("raised", "kind", "told"),
     [
-        (ModelError("caf\udce9: no model"), "ModelError", "caf\\udce9: no model"),
+        (ModelError("caf\udce9: no model"), "ModelError", "caf\\xe9: no model"),
         (OSError("cannot open caf\udce9"), "DataError", "OSError: cannot open caf\\udce9"),
     ],
 )
