@@ -13,12 +13,14 @@ from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
+from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import sizes_of
 from strategies.common.meaning import BYTES, FLOATS, READINGS
 from strategies.common.method import AnyClientHalf
 from strategies.common.names import digest, normalised, printable
 from strategies.common.samples import class_counts
 from strategies.common.transport.control import Description
+from strategies.common.transport.ranges import NAME_LENGTH
 
 
 def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
@@ -43,7 +45,8 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     shared = device.clients if settings.share_class_counts and not private else ()
     foundation = task.foundation
     # Every client of a node has the same classes.
-    names = [] if private else [normalised(printable(name)) for name in data[0].class_names]
+    # As they arrive: names are compared by what the server may show of them.
+    names = [] if private else [_as_sent(name) for name in data[0].class_names]
     told = names if settings.share_class_names else []
     return Description(
         partition=device.partition,
@@ -97,3 +100,7 @@ def _told(note: str, private: Sequence[str]) -> str:
     for label, name in sorted(named, key=lambda pair: -len(pair[1])):
         told = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"class {label}", told)
     return told
+
+
+def _as_sent(name: str) -> str:
+    return cleaned(normalised(printable(name)), NAME_LENGTH)

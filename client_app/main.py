@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from client_app.carried_errors import errors_that_travel
 from client_app.description import describe_device
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.kinds import AnyLocalDevice, device_for
@@ -56,7 +57,7 @@ _SERVER = "server"
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
     places = _places(context)
-    with told_by_name(places):
+    with errors_that_travel(), told_by_name(places):
         order = read_control_record(message.content, Order, sender=_SERVER)
         config = _config(order, context)
         settings = read_run(config)
@@ -76,14 +77,14 @@ def describe(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Learn for one round, test, save, and reply with all of it at once."""
-    with told_by_name(_places(context)):
+    with errors_that_travel(), told_by_name(_places(context)):
         return _take_part(message, context, learn=True)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Test the client's model as it stands; nothing is learnt or saved."""
-    with told_by_name(_places(context)):
+    with errors_that_travel(), told_by_name(_places(context)):
         return _take_part(message, context, learn=False)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
-from server_app.run_folder import is_run
+from server_app.run_settings import is_run
 from strategies.common import folder_lock, tensor_file
 from strategies.common.errors import RunFolderError
 

@@ -21,7 +21,10 @@ from strategies.common.settings import DEVICES_OWN, default_config
 
 # What devices have no use for.
 _SERVERS_OWN: Final = frozenset(
-    {"run-name", "runs-dir", "compare-with", "resume", "server-device", "server-threads", "writers"}
+    {
+        *("run-name", "runs-dir", "compare-with", "resume", "resume-from"),
+        *("server-device", "server-threads", "writers"),
+    }
 )
 _ASKER: Final = Asker(
     decided={

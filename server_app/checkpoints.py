@@ -1,7 +1,8 @@
-"""Server checkpoints: the last two rounds and the best one."""
+"""Server checkpoints: the last rounds and the best ones."""
 
 import json
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import final
 
@@ -11,7 +12,10 @@ from strategies.common import tensor_file
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.task import Task
 
-_KEPT = 2
+# So many of the last rounds, and so many of those that were the best when they were played: a
+# round that spoilt the state is noticed one or two rounds later, and may have passed as the best.
+_KEPT = 3
+_BESTS_KEPT = 2
 
 
 @final
@@ -56,27 +60,33 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._bests: list[int] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Save a checkpoint and forget all but the last two and the best.
+        """Save a checkpoint and forget all but the last three and the last two best ones.
 
         Raises
         ------
         StoreError
             If it cannot be written; those before it are untouched.
         """
+        number, best = checkpoint.round_number, checkpoint.best_round
+        if best and best not in self._bests:
+            self._bests = [*self._bests, best][-_BESTS_KEPT:]
         text = {
             "round": checkpoint.round_number,
             "task": checkpoint.task.to_values(),
             "accepted": {str(k): v for k, v in checkpoint.accepted.items()},
             "best_round": checkpoint.best_round,
             "best_accuracy": checkpoint.best_accuracy,
+            "bests": self._bests,
         }
-        path = tensor_file.of_round(self._folder, checkpoint.round_number)
+        path = tensor_file.of_round(self._folder, number)
         tensor_file.write(path, checkpoint.tensors, {"checkpoint": json.dumps(text)})
-        rounds = tensor_file.rounds_in(self._folder)
+        # Later ones are of rounds that did not count; they are no reason to forget any.
+        rounds = [old for old in tensor_file.rounds_in(self._folder) if old <= number]
         for old in rounds[:-_KEPT]:
-            if old != checkpoint.best_round:
+            if old not in self._bests:
                 tensor_file.forget(self._folder, old)
 
     def require(self, played: int, journal: Path) -> None:
@@ -143,10 +153,63 @@ class Checkpoints:
             )
         return None, ()
 
+    def after(self, round_number: int, last: int) -> Checkpoint:
+        """Return the checkpoint after one round.
+
+        Parameters
+        ----------
+        round_number : int
+            Which one, from 1.
+        last : int
+            Last round in the journal.
+
+        Raises
+        ------
+        RunFolderError
+            If it is gone or damaged, naming those that are there.
+        """
+        there = [known for known in tensor_file.rounds_in(self._folder) if known <= last]
+        try:
+            if round_number not in there:
+                raise StoreError(f"{self._folder}: keeps none of round {round_number}")
+            return self._read(tensor_file.of_round(self._folder, round_number))
+        except StoreError as error:
+            kept = ", ".join(map(str, there)) or "none"
+            raise RunFolderError(
+                f"setting resume-from: expected a round whose checkpoint is kept ({kept}), got "
+                f"{round_number}: {error}"
+            ) from None
+
+    def set_aside_after(self, round_number: int) -> None:
+        """Move the checkpoints of later rounds into a folder of their own.
+
+        Raises
+        ------
+        RunFolderError
+            If they cannot be moved.
+        """
+        later = [known for known in tensor_file.rounds_in(self._folder) if known > round_number]
+        if not later:
+            return
+        stem = f"before-resume-from-{round_number}"
+        names = chain([stem], (f"{stem}-{again}" for again in count(2)))
+        aside = next(path for name in names if not (path := self._folder / name).exists())
+        try:
+            aside.mkdir()
+            for known in later:
+                path = tensor_file.of_round(self._folder, known)
+                path.replace(aside / path.name)
+        except OSError as error:
+            raise RunFolderError(
+                f"{aside}: cannot be written ({error.strerror}); make the folder writable"
+            ) from None
+
     def _read(self, path: Path) -> Checkpoint:
         tensors, text = tensor_file.read(path)
         try:
             values = json.loads(text["checkpoint"])
+            bests = values["bests"] if "bests" in values else [values["best_round"]]
+            self._bests = [int(known) for known in bests if known]
             return Checkpoint(
                 round_number=int(values["round"]),
                 task=Task.from_values(values["task"]),

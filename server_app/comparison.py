@@ -22,6 +22,7 @@ NEUTRAL_SETTINGS: Final = frozenset(
         "state-dir",
         "compare-with",
         "resume",
+        "resume-from",
         "server-threads",
         "quorum-timeout-s",
         "round-deadline-s",

@@ -9,6 +9,8 @@ from typing import Protocol, final, runtime_checkable
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
 
+from strategies.common.foreign_text import cleaned
+
 # Flower's own send_and_receive polls every 3 s, which would dominate short rounds; but every
 # look costs the SuperLink, so that whoever has waited long looks less often.
 _SHORTEST_PAUSE_S = 0.05
@@ -22,6 +24,7 @@ _RAISED = re.compile(r"<class '(?P<kind>[^']+)'>:<['\"](?P<text>.*)['\"]>", re.D
 # In simulation, Ray's traceback comes first and the client's own words follow this.
 _IN_RAY = "Exception ClientAppException occurred. Message:"
 _MAX_REASON = 500
+_MAX_KIND = 100
 
 
 @final
@@ -35,17 +38,28 @@ class Answers:
         Replies that carry a content.
     failures : dict[int, str]
         Reasons of the others.
+    silent : set[int]
+        Those of the others from which nothing was heard at all.
     """
 
     replies: dict[int, Message] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    silent: set[int] = field(default_factory=set)
 
     def add(self, node_id: int, message: Message) -> None:
         """Take in what came back from a node."""
         if message.has_error():
             self.failures[node_id] = explain(message.error)
+            if message.error.code == _NODE_UNAVAILABLE:
+                self.silent.add(node_id)
         else:
             self.replies[node_id] = message
+
+    def add_silent(self, node_ids: Iterable[int], reason: str) -> None:
+        """Take in that nothing came back from some nodes."""
+        for node_id in node_ids:
+            self.failures[node_id] = reason
+            self.silent.add(node_id)
 
 
 @runtime_checkable
@@ -84,7 +98,7 @@ class Question:
             if message_id:
                 self._pending[message_id] = node_id
             else:
-                self.answers.failures[node_id] = "the message could not be handed to Flower"
+                self.answers.add_silent([node_id], "the message could not be handed to Flower")
 
     @property
     def waiting_for(self) -> set[int]:
@@ -127,7 +141,7 @@ class Question:
             late = waited > deadline_s
             reason = f"no reply within {deadline_s:g} s" if late else hopeless()
             if reason is not None:
-                self.answers.failures |= dict.fromkeys(self._pending.values(), reason)
+                self.answers.add_silent(self._pending.values(), reason)
                 self._pending.clear()
                 break
             pause = pause_after(waited)
@@ -160,8 +174,9 @@ def explain(error: Error) -> str:
         kind, text = found["kind"], found["text"]
         if _IN_RAY in text:
             kind, text = _client_error(text)
-        return f"{kind.rsplit('.', 1)[-1]}: {_one_line(text) or 'no text'}"
-    return _one_line(reason) or f"Flower error {error.code}"
+        raised = cleaned(kind.rsplit(".", 1)[-1], _MAX_KIND)
+        return f"{raised}: {cleaned(text, _MAX_REASON) or 'no text'}"
+    return cleaned(reason, _MAX_REASON) or f"Flower error {error.code}"
 
 
 def _client_error(text: str) -> tuple[str, str]:
@@ -172,8 +187,3 @@ def _client_error(text: str) -> tuple[str, str]:
     line = rf"^([\w.]+){re.escape(f': {first}') if first else ''}$"
     kinds: list[str] = re.findall(line, traceback, re.MULTILINE)
     return kinds[-1] if kinds else "ClientAppException", words
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}…"

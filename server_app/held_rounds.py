@@ -16,6 +16,7 @@ from flwr.serverapp import Grid
 from server_app.exchange import Answers
 from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
+from server_app.large_uploads import refuse_large
 from server_app.messenger import RoundInProgress
 from server_app.roster import Client
 from server_app.round_context import RoundContext
@@ -104,6 +105,7 @@ class HeldRounds:
         state = self._state
         context = RoundContext(round_number, clients, state, task, self._accepted)
         ongoing = RoundInProgress(context, lambda reply: self._half.check(state, reply))
+        ongoing.record.failures = loop.roster.absent(self._accepted)
         chosen = loop.choose(round_number, clients)
         messages = loop.messenger.write(ongoing, chosen, "train")
         self._training, self._tests = _Asked(ongoing, chosen, messages), None
@@ -136,6 +138,7 @@ class HeldRounds:
         asked = self._asked("aggregate_train", round_number, self._training)
         self._training = None
         self._take_in(asked, replies)
+        refuse_large(asked.ongoing, self._half)
         record, needed = asked.ongoing.record, self._settings.min_replies
         if len(record.nodes) < needed:
             self._tests = _Asked(asked.ongoing)
@@ -148,7 +151,7 @@ class HeldRounds:
             self._tests = _Asked(asked.ongoing, idle, tests)
             found = guard_of(self._settings).arrived(asked.ongoing.in_order())
             with record.timed("aggregate"), threads(self._settings.server_threads):
-                self._said = self._half.aggregate(self._state, round_number, found)
+                self._said = self._half.aggregate(self._state, round_number, found).finite()
             self._accepted.update(dict.fromkeys(record.nodes, round_number))
         self._tell(round_number)
         return self._line(asked)
@@ -201,8 +204,8 @@ class HeldRounds:
                 answers.add(node_id, reply)
         for message in asked.messages:
             node_id = message.metadata.dst_node_id
-            if node_id not in answers.replies:
-                answers.failures.setdefault(node_id, "no reply in time")
+            if node_id not in answers.replies and node_id not in answers.failures:
+                answers.add_silent([node_id], "no reply in time")
         self._loop.messenger.take_in(asked.ongoing, asked.clients, asked.messages, answers)
 
     def _tell(self, round_number: int) -> None:

@@ -11,7 +11,8 @@ from flwr.serverapp import Grid
 
 from server_app.exchange import Answers, Question
 from server_app.reported_classes import check_classes
-from server_app.roster import NOTHING_GIVEN, Client
+from server_app.reported_samples import check_agreement
+from server_app.roster import NOTHING_GIVEN, Client, reading
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
 from strategies.common.errors import WireError
@@ -74,6 +75,12 @@ class RoundInProgress:
             self._broadcast.append(pack(half.broadcast(self.context.state), wire_dtype))
         return self._broadcast[0]
 
+    def refuse(self, partition: int, reason: str) -> None:
+        """Count a client that had answered as failed after all."""
+        self.replies.pop(partition, None)
+        self.record.nodes.pop(partition, None)
+        self.record.failures[partition] = reason
+
     def in_order(self) -> list[Reply[Any]]:
         """Return the accepted uploads sorted by partition."""
         return [reply for _, reply in sorted(self.replies.items())]
@@ -97,6 +104,8 @@ class Messenger:
         Told of progress.
     given : RunConfig
         Settings that devices are told.
+    heard : Callable[[Answers], None]
+        Told of all that came back, before it is read.
     """
 
     def __init__(
@@ -107,6 +116,7 @@ class Messenger:
         run_name: str,
         watch: Watcher,
         given: RunConfig = NOTHING_GIVEN,
+        heard: Callable[[Answers], None] = lambda _: None,
     ) -> None:
         self._grid = grid
         self._half = half
@@ -114,6 +124,7 @@ class Messenger:
         self._run_name = run_name
         self._watch = watch
         self._given = dict(given)
+        self._heard = heard
 
     def ask(self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind) -> None:
         """Send one message to each client and take in what comes back.
@@ -170,6 +181,7 @@ class Messenger:
         answers : Answers
             A reply or a failure of each.
         """
+        self._heard(answers)
         with ongoing.record.timed("decode"):
             for client, message in zip(clients.values(), messages, strict=True):
                 self._take_in(ongoing, client, answers, message)
@@ -211,7 +223,8 @@ class Messenger:
             if client.node_id in answers.failures:
                 raise WireError(f"{client.label}: {answers.failures[client.node_id]}")
             content = answers.replies[client.node_id].content
-            report, reply = self._read(ongoing, client, content, learnt=learnt)
+            with reading(client.label):
+                report, reply = self._read(ongoing, client, content, learnt=learnt)
         except WireError as error:
             record.failures[partition] = str(error)
             log(WARNING, "round %d: failed: %s", record.round_number, error)
@@ -249,6 +262,13 @@ class Messenger:
             raise WireError(
                 f"{client.label}: report.validation_samples: expected "
                 f"{'at least 1' if held_out else 0}, got {report.validation_samples}"
+            )
+        check_agreement(report, client.description, client.label)
+        accepted = ongoing.context.accepted.get(client.description.partition, 0)
+        if report.continued_from > accepted:
+            raise WireError(
+                f"{client.label}: report.continued_from: expected at most {accepted}, the last "
+                f"round that was accepted, got {report.continued_from}"
             )
         num_classes, shared = half.agreed.task.num_classes, run.share_class_counts
         check_classes(report, num_classes, shared=shared, sender=client.label)

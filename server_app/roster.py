@@ -3,20 +3,28 @@
 Node ids say nothing about the client behind them, and a device that restarts without a
 key of its own comes back under another id. So every new id is asked once to describe
 itself, and clients are known by their partition from then on.
+
+Of two nodes that say they are the same client the first counts, for as long as it is connected
+and answers. The other waits, and is asked again once the first has gone or fell silent. A device
+with a key of its own keeps its id, so that no other can be taken for it.
 """
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import INFO, WARNING
+from statistics import median_low
 from typing import Final, final
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.agreement import Agreement
-from server_app.exchange import Question
-from strategies.common.errors import WireError
+from server_app.exchange import Answers, Question
+from strategies.common.errors import NectarError, WireError
+from strategies.common.foreign_text import seen
 from strategies.common.settings import RunConfig
 from strategies.common.task import Task
 from strategies.common.transport.control import Description, Order
@@ -28,9 +36,12 @@ MAX_DESCRIPTION_BYTES = 1 << 20
 # Devices read the run config, as the server does, unless a program of one's own gives settings.
 NOTHING_GIVEN: Final[RunConfig] = {}
 
-_REPLACED = "replaced by node"
 # Of those who made the same note.
 _NAMED_CLIENTS = 10
+# A client with more samples than so many times what is usual would be alone in every mean.
+_MOST_SAMPLES: Final = 10_000
+# So many clients tell what is usual although one of them lies.
+_QUORUM: Final = 3
 
 
 @final
@@ -69,11 +80,15 @@ class Roster:
         Whether every client has classes of its own, so that their number may differ.
     given : RunConfig
         Settings that devices are told.
+    carried : int
+        Logical clients that every node carries.
 
     Attributes
     ----------
     failures : dict[int, str]
         Why a connected node cannot take part, by node id.
+    heard : int
+        Answers to the question who they are, of all nodes together.
     """
 
     def __init__(
@@ -83,8 +98,10 @@ class Roster:
         *,
         private_classes: bool = False,
         given: RunConfig = NOTHING_GIVEN,
+        carried: int = 1,
     ) -> None:
         self._grid = grid
+        self._carried = carried
         self._agreement = Agreement(private_classes=private_classes)
         self._order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
         self._questions: list[Question] = []
@@ -93,11 +110,21 @@ class Roster:
         self._online: set[int] = set()
         self._task: Task | None = None
         self._noted: set[tuple[int, str]] = set()
+        self._silent: set[int] = set()
+        # Nodes that say they are a client which another node is, with that node.
+        self._behind: dict[int, int] = {}
+        # Every client that ever described itself, and by which node last.
+        self._known: dict[int, tuple[int, str]] = {}
         self.failures: dict[int, str] = {}
+        self.heard = 0
 
     def refresh(self) -> None:
         """Ask new nodes who they are and take in what has been answered."""
         self._online = set(self._grid.get_node_ids())
+        for node_id, holder in list(self._behind.items()):
+            if not self._holds(holder):
+                del self._behind[node_id]
+                self.failures.pop(node_id, None)
         asked = {node for question in self._questions for node in question.waiting_for}
         new = self._online - set(self._by_node) - set(self.failures) - asked
         if new:
@@ -113,15 +140,35 @@ class Roster:
     def all_answered(self) -> int:
         """Return how many nodes are online if every one has answered, else 0."""
         undecided = any(question.waiting_for & self._online for question in self._questions)
-        replaced = {node for node, reason in self.failures.items() if _REPLACED in reason}
-        return 0 if undecided else len(self._online - replaced)
+        return 0 if undecided else len(self._online - self._behind.keys())
 
     def ask_again(self) -> None:
         """Give nodes that could not describe themselves another chance, without waiting."""
-        excused = {node for node, reason in self.failures.items() if _REPLACED not in reason}
+        excused = self.failures.keys() - self._behind.keys()
         self._asked_again |= excused
         for node_id in excused:
             del self.failures[node_id]
+
+    def take_note(self, answers: Answers) -> None:
+        """Remember which nodes answered a message of a round, and which did not."""
+        self._silent -= answers.replies.keys() | answers.failures.keys()
+        self._silent |= answers.silent
+
+    def absent(self, accepted: Iterable[int]) -> dict[int, str]:
+        """Return why clients that were there before are not, by partition.
+
+        Parameters
+        ----------
+        accepted : Iterable[int]
+            Clients of which a round was accepted, before the server started as well.
+        """
+        there = self.clients()
+        found = {}
+        for partition in sorted({*accepted, *self._known} - there.keys()):
+            node_id, label = self._known.get(partition, (0, f"client {partition}"))
+            reason = f"{label}: not connected when the round began"
+            found[partition] = self.failures.get(node_id, reason)
+        return found
 
     def clients(self) -> dict[int, Client]:
         """Return the clients that are online and agree on the task, by partition."""
@@ -159,8 +206,9 @@ class Roster:
 
     def _take_in(self, question: Question) -> None:
         answers = question.answers
+        self.heard += len(answers.replies) + len(answers.failures)
         for node_id in list(answers.replies):
-            self._register(node_id, answers.replies.pop(node_id).content)
+            self._register(node_id, answers.replies.pop(node_id))
         for node_id in list(answers.failures):
             self._fail(node_id, f"node {node_id}: {answers.failures.pop(node_id)}")
 
@@ -178,35 +226,77 @@ class Roster:
             what = "client" if len(clients) == 1 else "clients"
             log(WARNING, "%s %s%s: %s", what, named, more, note)
 
-    def _register(self, node_id: int, content: RecordDict) -> None:
+    def _register(self, node_id: int, answer: Message) -> None:
+        sender = f"node {node_id}"
         try:
-            description = read_control_record(
-                content, Description, sender=f"node {node_id}", max_bytes=MAX_DESCRIPTION_BYTES
-            )
+            with reading(sender):
+                description = read_control_record(
+                    answer.content, Description, sender=sender, max_bytes=MAX_DESCRIPTION_BYTES
+                )
         except WireError as error:
             self._fail(node_id, str(error))
             return
-        client = Client(node_id, description)
-        for other in list(self._by_node.values()):
-            if other.description.partition == description.partition:
-                del self._by_node[other.node_id]
-                self.failures[other.node_id] = f"{_REPLACED} {node_id}"
-                log(
-                    WARNING if other.node_id in self._online else INFO,
-                    "%s: node %s takes over from node %s",
-                    client.label,
-                    node_id,
-                    other.node_id,
-                )
+        client, partition = Client(node_id, description), description.partition
+        others = (own for own in self._by_node.values() if own.description.partition == partition)
+        holder = next(others, None)
+        if holder is not None and self._holds(holder.node_id):
+            self._behind[node_id] = holder.node_id
+            self._fail(
+                node_id,
+                f"node {node_id}: {client.label}: expected one node with partition-id "
+                f"{partition}, got a second one beside node {holder.node_id}, which is connected "
+                f"and answers; give each a partition-id of its own",
+            )
+            return
+        if holder is not None:
+            self._replace(holder, client)
+        self._silent.discard(node_id)
         self._by_node[node_id] = client
-        if self._task is not None:
-            self._refuse_stranger(client)
+        self._known[partition] = node_id, client.label
+        self._refuse_stranger(client)
+
+    def _holds(self, node_id: int) -> bool:
+        """Tell whether a node is a client of which no other node may take the place."""
+        return node_id in self._by_node and node_id in self._online - self._silent
+
+    def _replace(self, holder: Client, client: Client) -> None:
+        del self._by_node[holder.node_id]
+        self._behind[holder.node_id] = client.node_id
+        self.failures[holder.node_id] = f"replaced by node {client.node_id}"
+        log(
+            WARNING if holder.node_id in self._online else INFO,
+            "%s: node %s takes over from node %s",
+            client.label,
+            client.node_id,
+            holder.node_id,
+        )
 
     def _refuse_stranger(self, client: Client) -> None:
         if self._task is None:
             return
-        if objection := self._agreement.objection(self._task, client.description):
+        told = client.description
+        if objection := self._agreement.objection(self._task, told) or self._outsized(told):
             self._drop(client, objection)
+
+    def _outsized(self, described: Description) -> str | None:
+        """Return which of a client's numbers is beside those of all others."""
+        if described.clients != self._carried:
+            return (
+                f"description.clients: expected {self._carried}, got {described.clients}; server "
+                f"and devices must run with the same clients-per-node"
+            )
+        every = [own.description for own in self._by_node.values()]
+        if len(every) < _QUORUM:
+            return None
+        for name in ("train_samples", "test_samples"):
+            usual = max(1, median_low(getattr(own, name) for own in every))
+            got = getattr(described, name)
+            if got > _MOST_SAMPLES * usual:
+                return (
+                    f"description.{name}: expected at most {_MOST_SAMPLES} times what is usual "
+                    f"here, {usual}, got {got}"
+                )
+        return None
 
     def _drop(self, client: Client, reason: str) -> None:
         del self._by_node[client.node_id]
@@ -215,3 +305,25 @@ class Roster:
     def _fail(self, node_id: int, reason: str) -> None:
         self.failures[node_id] = reason
         log(WARNING, "%s; it cannot take part", reason)
+
+
+@contextmanager
+def reading(sender: str) -> Iterator[None]:
+    """Make whatever reading a node's answer raises that node's failure.
+
+    Raises
+    ------
+    WireError
+        Naming sender and what was raised.
+    NectarError
+        As it is: what the server itself has to say.
+    """
+    try:
+        yield
+    except NectarError:
+        raise
+    except Exception as error:  # a hostile message makes libraries raise almost anything
+        reason = f"{type(error).__name__}: {error}"
+        raise WireError(
+            f"{sender}: expected a readable answer, got one with {seen(reason)}"
+        ) from None

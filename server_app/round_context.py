@@ -67,6 +67,11 @@ class Session(Protocol):
         """How many steps were played together, and of how many."""
         ...
 
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """Nodes whose activations were left out, with the reason."""
+        ...
+
     def invitation(self, partition: int) -> Invitation:
         """Return what a node needs to take part."""
         ...

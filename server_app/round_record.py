@@ -121,7 +121,7 @@ class NodeRecord:
         }
         return NodeLine(
             accuracy=tested.accuracy if tested else None,
-            loss=tested.loss if tested else None,
+            loss=_finite(tested.loss) if tested else None,
             macro_f1=tested.macro_f1 if tested else None,
             validation_accuracy=validated.accuracy if validated else None,
             validation_loss=validated.loss if validated else None,
@@ -235,6 +235,7 @@ class RoundRecord:
         aggregated : Aggregated
             What the server half says of the round.
         """
+        aggregated = aggregated.finite()
         tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
         classes = _together(tested)
         entries: dict[int, NodeLine | FailureLine] = {
@@ -279,10 +280,16 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
 
 
 def _weighted_loss(tested: list[MeasuredAccuracy]) -> float | None:
-    total = sum(result.samples for result in tested)
+    # The server's own tests may meet a network that diverged.
+    told = [result for result in tested if math.isfinite(result.loss)]
+    total = sum(result.samples for result in told)
     if not total:
         return None
-    return math.fsum(result.loss * result.samples for result in tested) / total
+    return _finite(math.fsum(result.loss * result.samples for result in told) / total)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _spread(tested: list[MeasuredAccuracy]) -> float | None:

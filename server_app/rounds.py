@@ -15,6 +15,7 @@ import torch
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
+from server_app.large_uploads import refuse_large
 from server_app.messenger import Messenger, RoundInProgress, Watcher
 from server_app.roster import NOTHING_GIVEN, Client, Roster
 from server_app.round_context import PlayedRound, RoundContext, Session
@@ -26,11 +27,14 @@ from strategies.common.guard import guard_of
 from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
 from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.split.halves import AnySplitServerHalf
 
 # A node that was asked who it is usually answers within seconds; after this long a round
 # starts without it.
 PATIENCE_S = 60.0
 _WAIT_POLL_S = 0.1
+# Times quorum-timeout-s, in which nodes that answer one after another may keep a round waiting.
+_LONGEST_GATHERING = 10
 
 
 @final
@@ -72,9 +76,16 @@ class RoundLoop:
         self._run = run
         self._watch = watch
         self._tested = half.tested
-        self.messenger = Messenger(grid, half, run, run_name, watch, given)
-        private = isinstance(half, AdapterServerHalf)
-        self.roster = Roster(grid, run_name, private_classes=private, given=given)
+        self.roster = Roster(
+            grid,
+            run_name,
+            private_classes=isinstance(half, AdapterServerHalf),
+            given=given,
+            carried=run.clients_per_node,
+        )
+        self.messenger = Messenger(
+            grid, half, run, run_name, watch, given, heard=self.roster.take_note
+        )
 
     def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
         """Wait until enough clients are there.
@@ -95,10 +106,11 @@ class RoundLoop:
         Raises
         ------
         FederationError
-            If ``quorum_timeout_s`` passes first.
+            If ``quorum_timeout_s`` passes first without an answer from any node.
         """
         needed = self._run.min_nodes
-        started = time.monotonic()
+        started = since = time.monotonic()
+        heard = self.roster.heard
         if not first:
             self.roster.ask_again()
         while True:
@@ -111,13 +123,25 @@ class RoundLoop:
                     return clients
             self._watch(round_number, "waiting for nodes", len(clients), needed)
             refusing = first and self.roster.all_answered() >= needed
-            waited = time.monotonic() - started
-            if refusing or waited > self._run.quorum_timeout_s:
-                raise FederationError(self._too_few(round_number, len(clients), waited))
+            now = time.monotonic()
+            if self.roster.heard > heard:
+                # Slow nodes are not too few nodes.
+                since, heard = now, self.roster.heard
+            if refusing or self._is_over(now - since, now - started):
+                raise FederationError(self._too_few(round_number, len(clients), now - started))
             time.sleep(_WAIT_POLL_S)
 
+    def _is_over(self, silence_s: float, waited_s: float) -> bool:
+        """Tell whether nobody new is to be expected, whoever keeps coming."""
+        patience = self._run.quorum_timeout_s
+        return silence_s > patience or waited_s > _LONGEST_GATHERING * patience
+
     def exchange(
-        self, context: RoundContext, check: Callable[[Reply[Any]], None], session: Session
+        self,
+        context: RoundContext,
+        check: Callable[[Reply[Any]], None],
+        session: Session,
+        half: AnySplitServerHalf,
     ) -> tuple[RoundRecord, list[Reply[Any]]]:
         """Play a round in which activations are exchanged, up to its replies.
 
@@ -129,6 +153,8 @@ class RoundLoop:
             Refuses an upload that does not fit the round.
         session : Session
             Where activations are exchanged; its nodes take part and no others.
+        half : SplitServerHalf
+            States how large an upload is.
 
         Raises
         ------
@@ -137,7 +163,9 @@ class RoundLoop:
             exchange has changed the server's part already.
         """
         ongoing = RoundInProgress(context, check, session)
+        ongoing.record.failures = self.roster.absent(context.accepted)
         self.messenger.ask(ongoing, _seated(session, context.clients), "train")
+        refuse_large(ongoing, half)
         self._require_replies(ongoing, "")
         return ongoing.record, ongoing.in_order()
 
@@ -159,7 +187,9 @@ class RoundLoop:
         ongoing = RoundInProgress(context, lambda reply: half.check(context.state, reply))
         round_number = context.round_number
         chosen = self.choose(round_number, context.clients)
+        ongoing.record.failures = self.roster.absent(context.accepted)
         self.messenger.ask(ongoing, chosen, "train")
+        refuse_large(ongoing, half)
         if len(ongoing.record.nodes) < self._run.min_replies:
             log(
                 WARNING,
@@ -170,6 +200,7 @@ class RoundLoop:
             again = self.gather(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
             self.messenger.ask(ongoing, silent, "train")
+            refuse_large(ongoing, half)
         self._require_replies(ongoing, " after two tries")
         if idle := self.idle(ongoing, chosen):
             self.messenger.ask(ongoing, idle, "evaluate")

@@ -24,14 +24,14 @@ from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
 from server_app.writers import chosen
 from strategies import methods
-from strategies.common.errors import FederationError
+from strategies.common.errors import FederationError, ModelError
 from strategies.common.method import AggregatingServerHalf
-from strategies.common.round import Tested
+from strategies.common.round import Aggregated, Tested
 from strategies.common.settings import RunConfig
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads
-from strategies.common.transport.state import load_tensors, to_tensors
+from strategies.common.transport.state import load_tensors, require_finite, to_tensors
 
 
 @final
@@ -102,6 +102,8 @@ class Run:
             resumed=self._settings.resume,
         )
         self._seconds: list[float] = []
+        # The last round whose aggregation was undone.
+        self._undone = -1
 
     @property
     def folder(self) -> Path:
@@ -182,8 +184,7 @@ class Run:
     def _complete(self, played: PlayedRound, context: RoundContext) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
         record = played.record
-        with record.timed("aggregate"), threads(self._settings.server_threads):
-            aggregated = played.aggregate()
+        aggregated = self._aggregate(played, context)
         standing = self._standing
         trained = [p for p, node in record.nodes.items() if node.took_part]
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
@@ -194,6 +195,7 @@ class Run:
         ):
             failed = self._loop.test(record, context)
             record.notes += [f"evaluation: {reason}" for reason in failed]
+        aggregated = aggregated.finite()
         if aggregated.diagnostics:
             log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
         for note in (*record.notes, *aggregated.notes):
@@ -222,6 +224,37 @@ class Run:
         self._folder.append(line)
         return line
 
+    def _aggregate(self, played: PlayedRound, context: RoundContext) -> Aggregated:
+        """Let the server half take in a round; one that it cannot take in is undone, once.
+
+        Raises
+        ------
+        ModelError
+            If that happens in two rounds one after another.
+        """
+        record, number = played.record, context.round_number
+        try:
+            with record.timed("aggregate"), threads(self._settings.server_threads):
+                aggregated = played.aggregate()
+            require_finite(self._state)
+        except (ModelError, ValueError, ArithmeticError, RuntimeError) as error:
+            if self._undone == number - 1:
+                raise
+            self._undone = number
+            self._restore(number - 1, context.task)
+            reason = f"{type(error).__name__}: {error}"
+            note = f"aggregation failed and is undone, nothing was learnt in this round: {reason}"
+            return Aggregated(notes=(note,))
+        return aggregated
+
+    def _restore(self, round_number: int, task: Task) -> None:
+        """Put the server half's state back to what it was after a round."""
+        checkpoint, _ = self._checkpoints.load(at_most=round_number)
+        if checkpoint is None:
+            load_tensors(self._state, to_tensors(first_state(self._half, self._settings, task)))
+        else:
+            load_tensors(self._state, checkpoint.tensors)
+
     def _is_tested_now(self, round_number: int) -> bool:
         """Tell whether clients are to test what aggregation made of a round."""
         later = self._half.tested is Tested.AGGREGATED
@@ -248,14 +281,19 @@ class Run:
 
     def _resume(self, config: RunConfig) -> Standing:
         self._folder.check_resumable(config)
-        played = self._folder.last_round()
-        self._checkpoints.require(played, self._folder.journal)
-        checkpoint, notes = self._checkpoints.load(at_most=played)
+        wanted, last = self._settings.resume_from, self._folder.last_round()
+        self._checkpoints.require(last, self._folder.journal)
+        checkpoint, notes = (
+            (self._checkpoints.after(wanted, last), ()) if wanted else self._checkpoints.load(last)
+        )
         for note in notes:
             log(WARNING, "%s", note)
         if checkpoint is None:
             self._folder.forget_after(0)
             return Standing(0, {}, 0, 0.0)
+        if wanted and (aside := self._folder.set_aside_after(wanted)):
+            self._checkpoints.set_aside_after(wanted)
+            log(WARNING, "the rounds after round %d are kept in %s", wanted, aside)
         self._folder.forget_after(checkpoint.round_number)
         for line in read_run_record(self._folder.path).rounds:
             self._rule.take(line)

@@ -5,21 +5,18 @@ flushed; the journal grows by one line per round. What no result depends on is l
 cannot be written, and said once.
 """
 
+import itertools
 import json
 import os
-import platform
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from importlib.metadata import version
 from logging import WARNING
 from pathlib import Path
 from typing import final
 
-import tomli_w
 from flwr.common.logger import log
 
+from server_app import run_settings
 from server_app.client_list import FILE as CLIENTS
 from server_app.client_list import read_clients, write_clients
 from server_app.journal import RoundLine, read_round, write_round
@@ -27,25 +24,8 @@ from server_app.roster import Client
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.round import Picture
-from strategies.common.settings import RunConfig, app_version, default_config
+from strategies.common.settings import RunConfig
 from strategies.common.task import Task
-
-# Settings that may change between the parts of a resumed run: none of them changes a result.
-_FREE_ON_RESUME = {
-    "rounds",
-    "min-nodes",
-    "min-replies",
-    "quorum-timeout-s",
-    "round-deadline-s",
-    "max-report-bytes",
-    "compare-with",
-    "runs-dir",
-    "state-dir",
-    "resume",
-    "run-name",
-    "writers",
-}
-_VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
 
 
 @final
@@ -147,13 +127,8 @@ class RunFolder:
         # An earlier attempt that completed no round may have had other clients.
         with self._named_errors("start the run again"):
             (self.path / CLIENTS).unlink(missing_ok=True)
-        versions = {name: version(name) for name in _VERSIONED}
-        versions |= {"nectar": app_version(), "python": platform.python_version()}
-        started = datetime.now(UTC).replace(microsecond=0)
-        settings = dict(sorted(config.items()))
-        text = tomli_w.dumps({"started": started, "settings": settings, "versions": versions})
         with self._named_errors("start the run again"):
-            self._write("settings.toml", text)
+            self._write(run_settings.FILE, run_settings.write(config))
 
     def check_resumable(self, config: RunConfig) -> None:
         """Refuse to resume a run with settings that would change its results.
@@ -163,29 +138,7 @@ class RunFolder:
         RunFolderError
             If there is nothing to resume, or naming the settings that differ.
         """
-        try:
-            saved = tomllib.loads((self.path / "settings.toml").read_text())["settings"]
-        except (OSError, KeyError, tomllib.TOMLDecodeError):
-            raise RunFolderError(
-                f"{self.path}: holds no run to resume; check run-name and runs-dir, or set "
-                f"resume=false"
-            ) from None
-        now = dict(config)
-        free = set(_FREE_ON_RESUME)
-        if now.get("schedule", "constant") != "constant":
-            # Step sizes follow from how many rounds there are.
-            free.discard("rounds")
-        # A setting that there was not yet is at its default, which does what was done before.
-        before = {**default_config(), **saved}
-        differing = [
-            f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-            for key in sorted(set(saved) | set(now))
-            if key not in free and before.get(key) != now.get(key)
-        ]
-        if differing:
-            raise RunFolderError(
-                f"{self.path}: cannot resume with other settings: {'; '.join(differing)}"
-            )
+        run_settings.check_same(self.path, config)
 
     def append(self, line: RoundLine) -> None:
         """Add a round to the journal, down to the disk.
@@ -215,6 +168,23 @@ class RunFolder:
         # On a full disk a journal that is to stay as it is needs no room.
         if not self.journal.exists() or self.journal.read_text() != kept:
             self.write("rounds.jsonl", kept)
+
+    def set_aside_after(self, round_number: int) -> Path | None:
+        """Copy the rounds after one into a file of their own, before they are left behind.
+
+        Returns
+        -------
+        Path | None
+            Where they are; ``None`` where there are none.
+        """
+        later = "".join(f"{text}\n" for number, text in self._lines() if number > round_number)
+        if not later:
+            return None
+        stem = f"{self.journal.name}.before-resume-from-{round_number}"
+        names = itertools.chain([stem], (f"{stem}-{count}" for count in itertools.count(2)))
+        name = next(name for name in names if not (self.path / name).exists())
+        self.write(name, later)
+        return self.path / name
 
     def _lines(self) -> list[tuple[int, str]]:
         """Return the number of every complete round, and its line as it stands.
@@ -343,15 +313,6 @@ class RunFolder:
 
     def _drawn_in(self, round_number: int) -> Path:
         return self.path / "images" / f"round-{round_number:06d}"
-
-
-def is_run(folder: Path) -> bool:
-    """Tell whether a folder is marked as a run's: a server wrote its settings there."""
-    try:
-        found = tomllib.loads((folder / "settings.toml").read_text())
-    except (OSError, ValueError):
-        return False
-    return found.keys() >= {"settings", "versions"}
 
 
 def _write_through(handle: int, content: bytes) -> None:

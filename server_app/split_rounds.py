@@ -154,7 +154,10 @@ class SplitRounds:
         with self._session(engine, plan, context.clients) as session:
             try:
                 record, replies = self._loop.exchange(
-                    context, lambda reply: self._half.check(state, current, reply), session
+                    context,
+                    lambda reply: self._half.check(state, current, reply),
+                    session,
+                    self._half,
                 )
             except FederationError as error:
                 reason = f"; the exchange ended early: {session.failure}" if session.failure else ""

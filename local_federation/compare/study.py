@@ -23,6 +23,7 @@ _OWN = (
     "min-nodes",
     "compare-with",
     "resume",
+    "resume-from",
 )
 _BASELINE = "alone"
 _LONGEST_VALUE = 40

@@ -15,7 +15,7 @@ from strategies.methods import METHODS, reads
 _PLACES: Final = frozenset(
     {
         *("method", "min-nodes", "run-name", "runs-dir", "state-dir", "resume", "compare-with"),
-        *("server-device", "device"),
+        *("resume-from", "server-device", "device"),
     }
 )
 _TOLD: Final = (

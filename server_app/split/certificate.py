@@ -19,6 +19,8 @@ from strategies.common.errors import SettingsError
 
 # Devices' clocks may be off by so much, both ways.
 _MARGIN = timedelta(hours=1)
+# No session lasts longer, and no date has five digits.
+_LONGEST_S = 365 * 24 * 3600.0
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nectar")])
 # Certificates are filled up to a multiple of so many bytes.
 _STRIDE = 1024
@@ -49,7 +51,7 @@ def self_signed(hosts: Iterable[str], lifetime_s: float) -> Certificate:
     hosts : Iterable[str]
         Names and IP addresses under which devices dial the server.
     lifetime_s : float
-        How long the session may last.
+        How long the session may last; longer than a year counts as a year.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -60,7 +62,7 @@ def self_signed(hosts: Iterable[str], lifetime_s: float) -> Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _MARGIN)
-        .not_valid_after(now + timedelta(seconds=lifetime_s) + _MARGIN)
+        .not_valid_after(now + timedelta(seconds=min(lifetime_s, _LONGEST_S)) + _MARGIN)
         .add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

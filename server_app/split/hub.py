@@ -11,8 +11,10 @@ from threading import Condition, Lock
 from typing import final
 
 import torch
+from torch import Tensor
 
 from server_app.split.lanes import Lane, seat
+from server_app.split.loud import Loud
 from server_app.split.refusals import Reason, RefusalError
 from server_app.split.turns import Turn, Turns
 from strategies.common.split.engine import Engine
@@ -74,6 +76,12 @@ class Hub:
         # One per cohort, so that a turn wakes nobody else's threads.
         self._woken = [Condition(self._lock) for _ in plan.cohorts]
         self._over = False
+        self._loud = Loud()
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """Nodes whose activations were left out, with the reason."""
+        return dict(self._loud.refused)
 
     @property
     def over(self) -> bool:
@@ -266,7 +274,7 @@ class Hub:
         lanes = {node: self.lanes[node, turn.cohort] for node in turn.arrived}
         try:
             with self._threads():
-                gradients = self._engine.advance(turn.step, turn.cohort, turn.by_client(lanes))
+                gradients = self._advance(turn, lanes)
                 answers = {n: lane.answer_of(turn.step, gradients) for n, lane in lanes.items()}
                 with self._lock:
                     for node, lane in lanes.items():
@@ -280,6 +288,16 @@ class Hub:
         with self._lock:
             self._turns.end()
             self._wake_head()
+
+    def _advance(self, turn: Turn, lanes: Mapping[int, Lane]) -> Mapping[int, Tensor]:
+        """Let the engine learn from a turn; clients that are left out get gradients of zero."""
+        arrived, left_out = turn.by_client(lanes), self._loud.left_out(turn, lanes)
+        kept = {client: own for client, own in arrived.items() if client not in left_out}
+        gradients = self._engine.advance(turn.step, turn.cohort, kept)
+        return {
+            **gradients,
+            **{client: torch.zeros_like(arrived[client][0]) for client in left_out},
+        }
 
     def _threads(self) -> AbstractContextManager[None]:
         """Return a block with the engine's number of threads, at no cost where it is set."""

@@ -150,6 +150,11 @@ class SplitSession:
         return self.hub.steps_played, len(self._plan.step_numbers)
 
     @property
+    def refused(self) -> Mapping[int, str]:
+        """Nodes whose activations were left out, with the reason."""
+        return self.hub.refused
+
+    @property
     def cause(self) -> Exception | None:
         """What the engine raised, if that ended the session."""
         return self.hub.cause

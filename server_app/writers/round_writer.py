@@ -13,7 +13,8 @@ FINAL_ACCURACY: Final = "final/accuracy"
 # Where a run is played and kept is the machine's own business: no other learns of it.
 _PLACES: Final = frozenset(
     {
-        *("runs-dir", "state-dir", "run-name", "resume", "compare-with", "writers"),
+        *("runs-dir", "state-dir", "run-name", "resume", "resume-from"),
+        *("compare-with", "writers"),
         *("split.host", "split.port", "split.advertise", "split.certificate", "split.key"),
     }
 )

@@ -1,12 +1,13 @@
 """A server that averages what clients send and gives the average to all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast, final
 
 from torch import Tensor
 
 from strategies.common.averaging import average
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import Payload, rules_of
@@ -67,6 +68,10 @@ class AveragingServer(
         """Return the average, where there is one."""
         kind = cast(type[Sent], self.wire.down)
         return kind(**state.fields) if state.fields else None
+
+    def magnitudes(self, state: AverageState, uplink: Sent) -> Mapping[str, Size]:
+        """Return how far weights are from the last average, and how large all else is."""
+        return sizes_of(uplink, state.fields)
 
     def aggregate(
         self, state: AverageState, round_number: int, replies: Sequence[Reply[Sent]]

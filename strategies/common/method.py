@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from strategies.common.agreed import Agreed, Need
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.provided import Provided
@@ -153,6 +154,21 @@ class AggregatingServerHalf(
         WireError
             Naming field, expected and got; the client then counts as failed.
         """
+
+    def magnitudes(self, state: State, uplink: Uplink) -> Mapping[str, Size]:  # noqa: ARG002
+        """Return how large an upload is, by field, to be compared with the round's others.
+
+        By default the size of every floating-point field in itself. A method whose fields are
+        changes of what it sent says so: ``return sizes_of(uplink, {"adapter": state.shared})``.
+
+        Parameters
+        ----------
+        state : State
+            As what was sent came from it.
+        uplink : Uplink
+            One client's.
+        """
+        return sizes_of(uplink)
 
     @abstractmethod
     def aggregate(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Generic, TypeVar, final
 
 from torch import Tensor
@@ -142,6 +143,15 @@ class Aggregated:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+    def finite(self) -> "Aggregated":
+        """Return the same without numbers that no journal can hold, which are named instead."""
+        lost = sorted(n for n, value in self.diagnostics.items() if not isfinite(value))
+        if not lost:
+            return self
+        kept = {name: value for name, value in self.diagnostics.items() if name not in lost}
+        note = f"expected finite numbers, got others for {', '.join(lost)}, which are left out"
+        return Aggregated(kept, (*self.notes, note), self.pictures)
 
     def joined(self, other: "Aggregated") -> "Aggregated":
         """Return what both say."""

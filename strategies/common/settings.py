@@ -149,6 +149,8 @@ class RunSettings(Settings):
         ``tensorboard``, ``wandb``, ``mlflow``; empty for none.
     resume : bool
         Go on after the last complete round of ``run_name``.
+    resume_from : int
+        With ``resume``: go on after this round, and leave later ones behind; 0 for the last one.
     """
 
     method: str
@@ -200,6 +202,7 @@ class RunSettings(Settings):
     compare_with: str = Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._=,+-]{0,99})?$")
     writers: str
     resume: bool
+    resume_from: int = Field(ge=0)
 
     def is_evaluated(self, round_number: int) -> bool:
         """Tell whether an evaluation of its own follows a round: the last in any case.
@@ -262,6 +265,10 @@ def read_run(config: RunConfig) -> RunSettings:
         raise SettingsError(
             f"setting stop-after: expected 0 without validation samples, got {settings.stop_after};"
             f" set validation-share too, e.g. 0.1, since no run may end by its test samples"
+        )
+    if settings.resume_from and not settings.resume:
+        raise SettingsError(
+            f"setting resume-from: expected 0 without resume=true, got {settings.resume_from}"
         )
     return settings
 

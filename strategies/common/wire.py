@@ -17,14 +17,13 @@ from torch import Tensor
 
 from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.foreign_text import seen
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
 
 AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 # A safetensors header costs about 100 bytes per field; far more than that is an attack.
 MAX_HEADER_BYTES = 4096
-# Letters of a sender's that an error repeats.
-_LONGEST_SEEN = 200
 _LENGTH_BYTES = 8
 
 _DTYPES = {
@@ -117,7 +116,7 @@ def decode(kind: type[AnyPayload], blob: bytes, agreed: Agreed, *, sender: str) 
         values: dict[str, Any] = safetensors.torch.load(blob)
     except Exception as error:  # a hostile header makes the library raise almost anything
         reason = str(error).split("\n", 1)[0]
-        raise WireError(f"{where}: expected a readable blob, got one with {reason}") from None
+        raise WireError(f"{where}: expected a readable blob, got one with {seen(reason)}") from None
     for name, rule in rules.items():
         _check_values(f"{where}.{name}", rule, values[name], agreed.task.num_classes)
         if rule.kind == "float":
@@ -167,11 +166,11 @@ def _check_names(
     wanted = {"schema": kind.schema, "version": str(kind.version)}
     if stamp != wanted:
         raise WireError(
-            f"{where}: expected schema {kind.schema} version {kind.version}, got {_seen(stamp)}; "
+            f"{where}: expected schema {kind.schema} version {kind.version}, got {seen(stamp)}; "
             f"all parts of a federation must run the same version of the app"
         )
     if unknown := sorted(set(header) - expected):
-        raise WireError(f"{where}: unknown field {_seen(', '.join(unknown))}")
+        raise WireError(f"{where}: unknown field {seen(', '.join(unknown))}")
     if missing := sorted(expected - set(header)):
         raise WireError(f"{where}: missing field {', '.join(missing)}")
 
@@ -190,7 +189,7 @@ def _check_layout(
         dtype, shape = _declared(f"{where}.{name}", header[name])
         wanted = _wire_type(rule, wire_dtype)
         if dtype != wanted:
-            raise WireError(f"{where}.{name}: expected {wanted}, got {_seen(dtype)}")
+            raise WireError(f"{where}.{name}: expected {wanted}, got {seen(dtype)}")
         _check_shape(f"{where}.{name}", rule, shape, sizes, lengths)
         numbers += prod(shape) * wanted.itemsize
     return numbers
@@ -203,7 +202,7 @@ def _declared(where: str, entry: object) -> tuple[torch.dtype | str, tuple[int, 
     if not isinstance(dtype, str) or not isinstance(shape, list):
         raise WireError(f"{where}: expected dtype and shape in the header, got neither")
     if not all(type(length) is int and length >= 0 for length in shape):
-        raise WireError(f"{where}: expected a shape of whole numbers, got {_seen(shape)}")
+        raise WireError(f"{where}: expected a shape of whole numbers, got {seen(shape)}")
     return _WRITTEN.get(dtype, dtype), tuple(shape)
 
 
@@ -211,12 +210,12 @@ def _check_shape(
     where: str, rule: Rule, shape: tuple[int, ...], sizes: Sizes, lengths: dict[str, int]
 ) -> None:
     if len(shape) != len(rule.axes):
-        raise WireError(f"{where}: expected {_describe(rule, sizes)}, got {_seen(shape)}")
+        raise WireError(f"{where}: expected {_describe(rule, sizes)}, got {seen(shape)}")
     for axis, length in zip(rule.axes, shape, strict=True):
         wrong = length != sizes.exact[axis] if axis in sizes.exact else length > sizes.bound(axis)
         if wrong or lengths.setdefault(axis, length) != length:
             raise WireError(
-                f"{where}: expected {_describe(rule, sizes, lengths)}, got {_seen(shape)}"
+                f"{where}: expected {_describe(rule, sizes, lengths)}, got {seen(shape)}"
             )
 
 
@@ -231,17 +230,11 @@ def _check_values(where: str, rule: Rule, value: Tensor, num_classes: int) -> No
             f"{where}: expected labels in [0, {num_classes}), got {lowest} to {highest}"
         )
     if rule.unique and len(set(value.tolist())) != len(value):
-        raise WireError(f"{where}: expected each class once, got {_seen(value.tolist())}")
+        raise WireError(f"{where}: expected each class once, got {seen(value.tolist())}")
     if rule.low is not None and lowest < rule.low:
         raise WireError(f"{where}: expected at least {rule.low:g}, got {lowest:g}")
     if rule.high is not None and highest > rule.high:
         raise WireError(f"{where}: expected at most {rule.high:g}, got {highest:g}")
-
-
-def _seen(value: object) -> str:
-    """Write what a sender made up so that one line of a log can hold it."""
-    text = ascii(value)[1:-1] if isinstance(value, str) else ascii(value)
-    return text if len(text) <= _LONGEST_SEEN else f"{text[:_LONGEST_SEEN]}..."
 
 
 def _describe(rule: Rule, sizes: Sizes, lengths: Mapping[str, int] | None = None) -> str:

@@ -189,6 +189,13 @@ def _shares(factors: Sequence[LoraFactors], weights: Sequence[float]) -> list[fl
     return [weight / total for weight in weights]
 
 
+def magnitude(factors: LoraFactors) -> float:
+    """Return the root mean square of the change of all weights, B A, in double precision."""
+    pairs = zip(factors.down, factors.up, strict=True)
+    total = math.fsum(_squared_norm(down.double(), up.double()) for down, up in pairs)
+    return math.sqrt(total / sum(t.in_features * t.out_features for t in factors.shape.targets))
+
+
 def _check_layers(factors: Sequence[LoraFactors]) -> None:
     expected = factors[0].shape
     for position, part in enumerate(factors):

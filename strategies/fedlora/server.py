@@ -8,10 +8,12 @@ from torch import Tensor
 
 from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import WireError
+from strategies.common.magnitudes import Size
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedlora.lora_aggregation import (
     added,
+    magnitude,
     naive,
     relative_error,
     stack,
@@ -84,6 +86,20 @@ class FedLoRAServer(
                 f"{where}: {uplink.schema}.factors: expected trained factors, got an update that "
                 f"changes nothing of what was sent; the client did not learn"
             )
+
+    def magnitudes(
+        self,
+        state: FedLoRAServerState,
+        uplink: TrainedFactors,
+    ) -> Mapping[str, Size]:
+        """Return how large the factors are, and the change that they come to.
+
+        The rows of factors are of any size beside each other, and one factor may be small where
+        the other is large: neither alone says how far the weights move.
+        """
+        whole = float(uplink.factors.double().square().mean().sqrt())
+        update = magnitude(uplink.read("upload", self._shape))
+        return {"factors": Size((whole,), learnt=True), "update": Size((update,), learnt=True)}
 
     def aggregate(
         self,

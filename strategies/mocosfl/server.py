@@ -7,9 +7,10 @@ from typing import final
 
 from strategies.common.averaging import average
 from strategies.common.errors import ModelError
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Phase, Reply
-from strategies.common.split.client_models import check_clients
+from strategies.common.split.client_models import FRONT_SLACK, check_clients
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts
@@ -126,6 +127,11 @@ class MocoSFLServer(
         check_clients(
             reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
         )
+
+    def magnitudes(self, state: MocoSFLServerState, uplink: MocoSFLModels) -> Mapping[str, Size]:
+        """Return how far the client models moved, and the momentum models where they travel."""
+        sent = {"models": state.front, "momentum": state.momentum_front}
+        return sizes_of(uplink, sent, slack=FRONT_SLACK)
 
     def aggregate(
         self,

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from strategies.common.averaging import average
+from strategies.common.errors import WireError
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.common.split.batches import steps_per_pass
-from strategies.common.split.client_models import check_clients
+from strategies.common.split.client_models import FRONT_SLACK, check_clients
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.networks.of_run import cut_shape
 from strategies.common.split.networks.stacked import StackedModels
@@ -24,6 +27,9 @@ from strategies.splitfed.network import split_classifier
 from strategies.splitfed.settings import SplitFedSettings
 from strategies.splitfed.wire import WIRE, SplitFedAverage, SplitFedModels, frame_spec
 
+# A round is one pass over the largest client, as long as that holds at most so many times what is
+# usual.
+_MOST_PASSES = 20
 _NOBODY_TESTED = "splitfed: no client sent samples to evaluate; see why each of them failed"
 
 
@@ -123,10 +129,25 @@ class SplitFedServer(
         current: SplitRound[SplitFedEngine],
         reply: Reply[SplitFedModels],
     ) -> None:
-        """Refuse models of other clients than the round's."""
+        """Refuse models of other clients than the round's, and of more samples than there are.
+
+        Raises
+        ------
+        WireError
+            Naming expected and got.
+        """
         check_clients(
             reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
         )
+        if (told := sum(reply.uplink.samples.tolist())) > reply.samples:
+            raise WireError(
+                f"client {reply.partition}: {reply.uplink.schema}.samples: expected at most "
+                f"train_samples={reply.samples} together, got {told}"
+            )
+
+    def magnitudes(self, state: SplitFedServerState, uplink: SplitFedModels) -> Mapping[str, Size]:
+        """Return how far the client models moved."""
+        return sizes_of(uplink, {"models": state.front}, slack=FRONT_SLACK)
 
     def aggregate(
         self,
@@ -153,7 +174,10 @@ class SplitFedServer(
         state.front = average(models, list(samples.values()))
         weights, state.velocity = current.engine.mean(samples)
         StackedModels(state.back, batched=False).load(weights, state.back)
-        state.largest = torch.tensor(max(int(state.largest), *samples.values()))
+        # A client that claims more than others could ever hold must not make a round endless.
+        most = _MOST_PASSES * median_low(samples.values())
+        largest = min(most, max(samples.values()))
+        state.largest = torch.tensor(max(int(state.largest), largest))
         return Aggregated(figures)
 
     def assess(

@@ -195,5 +195,9 @@ def test_another_digest_is_refused_before_the_first_round(
 
     played.grid.tamper = tamper
     lines = played.play()
-    assert all(set(line["nodes"]) == {"0", "2"} for line in lines)
-    assert "that most clients hold, got sha256 ffffffffffff" in caplog.text
+    told = "that most clients hold, got sha256 ffffffffffff"
+    for line in lines:
+        assert {p for p, node in line["nodes"].items() if "failure" not in node} == {"0", "2"}
+        # A client that is refused is in every line, with the reason.
+        assert told in line["nodes"]["1"]["failure"]
+    assert told in caplog.text

@@ -82,7 +82,10 @@ def play_beside_a_bad_node(folder: Path, **node_config: str) -> str:
             "server_app.roster.log", lambda level, text, *args: warnings.append(text % args)
         )
         lines = played.play()
-    assert [set(line["nodes"]) for line in lines] == [{"0", "1"}, {"0", "1"}]
+    for line in lines:
+        assert {p for p, node in line["nodes"].items() if "failure" not in node} == {"0", "1"}
+        # One that could say which client it is stands in every line as failed.
+        assert set(line["nodes"]) <= {"0", "1", "2"}
     return " ".join(warnings)
 
 

@@ -13,10 +13,15 @@ from federations.split_federation import ADAPTING, server_state
 from federations.tiny_federations import STAND_INS, tiny
 from loopback import Federation, without_clocks
 
+from server_app.checkpoints import Checkpoints
+from server_app.half import first_state, open_settings, server_half
 from strategies.common.errors import FederationError
 from strategies.common.guard import Guard, NoGuard
+from strategies.common.magnitudes import too_large
 from strategies.common.payload import Payload, rules_of
 from strategies.common.round import Reply
+from strategies.common.transport.control import Report
+from strategies.common.transport.envelope import read_payload
 from strategies.methods import METHODS, client_class
 from tests.answering import standing_in
 
@@ -141,3 +146,47 @@ def test_guards_draw_per_client_and_round_and_the_same_again(tmp_path: Path) -> 
     assert len(set(first)) == len(first) == 6
     assert again == first
     assert not set(other) & set(first)
+
+
+def first_uploads(run: Federation) -> tuple[Any, Any, dict[int, Reply[Any]]]:
+    """Return a server half, its state before the first round, and what it then got."""
+    settings = open_settings(run.config)
+    half = server_half(settings, run.config)
+    task = Checkpoints(run.run_folder / "checkpoints").after(1, last=2).task
+    state = first_state(half, settings, task)
+    found: dict[int, Reply[Any]] = {}
+    for message in run.grid.arrived:
+        if (message.metadata.message_type, message.metadata.group_id) == ("train", "1"):
+            uplink = read_payload(
+                message.content, Report, half.phase(1).up, half.agreed, sender="a client"
+            )
+            assert uplink is not None
+            found[message.metadata.src_node_id - 100] = Reply(0, 30, uplink)
+    return half, state, found
+
+
+@pytest.mark.parametrize("method", HALVED)
+def test_an_upload_that_drowns_the_others_is_named_and_no_honest_one_is(
+    method: str, played: Callable[..., Federation]
+) -> None:
+    half, state, sent = first_uploads(played(method))
+    # Some federations have two nodes, too few to tell: their uploads count twice.
+    honest = {**sent, **{10 + p: reply for p, reply in sent.items()}}
+
+    def named(replies: dict[int, Reply[Any]]) -> list[int]:
+        sizes = {p: half.magnitudes(state, reply.uplink) for p, reply in replies.items()}
+        return list(too_large(sizes, {p: reply.samples for p, reply in replies.items()}))
+
+    assert named(honest) == []
+    for factor in (-10.0, -100.0, 100.0, 1e3, 1e6, 1e20, 1e30):
+        for reply in sent.values():
+            spoilt = replace(reply, uplink=scaled(reply.uplink, factor))
+            assert named({**honest, 99: spoilt}) == [99], factor
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nobody_is_refused_in_an_honest_federation(
+    method: str, played: Callable[..., Federation]
+) -> None:
+    for line in played(method).lines():
+        assert not [node for node in line["nodes"].values() if "failure" in node]

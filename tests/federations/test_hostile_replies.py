@@ -86,7 +86,7 @@ def payload(change: Change) -> Spoil:
     return lambda content: rewritten(content, change)
 
 
-def report(**changes: float | str | list[str]) -> Spoil:
+def report(**changes: float | str | list[str] | list[int]) -> Spoil:
     def spoil(content: RecordDict) -> RecordDict:
         told = content["report"]
         assert isinstance(told, ConfigRecord)
@@ -126,6 +126,39 @@ VILLAINS: dict[str, tuple[Spoil, list[str]]] = {
     "another round": (report(round_number=7), ["report.round_number"]),
     "a surprise": (report(surprise=1), ["report.surprise"]),
     "negative seconds": (report(train_s=-2.0), ["report.train_s"]),
+    "a loss at the end of all numbers": (report(loss=1e308), ["report.loss", "1e+308"]),
+    "a training loss of the same size": (
+        report(**{"loss.total": -1e308}),
+        ["report.losses.total", "-1e+308"],
+    ),
+    "seconds at the end of all numbers": (report(evaluate_s=1e308), ["report.evaluate_s"]),
+    "a figure at the end of all numbers": (
+        report(**{"figure.cpu_s": 1e308}),
+        ["report.figures.cpu_s"],
+    ),
+    "more samples than a byte can count": (
+        report(test_samples=2**62, correct=float(2**62)),
+        ["report.test_samples"],
+    ),
+    "more samples than it came with": (
+        report(
+            test_samples=10**8,
+            correct=1e8,
+            class_samples=[10**7] * 10,
+            class_hits=[10**7] * 10,
+            class_predictions=[10**7] * 10,
+        ),
+        ["report.test_samples: expected about", "as in its description", "got 100000000"],
+    ),
+    "more weight than it came with": (
+        report(train_samples=10**8),
+        ["report.train_samples: expected about", "got 100000000"],
+    ),
+    "a state that nobody accepted": (report(continued_from=1), ["report.continued_from"]),
+    "a name that rewrites the terminal": (
+        report(**{"loss.\x1b[2J": 1.0}),
+        ["report.losses.\\x1b[2J"],
+    ),
     "a megabyte of notes": (report(notes=["x" * 1_000_000]), ["expected at most 16384 bytes"]),
 }
 
@@ -153,6 +186,7 @@ def test_what_is_spoilt_is_refused_with_its_place(lines: list[dict[str, Any]], n
     for line in lines:
         assert set(line["nodes"][str(client)]) == {"failure"}
         failure = line["nodes"][str(client)]["failure"]
+        assert failure.isprintable()
         for word in (f"client {client}", *VILLAINS[name][1]):
             assert word in failure
 

@@ -1,4 +1,4 @@
-"""Checkpoints: the last two rounds and the best one; a damaged file is passed over."""
+"""Checkpoints: the last rounds and the best ones; a damaged file is passed over."""
 
 import json
 from pathlib import Path
@@ -72,21 +72,34 @@ def test_a_method_without_state_has_checkpoints_too(checkpoints: Checkpoints) ->
 
 
 @pytest.mark.parametrize(
-    ("best", "kept"), [(0, [4, 5]), (2, [2, 4, 5]), (4, [4, 5]), (5, [4, 5]), (1, [1, 4, 5])]
+    ("bests", "kept"),
+    [
+        ([0, 0, 0, 0, 0, 0], [4, 5, 6]),
+        ([1, 1, 1, 1, 1, 1], [1, 4, 5, 6]),
+        ([1, 2, 2, 2, 2, 2], [1, 2, 4, 5, 6]),
+        # Of the best, the last two: one of them may be the round that spoilt the others.
+        ([1, 2, 3, 3, 3, 3], [2, 3, 4, 5, 6]),
+        ([1, 2, 3, 4, 5, 6], [4, 5, 6]),
+    ],
 )
-def test_the_last_two_and_the_best_are_kept(
-    checkpoints: Checkpoints, folder: Path, best: int, kept: list[int]
+def test_the_last_three_and_the_last_two_best_are_kept(
+    folder: Path, bests: list[int], kept: list[int]
 ) -> None:
-    for round_number in range(1, 6):
-        save(checkpoints, round_number, best_round=min(best, round_number))
+    for round_number, best in enumerate(bests, start=1):
+        if round_number % 2:
+            # A server that was started again knows what the one before kept.
+            checkpoints = Checkpoints(folder)
+            checkpoints.load(at_most=round_number - 1)
+        save(checkpoints, round_number, best_round=best)
     assert rounds(folder) == kept
 
 
 def test_a_new_best_takes_the_old_ones_place(checkpoints: Checkpoints, folder: Path) -> None:
-    save(checkpoints, 1, 2, 3, 4, best_round=1)
-    assert rounds(folder) == [1, 3, 4]
-    save(checkpoints, 5, 6, 7, best_round=5)
-    assert rounds(folder) == [5, 6, 7]
+    save(checkpoints, 1, 2, 3, 4, 5, best_round=1)
+    assert rounds(folder) == [1, 3, 4, 5]
+    save(checkpoints, 6, 7, best_round=6)
+    save(checkpoints, 8, 9, 10, best_round=8)
+    assert rounds(folder) == [6, 8, 9, 10]
 
 
 def test_a_round_that_was_not_completed_is_not_gone_on_from(checkpoints: Checkpoints) -> None:
@@ -108,15 +121,51 @@ def test_a_damaged_newest_is_named_and_the_one_before_used(
     assert "round-000003.safetensors" in note
 
 
-def test_where_both_last_are_damaged_the_best_is_used(
+def test_where_all_last_are_damaged_the_best_is_used(
     checkpoints: Checkpoints, folder: Path
 ) -> None:
-    save(checkpoints, 1, 2, 3, 4, best_round=1)
-    damage(folder, 3)
-    damage(folder, 4)
-    found, notes = checkpoints.load(at_most=4)
+    save(checkpoints, 1, 2, 3, 4, 5, best_round=1)
+    for round_number in (3, 4, 5):
+        damage(folder, round_number)
+    found, notes = checkpoints.load(at_most=5)
     assert found is not None
-    assert (found.round_number, len(notes)) == (1, 2)
+    assert (found.round_number, len(notes)) == (1, 3)
+
+
+def test_any_checkpoint_that_is_kept_may_be_gone_on_from(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1, 2, 3, 4, 5, best_round=1)
+    assert checkpoints.after(3, last=5).round_number == 3
+    damage(folder, 4)
+    for gone, told in ((2, "keeps none of round 2"), (4, "round-000004"), (9, "none of round 9")):
+        with pytest.raises(RunFolderError) as caught:
+            checkpoints.after(gone, last=5)
+        assert f"checkpoint is kept (1, 3, 4, 5), got {gone}: " in str(caught.value)
+        assert told in str(caught.value)
+    with pytest.raises(RunFolderError, match=r"kept \(1, 3\), got 4"):
+        checkpoints.after(4, last=3)
+
+
+def test_rounds_that_are_left_behind_are_kept_aside(folder: Path) -> None:
+    for aside in ("before-resume-from-4", "before-resume-from-4-2"):
+        save(Checkpoints(folder), 1, 2, 3, 4, 5, 6)
+        Checkpoints(folder).set_aside_after(4)
+        assert tensor_file.rounds_in(folder) == [4]
+        assert tensor_file.rounds_in(folder / aside) == [5, 6]
+    Checkpoints(folder).set_aside_after(4)
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_rounds_that_did_not_count_make_none_be_forgotten(folder: Path) -> None:
+    save(Checkpoints(folder), 1, 2, 3, 4, 5, 6)
+    checkpoints = Checkpoints(folder)
+    checkpoints.after(4, last=6)
+    save(checkpoints, 5)
+    assert rounds(folder) == [4, 5, 6]
+    found, _ = checkpoints.load(at_most=5)
+    assert found is not None
+    assert found.round_number == 5
 
 
 def test_where_none_can_be_read_the_run_does_not_begin_afresh_in_silence(

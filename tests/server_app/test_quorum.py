@@ -2,12 +2,16 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flwr.app import Message
 
+from server_app import rounds
+from server_app.rounds import RoundLoop
 from strategies.common.errors import FederationError
 from tests.loopback import without_clocks
+from tests.server_app.scripted_grid import ScriptedGrid
 from tests.server_app.small_federation import (
     Play,
     is_training,
@@ -15,6 +19,8 @@ from tests.server_app.small_federation import (
     sent,
     trained,
 )
+from tests.server_app.test_roster import described
+from tests.strategies import halves
 
 pytestmark = pytest.mark.federation
 
@@ -62,6 +68,55 @@ def test_no_round_is_burnt_while_nodes_are_gone(federation: Play) -> None:
         fed.play()
     assert [line["round"] for line in fed.lines()] == [1, 2]
     assert sent(fed, "train")[-1] == (2, 101)
+
+
+def test_a_client_that_went_away_is_in_every_line_with_the_reason(federation: Play) -> None:
+    fed = federation(3, rounds=3, min_nodes=2)
+    impostor = {**fed.grid.node_configs[101]}
+
+    def change(node_id: int, reply: Message) -> Message:
+        if node_id == 102 and is_training(reply, 1):
+            fed.grid.offline = {102}
+            fed.grid.node_configs[666] = impostor
+        return reply
+
+    fed.grid.tamper = change
+    lines = fed.play()
+    assert [set(line["nodes"]) for line in lines] == [{"0", "1", "2"}] * 3
+    for line in lines[1:]:
+        assert line["nodes"]["2"] == {
+            "failure": "client 2 (cnn): not connected when the round began"
+        }
+        # Node 101 is there, so that a second node in its name has no say.
+        assert trained(line) == [0, 1]
+    assert 666 not in {node for _, node in sent(fed, "train")}
+
+
+def test_the_wait_for_nodes_begins_anew_with_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = ScriptedGrid(online=list(range(100, 110)))
+    run = halves.run_of("local", min_nodes=10, quorum_timeout_s=300.0)
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        # Each node takes four minutes, one after another, and every poll ten seconds.
+        clock[0] += seconds * 100
+        due = int(clock[0] // 240)
+        for number in range(min(due, answering)):
+            if number not in replied:
+                replied.add(number)
+                grid.reply(number, described(number))
+
+    monkeypatch.setattr(rounds, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    replied: set[int] = set()
+    answering = 10
+    loop = RoundLoop(grid, halves.server("local"), run, "run-1", lambda *_: None)
+    assert len(loop.gather(1, first=False)) == 10
+    assert clock[0] > 2000
+    grid, clock[0], answering = ScriptedGrid(online=list(range(100, 110))), 0.0, 3
+    replied.clear()
+    loop = RoundLoop(grid, halves.server("local"), run, "run-1", lambda *_: None)
+    with pytest.raises(FederationError, match="got 3 after 10"):
+        loop.gather(1, first=False)
 
 
 def test_a_node_that_comes_back_in_time_is_waited_for(federation: Play) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from flwr.app import ConfigRecord, Error, RecordDict
 
+from server_app.exchange import Answers
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
 from strategies.common.inputs import Images, Tokens, Windows
 from strategies.common.task import Task
@@ -23,7 +24,7 @@ def described(partition: int, **changes: object) -> RecordDict:
         "foundation": "",
         "rank": 0,
         "places": [],
-        "class_names": ["zero"],
+        "class_names": [],
         "train_samples": 30,
         "test_samples": 10,
         "train_counts": [],
@@ -137,6 +138,7 @@ def test_a_restarted_device_takes_over_its_partition(nodes: Nodes) -> None:
     nodes.roster.refresh()
     # Flower still calls node 100 online for a while; the device is back as node 900.
     nodes.join(900, described(0, model="resnet4"))
+    nodes.roster.take_note(Answers(failures={100: "no reply within 60 s"}, silent={100}))
     nodes.roster.refresh()
     assert nodes.present == {0: 900, 1: 101}
     assert nodes.roster.clients()[0].label == "client 0 (resnet4)"

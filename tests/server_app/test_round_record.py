@@ -239,3 +239,17 @@ def test_notes_of_the_exchange_stand_before_those_of_the_method() -> None:
     record = RoundRecord(1, notes=["client 3 was late"])
     line = record.to_line("mocosfl", Aggregated(notes=("collapsed",)))
     assert line.notes == ("client 3 was late", "collapsed")
+
+
+@pytest.mark.parametrize("loss", [float("inf"), float("nan")])
+def test_what_the_server_measured_on_a_network_that_diverged_is_left_out(
+    record: RoundRecord, loss: float
+) -> None:
+    diverged = MeasuredAccuracy(1, 10, loss)
+    record.nodes[2] = replace(record.nodes[2], by_server=diverged)
+    line = record.to_line("splitfed", Aggregated({"loss": loss, "clients": 2.0}))
+    assert line.nodes[2].loss is None  # type: ignore[union-attr]
+    assert line.loss == 1.0
+    assert line.diagnostics == {"clients": 2.0}
+    assert any("got others for loss" in note for note in line.notes)
+    assert read_round(json.loads(write_round(line)), "here") == line

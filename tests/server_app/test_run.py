@@ -49,6 +49,7 @@ def power_cut(kind: str, round_number: int, node_id: int) -> Callable[[int, Mess
         ({"generator": "painter"}, "painter"),
         ({"partition": "random"}, "setting partition: Input should be 'iid'"),
         ({"rounds": 0}, "setting rounds: "),
+        ({"resume-from": 3}, "setting resume-from: expected 0 without resume=true, got 3"),
         ({"colour": "red"}, "setting colour: unknown; the known ones are "),
         ({"validation-share": 0.6}, "setting validation-share: "),
         (

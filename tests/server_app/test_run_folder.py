@@ -129,6 +129,7 @@ def test_a_run_is_resumed_with_the_settings_it_began_with(folder: RunFolder) -> 
     free: dict[str, Value] = {
         "rounds": 50,
         "resume": True,
+        "resume-from": 3,
         "min-nodes": 7,
         "compare-with": "run-0",
         "round-deadline-s": 1.0,
@@ -220,6 +221,23 @@ def test_damage_further_up_is_named_and_nothing_is_thrown_away(
         with pytest.raises(RunFolderError, match=rf"rounds.jsonl line {number}: .* from a copy"):
             ask()
     assert folder.journal.read_bytes() == damaged
+
+
+def test_rounds_that_are_left_behind_are_kept_aside(folder: RunFolder) -> None:
+    folder.journal.write_text(lines(1, 2, 3, 4))
+    assert folder.set_aside_after(4) is None
+    first = folder.set_aside_after(2)
+    folder.forget_after(2)
+    folder.append(line(3, 0.25))
+    second = folder.set_aside_after(2)
+    assert first is not None
+    assert second is not None
+    assert (first.name, second.name) == (
+        "rounds.jsonl.before-resume-from-2",
+        "rounds.jsonl.before-resume-from-2-2",
+    )
+    assert first.read_text() == lines(3, 4)
+    assert second.read_text() == f"{write_round(line(3, 0.25))}\n"
 
 
 def test_a_last_line_without_its_end_counts_and_is_mended(folder: RunFolder) -> None:

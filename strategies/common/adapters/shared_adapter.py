@@ -27,6 +27,7 @@ from strategies.common.adapters.wire import WIRE, SharedAdapter, TrainedAdapter,
 from strategies.common.averaging import average
 from strategies.common.device import AdapterDevice
 from strategies.common.errors import WireError
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.method import MethodSettings
 from strategies.common.round import Aggregated, Phase, Reply
 from strategies.common.task import Foundation
@@ -174,6 +175,11 @@ class AveragingServerHalf(
                 f"{where}: {reply.uplink.schema}.adapter: expected a trained adapter, got the one "
                 f"that was sent; the client did not learn, or sent a copy from before it did"
             )
+
+    @final
+    def magnitudes(self, state: SharedAdapterState, uplink: TrainedAdapter) -> Mapping[str, Size]:
+        """Return how far a client moved the adapter."""
+        return sizes_of(uplink, {"adapter": state.shared})
 
     @final
     def aggregate(

@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 from strategies.common.agreed import Need
 from strategies.common.device import Device, ExchangeDevice
 from strategies.common.errors import ExchangeError, WireError
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.method import (
     ClientHalf,
     Downlink,
@@ -263,6 +264,14 @@ class SplitServerHalf(
             Naming field, expected and got; the node then counts as failed.
         """
 
+    def magnitudes(self, state: State, uplink: Uplink) -> Mapping[str, Size]:  # noqa: ARG002
+        """Return how large an upload is, by field, to be compared with the round's others.
+
+        By default the size of every floating-point field in itself. Client models had better
+        count by how far they moved: ``return sizes_of(uplink, {"models": state.front})``.
+        """
+        return sizes_of(uplink)
+
     @abstractmethod
     def aggregate(
         self, state: State, current: SplitRound[AnyEngine], replies: Sequence[Reply[Uplink]]
@@ -287,6 +296,9 @@ class SplitServerHalf(
     @abstractmethod
     def assess(self, state: State, round_number: int, engine: AnyEngine) -> Assessment:
         """Evaluate the global model after a round, from the surveys that an engine took in."""
+
+
+AnySplitServerHalf = SplitServerHalf[Any, Any, Any, Any, Any]
 
 
 def _seated(device: ExchangeDevice) -> dict[int, tuple[int, ...]]:

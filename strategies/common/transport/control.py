@@ -1,7 +1,9 @@
 """What server and devices tell each other beside a method's payloads.
 
 An order goes down with every message; a description answers a ``query``, a report answers
-``train`` and ``evaluate``. All are small, flat and read strictly on arrival.
+``train`` and ``evaluate``. All are small, flat and read strictly on arrival. Every number has a
+range, so that no sum over clients can leave what a journal can hold, and every text is cut and
+cleaned before anyone sees it; ``ranges.py`` has both.
 """
 
 from collections.abc import Mapping
@@ -10,9 +12,26 @@ from typing import Annotated, TypeVar, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from strategies.common.errors import WireError
+from strategies.common.foreign_text import seen
 from strategies.common.inputs import KINDS, Inputs, from_sizes
 from strategies.common.meaning import RANGE_KINDS, Dealt, Meaning, ValueRange
 from strategies.common.names import digest
+from strategies.common.transport import consistency
+from strategies.common.transport.ranges import (
+    MAX_CLASSES,
+    MAX_CLIENTS,
+    MAX_PARTITION,
+    ClassName,
+    Figure,
+    Loss,
+    ModelName,
+    Name,
+    Notes,
+    Round,
+    Samples,
+    Seconds,
+    Share,
+)
 
 Scalar = int | float | str | bytes | bool
 Value = Scalar | list[int] | list[float] | list[str] | list[bytes] | list[bool]
@@ -40,9 +59,6 @@ _PREFIXES = {
 
 _DIGEST = r"^([0-9a-f]{64})?$"
 
-Seconds = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-
 
 class Control(BaseModel):
     """Base: frozen, finite, no unknown fields."""
@@ -56,6 +72,13 @@ class Control(BaseModel):
         for field in sorted(named):
             values |= {_PREFIXES[field] + k: value for k, value in getattr(self, field).items()}
         return values
+
+    def fault(self) -> str | None:
+        """Return what is wrong with values that keep every field's range, or ``None``.
+
+        The answer begins with the field, e.g. ``"correct: expected at most 3, got 4"``.
+        """
+        return None
 
 
 @final
@@ -79,8 +102,8 @@ class Order(Control):
     """
 
     run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=,+-]{0,99}$")
-    round_number: Count
-    continue_from: Count
+    round_number: Round
+    continue_from: Round
     resolved: dict[str, bool | int | float | str] = Field(
         default_factory=dict, max_length=MAX_RESOLVED
     )
@@ -132,33 +155,33 @@ class Description(Control):
         ``figure.<name>``.
     """
 
-    partition: Count
-    num_partitions: int = Field(ge=1)
-    model: str = Field(max_length=100)
-    num_classes: int = Field(ge=1, le=100_000)
+    partition: int = Field(ge=0, le=MAX_PARTITION)
+    num_partitions: int = Field(ge=1, le=MAX_PARTITION)
+    model: ModelName
+    num_classes: int = Field(ge=1, le=MAX_CLASSES)
     inputs: str = Field(pattern=rf"^({'|'.join(KINDS)})$")
     sizes: list[Annotated[int, Field(ge=1, le=MAX_SIZE)]]
     feature_dim: int = Field(ge=1, le=1_000_000)
     foundation: str = Field(pattern=_DIGEST)
     rank: int = Field(ge=0, le=4096)
-    places: list[Annotated[str, Field(pattern=r"^[0-9]{1,6}:[0-9]{1,6}:.{1,200}$")]] = Field(
+    places: list[Annotated[str, Field(pattern=r"^[0-9]{1,6}:[0-9]{1,6}:[ -~]{1,200}$")]] = Field(
         max_length=10_000
     )
-    class_names: list[str]
+    class_names: list[ClassName] = Field(max_length=MAX_CLASSES)
     class_digest: str = Field(default="", pattern=_DIGEST)
     classes_counted: bool = False
     values: str = Field(default="", pattern=rf"^({'|'.join(RANGE_KINDS)})?$")
-    lowest: float = 0.0
-    highest: float = 0.0
-    source: str = Field(default="", max_length=40)
+    lowest: Figure = 0.0
+    highest: Figure = 0.0
+    source: str = Field(default="", pattern=r"^[ -~]{0,40}$")
     dealt: str = Field(default="", pattern=_DIGEST)
-    train_samples: Count
-    test_samples: Count
-    train_counts: list[Count]
-    test_counts: list[Count]
-    clients: int = Field(ge=1)
-    notes: list[str]
-    figures: dict[str, float] = Field(max_length=MAX_FIGURES)
+    train_samples: Samples
+    test_samples: Samples
+    train_counts: list[Samples]
+    test_counts: list[Samples]
+    clients: int = Field(ge=1, le=MAX_CLIENTS)
+    notes: Notes
+    figures: dict[Name, Figure] = Field(max_length=MAX_FIGURES)
 
     @field_validator("sizes")
     @classmethod
@@ -190,6 +213,10 @@ class Description(Control):
             values=ValueRange(self.values, self.lowest, self.highest) if self.values else None,
             dealt=Dealt(self.source, self.dealt, self.num_partitions) if self.dealt else None,
         )
+
+    def fault(self) -> str | None:
+        """Return which list is of another length, or adds up to something else."""
+        return consistency.of_description(self)
 
 
 @final
@@ -230,27 +257,31 @@ class Report(Control):
         ``figure.<name>``.
     """
 
-    round_number: int = Field(ge=1)
-    continued_from: Count
+    round_number: Annotated[Round, Field(ge=1)]
+    continued_from: Round
     correct: float = Field(ge=0)
-    test_samples: Count
-    loss: float
+    test_samples: Samples
+    loss: Loss
     validation_correct: float = Field(default=0, ge=0)
-    validation_samples: Count = 0
-    validation_loss: float = 0
-    class_samples: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
-    class_hits: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
-    class_predictions: list[Count] = Field(default=[], max_length=MAX_TOLD_CLASSES)
-    macro_f1: float | None = Field(default=None, ge=0, le=1)
-    train_samples: int = Field(ge=1)
+    validation_samples: Samples = 0
+    validation_loss: Loss = 0
+    class_samples: list[Samples] = Field(default=[], max_length=MAX_TOLD_CLASSES)
+    class_hits: list[Samples] = Field(default=[], max_length=MAX_TOLD_CLASSES)
+    class_predictions: list[Samples] = Field(default=[], max_length=MAX_TOLD_CLASSES)
+    macro_f1: Share | None = None
+    train_samples: Annotated[Samples, Field(ge=1)]
     load_s: Seconds
     train_s: Seconds
     evaluate_s: Seconds
     save_s: Seconds
-    notes: list[str]
-    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(max_length=MAX_SCORES)
-    losses: dict[str, float] = Field(max_length=MAX_LOSSES)
-    figures: dict[str, float] = Field(max_length=MAX_FIGURES)
+    notes: Notes
+    scores: dict[Name, Share] = Field(max_length=MAX_SCORES)
+    losses: dict[Name, Loss] = Field(max_length=MAX_LOSSES)
+    figures: dict[Name, Figure] = Field(max_length=MAX_FIGURES)
+
+    def fault(self) -> str | None:
+        """Return which number is more than another one allows, or which list is of no length."""
+        return consistency.of_report(self)
 
 
 def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: str) -> AnyControl:
@@ -280,19 +311,19 @@ def read_control(kind: type[AnyControl], values: Mapping[str, object], sender: s
         read = kind.model_validate(fields)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        place = seen(".".join(str(part) for part in problem["loc"]))
         raise WireError(
-            f"{sender}: {kind.__name__.lower()}.{place}: {problem['msg']}, got {problem['input']!r}"
+            f"{sender}: {_name_of(kind)}.{place}: {seen(problem['msg'])}, got "
+            f"{_repeated(problem['input'])}"
         ) from None
-    if isinstance(read, Report):
-        _refuse_more("", read.correct, "test_samples", read.test_samples, sender)
-        told, samples = read.validation_correct, read.validation_samples
-        _refuse_more("validation_", told, "validation_samples", samples, sender)
+    if fault := read.fault():
+        raise WireError(f"{sender}: {_name_of(kind)}.{fault}")
     return read
 
 
-def _refuse_more(prefix: str, correct: float, of: str, samples: int, sender: str) -> None:
-    if correct > samples:
-        raise WireError(
-            f"{sender}: report.{prefix}correct: expected at most {of}={samples}, got {correct:g}"
-        )
+def _name_of(kind: type[Control]) -> str:
+    return kind.__name__.lower()
+
+
+def _repeated(value: object) -> str:
+    return f"'{seen(value)}'" if isinstance(value, str) else seen(value)

@@ -13,6 +13,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from strategies.common.agreed import Agreed
 from strategies.common.errors import WireError
+from strategies.common.foreign_text import seen
 from strategies.common.payload import Payload
 from strategies.common.split.wire.invitation import Invitation
 from strategies.common.transport.control import AnyControl, Control, Order, read_control
@@ -94,7 +95,9 @@ def read_control_record(
     name = _control_name(kind)
     record = records.get(name)
     if not isinstance(record, ConfigRecord):
-        raise WireError(f"{sender}: expected a record {name}, got {', '.join(records) or 'none'}")
+        raise WireError(
+            f"{sender}: expected a record {name}, got {seen(', '.join(records)) or 'none'}"
+        )
     length = len(record.deflate())
     if max_bytes is not None and length > max_bytes:
         raise WireError(f"{sender}: {name}: expected at most {max_bytes} bytes, got {length}")
@@ -148,7 +151,7 @@ def read_payload(
         return None
     expected = "no payload" if kind is None else kind.schema
     if kind is None or names != [kind.schema]:
-        raise WireError(f"{sender}: expected {expected}, got {', '.join(names)}")
+        raise WireError(f"{sender}: expected {expected}, got {seen(', '.join(names))}")
     blob = read_blob(records, kind.schema, sender)
     return decode(kind, blob, agreed, sender=sender)
 
@@ -168,7 +171,7 @@ def read_blob(records: RecordDict, schema: str, sender: str) -> bytes:
         )
     array = record[_BLOB]
     if array.stype != _STYPE:
-        raise WireError(f"{sender}: {schema}: expected a {_STYPE} array, got {array.stype}")
+        raise WireError(f"{sender}: {schema}: expected a {_STYPE} array, got {seen(array.stype)}")
     return bytes(array.data)
 
 

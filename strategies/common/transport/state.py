@@ -3,13 +3,13 @@
 The same functions serve a device's private state and the server's checkpoints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
 
-from strategies.common.errors import StoreError
+from strategies.common.errors import ModelError, StoreError
 
 # What stands in a file for a field that is None, or a mapping with nothing in it: a field that
 # is merely missing can then be told from it.
@@ -31,19 +31,41 @@ def to_tensors(state: object) -> dict[str, Tensor]:
         ``"field"`` for a tensor, ``"field/name"`` for each tensor of a module or mapping, and
         an empty ``"field:nothing"`` where there is none; contiguous copies on the CPU.
     """
-    tensors: dict[str, Tensor] = {}
+    tensors = {name: _detached(tensor) for name, tensor in _named(state)}
     for field in fields(state):  # type: ignore[arg-type]
         value = getattr(state, field.name)
-        if isinstance(value, Tensor):
-            tensors[field.name] = _detached(value)
-        elif isinstance(value, nn.Module | Mapping):
-            named = value.state_dict() if isinstance(value, nn.Module) else value
-            tensors |= {f"{field.name}/{name}": _detached(own) for name, own in named.items()}
-        elif value is not None:
-            raise TypeError(f"state field {field.name} holds a {type(value).__name__}")
         if value is None or (isinstance(value, Mapping) and not value):
             tensors[field.name + _NOTHING] = torch.zeros(0)
     return tensors
+
+
+def _named(state: object) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a state as they are, by the names under which they are stored."""
+    for field in fields(state):  # type: ignore[arg-type]
+        value = getattr(state, field.name)
+        if isinstance(value, Tensor):
+            yield field.name, value
+        elif isinstance(value, nn.Module | Mapping):
+            named = value.state_dict() if isinstance(value, nn.Module) else value
+            yield from ((f"{field.name}/{name}", own) for name, own in named.items())
+        elif value is not None:
+            raise TypeError(f"state field {field.name} holds a {type(value).__name__}")
+
+
+def require_finite(state: object) -> None:
+    """Refuse a state with numbers from which nothing can be learnt any more.
+
+    Raises
+    ------
+    ModelError
+        Naming the field.
+    """
+    for name, tensor in _named(state):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ModelError(
+                f"state {name}: expected finite values, got NaN or infinity; lower the learning "
+                f"rate"
+            )
 
 
 def load_tensors(state: object, tensors: Mapping[str, Tensor]) -> None:

@@ -67,6 +67,11 @@ def test_a_session_certificate_names_its_hosts_and_lasts_about_as_long() -> None
     assert key.curve.name == "secp256r1"
 
 
+def test_a_session_that_could_last_for_ever_gets_a_certificate_for_a_year() -> None:
+    made = x509.load_pem_x509_certificate(self_signed(["split.example"], 1e300).certificate)
+    assert (made.not_valid_after_utc - made.not_valid_before_utc).days == 365
+
+
 def test_no_two_sessions_share_a_key_and_no_key_is_shown() -> None:
     first, second = self_signed(["a"], 1.0), self_signed(["a"], 1.0)
     assert first.key != second.key

@@ -9,6 +9,7 @@ import torch
 from strategies.common import tensor_file
 from strategies.common.errors import ModelError, WireError
 from strategies.common.inputs import Images
+from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -50,6 +51,15 @@ def test_holders_are_averaged_class_by_class(aggregation: str, first: list[float
     assert sent.labels.tolist() == [0, 1, 2]
     assert sent.rows.tolist() == [first, [2.0, 2.0], [0.0, 8.0]]
     assert said.diagnostics["classes"] == 3
+
+
+@pytest.mark.parametrize("counts", [[30, 6], [2**62, 2**62], [1, 2**63 - 1]])
+def test_prototypes_of_more_samples_than_a_client_has_are_refused(counts: list[int]) -> None:
+    half = server("fedproto", TASK)
+    sent = Prototypes(torch.zeros(2, 2), torch.tensor([0, 1]), torch.tensor(counts))
+    with pytest.raises(WireError, match=r"client 3: .*counts: expected at most train_samples=35"):
+        half.check(half.start(), Reply(3, 35, sent))
+    half.check(half.start(), Reply(3, 35, UPLINKS[0]))
 
 
 def test_the_closest_prototypes_are_reported() -> None:
@@ -132,7 +142,7 @@ def test_good_and_empty_uploads_pass() -> None:
     half, known = server("fedproto", TASK), agreed("fedproto", TASK)
     nothing = torch.zeros(0, dtype=torch.int64)
     empty = Prototypes(torch.zeros(0, 2), nothing, nothing)
-    for reply in replies({**UPLINKS, 1: empty}):
+    for reply in replies({**UPLINKS, 1: empty}, samples=35):
         half.check(half.start(), reply)
         blob = encode(reply.uplink, "float32")
         assert len(decode(Prototypes, blob, known, sender="client").labels) == len(

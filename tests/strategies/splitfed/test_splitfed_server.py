@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import WireError
-from strategies.common.round import Trained
+from strategies.common.round import Reply, Trained
 from strategies.common.split.plan import SurveyPlan
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -45,6 +45,24 @@ def test_a_round_is_one_pass_over_the_largest_client_once_it_is_known(
     run.play(1)
     second = run.server.plan(run.state, 2, [0])
     assert (second.first_step, second.steps) == (2, 4)
+
+
+def test_a_client_that_claims_many_samples_makes_no_round_endless(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 3), carried=1, steps_per_round=0)
+    sent = run.exchange(1)
+    claimed = sent[2].uplink
+    assert claimed is not None
+    run.aggregate(1, sent | {2: Trained(replace(claimed, samples=torch.tensor([10**12])), {})})
+    # Twenty times the six samples of the others, two to a step.
+    assert run.server.plan(run.state, 2, [0, 1, 2]).steps == 60
+
+
+def test_more_samples_than_the_node_has_are_refused(run_settings: Settings) -> None:
+    run = start(tiny_clients(run_settings, 2))
+    sent = run.exchange(1)[0].uplink
+    assert sent is not None
+    with pytest.raises(WireError, match=r"samples: expected at most train_samples=11 together, "):
+        run.server.check(run.state, run.current, Reply(0, 11, sent))
 
 
 def test_it_evaluates_every_so_many_rounds_and_at_the_end(run_settings: Settings) -> None:

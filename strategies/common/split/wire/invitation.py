@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from strategies.common.split.plan import Plan, SurveyPlan, TrainingPlan
-from strategies.common.transport.control import Control, Count
+from strategies.common.transport.control import Control
+from strategies.common.transport.ranges import Count
 
 
 @final

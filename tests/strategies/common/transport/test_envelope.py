@@ -188,7 +188,7 @@ def test_a_missing_control_record_is_refused_with_what_came(
 
 
 def test_a_report_as_long_as_allowed_is_read_and_a_longer_one_is_refused() -> None:
-    content = to_record_dict(report(notes=["x" * 2000]), None)
+    content = to_record_dict(report(notes=["x" * 400] * 5), None)
     record = content["report"]
     assert isinstance(record, ConfigRecord)
     length = len(record.deflate())

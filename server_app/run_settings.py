@@ -1,0 +1,83 @@
+"""The settings that a run was begun with, as its folder keeps them."""
+
+import platform
+import tomllib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import tomli_w
+
+from strategies.common.errors import RunFolderError
+from strategies.common.settings import RunConfig, app_version, default_config
+
+FILE: Final = "settings.toml"
+
+# Settings that may change between the parts of a resumed run: none of them changes a result.
+_FREE_ON_RESUME = {
+    "rounds",
+    "min-nodes",
+    "min-replies",
+    "quorum-timeout-s",
+    "round-deadline-s",
+    "max-report-bytes",
+    "compare-with",
+    "runs-dir",
+    "state-dir",
+    "resume",
+    "resume-from",
+    "run-name",
+    "writers",
+}
+_VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
+
+
+def write(config: RunConfig) -> str:
+    """Return the file of a run that begins now: its settings, the time and versions."""
+    versions = {name: version(name) for name in _VERSIONED}
+    versions |= {"nectar": app_version(), "python": platform.python_version()}
+    started = datetime.now(UTC).replace(microsecond=0)
+    settings = dict(sorted(config.items()))
+    return tomli_w.dumps({"started": started, "settings": settings, "versions": versions})
+
+
+def check_same(run_dir: Path, config: RunConfig) -> None:
+    """Refuse to go on with a run with settings that would change its results.
+
+    Raises
+    ------
+    RunFolderError
+        If there is nothing to resume, or naming the settings that differ.
+    """
+    try:
+        saved = tomllib.loads((run_dir / FILE).read_text())["settings"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        raise RunFolderError(
+            f"{run_dir}: holds no run to resume; check run-name and runs-dir, or set resume=false"
+        ) from None
+    now = dict(config)
+    free = set(_FREE_ON_RESUME)
+    if now.get("schedule", "constant") != "constant":
+        # Step sizes follow from how many rounds there are.
+        free.discard("rounds")
+    # A setting that there was not yet is at its default, which does what was done before.
+    before = {**default_config(), **saved}
+    differing = [
+        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+        for key in sorted(set(saved) | set(now))
+        if key not in free and before.get(key) != now.get(key)
+    ]
+    if differing:
+        raise RunFolderError(
+            f"{run_dir}: cannot resume with other settings: {'; '.join(differing)}"
+        )
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is marked as a run's: a server wrote its settings there."""
+    try:
+        found = tomllib.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        return False
+    return found.keys() >= {"settings", "versions"}

@@ -1,0 +1,173 @@
+"""How large uploads are beside each other, so that one client cannot drown or end a run.
+
+Each row of a field is as large as its values' root mean square; what is a change of something
+that was sent counts by its distance from that. A client whose row is far larger than what is
+typical of the round is refused, by name, before anything is averaged. Sizes can be compared
+whatever the model, since nothing but their ratio counts; where fewer than three clients can be
+compared, a limit that no learning reaches stands in.
+
+What stays within the bound is not found here: a sign that is flipped, a change that is five
+times too large, rows that lie about where classes are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Final, final
+
+import torch
+from torch import Tensor
+
+from strategies.common.payload import Payload, Rule, rules_of
+
+# Times what is typical. Honest clients of the tests' federations stay below 5, and an upload
+# that was multiplied by ten comes to about ten.
+FACTOR: Final = 8.0
+# Who has more samples may go farther in a round, but not for ever: counts are told, not known.
+MOST_STEPS: Final = 10.0
+# So many clients tell what is typical although one of them lies.
+QUORUM: Final = 3
+# A change of weights below this share of what was sent does nothing.
+SLACK: Final = 0.05
+# What is smaller than this says nothing, whatever others send; changes of weights are small.
+_NOTHING: Final = 1e-3
+_NO_CHANGE: Final = 1e-6
+# Where there are too few clients to compare: times what was sent, and in itself.
+_ALONE_BESIDE_SENT: Final = 100.0
+_ALONE_CHANGE: Final = 100.0
+_ALONE: Final = 1e6
+
+
+@final
+@dataclass(frozen=True)
+class Size:
+    """How large one field of an upload is.
+
+    Attributes
+    ----------
+    rows : tuple[float, ...]
+        Root mean square of each row.
+    beside : float
+        Root mean square of what it is a change of; 0 where it is no change.
+    learnt : bool
+        Whether it grows with the steps that a client makes, as changes of weights do.
+    slack : float
+        Share of ``beside`` that is never too much, whatever others do.
+    """
+
+    rows: tuple[float, ...]
+    beside: float = 0.0
+    learnt: bool = False
+    slack: float = SLACK
+
+    @property
+    def largest(self) -> float:
+        """The largest row's size; 0 without rows."""
+        return max(self.rows, default=0.0)
+
+    @property
+    def alone(self) -> float:
+        """Largest size where there is nobody to compare with."""
+        if self.beside:
+            return _ALONE_BESIDE_SENT * self.beside
+        return _ALONE_CHANGE if self.learnt else _ALONE
+
+    @property
+    def harmless(self) -> float:
+        """Size up to which nothing can come of it."""
+        return max(self.slack * self.beside, _NO_CHANGE if self.learnt else _NOTHING)
+
+
+Sizes = Mapping[str, Size]
+
+
+def sizes_of(
+    uplink: Payload, sent: Mapping[str, Tensor | None] | None = None, *, slack: float = SLACK
+) -> dict[str, Size]:
+    """Return the sizes of an upload's floating-point fields.
+
+    Parameters
+    ----------
+    uplink : Payload
+        What a client sent.
+    sent : Mapping[str, Tensor | None] | None
+        By field that holds weights: what the client started from, of the shape of one row.
+    slack : float
+        As of :class:`Size`; above 1 where clients' steps are unlike by design.
+    """
+    found = {}
+    for name, rule in rules_of(type(uplink)).items():
+        value: Tensor | None = getattr(uplink, name)
+        if rule.kind == "float" and value is not None:
+            found[name] = _size(value, rule, (sent or {}).get(name), slack)
+    return found
+
+
+def too_large(sizes: Mapping[int, Sizes], samples: Mapping[int, int]) -> dict[int, str]:
+    """Return what is too large, by the clients that sent it.
+
+    Parameters
+    ----------
+    sizes : Mapping[int, Mapping[str, Size]]
+        Of every upload of a round, by client.
+    samples : Mapping[int, int]
+        Training samples of each.
+
+    Returns
+    -------
+    dict[int, str]
+        Field, expected and got, of the first field that is too large.
+    """
+    found: dict[int, str] = {}
+    for name in dict.fromkeys(name for own in sizes.values() for name in own):
+        held = {client: own[name] for client, own in sizes.items() if name in own}
+        for client, reason in _too_large(held, samples).items():
+            found.setdefault(client, f"{name}: {reason}")
+    return found
+
+
+def _too_large(held: Mapping[int, Size], samples: Mapping[int, int]) -> dict[int, str]:
+    telling = [client for client, size in held.items() if size.rows]
+    if len(telling) < QUORUM:
+        return {
+            client: f"expected values of {held[client].alone:g} at most, got {_got(held[client])}"
+            for client in telling
+            if held[client].largest > held[client].alone
+        }
+    # One voice for each client, however many rows it sends.
+    typical = median_low(median_low(held[client].rows) for client in telling)
+    usual = median_low(samples[client] for client in telling)
+    found = {}
+    for client in telling:
+        size = held[client]
+        steps = min(MOST_STEPS, max(1.0, samples[client] / usual)) if size.learnt else 1.0
+        limit = max(FACTOR * steps * typical, size.harmless)
+        if size.largest > limit:
+            found[client] = (
+                f"expected values of {limit:.3g} at most, {FACTOR * steps:g} times what is "
+                f"typical of this round's {len(telling)} clients, got {_got(size)}"
+            )
+    return found
+
+
+def _got(size: Size) -> str:
+    what = "a change of" if size.beside else "values of"
+    return f"{what} {size.largest:.3g} (root mean square)"
+
+
+def _size(value: Tensor, rule: Rule, sent: Tensor | None, slack: float) -> Size:
+    # In double precision: the square of what a float can hold leaves a float.
+    rows = value.detach().to("cpu", torch.float64)
+    rows = rows[None] if len(rule.axes) == 1 else rows.flatten(1)
+    learnt = rule.means in ("weights", "update")
+    if rule.means != "weights" or sent is None or not sent.numel():
+        return Size(_rms(rows), learnt=learnt)
+    base = sent.detach().to("cpu", torch.float64).flatten()
+    (beside,) = _rms(base[None])
+    return Size(_rms(rows - base), beside, learnt, slack)
+
+
+def _rms(rows: Tensor) -> tuple[float, ...]:
+    if not rows.numel():
+        return ()
+    return tuple(rows.square().mean(1).sqrt().tolist())

@@ -1,0 +1,97 @@
+"""Uploads far larger than the others': who is named, and who never is."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from strategies.common.magnitudes import FACTOR, Size, sizes_of, too_large
+from strategies.fedproto.wire import Prototypes
+from strategies.splitfed.wire import SplitFedModels
+
+
+def prototypes(rows: Tensor) -> Prototypes:
+    count = len(rows)
+    return Prototypes(rows, torch.arange(count), torch.ones(count, dtype=torch.int64))
+
+
+def judged(*values: float, samples: tuple[int, ...] = (), learnt: bool = False) -> list[int]:
+    sizes = {n: {"x": Size((value,), learnt=learnt)} for n, value in enumerate(values)}
+    counts = samples or (10,) * len(values)
+    return sorted(too_large(sizes, dict(enumerate(counts))))
+
+
+def test_the_size_of_a_row_is_its_root_mean_square() -> None:
+    found = sizes_of(prototypes(torch.tensor([[3.0, 4.0], [0.0, 0.0]])))
+    assert found == {"rows": Size((12.5**0.5, 0.0))}
+    assert found["rows"].largest == 12.5**0.5
+
+
+def test_weights_count_by_their_distance_from_what_was_sent() -> None:
+    sent = torch.tensor([1.0, 2.0])
+    uplink = SplitFedModels(
+        torch.tensor([[4.0, 6.0], [1.0, 2.0]]), torch.tensor([0, 1]), torch.tensor([1, 1])
+    )
+    size = sizes_of(uplink, {"models": sent})["models"]
+    assert size.rows == (12.5**0.5, 0.0)
+    assert size.beside == 2.5**0.5
+    assert size.learnt
+    assert sizes_of(uplink)["models"].rows == (26.0**0.5, 2.5**0.5)
+
+
+@pytest.mark.parametrize("value", [1e3, 1e6, 1e10, 1e20, 1e30, 3e38, -3e38, 10.0, -10.0, 100.0])
+def test_one_client_of_three_is_named_and_no_other(value: float) -> None:
+    honest = [torch.tensor([[0.5, 1.0], [1.5, 0.5]]), torch.tensor([[1.0, 1.0]])]
+    sent = [*map(prototypes, honest), prototypes(value * torch.ones(4, 2))]
+    sizes = {partition: sizes_of(uplink) for partition, uplink in enumerate(sent)}
+    told = too_large(sizes, {0: 10, 1: 10, 2: 10})
+    assert list(told) == [2]
+    assert told[2].startswith("rows: expected values of ")
+    assert "8 times what is typical of this round's 3 clients, got values of" in told[2]
+
+
+def test_unlike_clients_are_never_refused() -> None:
+    assert judged(1.0, 1.0, 1.0, FACTOR) == []
+    assert judged(1.0, 1.0, 1.0, FACTOR * 1.01) == [3]
+    # A client that sends next to nothing makes no other one large, nor do two of five.
+    assert judged(0.0, 1.0, 1.0) == judged(1e-9, 1e-9, 1.0, 1.0, 1.0) == []
+    # Dead features on most clients: what is alive and small is no attack.
+    assert judged(0.0, 0.0, 0.0, 1e-3) == []
+    # Twenty clients whose sizes are spread over a factor of ten.
+    assert judged(*(0.5 + n / 4 for n in range(20))) == []
+
+
+def test_a_client_with_more_samples_may_go_farther_but_not_for_ever() -> None:
+    one = (1.0, 1.0, 1.0, 30.0)
+    assert judged(*one, learnt=True) == [3]
+    assert judged(*one, learnt=True, samples=(10, 10, 10, 40)) == []
+    assert judged(*one, samples=(10, 10, 10, 40)) == [3]
+    assert judged(1.0, 1.0, 1.0, 81.0, learnt=True, samples=(10, 10, 10, 10**9)) == [3]
+
+
+def test_a_small_change_of_what_was_sent_does_nothing() -> None:
+    sizes = {n: {"x": Size((1e-6,), beside=1.0, learnt=True)} for n in range(3)}
+    sizes[3] = {"x": Size((0.05,), beside=1.0, learnt=True)}
+    assert too_large(sizes, dict.fromkeys(range(4), 1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"),
+    [
+        (Size((100.0,), learnt=True), True),
+        (Size((101.0,), learnt=True), False),
+        (Size((9.9,), beside=0.1, learnt=True), True),
+        (Size((10.1,), beside=0.1, learnt=True), False),
+        (Size((1e5,)), True),
+        (Size((1e7,)), False),
+        (Size(()), True),
+    ],
+)
+def test_where_there_are_too_few_to_compare_a_wide_limit_holds(size: Size, fits: bool) -> None:
+    told = too_large({0: {"x": size}, 1: {"x": Size((1.0,))}}, {0: 1, 1: 1})
+    assert (0 not in told) == fits
+    assert 1 not in told
+
+
+def test_nobody_is_judged_where_nobody_sent() -> None:
+    assert too_large({}, {}) == {}
+    assert too_large({n: {"x": Size(())} for n in range(4)}, dict.fromkeys(range(4), 1)) == {}
