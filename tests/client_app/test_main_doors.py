@@ -283,5 +283,5 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, state_dir=str(tmp_path / "a-file" / "state"))
     reason = failure(ask(grid, "train", order(1, 0)))
     assert "StoreError" in reason
-    assert "state/prepared" in reason
+    assert "state/run-1/0: cannot be written" in reason
     assert str(tmp_path) not in reason

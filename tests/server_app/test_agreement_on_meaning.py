@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from server_app.agreement import Agreement
+from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import Images
 from strategies.common.meaning import Meaning
 from strategies.common.names import digest
@@ -86,7 +87,8 @@ def test_numbers_are_names_like_others() -> None:
 
 def test_long_lists_and_long_or_odd_names_are_shortened() -> None:
     many = [f"class-{number:03}" for number in range(200)]
-    said = refusal(*[described(*many)] * 2, described(*many[:-1], "\x1b[31m" + "x" * 99))
+    odd = described(*many[:-1], cleaned("\x1b[31m" + "x" * 99, 80))
+    said = refusal(*[described(*many)] * 2, odd)
     assert "class-000, class-001" in said
     assert "and 190 more" in said
     assert "missing here: class-199; only here: \\x1b[31mxxx" in said
