@@ -106,6 +106,7 @@ def test_what_the_tutorials_write_is_typed(text: str, project: Path) -> None:
     run(project, "-m", "mypy", *(name for name in written(text) if not name.startswith("tests/")))
 
 
+@pytest.mark.static
 @pytest.mark.xdist_group("tutorial")
 def test_what_the_tutorials_write_keeps_the_import_contracts(project: Path) -> None:
     run(project, "-c", "from importlinter.cli import lint_imports_command as c; c()")

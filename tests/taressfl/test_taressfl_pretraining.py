@@ -209,6 +209,7 @@ def test_images_must_fit() -> None:
         pretraining(Material(bars(2).repeat(1, 3, 1, 1), bars(2)))
 
 
+@pytest.mark.thorough
 def test_a_low_similarity_in_training_opens_no_gate() -> None:
     # A strong push keeps the client model on the move, and the decoders behind it.
     front, epochs = plain_front(), 8

@@ -58,6 +58,7 @@ def learnt(
     return session, [session.epoch(number, nothing) for number in epochs]
 
 
+@pytest.mark.thorough
 def test_contrast_is_learnt_while_decoders_push(config: dict[str, Value]) -> None:
     _, epochs = learnt(config, epochs=6, ssim_target=-1.0, ssim_weight=0.1, decoder_steps=1)
 

@@ -3,6 +3,7 @@
 import gc
 from contextlib import suppress
 
+import pytest
 import torch
 
 from server_app.split.hub import Hub
@@ -29,6 +30,7 @@ def frame(lane: Lane, step: int) -> Activations:
 # Turns
 
 
+@pytest.mark.thorough
 def test_hundreds_of_steps_leave_nothing_behind() -> None:
     toy = Toy(nodes=2, cohorts=1, steps=400)
     toy.engine.turns = Forgetful()
