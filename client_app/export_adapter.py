@@ -7,15 +7,13 @@ them. Run it on the device, whose private state it reads.
 
 import argparse
 import json
-import os
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.half import client_half
+from client_app.new_folder import free_place, whole
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore, Stored
 from strategies.common import tensor_file
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(asked: argparse.Namespace) -> str:
-    place = _free_place(asked.out)
+    place = free_place(asked.out)
     config = changed_config(asked.changes)
     node = read_node(read_changes(asked.node_config.split()))
     kept = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
@@ -70,7 +68,7 @@ def _export(asked: argparse.Namespace) -> str:
     exported = half.exported(state, device.task)
     sha256 = device.backbone.sha256
     head = {name: tensor for name, tensor in to_tensors(state).items() if name.startswith("head/")}
-    with _whole_folder(place) as folder:
+    with whole(place) as folder:
         exported.write(folder, sha256)
         tensor_file.write(folder / HEAD, head, {"backbone": sha256})
         (folder / ANSWERS).write_text(json.dumps(answers, indent=1), "utf-8")
@@ -107,34 +105,6 @@ def _method(place: Path, stored: Stored, changes: RunConfig) -> str:
             f"{place}: expected a state that says its method, got none; add --set method=NAME"
         )
     return stored.method or asked
-
-
-def _free_place(out: Path) -> Path:
-    """Return where to write, if nothing is in the way."""
-    place = out.expanduser().absolute()
-    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise StoreError(f"--out {out}: expected a new or empty folder, got {_kind(place)}")
-    return place
-
-
-@contextmanager
-def _whole_folder(place: Path) -> Iterator[Path]:
-    """Yield a folder that becomes ``place`` when all that is written into it is there."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        temporary.replace(place)
-    except OSError as error:
-        raise StoreError(
-            f"--out {place}: cannot be written ({error.strerror}); name a folder that can be"
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _kind(place: Path) -> str:
-    return "one with files in it" if place.is_dir() else "a file"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Tables in the hub's layout: which column is the image, which the label.
 
-Such a table has a column of structs {bytes, path}, each an encoded image file, and an
-integer column of labels; the names of the classes stand in the schema's metadata.
+Such a table has a column of encoded image files, each a struct {bytes, path} or plain bytes, and
+an integer column of labels; the names of the classes stand in the schema's metadata.
 """
 
 import json
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Tried in this order; fine labels before coarse ones, as CIFAR-100 has both.
 LABEL_NAMES = ("label", "labels", "fine_label", "target", "class", "digit", "character")
+
+# What columns of plain bytes are called where they are images and others are there.
+IMAGE_NAMES = ("image", "img", "picture", "photo", "image_bytes", "bytes", "jpg", "jpeg", "png")
 
 # All clients must agree on grey or colour, so they all look at the first rows.
 PROBED_ROWS = 16
@@ -58,7 +61,9 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
 
 
 def image_column(schema: "pa.Schema", where: str) -> str:
-    """Find the first column of images.
+    """Find the first column of structs with bytes, else one of plain bytes.
+
+    The latter is named as images are, or the only one.
 
     Raises
     ------
@@ -70,10 +75,21 @@ def image_column(schema: "pa.Schema", where: str) -> str:
     for field in schema:
         if pa.types.is_struct(field.type) and "bytes" in _parts(field.type):
             return str(field.name)
+    plain = [str(field.name) for field in schema if _is_binary(field.type)]
+    named = [name for name in plain if name.lower() in IMAGE_NAMES]
+    if named or len(plain) == 1:
+        return (named or plain)[0]
     raise DataError(
-        f"{where}: expected an image column with bytes and path, e.g. img or image; found "
-        f"{described(schema)}"
+        f"{where}: expected an image column with bytes and path, e.g. img or image, or one of "
+        f"plain bytes: named {', '.join(IMAGE_NAMES)}, or the only one; found {described(schema)}"
     )
+
+
+def as_cells(values: Sequence[Cell | bytes | None]) -> list[Cell]:
+    """Return image cells of either form as structs."""
+    return [
+        value if isinstance(value, Mapping) else {"bytes": value, "path": None} for value in values
+    ]
 
 
 def described(schema: "pa.Schema") -> str:
@@ -111,10 +127,24 @@ def class_names(schema: "pa.Schema", label: str, labels: Tensor, where: str) -> 
         If a label is beyond the names.
     """
     highest = int(labels.max())
-    names = _declared_names(schema, label) or tuple(str(k) for k in range(highest + 1))
+    names = declared_names(schema, label) or tuple(str(k) for k in range(highest + 1))
     if highest >= len(names):
         raise DataError(f"{where}: expected labels below {len(names)}, got {highest}")
     return names
+
+
+def declared_names(schema: "pa.Schema", column: str) -> tuple[str, ...]:
+    """Return what the numbers of a column, or of its lists, stand for; empty if nothing says so."""
+    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        feature = json.loads(metadata)["info"]["features"][column]
+        if isinstance(feature, list):
+            (feature,) = feature
+        names = feature.get("feature", feature)["names"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # The metadata are a courtesy of whoever wrote the file.
+        return ()
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 def channels(cells: Sequence[Cell], where: str) -> int:
@@ -155,11 +185,8 @@ def _parts(struct: "pa.StructType") -> list[str]:
     return [struct.field(index).name for index in range(struct.num_fields)]
 
 
-def _declared_names(schema: "pa.Schema", label: str) -> tuple[str, ...]:
-    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
-    try:
-        names = json.loads(metadata)["info"]["features"][label]["names"]
-    except (ValueError, KeyError, TypeError):
-        # The metadata are a courtesy of whoever wrote the file.
-        return ()
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()
+def _is_binary(kind: "pa.DataType") -> bool:
+    import pyarrow as pa  # noqa: PLC0415
+
+    types = pa.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))

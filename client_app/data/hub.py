@@ -95,13 +95,11 @@ def _read_rows(
 
 def cells(encoded: "Dataset", rows: Tensor) -> list[Cell]:
     """Read the encoded images of some rows of a table in arrow format with one column."""
-    found: list[Cell | None] = encoded.select(rows.tolist())[:].column(0).to_pylist()
+    found = columns.as_cells(encoded.select(rows.tolist())[:].column(0).to_pylist())
     return [_embedded(cell) for cell in found]
 
 
-def _embedded(cell: Cell | None) -> Cell:
-    if cell is None:
-        return {"bytes": None, "path": None}
+def _embedded(cell: Cell) -> Cell:
     # Hub data made of single files keep paths into the library's cache in place of bytes.
     path = cell["path"]
     if cell["bytes"] is None and isinstance(path, str):

@@ -4,8 +4,10 @@ Names are shown as text that can be printed and sent: what is no UTF-8 and what 
 is escaped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from strategies.common.errors import DataError
 from strategies.common.names import printable
 
 # Of each reason, so that a note stays a sentence.
@@ -69,6 +71,22 @@ def reasons(left_out: LeftOut) -> str:
     """Return how many are left out for each reason, with a few names."""
     found = ((reason, names) for reason, names in left_out.items() if names)
     return ", ".join(f"{len(names)} {reason} ({some(names)})" for reason, names in found)
+
+
+@contextmanager
+def explained(notes: Sequence[str]) -> Iterator[None]:
+    """Add to an error about data what was left out before: it may be why too little is there.
+
+    Raises
+    ------
+    DataError
+        That of the context, with what it does not say yet.
+    """
+    try:
+        yield
+    except DataError as error:
+        told = str(error)
+        raise DataError("; ".join([told, *(note for note in notes if note not in told)])) from None
 
 
 def some(names: Sequence[str]) -> str:

@@ -195,7 +195,8 @@ def _file_cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
             own = _within(rows, start, count)
             if len(own):
                 table = file.read_row_group(group, columns=[image], use_threads=False)
-                found += table.column(0).take(pa.array(own.numpy())).to_pylist()
+                taken = table.column(0).take(pa.array(own.numpy()))
+                found += columns.as_cells(taken.to_pylist())
             start += count
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"parquet {path}: cannot be read: {error}") from None

@@ -140,14 +140,17 @@ def _dealt(
     """Prepare a client's share of a collection that is dealt to all clients."""
     collection = _collection(settings, source)
     generator = seeds.generator(settings.seed, "split", partition=client)
-    share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
+    with left_out.explained(_left_out(source, collection)):
+        share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
     reading = collection.read(rows, settings.image_size)
     inputs = images.recolour(reading.inputs, settings.channels)
     used = rows[reading.kept]
     labels = collection.labels[used]
     train, test = split.split(labels, settings.test_fraction, generator)
-    _require(settings, source, client, len(train), len(test))
+    notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
+    with left_out.explained(notes):
+        _require(settings, source, client, len(train), len(test))
     whole = [digest_of_labels(collection.labels), collection.contents]
     own = [used[train].tolist(), used[test].tolist()]
     return ClientData(
@@ -155,7 +158,7 @@ def _dealt(
         test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
-        notes=share.notes + reading.notes + _left_out(source, collection, reading.left_out),
+        notes=notes,
         dealt=digest_of_labels(collection.labels, collection.identity),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
@@ -185,15 +188,17 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
             sample = samples[seating.positions[place]]
             sides[place] = kept.side(sample, seating.seats[place])
         train, test = ((sides[reading.kept] == side).nonzero().flatten() for side in (TRAIN, TEST))
-    _require(settings, source, client, len(train), len(test))
-    settled = kept.settle(samples, rows.tolist(), sides.tolist())
     beyond = {f"beyond max-samples={settings.max_samples}": _others(samples, rows)}
+    notes = _left_out(source, collection, reading.left_out, beyond)
+    with left_out.explained(notes):
+        _require(settings, source, client, len(train), len(test))
+    settled = kept.settle(samples, rows.tolist(), sides.tolist())
     return ClientData(
         train=Samples(inputs[train], labels[train]),
         test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
-        notes=settled.notes + _left_out(source, collection, reading.left_out, beyond),
+        notes=settled.notes + notes,
         split=settled.split,
         contents=settled.contents,
         standing=settled.standing[reading.kept[train]],

@@ -13,6 +13,7 @@ from client_app.data.collection import digest_of as digest_of_labels
 from client_app.data.digitgrid import benchmarks
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, Identity, digest_of
+from client_app.data.left_out import explained
 from client_app.data.sources import Source
 from client_app.data.vqa import image_folder, tables
 from client_app.data.vqa.asked import Asked
@@ -81,8 +82,11 @@ def read(
     if source.kind == "digitgrid":
         return _grids(settings, source.place, client.number, who)
     parts = _dealt(client, dealt) if kept is None else _own(client, kept)
-    found = label(parts.train, parts.test, settings.image_size, who, settings.max_answers, answers)
-    split.require(who, len(found.train), len(found.test), settings, "add questions")
+    size, limit = settings.image_size, settings.max_answers
+    with explained([*parts.train.asked.notes, *parts.test.asked.notes]):
+        found = label(parts.train, parts.test, size, who, limit, answers)
+    with explained(found.notes):
+        split.require(who, len(found.train), len(found.test), settings, "add questions")
     notes, data = parts.notes + found.notes, (found.train, found.test, len(found.answers))
     if kept is None:
         digest = digest_of_labels(parts.train.asked.first_words())
@@ -129,7 +133,8 @@ def _dealt(client: Client, dealt: Path) -> _Parts:
     hub = source.kind == "vqa-hub"
     asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
     words = asked.first_words()
-    share = partition.deal(words, settings, client.number, client.num_clients, dealt)
+    with explained(asked.notes):
+        share = partition.deal(words, settings, client.number, client.num_clients, dealt)
     split.fewest(settings)
     generator = client.generator()
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]

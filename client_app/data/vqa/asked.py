@@ -1,6 +1,6 @@
 """Questions with annotators' answers, whose pictures are read on demand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from client_app.data.collection import Reading
+from client_app.data.left_out import reasons, told
 from client_app.data.vqa.answers import normalise
+from client_app.data.vqa.entry import Entry
+from strategies.common.errors import DataError
 
 
 @final
@@ -60,43 +63,47 @@ class Asked:
         return torch.tensor([position[word] for word in words], dtype=torch.int64)
 
 
-def gather(
-    questions: Sequence[str],
-    answers: Sequence[Sequence[str]],
-    read: Callable[[Tensor, int], Reading],
-    where: str,
-    pictures: Sequence[str] = (),
-) -> Asked:
-    """Normalise a source's answers, and leave out questions that have none.
+def reckoned(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """Return the places of the entries that cannot be used, by reason."""
+    found: dict[str, list[str]] = {}
+    for each in entries:
+        if each.reason:
+            found.setdefault(each.reason, []).append(each.place)
+    return found
+
+
+def gather(entries: Sequence[Entry], read: Callable[[Tensor, int], Reading], where: str) -> Asked:
+    """Normalise a source's answers, and leave out what cannot be used, counted by reason.
 
     Parts of public data are published without answers, as tasks for a challenge.
 
     Parameters
     ----------
-    questions : Sequence[str]
+    entries : Sequence[Entry]
         As the source has them.
-    answers : Sequence[Sequence[str]]
-        Answers to each, as the annotators gave them.
     read : Callable[[Tensor, int], Reading]
         Reads the pictures of the source's own rows.
     where : str
         Names the source in the note.
-    pictures : Sequence[str]
-        What the picture of each question is called, where it has a name.
+
+    Raises
+    ------
+    DataError
+        If none can be used, with the reasons.
     """
-    normalised = [tuple(normalise(answer) for answer in given) for given in answers]
-    usable = [
-        row
-        for row, (question, given) in enumerate(zip(questions, normalised, strict=True))
-        if question.strip() and any(given)
-    ]
+    left_out = reckoned(entries)
+    usable = [row for row, each in enumerate(entries) if not each.reason]
+    if not usable:
+        raise DataError(
+            f"{where}: expected questions with a picture and an answer, found "
+            f"{reasons(left_out) or 'none'}"
+        )
     rows_of_source = torch.tensor(usable, dtype=torch.int64)
-    missing = len(questions) - len(usable)
-    left_out = f"{where}: {missing} of {len(questions)} questions have no answer and are left out"
+    used = [entries[row] for row in usable]
     return Asked(
-        questions=tuple(questions[row].strip() for row in usable),
-        answers=tuple(normalised[row] for row in usable),
+        questions=tuple(each.question.strip() for each in used),
+        answers=tuple(tuple(map(normalise, each.answers)) for each in used),
         read=lambda rows, image_size: read(rows_of_source[rows], image_size),
-        notes=(left_out,) if missing else (),
-        pictures=tuple(pictures[row] for row in usable) if pictures else (),
+        notes=told(where, left_out, len(entries), "questions"),
+        pictures=tuple(each.picture for each in used) if used[0].picture else (),
     )

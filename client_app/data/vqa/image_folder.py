@@ -14,10 +14,11 @@ from torch import Tensor
 
 from client_app.data.collection import Reading, require_folder
 from client_app.data.folder import HIDDEN, walk
-from client_app.data.left_out import told
+from client_app.data.left_out import some, told
 from client_app.data.vqa import metadata, pictures
 from client_app.data.vqa.asked import Asked, gather
-from client_app.data.vqa.metadata import Entry
+from client_app.data.vqa.entry import Entry
+from client_app.data.vqa.picture_files import MISSING
 from strategies.common.errors import DataError
 
 PARTS = ("train", "test")
@@ -29,7 +30,7 @@ def files(folder: Path) -> list[Path]:
     Raises
     ------
     DataError
-        If there are no metadata, or a line of them cannot be read.
+        If there are no metadata, or no line of them can be used.
     """
     tables = [place / metadata.NAME for place in _places(folder)]
     return [*tables, *(path for path in walk(folder) if path not in tables)]
@@ -46,7 +47,7 @@ def read(folder: Path) -> tuple[Asked, Asked | None]:
     Raises
     ------
     DataError
-        If there are no metadata, or a line of them cannot be read.
+        If there are no metadata, or no line of them can be used.
     """
     places = _places(folder)
     first, *second = [_read(place) for place in places]
@@ -85,22 +86,42 @@ def _places(folder: Path) -> tuple[Path, ...]:
         raise DataError(
             f"vqa: expected {metadata.NAME} in {folder.absolute()}, or in each of its folders "
             f"{' and '.join(PARTS)}; found it in "
-            f"{', '.join(part.name for part in split) or 'neither'}"
+            f"{', '.join(part.name for part in split) or 'neither'}{_beside(folder)}"
         )
     return parts
 
 
-def _read(place: Path) -> Asked:
-    entries = metadata.read(place / metadata.NAME)
-    return gather(
-        [entry.question for entry in entries],
-        [entry.answers for entry in entries],
-        partial(_read_rows, place, entries),
-        f"vqa {place}",
-        [entry.file_name for entry in entries],
+def _beside(folder: Path) -> str:
+    """Tell what lies there in place of the metadata, and how such data are converted."""
+    names = [path.name + "/" * path.is_dir() for path in sorted(folder.iterdir())]
+    if not names:
+        return ", and nothing else"
+    return (
+        f"; beside it: {some(names)}. Other layouts, such as VQAv2's pairs of JSON files, are "
+        f"converted by python -m client_app.data.vqa.convert --questions FILE --images DIR "
+        f"--out DIR"
     )
 
 
+def _read(place: Path) -> Asked:
+    entries = [_with_picture(place, each) for each in metadata.read(place / metadata.NAME)]
+    return gather(entries, partial(_read_rows, place, entries), f"vqa {place}")
+
+
+def _with_picture(place: Path, each: Entry) -> Entry:
+    """Return an entry, with the reason if its picture is not there."""
+    if each.reason or _is_file(place / each.picture):
+        return each
+    return replace(each, place=f"{each.place}: {each.picture}", reason=MISSING)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _read_rows(place: Path, entries: list[Entry], rows: Tensor, image_size: int) -> Reading:
-    names = [entries[row].file_name for row in rows.tolist()]
+    names = [entries[row].picture for row in rows.tolist()]
     return pictures.read([(name, place / name) for name in names], image_size, f"vqa {place}")

@@ -4,64 +4,75 @@ Train and test are merged, as for every table, so that each client's share can b
 again. Only the columns of questions and answers are read before pictures are asked for.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from client_app.data import columns, hub, left_out, parquet
 from client_app.data.collection import Reading
 from client_app.data.columns import Cell
-from client_app.data.vqa import pictures
+from client_app.data.vqa import entry, pictures
 from client_app.data.vqa.asked import Asked, gather
+from client_app.data.vqa.entry import Entry, Fields
 from strategies.common.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-QUESTION = "question"
-
-# Tried in this order: what all annotators said, before what was made of it.
-ANSWER_NAMES = ("answers", "answer")
-
-# One annotator's answer, alone or with more about it.
-Given = str | dict[str, object] | None
-
-
-@final
-@dataclass(frozen=True)
-class Columns:
-    """Names of the three columns that matter."""
-
-    image: str
-    question: str
-    answer: str
+EXPECTED = (
+    f"a column of questions as text ({', '.join(entry.QUESTIONS)}), and one of answers "
+    f"({', '.join(entry.ANSWERS)}) as text, numbers, categories, or lists of these or of structs "
+    f"with a field answer; correct_choice_idx needs choices, and label as a number names of "
+    f"categories"
+)
+CONVERTED = (
+    "other names are given to python -m client_app.data.vqa.convert --columns "
+    "question=NAME,answer=NAME,image=NAME"
+)
 
 
-def choose(schema: "pa.Schema", where: str) -> Columns:
-    """Find the first image column and the columns of questions and answers.
-
-    Answers are text, lists of text, or lists of structs with a field ``answer``.
+def choose(schema: "pa.Schema", where: str) -> Fields:
+    """Find the column of images and those of questions, answers and choices.
 
     Raises
     ------
     DataError
-        With the columns that were found.
+        With the columns that were found, and those that were expected.
     """
     image = columns.image_column(schema, where)
-    types = {field.name: field.type for field in schema}
-    asks = QUESTION in types and _is_text(types[QUESTION])
-    answers = [name for name in ANSWER_NAMES if name in types and _is_answer(types[name])]
-    if not asks or not answers:
+    kinds = {field.name: field.type for field in schema if field.name != image}
+    texts = [name for name, kind in kinds.items() if _is_text(kind)]
+    question = entry.first(texts, entry.QUESTIONS)
+    listed = [name for name, kind in kinds.items() if _is_list(kind)]
+    choices = entry.first(listed, entry.CHOICES)
+    answer = _answer({n: k for n, k in kinds.items() if n != question}, schema, choices)
+    if not question or not answer:
         raise DataError(
-            f"{where}: expected a column {QUESTION} of text, and {' or '.join(ANSWER_NAMES)} of "
-            f"text, of lists of text or of lists of structs with a field answer; found "
-            f"{columns.described(schema)}"
+            f"{where}: expected {EXPECTED}; found {columns.described(schema)}; {CONVERTED}"
         )
-    return Columns(image, QUESTION, answers[0])
+    return Fields(image, question, answer, choices, columns.declared_names(schema, answer))
+
+
+def _answer(kinds: Mapping[str, "pa.DataType"], schema: "pa.Schema", choices: str) -> str:
+    """Return the column of answers: words before numbers, and categories last."""
+
+    def fits(name: str, kind: "pa.DataType") -> bool:
+        small = name.lower()
+        if small == entry.CHOICE and not choices:
+            return False
+        if small in entry.CATEGORIES and not _is_answer(kind, _is_text):
+            named = bool(choices or columns.declared_names(schema, name))
+            return named and _is_answer(kind, _is_number)
+        return _is_answer(kind, lambda inner: _is_text(inner) or _is_number(inner))
+
+    fitting = {name: kind for name, kind in kinds.items() if fits(name, kind)}
+    said = (*entry.LISTS, *entry.SINGLE)
+    words = [name for name, kind in fitting.items() if _is_answer(kind, _is_text)]
+    return entry.first(words, said) or entry.first(fitting, entry.ANSWERS)
 
 
 def from_parquet(folder: Path) -> Asked:
@@ -82,23 +93,20 @@ def from_parquet(folder: Path) -> Asked:
         ) from None
     listing = parquet.listed(folder)
     paths = listing.paths
-    asked: list[str | None] = []
-    answered: list[Given | list[Given]] = []
+    entries: list[Entry] = []
     counts = []
     for path in paths:
         try:
             chosen = choose(pq.read_schema(path), f"parquet {path}")
-            wanted = [chosen.question, chosen.answer]
-            table = pq.ParquetFile(path).read(wanted, use_threads=False)
+            table = pq.ParquetFile(path).read(_wanted(chosen), use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"parquet {path}: cannot be read: {error}") from None
-        asked += table.column(chosen.question).to_pylist()
-        answered += table.column(chosen.answer).to_pylist()
+        entries += _entries(table, chosen, len(entries))
         counts.append(len(table))
     where = f"parquet {folder}"
-    cells = partial(parquet.cells, paths, counts, chosen.image)
+    cells = partial(parquet.cells, paths, counts, chosen.picture)
     notes = left_out.told(where, listing.left_out, listing.total)
-    return _gather(asked, answered, cells, where, notes)
+    return _gather(entries, cells, where, notes)
 
 
 def from_hub(name: str) -> Asked:
@@ -112,25 +120,31 @@ def from_hub(name: str) -> Asked:
     where = f"hub {name}"
     merged, notes = hub.load(name)
     chosen = choose(merged.features.arrow_schema, where)
-    table = merged.select_columns([chosen.question, chosen.answer]).with_format("arrow")[:]
-    encoded = merged.select_columns([chosen.image]).with_format("arrow")
-    return _gather(
-        table.column(chosen.question).to_pylist(),
-        table.column(chosen.answer).to_pylist(),
-        partial(hub.cells, encoded),
-        where,
-        notes,
-    )
+    table = merged.select_columns(_wanted(chosen)).with_format("arrow")[:]
+    encoded = merged.select_columns([chosen.picture]).with_format("arrow")
+    return _gather(_entries(table, chosen, 0), partial(hub.cells, encoded), where, notes)
+
+
+def _wanted(chosen: Fields) -> list[str]:
+    return [name for name in (chosen.question, chosen.answer, chosen.choices) if name]
+
+
+def _entries(table: "pa.Table", chosen: Fields, start: int) -> list[Entry]:
+    wanted = _wanted(chosen)
+    rows = zip(*(table.column(name).to_pylist() for name in wanted), strict=True)
+    return [
+        entry.entry(dict(zip(wanted, row, strict=True)), chosen, f"row {number}")
+        for number, row in enumerate(rows, start=start)
+    ]
 
 
 def _gather(
-    asked: Sequence[str | None],
-    answered: Sequence[Given | list[Given]],
+    entries: Sequence[Entry],
     cells: Callable[[Tensor], list[Cell]],
     where: str,
     notes: tuple[str, ...] = (),
 ) -> Asked:
-    if not asked:
+    if not entries:
         raise DataError(f"{where}: expected rows, found none")
 
     def read(rows: Tensor, image_size: int) -> Reading:
@@ -142,30 +156,37 @@ def _gather(
         ]
         return pictures.read(named, image_size, where)
 
-    questions = [question or "" for question in asked]
-    found = gather(questions, [_texts(cell) for cell in answered], read, where)
+    found = gather(entries, read, where)
     return replace(found, notes=found.notes + notes)
-
-
-def _texts(cell: Given | list[Given]) -> tuple[str, ...]:
-    given = cell if isinstance(cell, list) else [cell]
-    texts = [each.get("answer") if isinstance(each, dict) else each for each in given]
-    return tuple(text if isinstance(text, str) else "" for text in texts)
 
 
 def _is_text(kind: "pa.DataType") -> bool:
     import pyarrow as pa  # noqa: PLC0415
 
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _is_answer(kind: "pa.DataType") -> bool:
+def _is_number(kind: "pa.DataType") -> bool:
     import pyarrow as pa  # noqa: PLC0415
 
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return _is_text(kind)
-    inner = kind.value_type
-    if not pa.types.is_struct(inner):
-        return _is_text(inner)
-    position = inner.get_field_index("answer")
-    return position >= 0 and _is_text(inner.field(position).type)
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+
+
+def _is_list(kind: "pa.DataType") -> bool:
+    import pyarrow as pa  # noqa: PLC0415
+
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_answer(kind: "pa.DataType", fits: Callable[["pa.DataType"], bool]) -> bool:
+    """Tell whether a column holds what fits, alone, as categories, in lists or in structs."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    inner = kind.value_type if _is_list(kind) else kind
+    if pa.types.is_struct(inner):
+        position = inner.get_field_index("answer")
+        return position >= 0 and fits(inner.field(position).type)
+    return fits(inner.value_type if pa.types.is_dictionary(inner) else inner)

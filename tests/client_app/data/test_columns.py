@@ -32,6 +32,21 @@ def test_choosing(fields: list[tuple[str, pa.DataType]], expected: tuple[str, st
     assert columns.choose(pa.schema(fields), "here") == Columns(*expected)
 
 
+def test_plain_bytes_are_images_where_that_is_certain() -> None:
+    both = [("hash", pa.binary()), ("Img", pa.large_binary()), ("label", pa.int64())]
+    assert columns.choose(pa.schema(both), "here") == Columns("Img", "label")
+    one = pa.schema([("scan", pa.binary()), ("label", pa.int64())])
+    assert columns.choose(one, "here") == Columns("scan", "label")
+    assert columns.image_column(pa.schema([("a", pa.binary()), ("img", IMAGE)]), "here") == "img"
+    with pytest.raises(DataError, match=r"plain bytes: named image.*found a \(binary\), b"):
+        columns.image_column(pa.schema([("a", pa.binary()), ("b", pa.binary())]), "here")
+    assert columns.as_cells([b"x", None, {"bytes": b"y", "path": None}]) == [
+        {"bytes": b"x", "path": None},
+        {"bytes": None, "path": None},
+        {"bytes": b"y", "path": None},
+    ]
+
+
 def test_no_image_column() -> None:
     schema = pa.schema([("text", pa.string()), ("label", pa.int64())])
     with pytest.raises(DataError, match=r"here: .*image column.*found text \(string\), label"):

@@ -85,3 +85,14 @@ def test_too_few_questions_are_refused(tmp_path: Path, run_settings: Build) -> N
         prepared.load(
             run_settings(image_size=8), f"vqa:{tmp_path / 'vqa'}", 0, 1, tmp_path / "kept"
         )
+
+
+def test_what_was_left_out_stands_in_the_error(tmp_path: Path, run_settings: Build) -> None:
+    folder(tmp_path, "vqa", 14, ["yes", "no"])
+    lines = (tmp_path / "vqa" / "metadata.jsonl").read_text().replace('"no"', "null")
+    (tmp_path / "vqa" / "metadata.jsonl").write_text(lines)
+    told = r"expected at least 10 samples to train on .*; vqa .*: 7 of 14 questions left out: 7 wit"
+    with pytest.raises(DataError, match=told):
+        prepared.load(
+            run_settings(image_size=8), f"vqa:{tmp_path / 'vqa'}", 0, 1, tmp_path / "kept"
+        )

@@ -47,12 +47,15 @@ def test_a_missing_picture_is_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "pictures" / "2.png").unlink()
     (tmp_path / "pictures" / "3.png").write_bytes(b"broken")
     asked, _ = image_folder.read(tmp_path)
-    assert len(asked) == 3
-    reading = asked.read(torch.arange(3), 4)
+    assert asked.questions == ("is it 1 ?", "is it 3 ?")
+    assert asked.notes == (
+        f"vqa {tmp_path}: 1 of 3 questions left out: 1 whose picture is missing "
+        f"(line 2: pictures/2.png)",
+    )
+    reading = asked.read(torch.arange(2), 4)
     assert reading.kept.tolist() == [0]
     assert reading.notes == (
-        f"vqa {tmp_path}: 2 of 3 images could not be read and were skipped: pictures/2.png, "
-        f"pictures/3.png",
+        f"vqa {tmp_path}: 1 of 2 images could not be read and was skipped: pictures/3.png",
     )
 
 
@@ -101,9 +104,33 @@ def test_both_layouts_at_once(tmp_path: Path) -> None:
         image_folder.files(tmp_path)
 
 
-def test_a_bad_line_is_named(tmp_path: Path) -> None:
+def test_bad_lines_are_counted_and_the_others_used(tmp_path: Path) -> None:
     _fill(tmp_path, [1, 2])
-    with (tmp_path / "metadata.jsonl").open("a") as file:
-        file.write("\nnonsense")
-    with pytest.raises(DataError, match=r"metadata.jsonl, line 3"):
+    picture = '"file_name": "pictures/1.png", "question": "is it?"'
+    with (tmp_path / "metadata.jsonl").open("ab") as file:
+        lines = [b"nonsense", b'{"a": "\xff"}', f'{{{picture}, "answers": []}}'.encode()]
+        lines += [f'{{{picture}, "answers": null}}'.encode()]
+        lines += [b'{"file_name": "gone.png", "question": "is it?", "answer": "x"}']
+        file.write(b"\n" + b"\n".join(lines))
+    asked, _ = image_folder.read(tmp_path)
+    assert len(asked) == 2
+    assert asked.notes == (
+        f"vqa {tmp_path}: 5 of 7 questions left out: 2 that are no JSON object (line 3, line 4), "
+        f"2 without an answer (line 5, line 6), 1 whose picture is missing (line 7: gone.png)",
+    )
+
+
+def test_what_lies_there_in_place_of_metadata_is_named_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "train2014").mkdir()
+    (tmp_path / "v2_questions.json").write_text("{}")
+    told = r"beside it: train2014/, v2_questions.json. .*python -m client_app.data.vqa.convert"
+    with pytest.raises(DataError, match=told):
+        image_folder.read(tmp_path)
+
+
+def test_pictures_that_are_all_missing_are_the_reason(tmp_path: Path) -> None:
+    _fill(tmp_path, [1, 2])
+    for name in ("1.png", "2.png"):
+        (tmp_path / "pictures" / name).unlink()
+    with pytest.raises(DataError, match=r"found 2 whose picture is missing \(line 1: pictures/1"):
         image_folder.read(tmp_path)

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from client_app.data.collection import Reading
 from client_app.data.vqa.asked import Asked, gather
+from client_app.data.vqa.entry import NO_ANSWER, Entry
 from client_app.data.vqa.labelled import Part, label
 from strategies.common.errors import DataError
 
@@ -17,7 +18,11 @@ def _read(rows: Tensor, image_size: int) -> Reading:
 
 
 def _asked(*answers: list[str]) -> Asked:
-    return gather([f"q{row} ?" for row in range(len(answers))], answers, _read, "here")
+    entries = [
+        Entry(f"row {row}", f"q{row} ?", tuple(given), reason="" if any(given) else NO_ANSWER)
+        for row, given in enumerate(answers)
+    ]
+    return gather(entries, _read, "here")
 
 
 def _all(asked: Asked) -> Part:
@@ -79,7 +84,7 @@ def test_nothing_left_to_test_on() -> None:
 def test_notes_of_one_source_are_told_once() -> None:
     asked = _asked(["a1"], ["a1"], ["x"], [""])
     done = label(Part(asked, torch.tensor([0])), Part(asked, torch.tensor([1])), 4, "client 0", 100)
-    assert done.notes == ("here: 1 of 4 questions have no answer and are left out",)
+    assert done.notes == ("here: 1 of 4 questions left out: 1 without an answer (row 3)",)
 
 
 def test_a_client_without_answers_is_refused() -> None:

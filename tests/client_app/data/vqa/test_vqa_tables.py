@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 from PIL import Image
 
 from client_app.data.vqa import tables
-from client_app.data.vqa.tables import Columns
+from client_app.data.vqa.entry import Fields
 from strategies.common.errors import DataError
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -68,21 +68,21 @@ def _write(path: Path, values: list[int], answers: list[object], kind: pa.DataTy
 def test_choosing_three_columns(
     fields: list[tuple[str, pa.DataType]], expected: tuple[str, str, str]
 ) -> None:
-    assert tables.choose(pa.schema(fields), "here") == Columns(*expected)
+    assert tables.choose(pa.schema(fields), "here") == Fields(*expected)
 
 
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
         ([("question", pa.string()), ("answer", pa.string())], "expected an image column"),
-        ([("image", IMAGE), ("answer", pa.string())], "expected a column question of text"),
+        ([("image", IMAGE), ("answer", pa.string())], "expected a column of questions as text"),
         (
             [("image", IMAGE), ("question", pa.int64()), ("answer", pa.string())],
             r"found image \(.*question \(int64\), answer \(string\)",
         ),
         (
             [("image", IMAGE), ("question", pa.string()), ("label", pa.int64())],
-            "answers or answer of text",
+            r"label as a number names of categories; found .*label \(int64\); .*convert --columns",
         ),
         (
             [
@@ -118,10 +118,72 @@ def test_parquet_files_are_merged_and_pictures_found_by_row(tmp_path: Path) -> N
         *("what is 40 ?", "what is 50 ?"),
     )
     assert asked.answers == (("red", ""), ("b",), ("e",), ("f",))
-    assert asked.notes == (f"parquet {tmp_path}: 2 of 6 questions have no answer and are left out",)
+    assert asked.notes == (
+        f"parquet {tmp_path}: 2 of 6 questions left out: 2 without an answer (row 2, row 3)",
+    )
     reading = asked.read(torch.tensor([1, 3]), 2)
     assert reading.inputs[:, 0, 0, 0].tolist() == [10, 50]
     assert reading.inputs.shape == (2, 3, 2, 2)
+
+
+NAMES = ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "given", "kind", "expected"),
+    [
+        ("answer", [3, None], pa.int8(), ("3",)),
+        ("answer", [2.5, None], pa.float64(), ("2.5",)),
+        ("answer", [True, None], pa.bool_(), ("yes",)),
+        ("answers", [[1, 2], []], pa.list_(pa.int64()), ("1", "2")),
+        ("answers", [["a", "b"], None], pa.list_(pa.string(), 2), ("", "b")),
+        ("label", ["Cat", None], pa.dictionary(pa.int8(), pa.string()), ("cat",)),
+        ("direct_answers", ["['ramp', 'the ramp']", "[]"], pa.string(), ("ramp", "ramp")),
+        (
+            "multiple_choice_answer",
+            ["net", ""],
+            pa.string(),
+            ("net",),
+        ),
+    ],
+)
+def test_tables_of_other_names_and_kinds(
+    tmp_path: Path, answers: str, given: list[object], kind: pa.DataType, expected: tuple[str, ...]
+) -> None:
+    table = pa.table(
+        {
+            "Picture": pa.array([_png(7), _png(8)], pa.binary()),
+            "query": ["what?", "how?"],
+            answers: pa.array(given, kind),
+        }
+    )
+    pq.write_table(table, tmp_path / "train.parquet")
+    asked = tables.from_parquet(tmp_path)
+    assert asked.questions == ("what?",)
+    assert asked.answers == (expected,)
+    assert asked.read(torch.tensor([0]), 2).inputs[0, 0, 0, 0] == 7
+
+
+def test_categories_are_named_and_choices_chosen() -> None:
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "question": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=NAMES),
+        }
+    )
+    schema = features.arrow_schema
+    assert tables.choose(schema, "here") == Fields("image", "question", "label", "", ("cat", "dog"))
+    a_okvqa = pa.schema(
+        [
+            ("image", IMAGE), ("question", pa.string()), ("choices", TEXTS),
+            ("correct_choice_idx", pa.int8()), ("rationales", TEXTS),
+        ]
+    )  # fmt: skip
+    found = tables.choose(a_okvqa, "here")
+    assert found == Fields("image", "question", "correct_choice_idx", "choices")
+    whole = a_okvqa.append(pa.field("direct_answers", pa.string()))
+    assert tables.choose(whole, "here").answer == "direct_answers"
 
 
 def test_a_damaged_picture_of_a_table_is_skipped(tmp_path: Path) -> None:
