@@ -17,13 +17,17 @@ def free_place(out: Path) -> Path:
     StoreError
         If a file or a folder with files is there, or the place cannot be looked at.
     """
-    place = out.expanduser().absolute()
     try:
+        place = out.expanduser().absolute()
         if place.is_dir() and not any(place.iterdir()):
             return place
         is_there = os.path.lexists(place)
     except OSError as error:
         raise _unwritable(out, error) from None
+    except RuntimeError:
+        raise StoreError(
+            f"--out {out}: expected a home folder of that name, found none; name it in full"
+        ) from None
     if is_there:
         found = "one with files in it" if place.is_dir() else "a file"
         raise StoreError(f"--out {out}: expected a new or empty folder, got {found}")

@@ -18,7 +18,7 @@ from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.columns import Cell
 from client_app.data.folder import HIDDEN, walk
 from client_app.data.kept_split import digest_of
-from client_app.data.left_out import LeftOut
+from client_app.data.left_out import LeftOut, some
 from strategies.common.errors import DataError
 
 
@@ -73,7 +73,11 @@ def listed(folder: Path) -> Listing:
     require_folder(folder, "parquet")
     found = sorted(folder.glob("*.parquet"))
     if not found:
-        raise DataError(f"parquet: expected *.parquet files in {folder.absolute()}, found none")
+        beside = some([path.name for path in sorted(folder.iterdir())])
+        raise DataError(
+            f"parquet: expected *.parquet files in {folder.absolute()}, found "
+            f"{f'no such file but {beside}' if beside else 'none'}"
+        )
     chosen = [p for start in ("train", "test") for p in found if p.name.startswith(start)] or found
     left_out: dict[str, list[str]] = {}
     for path in walk(folder):

@@ -182,6 +182,8 @@ def test_a_file_or_a_full_folder_in_the_place_of_the_output_is_left_alone(
         assert told in capsys.readouterr().err
     assert export_adapter.main(words(tmp_path, file / "within")) == 1
     assert "cannot be written" in capsys.readouterr().err
+    assert export_adapter.main(words(tmp_path, Path("~nobody-of-that-name/out"))) == 1
+    assert "expected a home folder of that name" in capsys.readouterr().err
     assert file.read_text() == "mine"
 
 

@@ -14,6 +14,7 @@ from client_app.data.folder import walk
 # Why a question is left out; each reads on from a number.
 MISSING = "whose picture is missing"
 SEVERAL = "whose picture may be one of several"
+CLOSED = "whose picture is no regular file or not to be opened"
 
 # As in COCO_val2014_000000262148.jpg and 000000262148.jpg.
 _NUMBER = re.compile(r"(?:^|_)(\d+)$", re.ASCII)
@@ -67,7 +68,7 @@ class PictureFiles:
             Its name, with or without folders and ending; or its number.
         """
         if picture in self._names:
-            return str(picture), ""
+            return self._opened(str(picture))
         keys: list[str | int] = [picture]
         if isinstance(picture, str):
             keys.append(picture.replace("\\", "/").rpartition("/")[2])
@@ -76,8 +77,13 @@ class PictureFiles:
             keys.append(int(digits))
         found = next((self._by[key] for key in keys if key in self._by), [])
         if len(found) == 1:
-            return found[0], ""
+            return self._opened(found[0])
         return "", SEVERAL if found else MISSING
+
+    def _opened(self, name: str) -> tuple[str, str]:
+        path = self._folder / name
+        is_open = path.is_file() and os.access(path, os.R_OK)
+        return (name, "") if is_open else ("", CLOSED)
 
     def link(self, name: str, folder: Path) -> None:
         """Put one of the files into another folder, under the same name.

@@ -30,7 +30,8 @@ EXPECTED = (
     f"categories"
 )
 CONVERTED = (
-    "other names are given to python -m client_app.data.vqa.convert --columns "
+    "other names, and pictures in files of their own, are for python -m "
+    "client_app.data.vqa.convert --questions FILE --images DIR --out DIR --columns "
     "question=NAME,answer=NAME,image=NAME"
 )
 
@@ -43,7 +44,10 @@ def choose(schema: "pa.Schema", where: str) -> Fields:
     DataError
         With the columns that were found, and those that were expected.
     """
-    image = columns.image_column(schema, where)
+    try:
+        image = columns.image_column(schema, where)
+    except DataError as error:
+        raise DataError(f"{error}; {CONVERTED}") from None
     kinds = {field.name: field.type for field in schema if field.name != image}
     texts = [name for name, kind in kinds.items() if _is_text(kind)]
     question = entry.first(texts, entry.QUESTIONS)

@@ -148,10 +148,13 @@ def test_pictures_of_one_number_are_not_guessed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _pictures(tmp_path / "images", "a_0001.jpg", "b_0001.jpg", "2.jpg")
-    rows = [{"image_id": number, "question": "q", "answer": "x"} for number in (1, 2)]
+    (tmp_path / "images" / "3.jpg").symlink_to("nowhere")
+    rows = [{"image_id": number, "question": "q", "answer": "x"} for number in (1, 2, 3)]
     (tmp_path / "q.json").write_text(json.dumps(rows))
     assert _convert(tmp_path, "q.json") == 0
-    assert "1 whose picture may be one of several (row 0: 1)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 whose picture may be one of several (row 0: 1)" in told
+    assert "1 whose picture is no regular file or not to be opened (row 2: 3)" in told
 
 
 @pytest.mark.parametrize(

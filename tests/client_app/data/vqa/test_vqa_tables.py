@@ -75,6 +75,10 @@ def test_choosing_three_columns(
     ("fields", "complaint"),
     [
         ([("question", pa.string()), ("answer", pa.string())], "expected an image column"),
+        (
+            [("image", pa.string()), ("question", pa.string()), ("answer", pa.string())],
+            r"expected an image column.*found image \(string\).*vqa.convert --ques",
+        ),
         ([("image", IMAGE), ("answer", pa.string())], "expected a column of questions as text"),
         (
             [("image", IMAGE), ("question", pa.int64()), ("answer", pa.string())],
@@ -82,7 +86,7 @@ def test_choosing_three_columns(
         ),
         (
             [("image", IMAGE), ("question", pa.string()), ("label", pa.int64())],
-            r"label as a number names of categories; found .*label \(int64\); .*convert --columns",
+            r"label as a number names of categories; found .*label \(int64\); .*vqa.convert --ques",
         ),
         (
             [
@@ -172,8 +176,10 @@ def test_categories_are_named_and_choices_chosen() -> None:
             "label": datasets.ClassLabel(names=NAMES),
         }
     )
-    schema = features.arrow_schema
-    assert tables.choose(schema, "here") == Fields("image", "question", "label", "", ("cat", "dog"))
+    expected = Fields("image", "question", "label", "", ("cat", "dog"))
+    assert tables.choose(features.arrow_schema, "here") == expected
+    features["label"] = datasets.List(datasets.ClassLabel(names=NAMES))
+    assert tables.choose(features.arrow_schema, "here") == expected
     a_okvqa = pa.schema(
         [
             ("image", IMAGE), ("question", pa.string()), ("choices", TEXTS),
