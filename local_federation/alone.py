@@ -1,7 +1,8 @@
-"""What each client of a split method learns alone: the baseline that the federation has to beat.
+"""What a federation with a split method has to beat: each client alone, and the inputs alone.
 
 Every client trains the whole network, front and back, on its own samples with the same
-method, and is judged on the samples of all clients, as the federation is.
+method, and is judged on the samples of all clients, as the federation is. The same
+classifiers on inputs as they are say what needs no network at all.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import final
 
 from local_federation.one_process import OneProcess
-from server_app.alone_baseline import FILE, Baseline
+from server_app.alone_baseline import FILE, RAW_FILE, Baseline, RawBaseline
 
 Config = Mapping[str, bool | int | float | str]
 
@@ -73,10 +74,19 @@ def play_alone(
     return tuple(sorted(found, key=lambda baseline: baseline.client))
 
 
-def save(baselines: tuple[Baseline, ...], run_dir: Path) -> None:
-    """Write what clients learn alone beside a run, for its report."""
-    text = json.dumps([asdict(baseline) for baseline in baselines], indent=1)
-    (run_dir / FILE).write_text(text + "\n")
+def judge_inputs(config: Config, num_clients: int, folder: Path) -> RawBaseline:
+    """Judge inputs as they are on the samples of all clients; parameters as above."""
+    told = OneProcess({**config, "clients-per-node": 1}, 0, num_clients, folder).assess_inputs()
+    return RawBaseline(
+        probe_accuracy=told["raw_probe_accuracy"], knn_accuracy=told["raw_knn_accuracy"]
+    )
+
+
+def save(baselines: tuple[Baseline, ...], raw: RawBaseline, run_dir: Path) -> None:
+    """Write what there is to beat beside a run, for its report."""
+    for name, entries in ((FILE, baselines), (RAW_FILE, (raw,))):
+        text = json.dumps([asdict(entry) for entry in entries], indent=1)
+        (run_dir / name).write_text(text + "\n")
 
 
 def _play_one(task: _Task) -> Baseline:

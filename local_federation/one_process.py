@@ -88,6 +88,18 @@ class OneProcess:
                 self._client.evaluate(device, self._client.start(device), downlink)
             return self._server.assess(self.state, round_number, engine)
 
+    def assess_inputs(self) -> Mapping[str, float]:
+        """Say what the inputs of all nodes are worth without any network."""
+        with threads(self._settings.client_threads):
+            clients = [
+                client
+                for node in range(self._num_nodes)
+                for client in self._device(node, 1).clients
+            ]
+            surveyed = {client.partition: self._client.surveyed(client) for client in clients}
+            found: Mapping[str, float] = self._server.assess_inputs(surveyed)
+            return found
+
     def _hub(self, engine: Engine, plan: Plan, nodes: list[int]) -> Hub:
         carried = self._settings.clients_per_node
         seats: Mapping[int, Any] = {node: plan.seats(node, carried) for node in nodes}

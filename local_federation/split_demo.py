@@ -1,4 +1,4 @@
-"""The demo of split activations: MocoSFL on twenty clients, and each of them alone."""
+"""The demo of split activations: MocoSFL on twenty clients, each of them alone, and no network."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from local_federation import alone
 from server_app.report import page
-from server_app.report.alone_baseline import sentence
+from server_app.report.alone_baseline import raw_sentence, sentence
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
 from strategies.common.settings import default_config
@@ -95,6 +95,8 @@ def alone_beside(
             os.cpu_count() or 1,
             lambda done, _: progress.update(bar, completed=done),
         )
-    alone.save(baselines, run_dir)
+        raw = alone.judge_inputs(config, clients, Path(folder))
+    alone.save(baselines, raw, run_dir)
     page.write_report(run_dir)
     console.print(sentence(read_run_record(run_dir), baselines), soft_wrap=True)
+    console.print(raw_sentence(read_run_record(run_dir)), soft_wrap=True)

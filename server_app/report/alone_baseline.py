@@ -2,7 +2,7 @@
 
 from statistics import mean
 
-from server_app.alone_baseline import Baseline, read_baselines
+from server_app.alone_baseline import Baseline, read_baselines, read_raw
 from server_app.comparison import ABSENT
 from server_app.report.markup import Column, Html, element, join, table, text
 from server_app.run_record import RunRecord
@@ -31,8 +31,10 @@ def alone_baseline(run: RunRecord) -> Html:
         for f in baselines
     ]
     note = element("p", _READING, attributes={"class": "muted"})
+    raw = raw_sentence(run)
     return join(
         element("p", sentence(run, baselines)),
+        element("p", raw) if raw else text(""),
         table("What clients learn alone", columns, rows),
         note,
     )
@@ -51,9 +53,37 @@ def sentence(run: RunRecord, baselines: tuple[Baseline, ...]) -> str:
     )
 
 
+def raw_sentence(run: RunRecord) -> str:
+    """Say what needs no network, and whether the federation does better; empty if unknown.
+
+    Raises
+    ------
+    RunFolderError
+        If the file of raw inputs cannot be understood.
+    """
+    raw = read_raw(run.folder)
+    if raw is None:
+        return ""
+    told = (
+        f"Raw inputs, without any network: linear probe {raw.probe_accuracy:.3f}, kNN "
+        f"{raw.knn_accuracy:.3f}."
+    )
+    pairs = (("probe_accuracy", raw.probe_accuracy), ("knn_accuracy", raw.knn_accuracy))
+    known = [(value, least) for name, least in pairs if (value := _last(run, name)) is not None]
+    if known and all(value <= least for value, least in known):
+        return (
+            f"{told} The representation is no better than these, so that this task does not "
+            f"show what was learnt; data on which raw inputs fail would."
+        )
+    return told
+
+
+def _last(run: RunRecord, name: str) -> float | None:
+    found = [line.diagnostics[name] for line in run.rounds if name in line.diagnostics]
+    return found[-1] if found else None
+
+
 def _told(run: RunRecord, name: str) -> str:
     """Return the last value of a number that the server measured."""
-    for line in reversed(run.rounds):
-        if name in line.diagnostics:
-            return f"{line.diagnostics[name]:.3f}"
-    return ABSENT
+    value = _last(run, name)
+    return ABSENT if value is None else f"{value:.3f}"

@@ -1,21 +1,26 @@
 """How good the representation is, from the features that a survey brought."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import final
 
 import torch
+from torch import nn
 
 from strategies.common import seeds
 from strategies.common.errors import ModelError
 from strategies.common.round import Aggregated
+from strategies.common.samples import Samples, prepare
 from strategies.common.split.halves import Assessment
 from strategies.common.split.hits import Hits
+from strategies.common.split.wire.frames import Split
 from strategies.mocosfl.classifiers import few_labels, linear_probe, nearest_neighbours
 from strategies.mocosfl.features import Features, FeatureTable
 from strategies.mocosfl.network import Encoder
 from strategies.mocosfl.settings import MocoSFLSettings
 
 _FEW = {"semi_10_accuracy": 0.10, "semi_1_accuracy": 0.01}
+_RAW = ("knn_accuracy", "probe_accuracy")
 
 
 @final
@@ -78,6 +83,29 @@ class Assessor:
             few, notes = self._few_labels(bank, test)
             numbers |= few
         return Assessment(hits.evaluations, hits.samples, Aggregated(numbers, notes))
+
+    def assess_inputs(self, surveyed: Mapping[int, Mapping[Split, Samples]]) -> dict[str, float]:
+        """Evaluate inputs as they are, without any network.
+
+        Parameters
+        ----------
+        surveyed : Mapping[int, Mapping[Split, Samples]]
+            By client, what it would be surveyed with.
+
+        Returns
+        -------
+        dict[str, float]
+            ``raw_knn_accuracy`` and ``raw_probe_accuracy``: what the same classifiers make of
+            the numbers that the network reads. A representation that is no better than this
+            has learnt nothing that the inputs did not show.
+        """
+        table = FeatureTable(self._num_classes)
+        for client, parts in surveyed.items():
+            for split, samples in parts.items():
+                table.add(split, client, prepare(samples.inputs).flatten(1), samples.labels)
+        found = self.assess(Encoder(nn.Identity(), nn.Identity()), table, at_the_end=False)
+        told = found.said.diagnostics
+        return {f"raw_{name}": told[name] for name in _RAW if name in told}
 
     def _vote(self, bank: Features, queries: Features) -> Hits:
         return nearest_neighbours(

@@ -10,12 +10,13 @@ from strategies.common.errors import ModelError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Phase, Reply
+from strategies.common.samples import Samples
 from strategies.common.split.client_models import FRONT_SLACK, check_clients
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.networks.of_run import client_models, whole_network
 from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts
 from strategies.common.split.pool import draw_pool, logical_clients
-from strategies.common.split.wire.frames import FrameSpec
+from strategies.common.split.wire.frames import FrameSpec, Split
 from strategies.mocosfl.assessment import Assessor
 from strategies.mocosfl.cache import Recorder
 from strategies.mocosfl.engine import MocoSFLEngine
@@ -196,9 +197,17 @@ class MocoSFLServer(
     ) -> Assessment:
         """Evaluate the representation, more thoroughly after the last round."""
         run = self.provided.run
-        assessor = Assessor(self.settings, self.agreed.task.num_classes, run.seed)
         at_the_end = round_number >= run.rounds
-        return assessor.assess(state.online, engine.surveyed, at_the_end=at_the_end)
+        return self._assessor.assess(state.online, engine.surveyed, at_the_end=at_the_end)
+
+    def assess_inputs(self, surveyed: Mapping[int, Mapping[Split, Samples]]) -> Mapping[str, float]:
+        """Say what the same classifiers make of inputs as they are."""
+        return self._assessor.assess_inputs(surveyed)
+
+    @property
+    def _assessor(self) -> Assessor:
+        run = self.provided.run
+        return Assessor(self.settings, self.agreed.task.num_classes, run.seed)
 
     @property
     def _total_steps(self) -> int:

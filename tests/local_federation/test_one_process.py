@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from federations.split_federation import EXCHANGING, TINY, federation
 
-from local_federation.alone import play_alone, save
+from local_federation.alone import judge_inputs, play_alone, save
 from local_federation.one_process import OneProcess
-from server_app.alone_baseline import read_baselines
+from server_app.alone_baseline import read_baselines, read_raw
 from strategies.common.settings import default_config
 
 pytestmark = pytest.mark.federation
@@ -59,5 +59,9 @@ def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path:
     assert seen == [(1, 2), (2, 2)]
     assert baselines[1].probe_accuracy == max(probes)
     assert baselines[1].round_number == 1 + probes.index(max(probes))
-    save(baselines, tmp_path)
+    raw = judge_inputs(config, 2, folder)
+    # Digits of a few clients with two classes each are easy, and an untrained network loses much.
+    assert raw.knn_accuracy > max(baseline.knn_accuracy for baseline in baselines) - 0.5
+    save(baselines, raw, tmp_path)
     assert read_baselines(tmp_path) == baselines
+    assert read_raw(tmp_path) == raw

@@ -297,6 +297,23 @@ class SplitServerHalf(
     def assess(self, state: State, round_number: int, engine: AnyEngine) -> Assessment:
         """Evaluate the global model after a round, from the surveys that an engine took in."""
 
+    def assess_inputs(
+        self,
+        surveyed: Mapping[int, Mapping[Split, Samples]],  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Say what a representation is worth that is no more than the inputs themselves.
+
+        For whoever holds all clients' samples, in a simulation or a benchmark: no client sends
+        its inputs. By default nothing; a half that judges representations judges the inputs by
+        the same means, in figures that begin with ``raw_``.
+
+        Parameters
+        ----------
+        surveyed : Mapping[int, Mapping[Split, Samples]]
+            By client, what it would be surveyed with.
+        """
+        return {}
+
 
 AnySplitServerHalf = SplitServerHalf[Any, Any, Any, Any, Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server_app.alone_baseline import FILE, read_baselines
+from server_app.alone_baseline import FILE, RAW_FILE, RawBaseline, read_baselines, read_raw
 from server_app.report.page import write_report
 from strategies.common.errors import RunFolderError
 from tests.server_app.run_folders import round_of, write_run
@@ -34,9 +34,26 @@ def test_the_report_says_how_the_federation_does_beside_its_clients(tmp_path: Pa
     assert "What clients learn alone" in page
 
 
+@pytest.mark.parametrize(("probe", "knn", "is_better"), [(0.5, 0.9, True), (0.875, 0.95, False)])
+def test_raw_inputs_stand_beside_and_a_task_that_shows_nothing_is_named(
+    tmp_path: Path, probe: float, knn: float, is_better: bool
+) -> None:
+    # The federation's probe reaches 0.875 and its neighbours 0.9375.
+    folder = run(tmp_path / "run")
+    (folder / FILE).write_text(json.dumps(BASELINES))
+    raw = {"probe_accuracy": probe, "knn_accuracy": knn}
+    (folder / RAW_FILE).write_text(json.dumps([raw]))
+    page = write_report(folder).read_text()
+    assert read_raw(folder) == RawBaseline(**raw)
+    told = f"Raw inputs, without any network: linear probe {probe:.3f}, kNN {knn:.3f}."
+    assert told in page
+    assert ("this task does not show what was learnt" in page) == (not is_better)
+
+
 def test_without_a_comparison_there_is_none(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
     assert read_baselines(folder) == ()
+    assert read_raw(folder) is None
     assert "Together and alone" not in write_report(folder).read_text()
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from strategies.common.samples import Samples
 from strategies.common.split.halves import Assessment
 from strategies.common.split.wire.frames import Split
 from strategies.mocosfl.assessment import Assessor
@@ -96,6 +97,31 @@ def test_a_bank_too_small_for_few_labels_costs_no_run(assess: Assess) -> None:
     (note,) = assessment.said.notes
     assert "at least 2 labelled samples" in note
     assert "knn_holdout_accuracy" not in assessment.said.diagnostics
+
+
+def test_inputs_are_judged_by_the_same_means_as_features(
+    mocosfl_settings: Callable[..., MocoSFLSettings],
+) -> None:
+    settings = mocosfl_settings(knn_neighbours=1, probe_epochs=3)
+    # Class 0 is dark on the left, class 1 on the right; of four test images one is turned about.
+    left, right = torch.tensor([0, 255]), torch.tensor([255, 0])
+
+    def samples(*rows: torch.Tensor, labels: list[int]) -> Samples:
+        pixels = torch.stack(rows).to(torch.uint8).view(-1, 1, 1, 2)
+        return Samples(pixels, torch.tensor(labels))
+
+    surveyed: dict[int, dict[Split, Samples]] = {
+        3: {
+            "bank": samples(left, right, labels=[0, 1]),
+            "test": samples(left, right, labels=[0, 1]),
+        },
+        5: {"test": samples(left, left, labels=[0, 1])},
+    }
+
+    told = Assessor(settings, CLASSES, 0).assess_inputs(surveyed)
+
+    assert set(told) == {"raw_knn_accuracy", "raw_probe_accuracy"}
+    assert told["raw_knn_accuracy"] == 0.75
 
 
 def test_without_samples_there_is_a_word_and_no_number(assess: Assess) -> None:
