@@ -1,9 +1,9 @@
 """What a client model gives away, and what it costs to give away less.
 
 An undefended client model and one trained against decoders (TAResSFL), both pretrained for
-the same steps on the same images from the same weights, are attacked by the same fresh
-decoders; a linear probe and the kNN monitor say what their features are worth. Small by
-default: the digits, a narrow network, minutes on one core.
+the same steps on the same images from the same weights, are attacked with all that the server
+has; a linear probe and the kNN monitor say what their features are worth, beside the same two
+on raw pixels. Small by default: the digits, a narrow network, minutes on one core.
 
 Run with ``python -m benchmarks.inversion_attack --out FOLDER``; for CIFAR-10 with
 ``--data parquet:DIR --auxiliary hub:uoft-cs/cifar100 --width 64`` and more of everything.
@@ -12,7 +12,7 @@ Run with ``python -m benchmarks.inversion_attack --out FOLDER``; for CIFAR-10 wi
 import argparse
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -34,7 +34,7 @@ from strategies.mocosfl.classifiers import linear_probe, nearest_neighbours
 from strategies.mocosfl.features import Features
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.verdict import Verdict
-from taressfl.examination import examine, turns
+from taressfl.examination import Exhibits, examine, turns
 from taressfl.image_pool import open_pool
 from taressfl.image_shares import Images, Shares, deal
 from taressfl.intercept import travelled
@@ -59,12 +59,16 @@ class Result:
         What the best one made of unseen images.
     knn, probe : float
         Accuracy on unseen images, in [0, 1].
+    raw_knn, raw_probe : float
+        The same on raw pixels, without any network.
     """
 
     verdict: Verdict
     pictures: tuple[Picture, ...]
     knn: float
     probe: float
+    raw_knn: float
+    raw_probe: float
 
 
 def main() -> None:
@@ -112,6 +116,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--attackers", default="res_normN1C16,res_N2C32")
     parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument("--attack-epochs", type=int, default=50)
+    parser.add_argument("--small", default="conv_C32,conv_C64,dense_C256,dense_C1024")
+    parser.add_argument("--informed-steps", type=int, default=4000, help="with all images")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -170,6 +176,8 @@ def _attack(options: argparse.Namespace) -> AttackSettings:
         batch=32,
         learning_rate=1e-3,
         validation=0.1,
+        small=options.small,
+        informed_steps=options.informed_steps,
         refinement_steps=300,
         threshold=0.02,
     )
@@ -184,14 +192,14 @@ def _measure(
     task: TaskID,
 ) -> Result:
     session = Session(recipe, images.material)
-    progress.update(task, total=session.steps + turns(attackers))
+    progress.update(task, total=session.steps + turns(attackers, len(session.decoders)))
     for number in range(1, recipe.pretraining.epochs + 1):
         epoch = session.epoch(number, lambda: progress.advance(task))
     for note in epoch.notes:
         progress.console.print(note)
     examination = examine(
         session.front,
-        (images.known.inputs, images.unseen.inputs),
+        Exhibits(images.known.inputs, images.unseen.inputs, images.others, session.decoders),
         travelled(recipe.split),
         attackers,
         seeds.derive(recipe.run.seed, "attack"),
@@ -199,7 +207,8 @@ def _measure(
         lambda: progress.advance(task),
     )
     knn, probe = _accuracies(session, bank, images.unseen, recipe)
-    return Result(examination.verdict, examination.pictures, knn, probe)
+    raw = _raw_accuracies(bank, images.unseen, recipe)
+    return Result(examination.verdict, examination.pictures, knn, probe, *raw)
 
 
 def _accuracies(
@@ -211,8 +220,23 @@ def _accuracies(
         replace(part, features=session.state.online.project(part.features).detach())
         for part in features
     )
+    return _judged((keys, queries), (features[0], features[1]), recipe)
+
+
+def _raw_accuracies(bank: Samples, test: Samples, recipe: Recipe) -> tuple[float, float]:
+    """Return the same two accuracies of pixels as a network would read them."""
+    rows = tuple(
+        Features(prepare(part.inputs).flatten(1), part.labels, torch.zeros_like(part.labels))
+        for part in (bank, test)
+    )
+    return _judged((rows[0], rows[1]), (rows[0], rows[1]), recipe)
+
+
+def _judged(
+    directions: tuple[Features, Features], features: tuple[Features, Features], recipe: Recipe
+) -> tuple[float, float]:
     classes = recipe.task.num_classes
-    neighbours = nearest_neighbours(keys, queries, num_classes=classes, neighbours=NEIGHBOURS)
+    neighbours = nearest_neighbours(*directions, num_classes=classes, neighbours=NEIGHBOURS)
     generator = seeds.generator(recipe.run.seed, "linear-probe")
     probe = linear_probe(*features, num_classes=classes, generator=generator)
     return neighbours.accuracy, probe.last.accuracy
@@ -245,8 +269,8 @@ def _table(results: dict[str, list[Result]], options: argparse.Namespace) -> str
         f"{', '.join(map(str, options.seeds))}; of all attackers the best, on {options.unseen} "
         f"unseen images.\n\n",
         "| client model | MSE | SSIM | PSNR in dB | blind guess, MSE | resistant | kNN, % | "
-        "linear probe, % |\n",
-        "|---" * 8 + "|\n",
+        "linear probe, % | raw kNN, % | raw linear probe, % |\n",
+        "|---" * 10 + "|\n",
     ]
     for name, found in results.items():
         worst = [result.verdict.worst.quality for result in found]
@@ -259,9 +283,22 @@ def _table(results: dict[str, list[Result]], options: argparse.Namespace) -> str
             f"{sum(result.verdict.resistant for result in found)} of {len(found)}",
             over_seeds([result.knn for result in found]),
             over_seeds([result.probe for result in found]),
+            over_seeds([result.raw_knn for result in found]),
+            over_seeds([result.raw_probe for result in found]),
         ]
         lines.append("| " + " | ".join(cells) + " |\n")
-    return "".join(lines)
+    return "".join([*lines, *_attackers_of(results, options.seeds)])
+
+
+def _attackers_of(results: dict[str, list[Result]], seeds_of: Sequence[int]) -> Iterator[str]:
+    """Yield every attacker's own numbers, and which one came closest."""
+    yield "\n| seed | client model | attacker | MSE | SSIM |\n" + "|---" * 5 + "|\n"
+    for name, found in results.items():
+        for seed, result in zip(seeds_of, found, strict=True):
+            for one in result.verdict.findings:
+                won = " (won)" if one == result.verdict.worst else ""
+                numbers = f"{one.quality.mse:.4f}{won} | {one.quality.ssim:.2f}"
+                yield f"| {seed} | {name} | {one.attacker} | {numbers} |\n"
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

@@ -1,7 +1,8 @@
 """Command line: ``python -m taressfl --data digits ... --out front.safetensors``.
 
 Pretrains a client model against decoders at the server (TAResSFL's first stage), attacks it
-with fresh ones, and writes it for runs of MocoSFL with ``mocosfl.expert``.
+with all that the server has (its images, these decoders, fresh and small networks, ridge
+regression), and writes it for runs of MocoSFL with ``mocosfl.expert``.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl import expert
 from strategies.mocosfl.taressfl.expert import Provenance
 from strategies.mocosfl.taressfl.verdict import Verdict
-from taressfl.examination import Examination, examine, turns
+from taressfl.examination import Examination, Exhibits, examine, turns
 from taressfl.image_pool import open_pool
 from taressfl.image_shares import Images, Shares, deal
 from taressfl.intercept import travelled
@@ -55,6 +56,8 @@ ATTACK: dict[str, tuple[Value, str]] = {
     "batch": (32, "images per step"),
     "learning-rate": (1e-3, "of the attackers' Adam"),
     "validation": (0.1, "part of the known images that chooses the epoch"),
+    "small": ("conv_C32,conv_C64,dense_C256,dense_C1024", "small attackers on all images"),
+    "informed-steps": (4000, "steps of each attacker that learns from all images"),
     "refinement-steps": (300, "steps by which the best reconstructions are refined; 0 for none"),
     "threshold": (0.02, "MSE that no attacker may come down to"),
 }
@@ -69,6 +72,10 @@ examples:
 The network, the contrast, the seed, the device and the size of images are the settings of a
 run: defaults stand in pyproject.toml, and --set changes them as --run-config does. Use the
 expert with the same ones, as mocosfl.expert="front.safetensors".
+
+The attack is counted in steps, not in seconds: each of --attack-decoders and --attack-small and
+each decoder that was trained against takes --attack-informed-steps steps with all images, beside
+--attack-repetitions times --attack-epochs passes over the known images. COST
 
 exit codes: 0 written and resistant, 3 written but not resistant, 2 nothing written.
 """
@@ -226,10 +233,10 @@ def _examine(
     console: Console,
 ) -> Examination:
     with Progress(console=console) as progress:
-        task = progress.add_task("attacks", total=turns(attackers))
+        task = progress.add_task("attacks", total=turns(attackers, len(session.decoders)))
         return examine(
             session.front,
-            (images.known.inputs, images.unseen.inputs),
+            Exhibits(images.known.inputs, images.unseen.inputs, images.others, session.decoders),
             travelled(recipe.split),
             attackers,
             seeds.derive(recipe.run.seed, "attack"),
@@ -239,15 +246,24 @@ def _examine(
 
 
 def _report(verdict: Verdict, last: Epoch, out: Path, console: Console) -> None:
-    table = Table("attacker", "MSE", "SSIM", "PSNR in dB", title="reconstruction of unseen images")
-    rows = [(finding.attacker, finding.quality) for finding in verdict.findings]
-    for name, quality in [*rows, ("blind guess", verdict.blind)]:
-        table.add_row(name, f"{quality.mse:.4f}", f"{quality.ssim:.3f}", f"{quality.psnr:.2f}")
-    console.print(table)
+    console.print(_table_of(verdict))
     for note in last.notes:
         console.print(f"warning: {note}", highlight=False)
     console.print(verdict.describe(), highlight=False)
     console.print(f"written: {out}", highlight=False)
+
+
+def _table_of(verdict: Verdict) -> Table:
+    """Put all attackers below each other, and mark those that came closest."""
+    columns = ("attacker", "MSE", "SSIM", "PSNR in dB", "won by")
+    table = Table(*columns, title="reconstruction of unseen images")
+    rows = [(finding.attacker, finding.quality) for finding in verdict.findings]
+    for name, quality in [*rows, ("blind guess", verdict.blind)]:
+        won = ["MSE"] if quality == verdict.worst.quality else []
+        won += ["SSIM"] if quality.ssim == verdict.highest_ssim else []
+        numbers = (f"{quality.mse:.4f}", f"{quality.ssim:.3f}", f"{quality.psnr:.2f}")
+        table.add_row(name, *numbers, ", ".join(won))
+    return table
 
 
 if __name__ == "__main__":

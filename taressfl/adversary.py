@@ -53,6 +53,11 @@ class Adversary:
         self._decoders = [self._fresh() for _ in range(settings.decoders)]
         self._optimisers = [self._optimiser(network) for network in self._decoders]
 
+    @property
+    def decoders(self) -> tuple[Decoder, ...]:
+        """The decoders as they are; they read latents whose root mean square is 1."""
+        return tuple(self._decoders)
+
     def learn(self, latents: Tensor, images: Tensor) -> None:
         """Teach every decoder to raise the similarity, and replace one whose time is over.
 

@@ -1,9 +1,9 @@
-"""The attack that a frozen client model has to stand: decoders trained from scratch.
+"""Fresh attacks that a frozen client model has to stand: decoders trained from scratch.
 
 The server knows the client model and a few images like the clients' own, so it can train a
 decoder on pairs of latent and image, and then read what clients send. How well the decoder
-did that the client model was trained against says little about this: only a fresh attacker
-counts, and of several the best.
+did that the client model was trained against says little about this: fresh attackers count,
+and of several the best. What else the server has comes in ``informed.py``.
 """
 
 import copy
@@ -21,7 +21,7 @@ from strategies.common.samples import ordered_batches, shuffled_batches
 from strategies.common.training import EVALUATION_BATCH
 from strategies.mocosfl.taressfl.verdict import Quality
 from taressfl import decoder
-from taressfl.decoder import Decoder, DecoderShape
+from taressfl.decoder import DecoderShape
 from taressfl.intercept import Pairs
 from taressfl.quality import measure
 from taressfl.settings import AttackSettings
@@ -54,24 +54,23 @@ class Outcome:
 
 @final
 class Attacker(nn.Module):
-    """A decoder behind a fixed scaling of the latents.
+    """A network behind a fixed scaling of the latents.
 
     Parameters
     ----------
-    network : Decoder
-        What is trained.
-    latents : Tensor
-        (samples, channels, height, width) by whose mean and spread each channel is scaled: a
-        client model must not seem safe because its latents are merely tiny or huge.
+    network : nn.Module
+        What is trained; maps scaled latents to images.
+    mean, spread : Tensor
+        (1, channels, 1, 1) or (1, 1, 1, 1): latents are scaled to (latents - mean) / spread,
+        since a client model must not seem safe because its latents are merely tiny or huge.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, network: Decoder, latents: Tensor) -> None:
+    def __init__(self, network: nn.Module, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.network = network
-        spread, mean = torch.std_mean(latents, (0, 2, 3), keepdim=True, correction=0)
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread.clamp_min(_SMALLEST_SPREAD))
 
@@ -86,6 +85,12 @@ class Attacker(nn.Module):
         self.eval()
         parts = ordered_batches(len(latents), EVALUATION_BATCH)
         return torch.cat([self(latents[part]) for part in parts])
+
+
+def by_channel(network: nn.Module, latents: Tensor) -> Attacker:
+    """Put a network behind the scaling of each channel of latents (samples, *latent)."""
+    spread, mean = torch.std_mean(latents, (0, 2, 3), keepdim=True, correction=0)
+    return Attacker(network.to(latents.device), mean, spread)
 
 
 def train_attacker(
@@ -126,7 +131,7 @@ def train_attacker(
         (image_shape[0], image_shape[1], image_shape[2]),
         seeds.derive(seed, "attack-weights"),
     )
-    attacker = Attacker(network.to(known.latents.device), learnt.latents)
+    attacker = by_channel(network, learnt.latents)
     optimiser = torch.optim.Adam(attacker.parameters(), settings.learning_rate)
     order = seeds.generator(seed, "attack-batches")
     best, lowest = copy.deepcopy(attacker.state_dict()), float("inf")

@@ -7,15 +7,44 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from strategies.common import seeds
 from strategies.common.round import Picture
 from strategies.mocosfl.taressfl.verdict import Verdict
+from taressfl import informed
 from taressfl.attack import attack
+from taressfl.decoder import Decoder
 from taressfl.gate import judge, side_by_side
-from taressfl.intercept import Codec, intercept
+from taressfl.informed import Evidence
+from taressfl.intercept import Codec, Pairs, intercept
 from taressfl.refinement import refine
 from taressfl.settings import AttackSettings
 
 PICTURES = 8
+# Numbers of latents that are held at once: 512 MiB of float32.
+_MOST_NUMBERS = 2**27
+
+
+@final
+@dataclass(frozen=True)
+class Exhibits:
+    """Raw images (samples, channels, height, width), and the decoders in the server's hands.
+
+    Attributes
+    ----------
+    known : Tensor
+        Images like the clients' own that every attacker knows, at least two.
+    unseen : Tensor
+        Others of the same kind on which attackers are tested, at least one.
+    others : Tensor
+        All other images that the server holds; may hold none.
+    decoders : tuple[Decoder, ...]
+        What the client model was trained against; may hold none.
+    """
+
+    known: Tensor
+    unseen: Tensor
+    others: Tensor
+    decoders: tuple[Decoder, ...]
 
 
 @final
@@ -37,22 +66,25 @@ class Examination:
 
 def examine(
     front: nn.Module,
-    inputs: tuple[Tensor, Tensor],
+    exhibits: Exhibits,
     codec: Codec,
     settings: AttackSettings,
     seed: int,
     device: torch.device,
     told: Callable[[], None],
 ) -> Examination:
-    """Attack a client model with fresh decoders, refine the best, and judge.
+    """Attack a client model with all that the server has, refine the best, and judge.
+
+    Fresh decoders learn from the known images, and every attacker of ``informed.py`` from all
+    images. Where latents are so large that those of all images do not fit into memory, some
+    of the others are drawn; each attacker's name says how many images it learnt from.
 
     Parameters
     ----------
     front : nn.Module
         Client model on ``device``.
-    inputs : tuple[Tensor, Tensor]
-        Raw images (samples, channels, height, width) that the attackers know, at least two,
-        and others on which they are tested, at least one.
+    exhibits : Exhibits
+        What attackers learn from, and what they are tested on.
     codec : Codec
         How latents travel.
     settings : AttackSettings
@@ -62,15 +94,20 @@ def examine(
     device : torch.device
         Where to compute.
     told : Callable[[], None]
-        Called :func:`turns` times.
+        Called :func:`turns` times, for as many decoders.
 
     Raises
     ------
     DataError
         If too few images are known, or the inputs are no images.
     """
-    known, unseen = (intercept(front, part, codec, device) for part in inputs)
+    known = intercept(front, exhibits.known, codec, device)
+    unseen = intercept(front, exhibits.unseen, codec, device)
     outcomes = list(attack(known, unseen, settings, seed, told))
+    chosen = exhibits.others[_rows(len(exhibits.others), known, seed)]
+    others = intercept(front, chosen, codec, device) if len(chosen) else _none_of(known)
+    evidence = Evidence(known, others, exhibits.decoders)
+    outcomes += informed.attack(evidence, unseen, settings, seed, told)
     best = min(outcomes, key=lambda outcome: outcome.quality.mse)
     if settings.refinement_steps:
         outcomes.append(refine(front, unseen, best, settings.refinement_steps, told))
@@ -80,7 +117,20 @@ def examine(
     )
 
 
-def turns(settings: AttackSettings) -> int:
+def turns(settings: AttackSettings, num_decoders: int) -> int:
     """Return how many epochs and steps an examination takes, for a progress bar."""
-    attackers = len(settings.decoder_shapes) * settings.repetitions
-    return attackers * settings.epochs + settings.refinement_steps
+    fresh = len(settings.decoder_shapes) * settings.repetitions * settings.epochs
+    return fresh + informed.turns(settings, num_decoders) + settings.refinement_steps
+
+
+def _rows(count: int, known: Pairs, seed: int) -> Tensor:
+    """Choose as many of the others as fit into memory beside the known ones."""
+    fitting = max(0, _MOST_NUMBERS // known.latents[0].numel() - len(known))
+    if count <= fitting:
+        return torch.arange(count)
+    order = torch.randperm(count, generator=seeds.generator(seed, "informed-images"))
+    return order[:fitting].sort().values
+
+
+def _none_of(known: Pairs) -> Pairs:
+    return Pairs(known.latents[:0], known.images[:0])

@@ -1,4 +1,4 @@
-"""The gate: whether a client model may be called resistant, by fresh attackers alone.
+"""The gate: whether a client model may be called resistant, by attackers with all there is.
 
 Nothing that was measured during training comes in here. In the authors' logs a client model
 with a similarity of 0.52 against the decoder it was trained with is read by a fresh one with
@@ -38,6 +38,7 @@ def judge(outcomes: Sequence[Outcome], known: Pairs, unseen: Pairs, threshold: f
         findings=tuple(Finding(outcome.attacker, outcome.quality) for outcome in outcomes),
         blind=measure(guess, unseen.images),
         threshold=threshold,
+        informed=True,
     )
 
 

@@ -68,6 +68,23 @@ class Images:
     held: Tensor
     task: Task
 
+    @property
+    def others(self) -> Tensor:
+        """Images that the server holds beside the known ones, each once.
+
+        (images, channels, height, width), raw: of the target's those it trained on, and all
+        auxiliary ones.
+        """
+        images = torch.cat([self.material.target, self.material.auxiliary])
+        seen = {image.numpy().tobytes() for image in self.known.inputs}
+        rows = []
+        for row, image in enumerate(images):
+            content = image.numpy().tobytes()
+            if content not in seen:
+                seen.add(content)
+                rows.append(row)
+        return images[rows]
+
 
 def deal(target: ImagePool, auxiliary: ImagePool, shares: Shares, side: int, seed: int) -> Images:
     """Deal and read images; auxiliary ones take the target's size and channels.

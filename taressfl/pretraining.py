@@ -27,6 +27,7 @@ from strategies.common.split.plan import TrainingPlan
 from strategies.mocosfl.network import follow
 from strategies.mocosfl.schedule import cosine, warmup
 from taressfl.adversary import Adversary
+from taressfl.decoder import Decoder
 from taressfl.intercept import to_unit
 from taressfl.settings import PretrainingSettings
 
@@ -139,6 +140,11 @@ class Pretraining:
             weight_decay=settings.weight_decay,
         )
         self._adversary = self._build_adversary() if settings.ssim_weight else None
+
+    @property
+    def decoders(self) -> tuple[Decoder, ...]:
+        """What the client model is trained against; none where it is not defended."""
+        return self._adversary.decoders if self._adversary else ()
 
     @property
     def steps_per_epoch(self) -> int:

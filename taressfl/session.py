@@ -28,6 +28,7 @@ from strategies.mocosfl.settings import (
 )
 from strategies.mocosfl.taressfl.expert import Description, Expert, Provenance
 from strategies.mocosfl.taressfl.structure import structure
+from taressfl.decoder import Decoder
 from taressfl.examination import Examination
 from taressfl.pretraining import Material, Pretraining, Similarity
 from taressfl.settings import PretrainingSettings
@@ -132,6 +133,11 @@ class Session:
             seed=recipe.run.seed,
             device=self.device,
         )
+
+    @property
+    def decoders(self) -> tuple[Decoder, ...]:
+        """What the client model is trained against; none where it is not defended."""
+        return self._pretraining.decoders
 
     @property
     def steps(self) -> int:

@@ -9,6 +9,7 @@ from taressfl import decoder
 from taressfl.decoder import DecoderShape
 
 _DECODER = r"res_(norm)?N[0-9]C[1-9][0-9]{0,2}"
+_SMALL = r"(conv|dense)_C[1-9][0-9]{0,3}"
 
 
 @final
@@ -88,6 +89,12 @@ class AttackSettings(Settings):
         Adam's step size; 1e-3 in the paper.
     validation : float
         Part of the known images by which the best epoch is chosen; 0.1 in the paper.
+    small : str
+        Small networks beside them (``small_networks.py``), comma separated; empty for none.
+    informed_steps : int
+        Adam steps of each attacker that learns from all images that the server holds: one of
+        each capacity, each small network, and each decoder that the client model was trained
+        against, from its weights.
     refinement_steps : int
         Adam steps by which the best attacker's reconstructions are then moved until their
         latents are those received; 0 leaves this out.
@@ -101,6 +108,8 @@ class AttackSettings(Settings):
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     validation: float = Field(gt=0, lt=1)
+    small: str = Field(pattern=f"^({_SMALL}(,{_SMALL})*)?$")
+    informed_steps: int = Field(ge=1)
     refinement_steps: int = Field(ge=0)
     threshold: float = Field(gt=0, lt=1)
 
@@ -108,3 +117,8 @@ class AttackSettings(Settings):
     def decoder_shapes(self) -> tuple[DecoderShape, ...]:
         """Capacities of the attackers."""
         return tuple(decoder.parse(name) for name in self.decoders.split(","))
+
+    @property
+    def small_networks(self) -> tuple[str, ...]:
+        """Names of the small networks."""
+        return tuple(name for name in self.small.split(",") if name)

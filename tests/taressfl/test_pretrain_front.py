@@ -19,6 +19,7 @@ SMALL = (
     *("--epochs", "1", "--batch", "8", "--decoder", "res_normN0C8", "--decoders", "1"),
     *("--decoder-steps", "1", "--attack-decoders", "res_N0C8", "--attack-repetitions", "1"),
     *("--attack-epochs", "1", "--attack-refinement-steps", "2"),
+    *("--attack-small", "dense_C8", "--attack-informed-steps", "2"),
     *("--set", "split.width=4", "--set", 'split.bottleneck="C4S2"', "--set", "seed=3"),
     *("--set", "mocosfl.projection-hidden=8", "--set", "mocosfl.projection-dim=8"),
     *("--set", "mocosfl.memory-size=32", "--set", 'server-device="cpu"'),
@@ -44,7 +45,9 @@ def test_it_writes_an_expert_that_a_run_takes(
     found = expert.load(out, structure(split, Task(10, Images(1, 8, 8), 0), 8, 8))
     assert code == pretrain_front.RESISTANT
     assert "epoch 1: loss" in told
-    assert "resistant: the best of 2 fresh attackers" in " ".join(told.split())
+    assert "resistant: the best of 7 attackers with all that the server has" in " ".join(
+        told.split()
+    )
     assert found.description.provenance.seed == 3
     assert found.description.provenance.target_images == 18  # 1 % of 1789
     assert found.description.provenance.auxiliary_images == 16

@@ -156,9 +156,9 @@ def test_images_are_refined_each_on_its_own() -> None:
     assert torch.allclose(alone.images.repeat(2, 1, 1, 1), together.images, atol=1e-4)
 
 
-def _verdict(*errors: float, blind: float = 0.06, threshold: float = 0.02) -> Verdict:
+def _verdict(*errors: float, blind: float = 0.06, informed: bool = True) -> Verdict:
     findings = (Finding(f"a{n}", Quality(mse, 1 - mse, 10.0)) for n, mse in enumerate(errors))
-    return Verdict(tuple(findings), Quality(blind, 0.1, 10.0), threshold)
+    return Verdict(tuple(findings), Quality(blind, 0.1, 10.0), 0.02, informed)
 
 
 def test_one_attacker_that_reads_is_enough() -> None:
@@ -167,7 +167,9 @@ def test_one_attacker_that_reads_is_enough() -> None:
     assert verdict.worst.attacker == "a1"
     assert verdict.highest_ssim == pytest.approx(0.992)
     assert not verdict.resistant
-    assert verdict.describe().startswith("not resistant: the best of 3 fresh attackers (a1)")
+    assert verdict.describe().startswith(
+        "not resistant: the best of 3 attackers with all that the server has (a1)"
+    )
 
 
 def test_resistant_is_above_the_threshold() -> None:

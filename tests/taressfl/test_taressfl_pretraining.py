@@ -23,7 +23,7 @@ from strategies.common.split.augment import Augmentation
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.wire.frames import Survey
-from taressfl.examination import examine, turns
+from taressfl.examination import Exhibits, examine, turns
 from taressfl.intercept import as_sent
 from taressfl.pretraining import Material, Pretraining
 
@@ -225,14 +225,15 @@ def test_a_low_similarity_in_training_opens_no_gate() -> None:
     trained = [run.epoch(number, Silence(), nothing) for number in range(1, epochs + 1)]
     turned: list[int] = []
     attackers = attack_settings(refinement_steps=30)
-    inputs = (bars(96, 2), bars(24, 3))
+    exhibits = Exhibits(bars(96, 2), bars(24, 3), bars(64), run.decoders)
 
-    found = examine(front, inputs, as_sent, attackers, 0, CPU, lambda: turned.append(1))
+    found = examine(front, exhibits, as_sent, attackers, 0, CPU, lambda: turned.append(1))
 
     assert trained[-1].mean < 0.35
     assert not found.verdict.resistant
     assert found.verdict.highest_ssim > 0.8
-    assert len(turned) == turns(attackers) == 42
+    # 12 epochs, 10 steps of two fresh networks and of two decoders in hand, and 30 to refine.
+    assert len(turned) == turns(attackers, 2) == 12 + 4 * 10 + 30
     assert len(found.pictures) == 8
 
 

@@ -19,7 +19,7 @@ from strategies.mocosfl.server import MocoSFLServer
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl import expert
 from strategies.mocosfl.taressfl.expert import Provenance
-from taressfl.examination import examine
+from taressfl.examination import Exhibits, examine
 from taressfl.intercept import as_sent
 from taressfl.pretraining import Material
 from taressfl.session import Epoch, Recipe, Session
@@ -91,8 +91,9 @@ def test_an_expert_is_the_weights_that_were_learnt(
     config: dict[str, Value], tmp_path: Path
 ) -> None:
     session, _ = learnt(config, epochs=1)
-    inputs = (bars(8, 2), bars(4, 3))
-    examined = examine(session.front, inputs, as_sent, attack_settings(epochs=1), 0, CPU, nothing)
+    exhibits = Exhibits(bars(8, 2), bars(4, 3), bars(64, 1), session.decoders)
+    attackers = attack_settings(epochs=1)
+    examined = examine(session.front, exhibits, as_sent, attackers, 0, CPU, nothing)
     provenance = Provenance("bars", "bars", 8, 64, 4, 0.3, 2.0, "float32", 0, ())
 
     expert.save(tmp_path / "e", session.expert(provenance, examined))

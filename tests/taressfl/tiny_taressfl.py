@@ -54,6 +54,8 @@ def attack_settings(**changes: Value) -> AttackSettings:
         "batch": 8,
         "learning_rate": 0.01,
         "validation": 0.1,
+        "small": "dense_C8",
+        "informed_steps": 10,
         "refinement_steps": 0,
         "threshold": 0.02,
     }

@@ -1,4 +1,4 @@
-"""What fresh attackers made of a client model, as it stands in an expert's file."""
+"""What attackers made of a client model, as it stands in an expert's file."""
 
 from dataclasses import dataclass
 from typing import final
@@ -55,11 +55,15 @@ class Verdict:
         knew: what can be had without any latent.
     threshold : float
         MSE that no attacker may come down to.
+    informed : bool
+        Whether the attackers had all that the server has: every image it holds, and the
+        decoders that the client model was trained against.
     """
 
     findings: tuple[Finding, ...]
     blind: Quality
     threshold: float
+    informed: bool = False
 
     @property
     def worst(self) -> Finding:
@@ -83,11 +87,18 @@ class Verdict:
     def describe(self) -> str:
         """Return the verdict in a sentence, with its numbers."""
         worst = self.worst.quality
+        kind = "attackers with all that the server has" if self.informed else "fresh attackers"
         told = (
-            f"the best of {len(self.findings)} fresh attackers ({self.worst.attacker}) reaches "
-            f"MSE {worst.mse:.4f}, SSIM {worst.ssim:.2f}, PSNR {worst.psnr:.1f} dB; threshold "
-            f"{self.threshold:.4f}, blind guess {self.blind.mse:.4f}"
+            f"the best of {len(self.findings)} {kind} ({self.worst.attacker}) reaches "
+            f"MSE {worst.mse:.4f}, SSIM {worst.ssim:.2f}, PSNR {worst.psnr:.1f} dB; highest SSIM "
+            f"of any {self.highest_ssim:.2f}; threshold {self.threshold:.4f}, blind guess "
+            f"{self.blind.mse:.4f}"
         )
+        if self.resistant and not self.informed:
+            return (
+                f"resistant to attackers that knew less than the server does: {told}; pretrain "
+                f"it anew for a verdict that counts"
+            )
         if self.resistant:
             return f"resistant: {told}"
         if self.blind.mse <= self.threshold:
