@@ -43,7 +43,7 @@ class Ridge:
     def reconstruct(self, latents: Tensor) -> Tensor:
         """Return the images behind latents (samples, *latent), float32 in [0, 1]."""
         pixels = (latents.flatten(1).double() - self._mean) @ self._weights + self._offset
-        return pixels.clamp(0, 1).float().unflatten(1, self._shape)
+        return pixels.clamp(0, 1).float().view(-1, *self._shape)
 
 
 def _solutions(latents: Tensor, images: Tensor) -> list[Tensor]:

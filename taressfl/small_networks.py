@@ -56,7 +56,7 @@ class _Dense(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Map latents (samples, *latent) to images (samples, *image)."""
         images: Tensor = self.body(latents).sigmoid()
-        return images.unflatten(1, self.image_shape)
+        return images.view(-1, *self.image_shape)
 
 
 @final

@@ -28,7 +28,7 @@ def test_a_linear_client_model_is_read_in_closed_form() -> None:
     generator = torch.Generator().manual_seed(0)
     latents = torch.rand(60, 2, 2, 2, generator=generator)
     weights = torch.rand(8, 25, generator=generator) / 8
-    images = (latents.flatten(1) @ weights).unflatten(1, (1, 5, 5))
+    images = (latents.flatten(1) @ weights).view(-1, 1, 5, 5)
     learnt, kept = Pairs(latents[:40], images[:40]), Pairs(latents[40:], images[40:])
 
     ridge = Ridge(learnt, kept)
