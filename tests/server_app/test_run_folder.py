@@ -123,50 +123,6 @@ def test_the_probe_of_the_folder_leaves_nothing(folder: RunFolder) -> None:
     assert list(folder.path.iterdir()) == []
 
 
-def test_a_run_is_resumed_with_the_settings_it_began_with(folder: RunFolder) -> None:
-    folder.begin(CONFIG)
-    folder.check_resumable(CONFIG)
-    free: dict[str, Value] = {
-        "rounds": 50,
-        "resume": True,
-        "resume-from": 3,
-        "min-nodes": 7,
-        "compare-with": "run-0",
-        "round-deadline-s": 1.0,
-    }
-    folder.check_resumable({**CONFIG, **free})
-
-
-def test_settings_that_differ_are_all_named(folder: RunFolder) -> None:
-    folder.begin(CONFIG)
-    other = {**CONFIG, "seed": 1, "toy.step": 0.25, "colour": "red", "rounds": 9}
-    del other["learning-rate"]
-    with pytest.raises(RunFolderError) as caught:
-        folder.check_resumable(other)
-    told = str(caught.value).split("cannot resume with other settings: ")[1]
-    assert told.split("; ") == [
-        "colour was None and is 'red'",
-        "learning-rate was 0.01 and is None",
-        "seed was 0 and is 1",
-        "toy.step was 0.5 and is 0.25",
-    ]
-
-
-def test_a_run_that_began_before_there_was_a_setting_had_its_default(folder: RunFolder) -> None:
-    folder.begin(CONFIG)
-    folder.check_resumable({**CONFIG, "channels": 0, "simulated.dropout": 0.0})
-    with pytest.raises(RunFolderError, match="channels was 0 and is 3"):
-        folder.check_resumable({**CONFIG, "channels": 3})
-
-
-def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:
-    falling = {**CONFIG, "schedule": "cosine"}
-    folder.begin(falling)
-    folder.check_resumable(falling)
-    with pytest.raises(RunFolderError, match="rounds was 5 and is 6"):
-        folder.check_resumable({**falling, "rounds": 6})
-
-
 @pytest.mark.parametrize("content", [None, "", "not = [toml", "[versions]\nflwr = '1'\n"])
 def test_there_must_be_something_to_resume(folder: RunFolder, content: str | None) -> None:
     if content is not None:

@@ -209,36 +209,6 @@ def test_an_accuracy_of_an_earlier_round_names_its_round(tmp_path):
     assert page.tables["Clients"][1][3] == "0.600 round 1"
 
 
-def test_data_that_came_split_have_no_partition(tmp_path):
-    asked = {"partition": "dirichlet", "dirichlet-alpha": 0.5, "test-fraction": 0.25}
-    told = {}
-    for data in ("digits", "pfllib:mnist", "folder:/pictures"):
-        folder = write_run(
-            tmp_path / data[:6].strip(":"),
-            [round_of(1, (0.5, 0.5))],
-            settings={"data": data, **asked},
-        )
-        told[data] = _page(folder).text
-    assert "dirichlet partition, alpha 0.5" in told["digits"]
-    assert "25% of its samples" in told["digits"]
-    assert "split as published" in told["pfllib:mnist"]
-    assert "dirichlet partition" not in told["pfllib:mnist"]
-    assert "25%" not in told["pfllib:mnist"]
-    assert "each client's own data" in told["folder:/pictures"]
-    assert "dirichlet partition" not in told["folder:/pictures"]
-
-
-def test_a_headline_says_of_how_many_clients_it_is(tmp_path):
-    late = round_of(2, (0.7, 0.9))
-    late["nodes"]["0"] = {"failure": "gone"}
-    for name, last, told in (
-        ("all", round_of(2, (0.7, 0.9)), "last round (2)"),
-        ("one", late, "last round (2), 1 of 2 clients"),
-    ):
-        page = _page(write_run(tmp_path / name, [round_of(1, (0.6, 0.8)), last]))
-        assert page.cards["Mean accuracy"][1] == told
-
-
 def test_a_run_without_a_round(tmp_path):
     page = _page(write_run(tmp_path / "run", []))
     assert "No round is complete." in page.text

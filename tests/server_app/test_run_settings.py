@@ -1,0 +1,70 @@
+"""The settings that a run was begun with, and those with which it may be gone on with."""
+
+from pathlib import Path
+
+import pytest
+
+from server_app.run_folder import RunFolder
+from strategies.common.errors import RunFolderError
+
+Value = bool | int | float | str
+
+CONFIG: dict[str, Value] = {
+    "method": "local",
+    "seed": 0,
+    "learning-rate": 0.01,
+    "rounds": 5,
+    "resume": False,
+    "run-name": "run-1",
+    "min-nodes": 2,
+    "toy.step": 0.5,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "runs", "run-1")
+
+
+def test_a_run_is_resumed_with_the_settings_it_began_with(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.check_resumable(CONFIG)
+    free: dict[str, Value] = {
+        "rounds": 50,
+        "resume": True,
+        "resume-from": 3,
+        "min-nodes": 7,
+        "compare-with": "run-0",
+        "round-deadline-s": 1.0,
+    }
+    folder.check_resumable({**CONFIG, **free})
+
+
+def test_settings_that_differ_are_all_named(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    other = {**CONFIG, "seed": 1, "toy.step": 0.25, "colour": "red", "rounds": 9}
+    del other["learning-rate"]
+    with pytest.raises(RunFolderError) as caught:
+        folder.check_resumable(other)
+    told = str(caught.value).split("cannot resume with other settings: ")[1]
+    assert told.split("; ") == [
+        "colour was None and is 'red'",
+        "learning-rate was 0.01 and is None",
+        "seed was 0 and is 1",
+        "toy.step was 0.5 and is 0.25",
+    ]
+
+
+def test_a_run_that_began_before_there_was_a_setting_had_its_default(folder: RunFolder) -> None:
+    folder.begin(CONFIG)
+    folder.check_resumable({**CONFIG, "channels": 0, "simulated.dropout": 0.0})
+    with pytest.raises(RunFolderError, match="channels was 0 and is 3"):
+        folder.check_resumable({**CONFIG, "channels": 3})
+
+
+def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:
+    falling = {**CONFIG, "schedule": "cosine"}
+    folder.begin(falling)
+    folder.check_resumable(falling)
+    with pytest.raises(RunFolderError, match="rounds was 5 and is 6"):
+        folder.check_resumable({**falling, "rounds": 6})
