@@ -69,12 +69,21 @@ def run_settings(default_settings: dict[str, Value]) -> Callable[..., RunSetting
     return build
 
 
+def _leave_to_make_check(item: pytest.Item) -> None:
+    """Mark a case of a test whose marker ``quick`` names others."""
+    quick = item.get_closest_marker("quick")
+    if quick and isinstance(item, pytest.Function) and item.callspec.id not in quick.args:
+        item.add_marker(pytest.mark.thorough)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together on one worker, and let the longest begin.
 
     Tests of a method's federations read the same plays, and those of a file its fixtures.
     """
+    for item in items:
+        _leave_to_make_check(item)
     from strategies.methods import METHODS
 
     for item in items:

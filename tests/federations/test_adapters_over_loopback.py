@@ -30,6 +30,7 @@ def _backbone() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("method", ADAPTING)
+@pytest.mark.quick("feddat")
 def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
     played: Played, method: str
 ) -> None:

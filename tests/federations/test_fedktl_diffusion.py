@@ -64,6 +64,7 @@ def assert_aligned(lines: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.quick("sd")
 def test_a_federation_aligns_and_draws(first: Callable[[str], Played], kind: str) -> None:
     lines, pictures = first(kind)
     assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
@@ -87,6 +88,7 @@ def test_another_seed_draws_other_pictures(
     assert set(others.values()).isdisjoint(first("sd")[1].values())
 
 
+@pytest.mark.thorough
 def test_centroids_have_the_norm_of_noise_at_the_size_of_stable_diffusion(
     tmp_path: Path, pipelines: Path
 ) -> None:

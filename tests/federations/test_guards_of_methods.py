@@ -131,6 +131,7 @@ def test_a_guard_cannot_get_around_what_a_payload_must_be(tmp_path: Path, method
 
 
 @pytest.mark.parametrize("method", UPLOADING)
+@pytest.mark.quick("fd", "fedktl", "fedlora", "splitfed")
 def test_the_same_seed_gives_the_same_journal_with_a_guard_that_changes_nothing(
     tmp_path: Path, method: str, played: Callable[..., Federation]
 ) -> None:

@@ -48,6 +48,7 @@ def kept(run: Federation, client: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("method", "choice"), PLAYED)
+@pytest.mark.quick("fd-adamw, momentum and cosine")
 def test_a_run_that_was_cut_off_ends_to_the_last_digit_as_a_whole_one(
     tmp_path: Path, method: str, choice: str
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_round_that_sends_nothing_waits_for_nobody(tmp_path: Path, expert: str
 
 # After round 2 the server goes on without any message, or with those of an evaluation.
 @pytest.mark.parametrize(("last", "evaluate_every"), [(1, 3), (2, 0), (2, 3)])
+@pytest.mark.quick("2-3")
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     tmp_path: Path,
     expert: str,

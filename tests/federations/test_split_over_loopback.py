@@ -50,6 +50,7 @@ def test_evaluate_every_0_evaluates_after_the_last_round_alone(played: Played, m
     assert not any(name.startswith("untrained_") for name in lines[0]["diagnostics"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", EXCHANGING)
 def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, method: str) -> None:
     # That the same seed gives the same one is told in test_guards_of_methods.py.
@@ -71,6 +72,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("splitfed")
 def test_it_does_not_matter_which_node_carries_a_client(tmp_path: Path, method: str) -> None:
     one_by_one = {"split__fronts": "sequential"}
     alone = tiny(tmp_path / "alone", method, nodes=4, clients_per_node=1, **one_by_one)

@@ -31,6 +31,7 @@ def _backbone() -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["feddat", "fedadapter", "fedlora"])
 def test_the_given_answers_are_those_that_the_accuracy_counts(tmp_path: Path, method: str) -> None:
     played = Federation(tmp_path, 2, {**SETTINGS, "method": method})

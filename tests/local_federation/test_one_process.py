@@ -33,6 +33,7 @@ def test_one_process_gives_the_numbers_of_a_federation(tmp_path: Path, method: s
         assert told == {k: v for k, v in line["diagnostics"].items() if k != "untrained_accuracy"}
 
 
+@pytest.mark.thorough
 def test_every_client_trains_alone_and_is_judged_on_the_samples_of_all(tmp_path: Path) -> None:
     config = {
         **default_config(),

@@ -44,6 +44,7 @@ def full(*_: Any, **__: Any) -> Any:
     raise FULL
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_without_all_that_no_result_depends_on(
     federation: Play, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def sample(count: int = 16) -> tuple[Tensor, Tensor]:
     return found.latents, found.images
 
 
+@pytest.mark.thorough
 def test_it_learns_to_read_a_client_model_that_stands_still() -> None:
     latents, images = sample()
     reader = adversary(decoder_learning_rate=0.01, decoder_steps=5)

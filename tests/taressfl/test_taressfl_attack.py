@@ -73,6 +73,7 @@ def test_nothing_can_be_read_from_latents_that_say_nothing() -> None:
     assert verdict.resistant
 
 
+@pytest.mark.thorough
 def test_tiny_latents_do_not_hide_an_image(undefended: tuple[Pairs, Pairs, Outcome]) -> None:
     known, unseen, plain = undefended
 
@@ -103,6 +104,7 @@ def test_attackers_differ_by_capacity_and_seed_and_are_repeatable() -> None:
     assert len({outcome.quality.mse for outcome in first + other}) == 8
 
 
+@pytest.mark.thorough
 def test_the_best_epoch_is_kept() -> None:
     known = pairs(plain_front(), 40, seed=0)
     kept = torch.randperm(40, generator=seeds.generator(3, "attack-split"))[:20]

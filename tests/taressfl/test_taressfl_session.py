@@ -69,6 +69,7 @@ def test_contrast_is_learnt_while_decoders_push(config: dict[str, Value]) -> Non
     assert epochs[-1].similarity.pushed == 1.0
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_expert(config: dict[str, Value]) -> None:
     (first, _), (second, _) = learnt(config, epochs=1), learnt(config, epochs=1)
 
@@ -76,6 +77,7 @@ def test_the_same_seed_gives_the_same_expert(config: dict[str, Value]) -> None:
     assert torch.equal(first.state.memory.rows, second.state.memory.rows)
 
 
+@pytest.mark.thorough
 def test_a_collapse_is_told(config: dict[str, Value]) -> None:
     session, epochs = learnt(config, epochs=1)
     for weight in session.state.online.head.parameters():

@@ -127,6 +127,7 @@ def test_the_backbone_is_left_as_it_was(config: Config, run: RunSettings, way: s
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.quick("stack")
 def test_clients_learn(config: Config, run_settings: Build, way: str) -> None:
     federation = Federation(config, run_settings(rounds=5, batch_size=4, local_epochs=12), way)
     for number in range(1, 6):

@@ -166,6 +166,7 @@ def test_nothing_is_kept_that_is_never_replayed(pool: Build, overrides: dict[str
     assert not any(small.server.replays(round_number) for round_number in range(1, 5))
 
 
+@pytest.mark.thorough
 def test_a_resumed_replay_ends_as_an_uninterrupted_one(pool: Build) -> None:
     whole = pool(rounds=5, cache_rounds=2)
     stopped: dict[int, dict[str, Tensor]] = {}

@@ -127,6 +127,7 @@ def test_a_second_try_starts_from_the_last_synchronisation(
     assert torch.equal(tried.weights(), straight.weights())
 
 
+@pytest.mark.thorough
 def test_neighbours_find_classes_better_after_a_few_steps(
     mocosfl_settings: Callable[..., MocoSFLSettings],
     small_split: Callable[..., SplitSettings],
