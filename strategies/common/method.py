@@ -139,8 +139,10 @@ class AggregatingServerHalf(
 ):
     """The server of rounds that are one message and one reply."""
 
-    def check(self, state: State, reply: Reply[Uplink]) -> None:
-        """Refuse an upload that fits its payload but not the round; by default accept all.
+    def check(self, state: State, reply: Reply[Uplink]) -> None:  # noqa: ARG002
+        """Refuse an upload that fits its payload but not the round or the client.
+
+        By default, one that counts more samples than the client has.
 
         Parameters
         ----------
@@ -154,6 +156,7 @@ class AggregatingServerHalf(
         WireError
             Naming field, expected and got; the client then counts as failed.
         """
+        reply.check_counted()
 
     def magnitudes(self, state: State, uplink: Uplink) -> Mapping[str, Size]:  # noqa: ARG002
         """Return how large an upload is, by field, to be compared with the round's others.

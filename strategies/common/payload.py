@@ -26,7 +26,7 @@ from strategies.common.agreed import Agreed
 
 Kind = Literal["float", "int64", "uint8", "bool"]
 # What a number stands for, for guards: a change of weights may be clipped, a label may not.
-Meaning = Literal["", "weights", "update", "statistics"]
+Meaning = Literal["", "weights", "update", "statistics", "samples"]
 
 
 @final

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar, final
 from torch import Tensor
 
 from strategies.common.confusion import ConfusionCounts
-from strategies.common.payload import Payload
+from strategies.common.errors import WireError
+from strategies.common.payload import Payload, rules_of
 
 Uplink = TypeVar("Uplink", bound=Payload)
 
@@ -58,6 +59,23 @@ class Reply(Generic[Uplink]):
     partition: int
     samples: int
     uplink: Uplink
+
+    def check_counted(self) -> None:
+        """Refuse a field that counts more samples than the client has.
+
+        Raises
+        ------
+        WireError
+            Naming field, expected and got.
+        """
+        for name, rule in rules_of(type(self.uplink)).items():
+            if rule.means != "samples":
+                continue
+            if (told := sum(getattr(self.uplink, name).tolist())) > self.samples:
+                raise WireError(
+                    f"client {self.partition}: {self.uplink.schema}.{name}: expected at most "
+                    f"train_samples={self.samples} together, got {told}"
+                )
 
 
 @final

@@ -5,7 +5,6 @@ from typing import final
 
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
-from strategies.common.errors import WireError
 from strategies.common.message import MessageServer
 from strategies.common.round import Aggregated, Reply
 from strategies.fedproto.settings import FedProtoSettings
@@ -21,20 +20,6 @@ class FedProtoServer(MessageServer[FedProtoSettings, RowsState, GlobalPrototypes
     def broadcast(self, state: RowsState) -> GlobalPrototypes | None:
         """Return the global prototypes of the last round, where there are any."""
         return state.sent_as(GlobalPrototypes)
-
-    def check(self, state: RowsState, reply: Reply[Prototypes]) -> None:
-        """Refuse prototypes of more samples than the client has.
-
-        Raises
-        ------
-        WireError
-            Naming expected and got.
-        """
-        if (told := sum(reply.uplink.counts.tolist())) > reply.samples:
-            raise WireError(
-                f"client {reply.partition}: {reply.uplink.schema}.counts: expected at most "
-                f"train_samples={reply.samples} together, got {told}"
-            )
 
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[Prototypes]]

@@ -18,7 +18,7 @@ class Prototypes(FeatureRows):
     mean lies in a space that its private model alone maps to; of a single sample, itself.
     """
 
-    counts: Tensor = tensor("int64", "present", low=1)
+    counts: Tensor = tensor("int64", "present", low=1, means="samples")
 
 
 @final

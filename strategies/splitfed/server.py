@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.averaging import average
-from strategies.common.errors import WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
@@ -139,11 +138,7 @@ class SplitFedServer(
         check_clients(
             reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
         )
-        if (told := sum(reply.uplink.samples.tolist())) > reply.samples:
-            raise WireError(
-                f"client {reply.partition}: {reply.uplink.schema}.samples: expected at most "
-                f"train_samples={reply.samples} together, got {told}"
-            )
+        reply.check_counted()
 
     def magnitudes(self, state: SplitFedServerState, uplink: SplitFedModels) -> Mapping[str, Size]:
         """Return how far the client models moved."""

@@ -26,7 +26,7 @@ class SplitFedModels(TrainedModels):
         (clients,) int64; training samples of each client, which weigh the mean.
     """
 
-    samples: Tensor = tensor("int64", "clients", low=1)
+    samples: Tensor = tensor("int64", "clients", low=1, means="samples")
 
 
 @final
