@@ -6,6 +6,7 @@ server as this node's failure, with its text.
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -77,18 +78,22 @@ def describe(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Learn for one round, test, save, and reply with all of it at once."""
-    with errors_that_travel(), told_by_name(_places(context)):
-        return _take_part(message, context, learn=True)
+    return _take_part(message, context, learn=True)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Test the client's model as it stands; nothing is learnt or saved."""
-    with errors_that_travel(), told_by_name(_places(context)):
-        return _take_part(message, context, learn=False)
+    return _take_part(message, context, learn=False)
 
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
+    places = _places(context)
+    with errors_that_travel(), told_by_name(places):
+        return _play(message, context, places, learn=learn)
+
+
+def _play(message: Message, context: Context, places: Sequence[str], *, learn: bool) -> Message:
     clock = Clock()
     order = read_control_record(message.content, Order, sender=_SERVER)
     given = _config(order, context)
@@ -112,7 +117,7 @@ def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
         report, uplink = take_turn(
             half, device, standing, order, downlink, clock, learn=learn, conditions=conditions
         )
-        notes = [by_name(note, _places(context)) for note in report.notes]
+        notes = [by_name(note, places) for note in report.notes]
         report = report.model_copy(update={"notes": notes})
         if uplink is not None:
             uplink = guard_of(settings).leaving(uplink, device.generator("guard"))

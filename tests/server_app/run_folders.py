@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tomli_w
 
@@ -11,6 +11,18 @@ from server_app.journal import RoundLine, read_round
 
 MODELS = ("cnn", "resnet4")
 TEST_SAMPLES = (10, 30)
+
+# Some of a run's settings.
+CONFIG: Final[dict[str, bool | int | float | str]] = {
+    "method": "local",
+    "seed": 0,
+    "learning-rate": 0.01,
+    "rounds": 5,
+    "resume": False,
+    "run-name": "run-1",
+    "min-nodes": 2,
+    "toy.step": 0.5,
+}
 
 
 def node(client: int, accuracy: float, **changes: Any) -> dict[str, Any]:

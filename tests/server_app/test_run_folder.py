@@ -20,19 +20,10 @@ from strategies.common.round import Picture
 from strategies.common.settings import app_version
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
+from tests.server_app.run_folders import CONFIG
 
 Value = bool | int | float | str
 
-CONFIG: dict[str, Value] = {
-    "method": "local",
-    "seed": 0,
-    "learning-rate": 0.01,
-    "rounds": 5,
-    "resume": False,
-    "run-name": "run-1",
-    "min-nodes": 2,
-    "toy.step": 0.5,
-}
 TASK = Task(10, Images(1, 8, 8), 16)
 
 

@@ -6,19 +6,9 @@ import pytest
 
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
+from tests.server_app.run_folders import CONFIG
 
 Value = bool | int | float | str
-
-CONFIG: dict[str, Value] = {
-    "method": "local",
-    "seed": 0,
-    "learning-rate": 0.01,
-    "rounds": 5,
-    "resume": False,
-    "run-name": "run-1",
-    "min-nodes": 2,
-    "toy.step": 0.5,
-}
 
 
 @pytest.fixture
