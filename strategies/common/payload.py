@@ -26,7 +26,7 @@ from strategies.common.agreed import Agreed
 
 Kind = Literal["float", "int64", "uint8", "bool"]
 # What a number stands for, for guards: a change of weights may be clipped, a label may not.
-Meaning = Literal["", "weights", "update", "statistics", "samples"]
+Meaning = Literal["", "weights", "update", "statistics"]
 
 
 @final
@@ -68,6 +68,8 @@ class Rule:
         Range of its values, both ends included.
     is_label : bool
         Whether values are classes of the task.
+    counts_samples : bool
+        Whether values are training samples, together at most those of the client.
     unique : bool
         Whether each value may occur once only.
     optional : bool
@@ -81,6 +83,7 @@ class Rule:
     low: float | None = None
     high: float | None = None
     is_label: bool = False
+    counts_samples: bool = False
     unique: bool = False
     optional: bool = False
     means: Meaning = ""
@@ -102,6 +105,11 @@ def tensor(
 def labels(axis: str, *, unique: bool = True) -> Any:
     """Declare an int64 field of class labels along one axis, each class at most once."""
     return field(metadata={"rule": Rule("int64", (axis,), is_label=True, unique=unique)})
+
+
+def sample_counts(axis: str) -> Any:
+    """Declare an int64 field of training samples along one axis, at least 1 each."""
+    return field(metadata={"rule": Rule("int64", (axis,), low=1, counts_samples=True)})
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Reply(Generic[Uplink]):
             Naming field, expected and got.
         """
         for name, rule in rules_of(type(self.uplink)).items():
-            if rule.means != "samples":
+            if not rule.counts_samples:
                 continue
             if (told := sum(getattr(self.uplink, name).tolist())) > self.samples:
                 raise WireError(

@@ -4,7 +4,7 @@ from typing import final
 
 from torch import Tensor
 
-from strategies.common.payload import payload, tensor
+from strategies.common.payload import payload, sample_counts
 from strategies.common.payloads import FeatureRows
 from strategies.common.round import Phase
 
@@ -18,7 +18,7 @@ class Prototypes(FeatureRows):
     mean lies in a space that its private model alone maps to; of a single sample, itself.
     """
 
-    counts: Tensor = tensor("int64", "present", low=1, means="samples")
+    counts: Tensor = sample_counts("present")
 
 
 @final

@@ -5,7 +5,7 @@ from typing import final
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
-from strategies.common.payload import payload, tensor
+from strategies.common.payload import payload, sample_counts
 from strategies.common.round import Phase
 from strategies.common.split.client_models import AveragedModel, TrainedModels
 from strategies.common.split.networks.of_run import cut_shape
@@ -26,7 +26,7 @@ class SplitFedModels(TrainedModels):
         (clients,) int64; training samples of each client, which weigh the mean.
     """
 
-    samples: Tensor = tensor("int64", "clients", low=1, means="samples")
+    samples: Tensor = sample_counts("clients")
 
 
 @final
