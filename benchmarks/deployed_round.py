@@ -53,7 +53,7 @@ def main() -> None:
 def nectar_seconds(superlink: SuperLink, nodes: int, rounds: int, console: Console) -> list[float]:
     """Return the seconds of each Nectar round but the first."""
     settings: dict[str, bool | int | float | str] = {
-        "method": "fedproto",
+        "method": "fd",
         "models": "cnn",
         "data": "digits",
         "max-samples": 60,

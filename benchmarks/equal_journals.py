@@ -29,7 +29,13 @@ _Journals = dict[str, list[dict[str, Any]]]
 
 _MEASURED = ("seconds", "figures")
 # Fields of lines and of clients' entries that older commits do not write; nothing else may be new.
-LATER = ("macro_f1", "class_accuracy", "validation_accuracy", "validation_loss")
+LATER = (
+    "macro_f1",
+    "class_accuracy",
+    "validation_accuracy",
+    "validation_loss",
+    "classified_by",
+)
 _BYTES = ("uplink_bytes", "downlink_bytes", "payload_bytes")
 
 

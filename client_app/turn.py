@@ -91,7 +91,7 @@ def take_turn(
     if learn:
         conditions.prolong(train_s)
         train_s += clock.lap()
-    later = learn and half.tested is not Tested.TRAINED
+    later = learn and half.testing() is not Tested.TRAINED
     evaluation = None if later else half.evaluate(device, state, downlink)
     held_out = _validate(half, device, state, downlink) if evaluation else {}
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)

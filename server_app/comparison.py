@@ -108,6 +108,11 @@ def run_titles(run: RunRecord, other: RunRecord) -> tuple[str, str]:
     return titles if len(set(titles)) > 1 else (run.name, other.name)
 
 
+def classified_by(run: RunRecord) -> str:
+    """Return what picks the class of a test sample in a run."""
+    return run.presentation.classified_by or "the model itself among all classes"
+
+
 def latest_mean(run: RunRecord) -> float | None:
     """Return the mean of the clients' latest accuracies, weighted by test samples."""
     latest = [told[1] for told in map(run.latest, run.clients) if told is not None]
@@ -153,6 +158,12 @@ def _caveats(run: RunRecord, other: RunRecord) -> tuple[str, ...]:
     differing = _differing(run, other)
     if differing:
         told.append(f"The runs also differ in these settings: {', '.join(differing)}.")
+    picks = classified_by(run), classified_by(other)
+    if len(set(picks)) > 1:
+        named = (
+            f"{title} by {one}" for title, one in zip(run_titles(run, other), picks, strict=True)
+        )
+        told.append(f"Test samples are not classified alike: {'; '.join(named)}.")
     if _splits(run) != _splits(other):
         told.append("The clients of the two runs do not have the same models and sample counts.")
     if _last_clients(run) != _last_clients(other):

@@ -21,10 +21,11 @@ from server_app.messenger import RoundInProgress
 from server_app.roster import Client
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
+from strategies import methods
 from strategies.common.errors import FederationError, SettingsError
 from strategies.common.guard import guard_of
 from strategies.common.method import AggregatingServerHalf
-from strategies.common.round import Aggregated, Tested
+from strategies.common.round import Aggregated
 from strategies.common.settings import RunConfig
 from strategies.common.transport.compute import threads
 
@@ -75,6 +76,7 @@ class HeldRounds:
                 f"plays the rounds itself"
             )
         self._half = half
+        self._classified_by = methods.presentation(settings.method, config).classified_by
         self._loop = RoundLoop(grid, half, settings, run_name(settings), lambda *_: None, given)
         self._state: Any = None
         self._accepted: dict[int, int] = {}
@@ -157,25 +159,24 @@ class HeldRounds:
         return self._line(asked)
 
     def ask_for_tests(self, round_number: int) -> list[Message]:
-        """Return messages to those that test a model without training: often none.
+        """Return messages to those that are to test a model: often none.
 
         Most methods' clients test what they trained, in the same reply. Those that did not
         train are asked every ``evaluate-every`` rounds; all are, where what aggregation made is
-        tested.
+        tested, and those that trained in every round, where it is part of their test.
         """
         asked = self._asked("configure_evaluate", round_number, self._tests)
-        later = self._half.tested is Tested.AGGREGATED
-        if later and self._accepted and self._settings.is_evaluated(round_number):
-            context = asked.ongoing.context
+        context, trained = asked.ongoing.context, asked.ongoing.record.nodes
+        if self._accepted and (clients := self._loop.testers(context, trained)):
             ongoing = RoundInProgress(context, uploads_nothing)
-            messages = self._loop.messenger.write(ongoing, context.clients, "evaluate")
-            asked.clients, asked.messages = context.clients, messages
+            messages = self._loop.messenger.write(ongoing, clients, "evaluate")
+            asked.clients, asked.messages = clients, messages
         return list(asked.messages)
 
     def take_in_tests(self, round_number: int, replies: Iterable[Message]) -> RoundLine:
         """Take in what came back from testing, and return the whole round."""
         asked = self._asked("aggregate_evaluate", round_number, self._tests)
-        if self._half.tested is not Tested.AGGREGATED:
+        if not self._half.testing().is_later:
             self._take_in(asked, replies)
             return self._line(asked)
         after = RoundInProgress(asked.ongoing.context, uploads_nothing)
@@ -215,4 +216,5 @@ class HeldRounds:
             log(WARNING, "round %d: %s", round_number, note)
 
     def _line(self, asked: _Asked) -> RoundLine:
-        return asked.ongoing.record.to_line(self._settings.method, self._said)
+        method, classified_by = self._settings.method, self._classified_by
+        return asked.ongoing.record.to_line(method, self._said, classified_by)

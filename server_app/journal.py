@@ -123,8 +123,8 @@ class RoundLine:
     ----------
     round_number : int
         From 1.
-    method : str
-        Name of the method.
+    method, classified_by : str, str
+        Name of the method, and what picks a class in its tests, as ``Presentation`` has it.
     seconds : Mapping[str, float]
         Time on the server by phase, with ``"total"``.
     accuracy, loss, accuracy_std : float | None
@@ -148,6 +148,7 @@ class RoundLine:
 
     round_number: Annotated[int, Field(alias="round", ge=0)]
     method: str
+    classified_by: str
     seconds: Mapping[str, float]
     accuracy: float | None
     loss: float | None
@@ -226,8 +227,11 @@ def read_round(value: object, where: str) -> RoundLine:
 
 
 def _completed(value: object) -> object:
-    """Add to a line of an older run, which has no ``macro_f1``, what was not written then."""
-    if not isinstance(value, Mapping) or "macro_f1" in value:
+    """Add to a line of an older run what was not written then."""
+    if not isinstance(value, Mapping):
+        return value
+    value = {"classified_by": "", **value}
+    if "macro_f1" in value:
         return value
     oldest = "scores" not in value
     line: dict[str, Any] = {**_NOT_TOLD, "class_accuracy": (), **({"scores": {}} if oldest else {})}

@@ -254,8 +254,8 @@ class Messenger:
                 f"{client.label}: report.round_number: expected {record.round_number}, got "
                 f"{report.round_number}"
             )
-        later = learnt and half.tested is Tested.AGGREGATED
-        if half.tested is not Tested.BY_SERVER and not later and not report.test_samples:
+        later = learnt and half.testing().is_later
+        if half.testing() is not Tested.BY_SERVER and not later and not report.test_samples:
             raise WireError(f"{client.label}: report.test_samples: expected at least 1, got 0")
         held_out = bool(report.test_samples and run.validation_share)
         if bool(report.validation_samples) != held_out:

@@ -132,6 +132,8 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
         node.tested_by == "server" for node in run.last.answered.values()
     )
     whose = "tested by the server" if by_server else "own model on own test split"
+    if picks := run.presentation.classified_by:
+        whose += f", by {picks}"
     table.caption = f"samples: train/test; accuracy: last round, {whose}"
     table.add_column("Client", footer="All", justify="right")
     table.add_column("Model", footer="weighted mean")

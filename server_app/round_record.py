@@ -225,7 +225,7 @@ class RoundRecord:
                 sums[name] = total + score * samples, count + samples
         return {name: total / count for name, (total, count) in sums.items() if count}
 
-    def to_line(self, method: str, aggregated: Aggregated) -> RoundLine:
+    def to_line(self, method: str, aggregated: Aggregated, classified_by: str = "") -> RoundLine:
         """Return the line of the journal.
 
         Parameters
@@ -234,6 +234,8 @@ class RoundRecord:
             Name of the method.
         aggregated : Aggregated
             What the server half says of the round.
+        classified_by : str
+            What picks a class in a test, as the method states it.
         """
         aggregated = aggregated.finite()
         tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
@@ -245,6 +247,7 @@ class RoundRecord:
         return RoundLine(
             round_number=self.round_number,
             method=method,
+            classified_by=classified_by,
             seconds={**self.seconds, "total": sum(self.seconds.values())},
             accuracy=self.accuracy(),
             loss=_weighted_loss(tested),

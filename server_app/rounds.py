@@ -1,13 +1,14 @@
 """The main road: one round after another.
 
 Flower's own strategy loop sends two messages per node and round, polls every three seconds
-and burns rounds when nodes are gone. This loop sends one message (training and evaluation
-in one reply), polls fast, waits for enough nodes before a round starts, retries once when
-too few replied, and then fails loudly with everything up to the last complete round saved.
+and burns rounds when nodes are gone. This loop sends one message (training and evaluation in
+one reply, unless a test needs what aggregation made), polls fast, waits for enough nodes before
+a round starts, retries once when too few replied, and then fails loudly with everything up to
+the last complete round saved.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from logging import WARNING
 from typing import Any, final
 
@@ -75,7 +76,7 @@ class RoundLoop:
     ) -> None:
         self._run = run
         self._watch = watch
-        self._tested = half.tested
+        self._tested = half.testing()
         self.roster = Roster(
             grid,
             run_name,
@@ -219,14 +220,31 @@ class RoundLoop:
         chosen : Mapping[int, Client]
             Who was to train.
         """
-        context, aggregated = ongoing.context, self._tested is Tested.AGGREGATED
-        if aggregated or not self._run.is_evaluated(context.round_number):
+        context = ongoing.context
+        if self._tested.is_later or not self._run.is_evaluated(context.round_number):
             return {}
         asked = {*chosen, *ongoing.record.nodes, *ongoing.record.failures}
         return {p: c for p, c in context.clients.items() if p not in asked}
 
+    def testers(self, context: RoundContext, trained: Container[int]) -> dict[int, Client]:
+        """Return the clients that are to test what aggregation made.
+
+        Parameters
+        ----------
+        context : RoundContext
+            What the round is played with.
+        trained : Container[int]
+            Those that took part in it.
+        """
+        if not self._tested.is_later:
+            return {}
+        if self._run.is_evaluated(context.round_number):
+            return dict(context.clients)
+        every_round = self._tested is Tested.WITH_AGGREGATED
+        return {p: c for p, c in context.clients.items() if every_round and p in trained}
+
     def test(self, record: RoundRecord, context: RoundContext) -> list[str]:
-        """Let all clients that are there test what aggregation made.
+        """Let clients test what aggregation made, where the method asks for it in this round.
 
         Parameters
         ----------
@@ -240,8 +258,11 @@ class RoundLoop:
         list[str]
             Reasons of the clients that failed.
         """
+        clients = self.testers(context, record.nodes)
+        if not clients:
+            return []
         ongoing = RoundInProgress(context, uploads_nothing)
-        self.messenger.ask(ongoing, context.clients, "evaluate")
+        self.messenger.ask(ongoing, clients, "evaluate")
         return record.add_test(ongoing.record)
 
     def survey(self, record: RoundRecord, context: RoundContext, session: Session) -> list[str]:

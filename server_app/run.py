@@ -26,7 +26,7 @@ from server_app.writers import chosen
 from strategies import methods
 from strategies.common.errors import FederationError, ModelError
 from strategies.common.method import AggregatingServerHalf
-from strategies.common.round import Aggregated, Tested
+from strategies.common.round import Aggregated
 from strategies.common.settings import RunConfig
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
@@ -95,6 +95,8 @@ class Run:
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._stand(config)
         self._config = config
+        stated = methods.presentation(self._settings.method, config)
+        self._classified_by = stated.classified_by
         self._writers = chosen.ChosenWriters(
             chosen.check(self._settings.writers),
             self._folder,
@@ -190,9 +192,7 @@ class Run:
         standing.accepted.update(dict.fromkeys(trained, record.round_number))
         if self._split is not None:
             aggregated = aggregated.joined(self._split.survey(record, context))
-        elif self._half.tested is Tested.AGGREGATED and self._settings.is_evaluated(
-            record.round_number
-        ):
+        else:
             failed = self._loop.test(record, context)
             record.notes += [f"evaluation: {reason}" for reason in failed]
         aggregated = aggregated.finite()
@@ -217,7 +217,7 @@ class Run:
             )
             with self._folder.saving():
                 self._checkpoints.save(checkpoint)
-        line = record.to_line(self._settings.method, aggregated)
+        line = record.to_line(self._settings.method, aggregated, self._classified_by)
         if stop := self._rule.take(line):
             log(INFO, "%s", stop)
             line = replace(line, notes=(*line.notes, str(stop)))
@@ -254,11 +254,6 @@ class Run:
             load_tensors(self._state, to_tensors(first_state(self._half, self._settings, task)))
         else:
             load_tensors(self._state, checkpoint.tensors)
-
-    def _is_tested_now(self, round_number: int) -> bool:
-        """Tell whether clients are to test what aggregation made of a round."""
-        later = self._half.tested is Tested.AGGREGATED
-        return later and self._settings.is_evaluated(round_number)
 
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):

@@ -9,6 +9,7 @@ from typing import Final
 
 import tomli_w
 
+from strategies import methods
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import RunConfig, app_version, default_config
 
@@ -48,7 +49,8 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
     Raises
     ------
     RunFolderError
-        If there is nothing to resume, or naming the settings that differ.
+        If there is nothing to resume, naming the settings that differ, or if an older version
+        tested by another rule.
     """
     try:
         saved = tomllib.loads((run_dir / FILE).read_text())["settings"]
@@ -71,6 +73,13 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
     if differing:
         raise RunFolderError(
             f"{run_dir}: cannot resume with other settings: {'; '.join(differing)}"
+        )
+    method = str(now.get("method"))
+    began, goes_on = (methods.presentation(method, told).classified_by for told in (saved, now))
+    if began != goes_on:
+        raise RunFolderError(
+            f"{run_dir}: cannot resume: test samples were classified by {began}, and would be by "
+            f"{goes_on}, which is no one curve; begin a run of another name"
         )
 
 

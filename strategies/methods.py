@@ -103,10 +103,20 @@ def client_class(name: str) -> type[AnyClientHalf]:
 
 
 def method_settings(name: str, config: RunConfig) -> Settings:
-    """Read a method's own table."""
+    """Read a method's own table.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such method, a setting is bad, or clients are to keep class counts that the
+        method tells.
+    """
     known_name("setting method", name, METHODS)
     kind: type[Settings] = _class(name, "settings", "Settings")
-    return read_table(config, name, kind)
+    settings = read_table(config, name, kind)
+    if not config.get("share-class-counts", True):
+        _refuse_told_counts(name, settings)
+    return settings
 
 
 def resolved_config(name: str, config: RunConfig, resolved: Mapping[str, Any]) -> RunConfig:
@@ -227,6 +237,14 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
                 f"setting {key}: expected {defaults[key]!r} for {name}, got {config[key]!r}; how "
                 f"its clients learn is set in the table {table}"
             )
+
+
+def _refuse_told_counts(name: str, settings: Settings) -> None:
+    """Refuse to keep class counts where they follow from what the method sends."""
+    if told := client_class(name).tells_class_counts(settings):
+        raise SettingsError(
+            f"setting share-class-counts: expected true for {name}, got false; {told}"
+        )
 
 
 def _refuse_simulated(name: str, config: RunConfig, defaults: RunConfig) -> None:

@@ -6,6 +6,7 @@ from itertools import combinations
 from server_app.compare.arms import Arm, written
 from server_app.compare.measures import NUM_LAST
 from server_app.compare.words import of_seeds
+from server_app.comparison import classified_by
 from server_app.run_record import RunRecord
 from strategies.methods import display_name
 
@@ -16,6 +17,7 @@ def caveats(arms: Sequence[Arm]) -> list[str]:
     """Return what a reader must know before trusting a comparison, in sentences."""
     return [
         *_unlike_settings(arms),
+        *_unlike_tests(arms),
         *_unlike_clients(arms),
         *_unlike_versions(arms),
         *_seeds(arms),
@@ -51,6 +53,17 @@ def _unlike_settings(arms: Sequence[Arm]) -> Iterator[str]:
                 if found
             )
             yield f"The methods were not run with the same {key}: {told}."
+
+
+def _unlike_tests(arms: Sequence[Arm]) -> Iterator[str]:
+    """Name what picks a class in the tests of each row, where that is not the same."""
+    rows: dict[str, list[str]] = {}
+    for arm in arms:
+        for picks in dict.fromkeys(classified_by(run) for run in arm.runs.values()):
+            rows.setdefault(picks, []).append(arm.label)
+    if len(rows) > 1:
+        told = "; ".join(f"{', '.join(labels)} by {picks}" for picks, labels in rows.items())
+        yield f"Test samples are not classified alike: {told}."
 
 
 def _unlike_clients(arms: Sequence[Arm]) -> Iterator[str]:

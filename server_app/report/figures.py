@@ -81,6 +81,8 @@ def accuracy_figure(run: RunRecord, other: RunRecord | None) -> Html:
     frame = Frame("accuracy", label, unit=lambda v: f"{v:.3g}", limits=ends.limits, cut=ends.cut)
     told = ["Thin lines are single clients; the table of clients by round has their numbers."]
     told += ["Round 0 is the untrained network."] if _untrained(run) else []
+    if picks := run.presentation.classified_by:
+        told.append(f"Classified by {picks}.")
     return figure("Accuracy", line_chart(frame, series), legend, " ".join([*told, ends.told]))
 
 

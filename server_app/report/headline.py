@@ -112,7 +112,13 @@ def method_of_measurement(run: RunRecord) -> Html:
     if any(n.tested_by == "server" for line in run.rounds for n in line.answered.values()):
         return element("p", _BY_SERVER)
     stated = run.presentation.measurement or _BY_CLIENTS.format(share=_share_tested(run))
-    return element("p", " ".join([stated, *_about_models(run), _BYTES]))
+    return element("p", " ".join([stated, *_about_classes(run), *_about_models(run), _BYTES]))
+
+
+def _about_classes(run: RunRecord) -> list[str]:
+    """Say what picks a class, where the model alone does not."""
+    picks = run.presentation.classified_by
+    return [f"What a test sample is taken for is decided by {picks}."] if picks else []
 
 
 def _share_tested(run: RunRecord) -> str:
@@ -144,6 +150,8 @@ def _accuracy_cards(run: RunRecord) -> list[Html]:
     scores = {c: n.accuracy for c, n in last.answered.items() if n.accuracy is not None}
     if len(scores) < len(run.clients):
         when += f", {len(scores)} of {_count(len(run.clients), 'client')}"
+    if picks := run.presentation.classified_by:
+        when += f", by {picks}"
     told = [_card("Mean accuracy", f"{last.accuracy:.3f}", when)]
     if last.accuracy_std is not None:
         told.append(_card("Spread over clients", f"± {last.accuracy_std:.3f}", "same round"))

@@ -1,4 +1,4 @@
-"""A server that averages what clients send and gives the average to all of them."""
+"""Servers that average what clients send and give the average to all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,14 +6,17 @@ from typing import Generic, TypeVar, cast, final
 
 from torch import Tensor
 
-from strategies.common.averaging import average
+from strategies.common.averaging import average, average_by_class
+from strategies.common.class_table import AnyRows, RowsState
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import Payload, rules_of
+from strategies.common.payloads import CountedRows
 from strategies.common.round import Aggregated, Reply
 
 Sent = TypeVar("Sent", bound=Payload)
+SentRows = TypeVar("SentRows", bound=CountedRows)
 
 
 @final
@@ -84,3 +87,33 @@ class AveragingServer(
                 for name in rules_of(type(replies[0].uplink))
             }
         return Aggregated()
+
+
+class RowAveragingServer(
+    MessageServer[MethodSettings, RowsState, AnyRows, SentRows],
+    Generic[MethodSettings, AnyRows, SentRows],
+):
+    """Averages rows class by class over those that hold the class.
+
+    Holders are weighed by their samples of it, or alike where they do not send how many.
+    """
+
+    state = RowsState
+
+    def broadcast(self, state: RowsState) -> AnyRows | None:
+        """Return the averages of the last round, where there are any."""
+        return state.sent_as(cast(type[AnyRows], self.wire.down))
+
+    def aggregate(
+        self, state: RowsState, round_number: int, replies: Sequence[Reply[SentRows]]
+    ) -> Aggregated:
+        """Replace all rows: of a class that nobody sent nothing stale is left."""
+        sent = [reply.uplink for reply in replies]
+        counts = [own.counts for own in sent if own.counts is not None]
+        if counts and len(counts) < len(sent):
+            raise ValueError(
+                f"averaging: expected counts from all of {len(sent)} clients or from none, got "
+                f"{len(counts)}"
+            )
+        state.rows, state.labels = average_by_class(sent, counts or None)
+        return Aggregated(state.numbers())

@@ -149,6 +149,11 @@ class ClassTable:
         table = self.rows.index_copy(0, where, rows.rows.to(self.rows))
         return ClassTable(table, self.known.index_fill(0, where, value=True))
 
+    def among(self, labels: Tensor) -> "ClassTable":
+        """Return a copy that knows the classes of some samples alone."""
+        held = torch.zeros_like(self.known).index_fill(0, labels.to(self.known.device), value=True)
+        return ClassTable(self.rows, self.known & held)
+
     def knows(self, labels: Tensor) -> bool:
         """Tell whether every class of some samples has a row."""
         return bool(self.known[labels.to(self.known.device)].all())

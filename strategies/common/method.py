@@ -18,6 +18,7 @@ from strategies.common.agreed import Agreed, Need
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation, Setting
+from strategies.common.private_counts import class_counts_in
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Evaluation, Phase, Reply, Tested, Trained
 from strategies.common.settings import Settings
@@ -46,7 +47,7 @@ class Half(ABC, Generic[MethodSettings]):
     wire : Phase
         The payloads of every round; :meth:`phase` where they change.
     tested : Tested
-        Which model is tested, and by whom.
+        Which model is tested, and by whom; :meth:`testing` where settings decide.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
@@ -71,9 +72,22 @@ class Half(ABC, Generic[MethodSettings]):
         """Return the payloads of a round; both halves of a method must say the same."""
         return self.wire
 
+    def testing(self) -> Tested:
+        """Return which model is tested, and by whom; both halves of a method must say the same."""
+        return self.tested
+
 
 class ClientHalf(Half[MethodSettings], Generic[MethodSettings, AnyDevice, State, Downlink, Uplink]):
     """What a method does on a device."""
+
+    @classmethod
+    def tells_class_counts(cls, settings: MethodSettings) -> str:
+        """Say how the server learns class counts from what travels, and what to do about it.
+
+        Empty where it does not; otherwise the method is refused with ``share-class-counts=false``.
+        By default the fields of ``wire`` tell.
+        """
+        return class_counts_in(cls.wire.up, settings)
 
     @abstractmethod
     def start(self, device: AnyDevice) -> State:

@@ -20,7 +20,7 @@ Examples
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform, final
+from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform, final
 
 from strategies.common.agreed import Agreed
 
@@ -74,6 +74,8 @@ class Rule:
         Whether each value may occur once only.
     optional : bool
         Whether it may be absent, as :class:`Sizes` says.
+    travels_with : tuple[str, object] | None
+        Setting of the method, and its value without which the field is absent.
     means : str
         What its numbers stand for.
     """
@@ -86,6 +88,7 @@ class Rule:
     counts_samples: bool = False
     unique: bool = False
     optional: bool = False
+    travels_with: tuple[str, object] | None = None
     means: Meaning = ""
 
 
@@ -107,9 +110,20 @@ def labels(axis: str, *, unique: bool = True) -> Any:
     return field(metadata={"rule": Rule("int64", (axis,), is_label=True, unique=unique)})
 
 
-def sample_counts(axis: str) -> Any:
-    """Declare an int64 field of training samples along one axis, at least 1 each."""
-    return field(metadata={"rule": Rule("int64", (axis,), low=1, counts_samples=True)})
+def sample_counts(axis: str, *, travels_with: tuple[str, object] | None = None) -> Any:
+    """Declare an int64 field of training samples along one axis, at least 1 each.
+
+    Along an axis that labels share they are counts by class, which a client may want to keep.
+    """
+    rule = Rule(
+        "int64",
+        (axis,),
+        low=1,
+        counts_samples=True,
+        optional=travels_with is not None,
+        travels_with=travels_with,
+    )
+    return field(metadata={"rule": rule})
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,11 @@ class Payload(ABC):
         The answer begins with the field, e.g. ``"means: expected rows of length 1, got 3"``.
         """
         return None
+
+    def under(self, settings: object) -> Self:
+        """Return what travels of the payload under a method's settings."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in rules_of(type(self))}
+        return type(self)(**{**values, **dict.fromkeys(unsent(type(self), settings))})
 
 
 AnyKind = TypeVar("AnyKind", bound=Payload)
@@ -163,3 +182,9 @@ def payload(schema: str, *, version: int) -> Callable[[type[AnyKind]], type[AnyK
 def rules_of(kind: type[Payload]) -> dict[str, Rule]:
     """Return the rules of a payload's fields by name."""
     return {f.name: f.metadata["rule"] for f in fields(kind)}
+
+
+def unsent(kind: type[Payload], settings: object) -> frozenset[str]:
+    """Return the fields of a payload that do not travel under a method's settings."""
+    bound = {name: rule.travels_with for name, rule in rules_of(kind).items() if rule.travels_with}
+    return frozenset(n for n, (key, value) in bound.items() if getattr(settings, key) != value)

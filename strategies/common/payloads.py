@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common.agreed import Agreed
-from strategies.common.payload import Payload, Sizes, labels, payload_base, tensor
+from strategies.common.payload import (
+    Payload,
+    Sizes,
+    labels,
+    payload_base,
+    sample_counts,
+    tensor,
+    unsent,
+)
 
 # float16 rounds a row by up to 2^-11 of its sum; nothing honest errs more.
 _ROW_SUM_TOLERANCE = 1e-3
@@ -42,7 +50,8 @@ class ClassRows(Payload):
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return one row per class at most."""
-        return Sizes({"width": cls.width(agreed)}, {"present": agreed.task.num_classes})
+        classes, absent = agreed.task.num_classes, unsent(cls, agreed.settings)
+        return Sizes({"width": cls.width(agreed)}, {"present": classes}, absent)
 
 
 @payload_base
@@ -53,6 +62,20 @@ class FeatureRows(ClassRows):
     def width(cls, agreed: Agreed) -> int:
         """Return the width of all clients' features."""
         return agreed.feature_dim
+
+
+@payload_base
+class CountedRows(FeatureRows):
+    """Such rows of a method that may weigh them: ``8p`` bytes more, where it does.
+
+    Attributes
+    ----------
+    counts : Tensor | None
+        (present,) int64 training samples behind each row; absent unless the method's setting
+        ``aggregation`` is ``"counts"``.
+    """
+
+    counts: Tensor | None = sample_counts("present", travels_with=("aggregation", "counts"))
 
 
 @payload_base

@@ -48,6 +48,10 @@ class Presentation:
     measurement : str
         Sentences on how an accuracy comes about; empty where each client tests the one model
         that it trained.
+    classified_by : str
+        What picks a test sample's class, e.g. ``"the nearest prototype among all classes"``;
+        empty where it is the model itself, among all classes. Runs in which it differs are not
+        drawn as one.
     models : Mapping[str, str]
         What the models are that clients are tested with, by the names of their scores.
     headline : tuple[str, ...]
@@ -61,6 +65,7 @@ class Presentation:
     alone: bool = False
     variant: str = ""
     measurement: str = ""
+    classified_by: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
     measured: tuple[Measured, ...] = ()

@@ -20,8 +20,14 @@ class Tested(Enum):
     """Which model of a client counts, and who tests it."""
 
     TRAINED = "the device tests what it trained, and says so in the same reply"
+    WITH_AGGREGATED = "the device tests what it trained with what every round's aggregation made"
     AGGREGATED = "the device tests what aggregation made, asked once more after it"
     BY_SERVER = "the server tests, since it holds the rest of the network"
+
+    @property
+    def is_later(self) -> bool:
+        """Whether devices are asked once more after aggregation."""
+        return self in (Tested.WITH_AGGREGATED, Tested.AGGREGATED)
 
 
 @final
@@ -69,9 +75,10 @@ class Reply(Generic[Uplink]):
             Naming field, expected and got.
         """
         for name, rule in rules_of(type(self.uplink)).items():
-            if not rule.counts_samples:
+            counts: Tensor | None = getattr(self.uplink, name)
+            if not rule.counts_samples or counts is None:
                 continue
-            if (told := sum(getattr(self.uplink, name).tolist())) > self.samples:
+            if (told := sum(counts.tolist())) > self.samples:
                 raise WireError(
                     f"client {self.partition}: {self.uplink.schema}.{name}: expected at most "
                     f"train_samples={self.samples} together, got {told}"

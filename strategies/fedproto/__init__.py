@@ -7,8 +7,9 @@ https://arxiv.org/abs/2105.00243; codes https://github.com/yuetan031/FedProto an
 * Eq. 8 compares sets of prototypes, of which a batch has none: as in both codes each sample is
   compared with its class's prototype, in mean squares over batch and features.
 * Eq. 6 divides by the number of holders though its weights sum to 1, which shrinks prototypes:
-  left out. The codes weigh holders alike: ``aggregation="uniform"``.
+  left out. The codes weigh holders alike: ``aggregation="uniform"``, and then no counts are sent.
 * Prototypes are taken after training, as eq. 3 says; the codes average what is met on the way.
-* A client is tested against the prototypes that it was trained towards, over all classes that
-  have one and its own means for others; the code takes the client's own classes.
+* As in both codes a client is tested by the prototypes that the round's aggregation made; it has
+  its own mean for a class of its own that nobody sent, which the codes then never choose.
+* The authors' code chooses among the client's own classes, HtFLlib among all: ``test_classes``.
 """

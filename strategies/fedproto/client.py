@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.common.class_means import class_means
-from strategies.common.class_table import ClassTable, distance_scores, prototype_loss
+from strategies.common.class_table import ClassTable, prototype_loss
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
-from strategies.common.round import Evaluation
-from strategies.common.training import evaluate_scores
+from strategies.common.nearest import evaluate_nearest
+from strategies.common.round import Evaluation, Tested
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 
@@ -20,6 +20,10 @@ class FedProtoClient(MessageClient[FedProtoSettings, ModelState, GlobalPrototype
     """Regularises features towards global prototypes."""
 
     wire = WIRE
+
+    def testing(self) -> Tested:
+        """Test after aggregation, unless the head does, which needs none."""
+        return Tested.TRAINED if self.settings.inference == "head" else Tested.WITH_AGGREGATED
 
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: GlobalPrototypes | None
@@ -34,15 +38,14 @@ class FedProtoClient(MessageClient[FedProtoSettings, ModelState, GlobalPrototype
             total = cross_entropy + self.settings.proto_weight * prototype
             return {"total": total, "cross_entropy": cross_entropy, "prototype": prototype}
 
-        return LocalTraining(losses, lambda: Prototypes(*class_means(device, model)))
+        return LocalTraining(
+            losses, lambda: Prototypes(*class_means(device, model)).under(self.settings)
+        )
 
     def evaluate(
         self, device: MessageDevice, state: ModelState, downlink: GlobalPrototypes | None
     ) -> Evaluation:
-        """Pick the nearest prototype (eq. 4), by ``distance_scores``, or the head's class."""
-        model, table = state.model, ClassTable.of_features(device, downlink)
+        """Pick the nearest prototype (eq. 4), or the head's class."""
         if self.settings.inference == "head":
             return super().evaluate(device, state, downlink)
-        if not table.knows(device.train.labels):
-            table = ClassTable.of_features(device, class_means(device, model)).overlaid(downlink)
-        return evaluate_scores(device, model, lambda x: distance_scores(model.features(x), table))
+        return evaluate_nearest(device, state.model, downlink, self.settings.test_classes)

@@ -1,31 +1,27 @@
 """FedProto on the server: average the clients' prototypes class by class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import final
 
-from strategies.common.averaging import average_by_class
-from strategies.common.class_table import RowsState
-from strategies.common.message import MessageServer
-from strategies.common.round import Aggregated, Reply
+from strategies.common.averaged import RowAveragingServer
+from strategies.common.nearest import classified_by
+from strategies.common.presentation import Presentation, Setting
+from strategies.common.round import Tested
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 
 
 @final
-class FedProtoServer(MessageServer[FedProtoSettings, RowsState, GlobalPrototypes, Prototypes]):
-    """Averages prototypes."""
+class FedProtoServer(RowAveragingServer[FedProtoSettings, GlobalPrototypes, Prototypes]):
+    """Replaces the global prototypes by means over their holders (eq. 6)."""
 
-    wire, state = WIRE, RowsState
+    wire = WIRE
 
-    def broadcast(self, state: RowsState) -> GlobalPrototypes | None:
-        """Return the global prototypes of the last round, where there are any."""
-        return state.sent_as(GlobalPrototypes)
+    def testing(self) -> Tested:
+        """Let clients test after aggregation, unless by their heads."""
+        return Tested.TRAINED if self.settings.inference == "head" else Tested.WITH_AGGREGATED
 
-    def aggregate(
-        self, state: RowsState, round_number: int, replies: Sequence[Reply[Prototypes]]
-    ) -> Aggregated:
-        """Replace the global prototypes by means over holders (eq. 6)."""
-        sent = [reply.uplink for reply in replies]
-        counts = [own.counts for own in sent] if self.settings.aggregation == "counts" else None
-        state.rows, state.labels = average_by_class(sent, counts)
-        return Aggregated(state.numbers())
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State what picks a class in a test."""
+        return Presentation(classified_by=classified_by(settings))

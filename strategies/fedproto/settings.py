@@ -20,8 +20,11 @@ class FedProtoSettings(Settings):
         ``"counts"`` weighs a class mean by its samples (paper), ``"uniform"`` not (code).
     inference : str
         ``"prototype"`` picks the nearest prototype (paper), ``"head"`` the largest logit.
+    test_classes : str
+        Whose prototypes compete: of the client's ``"own"`` training classes, or of ``"all"``.
     """
 
     proto_weight: float = Field(ge=0)
     aggregation: Literal["counts", "uniform"]
     inference: Literal["prototype", "head"]
+    test_classes: Literal["own", "all"]

@@ -2,23 +2,19 @@
 
 from typing import final
 
-from torch import Tensor
-
-from strategies.common.payload import payload, sample_counts
-from strategies.common.payloads import FeatureRows
+from strategies.common.payload import payload
+from strategies.common.payloads import CountedRows, FeatureRows
 from strategies.common.round import Phase
 
 
 @final
-@payload("fedproto.prototypes", version=2)
-class Prototypes(FeatureRows):
-    """One client's class means, to the server: ``4pd + 16p`` bytes.
+@payload("fedproto.prototypes", version=3)
+class Prototypes(CountedRows):
+    """One client's class means, to the server: ``4pd + 16p`` bytes; ``8p`` less without counts.
 
-    They tell which classes it holds, with how many training samples (``counts``), and where their
-    mean lies in a space that its private model alone maps to; of a single sample, itself.
+    They tell which classes it holds, where their mean lies in a space that its private model alone
+    maps to (of a single sample, itself), and, where ``counts`` weigh, how many samples of each.
     """
-
-    counts: Tensor = sample_counts("present")
 
 
 @final

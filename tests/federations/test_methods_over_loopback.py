@@ -1,6 +1,7 @@
 """Methods of one message a round, whole: over the loopback grid, and what crosses."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from loopback import Federation, without_clocks
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import read_blob
 from strategies.methods import client_class
+from tests.strategies import halves
 
 pytestmark = pytest.mark.federation
 
@@ -25,13 +27,17 @@ def schemas(method: str) -> tuple[str | None, str | None]:
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_a_round_is_one_message_per_node_and_a_full_line(played: Played, method: str) -> None:
+def test_a_round_is_one_message_per_node_and_test_and_a_full_line(
+    played: Played, method: str
+) -> None:
     run = played(method)
     lines = run.lines()
 
     assert [line["round"] for line in lines] == [1, 2]
     kinds = [message.metadata.message_type for message in run.grid.sent]
-    assert kinds == ["query"] * 3 + ["train"] * 6
+    later = halves.client(method).testing().is_later
+    assert later == (method == "fedproto")
+    assert kinds == ["query"] * 3 + (["train"] * 3 + ["evaluate"] * 3 * later) * 2
     assert not unstated(method, lines)
     for line in lines:
         assert line["method"] == method
@@ -53,20 +59,21 @@ def test_the_journal_counts_the_bytes_that_were_sent(played: Played, method: str
     run = played(method)
     last = run.lines()[-1]
     up, down = schemas(method)
-    trains = [m for m in run.grid.sent if m.metadata.message_type == "train"][-3:]
-    replies = {reply.metadata.src_node_id: reply for reply in run.grid.arrived[-3:]}
-    for sent in trains:
-        reply = replies[sent.metadata.dst_node_id]
-        node = last["nodes"][str(sent.metadata.dst_node_id - 100)]
-        for content, control, schema, counted in (
-            (sent.content, Order, down, node["downlink_bytes"]),
-            (reply.content, Report, up, node["uplink_bytes"]),
+    replies = {reply.metadata.reply_to_message_id: reply for reply in run.grid.arrived}
+    expected: Counter[tuple[str, str]] = Counter()
+    for sent in (m for m in run.grid.sent if m.metadata.group_id == "2"):
+        reply, node = replies[sent.metadata.message_id], str(sent.metadata.dst_node_id - 100)
+        uploaded = up if sent.metadata.message_type == "train" else None
+        for content, control, schema, way in (
+            (sent.content, Order, down, "downlink_bytes"),
+            (reply.content, Report, uploaded, "uplink_bytes"),
         ):
-            expected = len(content[control.__name__.lower()].deflate())
+            expected[node, way] += len(content[control.__name__.lower()].deflate())
             if schema is not None:
-                expected += len(read_blob(content, schema, "test"))
-            assert counted == expected
+                expected[node, way] += len(read_blob(content, schema, "test"))
             assert set(content) == {control.__name__.lower(), schema} - {None}
+    assert len(expected) == 6
+    assert {key: last["nodes"][key[0]][key[1]] for key in expected} == expected
 
 
 def test_fedktl_bytes_stay_within_their_bounds(tmp_path: Path) -> None:

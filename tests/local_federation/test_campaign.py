@@ -68,6 +68,7 @@ def test_a_folder_that_holds_no_run_is_left_alone(tmp_path: Path) -> None:
         ({"models": "no-such-model"}, "setting models: unknown"),
         ({"generator": "no-such"}, "generator"),
         ({"fedproto.proto-weight": -1.0}, "fedproto.proto-weight"),
+        ({"share-class-counts": False}, "share-class-counts: expected true for fedproto"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_an_earlier_run_is_touched(

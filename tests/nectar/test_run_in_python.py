@@ -39,6 +39,7 @@ def line(number: int, **nodes: Any) -> RoundLine:
     return RoundLine(
         round_number=number,
         method="fedproto",
+        classified_by="",
         seconds={"total": 3.0},
         accuracy=0.25 * number,
         loss=1.0,

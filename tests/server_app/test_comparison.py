@@ -74,6 +74,19 @@ def test_two_runs_of_one_method_go_by_name_and_differ_in_its_table(tmp_path):
     assert "fedktl.transfer-weight (50.0 against 1.0)" in comparison.caveats[0]
 
 
+def test_tests_by_unlike_rules_are_said(tmp_path):
+    own = {"fedproto.inference": "prototype", "fedproto.test-classes": "own"}
+    lines = [round_of(1, (0.7, 0.7))]
+    run = write_run(tmp_path / "run", lines, method="fedproto", settings=own)
+    other = write_run(tmp_path / "other", lines, method="local")
+    comparison = compare(read_run_record(run), read_run_record(other))
+    assert comparison is not None
+    assert comparison.caveats == (
+        "Test samples are not classified alike: FedProto by the nearest prototype among the "
+        "client's own classes; Local by the model itself among all classes.",
+    )
+
+
 def test_adapters_that_each_client_trains_alone_are_no_federation(tmp_path):
     lines = [round_of(1, (0.5, 0.5))]
     titles = [

@@ -19,7 +19,8 @@ from tests.server_app.run_folders import node, round_of
 
 # As in a file: keys, their order, spaces, and every digit.
 FULL = (
-    '{"round": 4, "method": "fd", "seconds": {"wait": 1.0, "replies": 2.5, "total": 3.5}, '
+    '{"round": 4, "method": "fd", "classified_by": "the nearest", '
+    '"seconds": {"wait": 1.0, "replies": 2.5, "total": 3.5}, '
     '"accuracy": 0.75, "loss": 1.7857143142857144, "accuracy_std": 0.0, '
     '"macro_f1": null, "class_accuracy": [], '
     '"validation_accuracy": null, "validation_loss": null, '
@@ -44,7 +45,8 @@ FULL = (
     '"scores": {}, "losses": {}, "figures": {}, "continued_from": 0, "notes": []}}}'
 )
 EMPTY = (
-    '{"round": 1, "method": "fd", "seconds": {"total": 0}, "accuracy": null, "loss": null, '
+    '{"round": 1, "method": "fd", "classified_by": "", "seconds": {"total": 0}, '
+    '"accuracy": null, "loss": null, '
     '"accuracy_std": null, "macro_f1": null, "class_accuracy": [], '
     '"validation_accuracy": null, "validation_loss": null, "scores": {}, '
     '"diagnostics": {}, "notes": [], "nodes": {}}'
@@ -132,7 +134,7 @@ def full_line() -> RoundLine:
         notes=["client 2 was late"],
     )
     told = Aggregated({"kept": 3, "alignment": 0.1 + 0.2}, ("it did not learn",))
-    return record.to_line("fd", told)
+    return record.to_line("fd", told, "the nearest")
 
 
 def test_a_full_line_is_written_to_the_last_byte() -> None:
@@ -181,6 +183,7 @@ lines = st.builds(
     RoundLine,
     round_number=counts,
     method=st.text(max_size=8),
+    classified_by=st.text(max_size=8),
     seconds=named,
     accuracy=st.none() | numbers,
     loss=st.none() | numbers,
@@ -214,7 +217,13 @@ def test_no_field_has_a_default_that_could_hide_its_absence(layout: type) -> Non
         assert field.default_factory is dataclasses.MISSING, field.name
 
 
-@pytest.mark.parametrize("key", sorted(json.loads(EMPTY).keys() - {"macro_f1"}))
+def test_a_line_of_before_it_was_said_what_picks_a_class_is_read() -> None:
+    entries = json.loads(FULL)
+    del entries["classified_by"]
+    assert read_round(entries, "here") == dataclasses.replace(full_line(), classified_by="")
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(EMPTY).keys() - {"macro_f1", "classified_by"}))
 def test_a_line_without_one_of_its_keys_is_refused(key: str) -> None:
     entries = json.loads(FULL)
     del entries[key]

@@ -69,6 +69,35 @@ def test_every_so_many_rounds_the_others_are_tested_without_learning(federation:
     assert all(lines[1]["nodes"][str(p)]["losses"] == {} for p in only_tested(lines[1]))
 
 
+def test_prototypes_test_those_that_trained_after_every_round_and_all_where_it_is_due(
+    federation: Play,
+) -> None:
+    fed = federation(3, method="fedproto", participation=0.34, evaluate_every=2, rounds=3)
+    lines = fed.play()
+    tests = sent(fed, "evaluate")
+    assert len(tests) == 1 + 3 + 3
+    for line in lines:
+        drawn = trained(line)
+        due = line["round"] in (2, 3)
+        asked = [100 + p for p in (range(3) if due else drawn)]
+        assert sorted(node for number, node in tests if number == line["round"]) == asked
+        assert only_tested(line) == ([p for p in range(3) if p not in drawn] if due else [])
+        assert all(node["accuracy"] is not None for node in line["nodes"].values())
+        # From round 1 on by the federation's prototypes.
+        for node in line["nodes"].values():
+            assert node["payload_bytes"]["down/fedproto.global-prototypes"] > 0
+        assert line["classified_by"] == "the nearest prototype among the client's own classes"
+
+
+def test_heads_are_tested_in_the_reply(federation: Play) -> None:
+    head = {"method": "fedproto", "fedproto.inference": "head", "rounds": 1}
+    fed = federation(2, **head)
+    (line,) = fed.play()
+    assert sent(fed, "evaluate") == []
+    assert line["accuracy"] is not None
+    assert line["classified_by"] == ""
+
+
 def test_testing_changes_nothing_for_those_who_train(federation: Play) -> None:
     with_tests = federation(4, "a", participation=0.5, evaluate_every=1, rounds=3).play()
     without = federation(4, "b", participation=0.5, evaluate_every=0, rounds=3).play()

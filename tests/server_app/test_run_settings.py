@@ -6,6 +6,7 @@ import pytest
 
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
+from strategies.common.settings import default_config
 from tests.server_app.run_folders import CONFIG
 
 Value = bool | int | float | str
@@ -50,6 +51,22 @@ def test_a_run_that_began_before_there_was_a_setting_had_its_default(folder: Run
     folder.check_resumable({**CONFIG, "channels": 0, "simulated.dropout": 0.0})
     with pytest.raises(RunFolderError, match="channels was 0 and is 3"):
         folder.check_resumable({**CONFIG, "channels": 3})
+
+
+@pytest.mark.parametrize("inference", ["prototype", "head"])
+def test_one_curve_is_not_drawn_by_two_tests(folder: RunFolder, inference: str) -> None:
+    config = {**default_config(), **CONFIG, "method": "fedproto", "fedproto.inference": inference}
+    # A run of before there was the setting was tested by another rule, unless by its models' heads.
+    folder.begin({key: value for key, value in config.items() if key != "fedproto.test-classes"})
+    if inference == "head":
+        folder.check_resumable(config)
+        return
+    told = "classified by the nearest prototype of the round before, in round 1 .* would be by the"
+    with pytest.raises(RunFolderError, match=f"cannot resume: test samples were {told}"):
+        folder.check_resumable(config)
+    # It is no matter to a run of any other method.
+    folder.begin({**CONFIG, "run-name": "other"})
+    folder.check_resumable({**CONFIG, "fedproto.test-classes": "own"})
 
 
 def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:

@@ -12,12 +12,13 @@ from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
 from strategies.common.method import AnyClientHalf, AnyServerHalf, ClientHalf, ServerHalf
-from strategies.common.payload import Payload
+from strategies.common.payload import Payload, rules_of, unsent
 from strategies.common.presentation import Presentation
 from strategies.common.settings import read_run
 from strategies.common.task import Foundation, Place, Task
 from tests.fresh_processes import FreshProcesses
 from tests.strategies.fedktl.fake_generator import FakeGenerator
+from tests.strategies.golden_blobs import payloads
 
 Value = bool | int | float | str
 ROOT = Path(__file__).parents[2]
@@ -173,3 +174,57 @@ def test_a_method_reads_general_settings_its_own_and_those_of_its_kind(
     method: str, key: str, read: bool
 ) -> None:
     assert methods.reads(method, key) is read
+
+
+_TELLS = (
+    "fedproto.prototypes.counts tells how many samples of each class a client has; set "
+    "fedproto.aggregation to 'uniform'"
+)
+_TESTED_THERE = (
+    "clients send the server the class of every sample that it tests with; choose a method whose "
+    "clients test themselves, e.g. fd"
+)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_class_counts_stay_private_or_the_method_is_refused_where_settings_are_read(
+    name: str, config: dict[str, Value]
+) -> None:
+    told = {"fedproto": _TELLS, "splitfed": _TESTED_THERE, "mocosfl": _TESTED_THERE}.get(name)
+    methods.method_settings(name, config)
+    closed: dict[str, Value] = {**config, "share-class-counts": False}
+    if told is None:
+        assert methods.method_settings(name, closed) == methods.method_settings(name, config)
+        return
+    for ask in (
+        lambda: methods.method_settings(name, closed),
+        lambda: client_half(name, closed),
+        lambda: server_half(name, closed, refuse),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            ask()
+        assert str(caught.value) == (
+            f"setting share-class-counts: expected true for {name}, got false; {told}"
+        )
+
+
+def test_a_method_that_weighs_alike_sends_no_counts(config: dict[str, Value]) -> None:
+    alike: dict[str, Value] = {**config, "share-class-counts": False}
+    alike["fedproto.aggregation"] = "uniform"
+    settings = methods.method_settings("fedproto", alike)
+    kind = methods.client_class("fedproto").wire.up
+    assert kind is not None
+    assert unsent(kind, settings) == {"counts"}
+
+
+@pytest.mark.parametrize("schema", payloads())
+def test_no_payload_counts_classes_unseen(schema: str) -> None:
+    # Whatever a method sends in whichever round: counts beside labels are declared as such, so
+    # that the method is refused where they are private.
+    kind = payloads()[schema]
+    rules = rules_of(kind)
+    of_classes = {axis for rule in rules.values() if rule.is_label for axis in rule.axes}
+    beside = [r for r in rules.values() if r.kind == "int64" and of_classes.intersection(r.axes)]
+    whole = [rule for rule in beside if not rule.is_label]
+    assert all(rule.counts_samples for rule in whole)
+    assert not whole or kind in {methods.client_class(name).wire.up for name in EVERY}

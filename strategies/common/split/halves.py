@@ -63,6 +63,14 @@ class SplitClientHalf(
     needs: ClassVar[frozenset[Need]] = frozenset({Need.SPLIT})
     tested: ClassVar[Tested] = Tested.BY_SERVER
 
+    @classmethod
+    def tells_class_counts(cls, settings: MethodSettings) -> str:  # noqa: ARG003
+        """Say that labels travel: at the latest after the last round, with what is tested."""
+        return (
+            "clients send the server the class of every sample that it tests with; choose a method "
+            "whose clients test themselves, e.g. fd"
+        )
+
     @abstractmethod
     def frames(self, clients: tuple[int, ...], batch: int) -> FrameSpec:
         """Return what the frames of some logical clients hold; the server half agrees."""

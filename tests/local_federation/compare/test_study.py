@@ -118,6 +118,14 @@ def test_names_are_unique_and_seeds_are_set(seeds: set[int], methods: list[str])
         ((("fd", "splitfed"), {}, {}), "learn alike, got fd .whole models., splitfed"),
         ((("fd",), {"rounds": (1, 0)}, {}), "setting rounds: .*greater than or equal to 1, got 0"),
         ((("fedproto",), {"fedproto.proto-weight": (-1,)}, {}), "fedproto.proto-weight"),
+        (
+            (("fd", "fedproto"), {}, {"share-class-counts": False}),
+            "share-class-counts: expected true for fedproto, got false.*aggregation to 'uniform'",
+        ),
+        (
+            (("splitfed",), {"share-class-counts": (True, False)}, {}),
+            "share-class-counts: expected true for splitfed, got false.*the class of every sample",
+        ),
     ],
 )
 def test_what_cannot_be_played_is_refused_before_anything_starts(asked: Any, told: str) -> None:

@@ -45,7 +45,22 @@ def test_what_clients_alone_do_not_read_is_a_caveat_between_others_alone(pairs):
     for seed in range(3):
         pairs.add("fedproto", seed, MANY, settings={"wire-dtype": "float32"})
     assert _told(pairs) == [
-        "The methods were not run with the same wire-dtype: FedProto float32; FD float16."
+        "The methods were not run with the same wire-dtype: FedProto float32; FD float16.",
+        "Test samples are not classified alike: Local, FedKTL, FD by the model itself among all "
+        "classes; FedProto by the nearest prototype of the round before, in round 1 of the "
+        "client's own.",
+    ]
+
+
+def test_rows_that_are_tested_by_unlike_rules_are_named(runs):
+    own, every = ({"fedproto.test-classes": chosen} for chosen in ("own", "all"))
+    for seed in range(3):
+        for settings in (own, every):
+            runs.add("fedproto", seed, MANY, settings=settings)
+    assert _told(runs) == [
+        "Test samples are not classified alike: FedProto (test-classes all) by the nearest "
+        "prototype among all classes; FedProto (test-classes own) by the nearest prototype among "
+        "the client's own classes.",
     ]
 
 

@@ -4,7 +4,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from server_app.report import headline
+from server_app.report import figures, headline
 from server_app.run_record import RunRecord, read_run_record
 from tests.server_app.run_folders import round_of, write_run
 
@@ -36,3 +36,22 @@ def test_it_says_of_how_many_clients_it_is(tmp_path: Path) -> None:
     for name, last, told in (("both", both, "(2)<"), ("one", one, "(2), 1 of 2 clients<")):
         run = record(tmp_path / name, round_of(1, (0.6, 0.8)), last)
         assert f"last round {told}" in str(headline.cards(run, None))
+
+
+def test_it_says_what_picks_a_class_beside_the_number_and_below(tmp_path: Path) -> None:
+    measures = {
+        "own": "the nearest prototype among the client&#x27;s own classes",
+        "all": "the nearest prototype among all classes",
+    }
+    for chosen, told in measures.items():
+        settings = {"fedproto.inference": "prototype", "fedproto.test-classes": chosen}
+        folder = write_run(
+            tmp_path / chosen, [round_of(1, (0.5, 0.5))], method="fedproto", settings=settings
+        )
+        run = read_run_record(folder)
+        assert f"last round (1), by {told}<" in str(headline.cards(run, None))
+        assert f"is decided by {told}." in str(headline.method_of_measurement(run))
+        assert f"Classified by {told}." in str(figures.accuracy_figure(run, None))
+    plain = record(tmp_path / "plain", round_of(1, (0.5, 0.5)))
+    shown = f"{headline.cards(plain, None)}{headline.method_of_measurement(plain)}"
+    assert "prototype" not in shown

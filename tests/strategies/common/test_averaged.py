@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
-from strategies.common.averaged import AverageState, AveragingServer
+from strategies.common.averaged import AverageState, AveragingServer, RowAveragingServer
 from strategies.common.inputs import Images
 from strategies.common.payload import Payload, Sizes, payload, tensor
+from strategies.common.payloads import CountedRows, FeatureRows
 from strategies.common.provided import Provided
 from strategies.common.round import Phase, Reply
 from strategies.common.settings import Settings, default_config, read_run
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
+
+CPU = torch.device("cpu")
 
 
 @payload("example.pair", version=1)
@@ -43,6 +46,20 @@ class Some(Payload):
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         return Sizes(at_most={"present": 3})
+
+
+@payload("example.counted", version=1)
+class Counted(CountedRows):
+    pass
+
+
+@payload("example.rows", version=1)
+class Means(FeatureRows):
+    pass
+
+
+class RowServer(RowAveragingServer[Settings, Means, Counted]):
+    wire = Phase(up=Counted, down=Means)
 
 
 def server(phase: Phase) -> AveragingServer[Settings, Any]:
@@ -99,3 +116,34 @@ def test_the_average_survives_a_checkpoint():
 def test_what_has_no_mean_is_refused(phase: Phase, told: str):
     with pytest.raises(TypeError, match=told):
         server(phase).start()
+
+
+def counted(row: list[float], label: int, count: int | None) -> Counted:
+    counts = None if count is None else torch.tensor([count])
+    return Counted(torch.tensor([row]), torch.tensor([label]), counts)
+
+
+@pytest.mark.parametrize(
+    ("counts", "mean"),
+    [
+        # (30 * (1, 0) + 10 * (5, 4)) / 40, and ((1, 0) + (5, 4)) / 2.
+        ((30, 10), [2.0, 1.0]),
+        ((None, None), [3.0, 2.0]),
+    ],
+)
+def test_rows_are_averaged_over_their_holders_by_counts_or_alike(counts, mean):
+    half = RowServer(Settings(), Provided(read_run(default_config()), Settings(), CPU, {}))
+    state = half.start()
+    assert half.broadcast(state) is None
+    sent = [counted([1.0, 0.0], 0, counts[0]), counted([5.0, 4.0], 0, counts[1])]
+    half.aggregate(state, 1, [Reply(p, 30, own) for p, own in enumerate(sent)])
+    assert half.broadcast(state).rows.tolist() == [mean]
+    half.aggregate(state, 2, [Reply(1, 30, counted([7.0, 7.0], 2, counts[1]))])
+    assert half.broadcast(state).labels.tolist() == [2]
+
+
+def test_counts_of_some_alone_are_refused():
+    half = RowServer(Settings(), Provided(read_run(default_config()), Settings(), CPU, {}))
+    sent = [counted([1.0, 0.0], 0, 3), counted([5.0, 4.0], 0, None)]
+    with pytest.raises(ValueError, match="counts from all of 2 clients or from none, got 1"):
+        half.aggregate(half.start(), 1, [Reply(p, 30, own) for p, own in enumerate(sent)])

@@ -43,6 +43,13 @@ def test_overlaying_nothing_changes_nothing_and_a_table_knows_its_classes() -> N
     assert not before.knows(torch.tensor([0, 1]))
 
 
+def test_a_table_among_some_samples_knows_their_classes_alone() -> None:
+    before = table([[1.0], [2.0], [0.0]], [True, True, False])
+    # Class 2 occurs and has no row, class 1 has one and does not occur.
+    assert before.among(torch.tensor([2, 0, 0])).known.tolist() == [True, False, False]
+    assert before.known.tolist() == [True, True, False]
+
+
 def test_tables_are_as_wide_as_features_or_classes() -> None:
     samples = (torch.zeros(1, 1, 2, 2), torch.tensor([0]))
     device = FakeDevice(*samples, *samples, 3, 5, run_of("local"))

@@ -44,6 +44,7 @@ def test_it_sends_the_means_of_the_trained_model_over_all_samples(device: FakeDe
     sent = half.train(device, state, None).uplink
     assert sent is not None
     assert sent.labels.tolist() == [0, 2]
+    assert sent.counts is not None
     assert sent.counts.tolist() == [12, 12]
     assert sent.counts.dtype == torch.int64
     state.model.eval()
@@ -116,24 +117,46 @@ def prototype_at(*places: tuple[int, float]) -> GlobalPrototypes:
 
 
 @pytest.mark.parametrize(
-    ("downlink", "correct"),
+    ("downlink", "test_classes", "correct"),
     [
         # Own means are 1 (class 0) and 9 (class 2): 2 and 4 are nearest to class 0, 8 is not.
-        (None, 2),
+        (None, "own", 2),
+        (None, "all", 2),
         # The others put class 0 at 10: now 8 is nearest to it, and so is not 2 or 4... which
         # class 2, moved to 3, takes.
-        (prototype_at((0, 10.0), (2, 3.0)), 1),
-        # Class 1 has a prototype though no sample here, and takes 4; class 2 has none from
-        # the others and falls back on the own mean 9, which takes 8.
-        (prototype_at((0, 1.0), (1, 4.5)), 1),
+        (prototype_at((0, 10.0), (2, 3.0)), "own", 1),
+        (prototype_at((0, 10.0), (2, 3.0)), "all", 1),
+        # Class 1 has a prototype though no sample here, and takes 4, where it competes; class 2
+        # has none from the others and falls back on the own mean 9, which takes 8.
+        (prototype_at((0, 1.0), (1, 4.5)), "all", 1),
+        (prototype_at((0, 1.0), (1, 4.5)), "own", 2),
+        # Nobody sent a class of this client.
+        (prototype_at((1, 4.5)), "own", 2),
     ],
 )
-def test_the_nearest_prototype_decides(
-    run_settings: Callable[..., RunSettings], downlink: GlobalPrototypes | None, correct: int
+def test_the_nearest_prototype_of_the_classes_that_compete_decides(
+    run_settings: Callable[..., RunSettings],
+    downlink: GlobalPrototypes | None,
+    test_classes: str,
+    correct: int,
 ) -> None:
     device = plain(run_settings(), [0.0, 2.0, 8.0, 10.0], [2.0, 4.0, 8.0])
-    half = client("fedproto")
+    half = client("fedproto", test_classes=test_classes)
     assert half.evaluate(device, half.start(device), downlink).correct == correct
+
+
+def test_prototypes_are_tested_once_the_round_has_made_them_and_the_head_at_once() -> None:
+    for inference, tested in (("prototype", "WITH_AGGREGATED"), ("head", "TRAINED")):
+        halves = client("fedproto", inference=inference), server("fedproto", inference=inference)
+        assert [half.testing().name for half in halves] == [tested, tested]
+
+
+def test_counts_that_weigh_nothing_stay_on_the_device(device: FakeDevice) -> None:
+    half = client("fedproto", aggregation="uniform")
+    sent = half.train(device, half.start(device), None).uplink
+    assert sent is not None
+    assert sent.labels.tolist() == [0, 2]
+    assert sent.counts is None
 
 
 def test_the_loss_is_that_of_unit_gaussians(run_settings: Callable[..., RunSettings]) -> None:

@@ -71,19 +71,24 @@ def test_a_round_of_fedproto_agrees_with_its_page() -> None:
         torch.testing.assert_close(trained.losses["total"], losses[i])
         assert trained.uplink.labels.tolist() == classes[i]
         torch.testing.assert_close(trained.uplink.rows, torch.stack(list(c[i].values())))
-        # Eq. 4: the class of the nearest prototype; class 2, without one, takes the client's.
-        known = {0: c_bar[0], 1: c_bar[1]}
-        if 2 in classes[i]:
-            known[2] = c[i][2]
-        with torch.no_grad():
-            features = w[i].pool(w[i].body(device.test_inputs))
-        distances = torch.stack([(features - row).norm(dim=1) for row in known.values()], 1)
-        y_hat = distances.argmin(1)  # the keys of known are 0, 1 and maybe 2, in order
-        tested = half.evaluate(device, states[i], down)
-        assert tested.correct == (y_hat == device.test_labels).sum().item()
         replies.append(Reply(i, len(y[i]), trained.uplink))
     state = server.start()
     server.aggregate(state, 2, replies)
     sent = server.broadcast(state)
     assert sent.labels.tolist() == [0, 1, 2]
     torch.testing.assert_close(sent.rows, torch.stack(c_new))
+
+    # Eq. 4, with what the round has made: the class of the nearest prototype among those of the
+    # client's own task, as in the authors' code, or among all; of what came before, class 2 has
+    # none and takes the client's.
+    for i, device in enumerate(devices):
+        with torch.no_grad():
+            features = w[i].pool(w[i].body(device.test_inputs))
+        before = {0: c_bar[0], 1: c_bar[1], **({2: c[i][2]} if 2 in classes[i] else {})}
+        for downlink, known in ((sent, dict(enumerate(c_new))), (down, before)):
+            for test_classes, chosen in (("own", classes[i]), ("all", list(known))):
+                half = halves.client("fedproto", device.task, run, test_classes=test_classes)
+                distances = [(features - known[j]).norm(dim=1) for j in chosen]
+                y_hat = torch.tensor(chosen)[torch.stack(distances, 1).argmin(1)]
+                tested = half.evaluate(device, states[i], downlink)
+                assert tested.correct == (y_hat == device.test_labels).sum().item()

@@ -45,7 +45,8 @@ def test_nothing_goes_down_before_the_first_round() -> None:
 def test_holders_are_averaged_class_by_class(aggregation: str, first: list[float]) -> None:
     half = server("fedproto", TASK, aggregation=aggregation)
     state = half.start()
-    said = half.aggregate(state, 1, replies(UPLINKS))
+    uplinks = {partition: sent.under(half.settings) for partition, sent in UPLINKS.items()}
+    said = half.aggregate(state, 1, replies(uplinks))
     sent = half.broadcast(state)
     assert sent is not None
     assert sent.labels.tolist() == [0, 1, 2]

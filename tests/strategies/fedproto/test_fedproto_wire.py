@@ -23,6 +23,7 @@ def test_prototypes_arrive_as_they_were_sent() -> None:
     got = decode(Prototypes, blob, AGREED, sender="client 1")
     assert torch.equal(got.rows, ROWS)
     assert torch.equal(got.labels, LABELS)
+    assert got.counts is not None
     assert got.counts.tolist() == [9, 1]
 
 
@@ -60,3 +61,14 @@ def test_bad_shapes_and_labels_are_refused(
     blob = encode(Prototypes(rows, labels, counts), "float32")
     with pytest.raises(WireError, match=rf"client 1: fedproto\.prototypes\.{field}"):
         decode(Prototypes, blob, AGREED, sender="client 1")
+
+
+def test_counts_travel_where_they_weigh_and_are_refused_elsewhere() -> None:
+    alike = agreed("fedproto", TASK, aggregation="uniform")
+    counted = encode(Prototypes(ROWS, LABELS, COUNTS), "float32")
+    bare = encode(Prototypes(ROWS, LABELS, None), "float32")
+    assert decode(Prototypes, bare, alike, sender="client 1").counts is None
+    with pytest.raises(WireError, match=r"client 1: fedproto\.prototypes: unknown field counts"):
+        decode(Prototypes, counted, alike, sender="client 1")
+    with pytest.raises(WireError, match=r"client 1: fedproto\.prototypes: missing field counts"):
+        decode(Prototypes, bare, AGREED, sender="client 1")
