@@ -13,6 +13,8 @@ export PYTHONDONTWRITEBYTECODE =
 # One worker per core; each computes with one thread (tests/conftest.py).
 WORKERS ?= auto
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# Two federations of real processes side by side: while one waits for a silent node, the other works.
+DEPLOYED := -n 2 --dist loadfile -m deployed tests/deployed
 
 .PHONY: help install demo demo-split demo-adapters federation test test-deployed check types-of-tests check-versions format clean
 
@@ -44,7 +46,7 @@ test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)
 
 test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
-	$(BIN)/pytest -m deployed tests/deployed
+	$(BIN)/pytest $(DEPLOYED)
 
 check: $(STAMP) ## All that a change must pass: format, lint, types, imports, all tests
 	$(BIN)/ruff format --check .
@@ -52,7 +54,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) -m "not deployed" --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
-	$(BIN)/pytest -m deployed tests/deployed
+	$(BIN)/pytest $(DEPLOYED)
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests

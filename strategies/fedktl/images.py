@@ -4,9 +4,11 @@ import math
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional
+from torch.nn import functional
 
 _RED_GREEN_BLUE = 3
+# ITU-R BT.601, section 2.5.1, to the four digits that torchvision takes.
+_LUMA = (0.2989, 0.587, 0.114)
 
 
 def fit(pictures: Tensor, channels: int, height: int, width: int) -> Tensor:
@@ -35,14 +37,25 @@ def fit(pictures: Tensor, channels: int, height: int, width: int) -> Tensor:
     # In float: torch's antialiased kernel for uint8 fails on tiny sizes.
     exact = pictures.float()
     if height == 1:
-        bands = functional.resize(exact, [channels, width], antialias=True)
-        return _to_bytes(functional.rgb_to_grayscale(bands).transpose(1, 2))
+        return _to_bytes(_luma(_resized(exact, [channels, width])).transpose(1, 2))
     covered = max(height / pictures.shape[2], width / pictures.shape[3])
     size = [math.ceil(round(side * covered, 6)) for side in pictures.shape[2:]]
-    cut = functional.center_crop(functional.resize(exact, size, antialias=True), [height, width])
+    top, left = (round((side - kept) / 2) for side, kept in zip(size, (height, width), strict=True))
+    cut = _resized(exact, size)[:, :, top : top + height, left : left + width]
     if channels == 1:
-        return _to_bytes(functional.rgb_to_grayscale(cut))
+        return _to_bytes(_luma(cut))
     return _to_bytes(cut[:, [channel % _RED_GREEN_BLUE for channel in range(channels)]])
+
+
+def _resized(pictures: Tensor, size: list[int]) -> Tensor:
+    """Resize with torch alone: torchvision's own calls this, and costs a server seconds to import."""
+    return functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+
+
+def _luma(pictures: Tensor) -> Tensor:
+    red, green, blue = pictures.unbind(dim=1)
+    weighted = red.mul(_LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    return weighted.unsqueeze(1)
 
 
 def _to_bytes(exact: Tensor) -> Tensor:

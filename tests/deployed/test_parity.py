@@ -51,25 +51,30 @@ def carried(folder: Path, name: str, settings: Settings, carrier: Carrier) -> Li
 
 
 def agreed_lines(folder: Path, name: str, settings: Settings) -> Lines:
-    """Return what loopback, twice, and a simulation on Ray wrote alike."""
+    """Return what loopback wrote alike twice."""
     expected = without_clocks(over_loopback(folder / "loop", name, settings))
     assert [line["round"] for line in expected] == [1, 2, 3]
     assert without_clocks(over_loopback(folder / "again", name, settings)) == expected
-    simulated = carried(folder / "simulated", name, settings, "ray")
-    assert without_clocks(simulated) == expected
     return expected
 
 
-def assert_deployed_agrees(deployment: Deployment, folder: Path, settings: Settings) -> None:
+def assert_ray_agrees(folder: Path, name: str, settings: Settings, expected: Lines) -> None:
+    simulated = carried(folder / "simulated", name, settings, "ray")
+    assert without_clocks(simulated) == expected
+
+
+def assert_deployed_agrees(deployment: Deployment, folder: Path, settings: Settings) -> Lines:
     # The run's name travels with every order, and its length is counted.
     expected = agreed_lines(folder, deployment.run_name, settings)
     run = deployment.submit(**settings)
     assert deployment.finish(run) == "finished:completed", deployment.logs()
     assert without_clocks(deployment.lines()) == expected
+    return expected
 
 
 def test_a_method_of_messages_agrees_to_the_last_digit(tmp_path: Path) -> None:
     expected = agreed_lines(tmp_path, "messages", MESSAGE)
+    assert_ray_agrees(tmp_path, "messages", MESSAGE, expected)
     deployed = carried(tmp_path / "deployed", "messages", MESSAGE, "nodes")
     assert without_clocks(deployed) == expected
 
@@ -77,12 +82,14 @@ def test_a_method_of_messages_agrees_to_the_last_digit(tmp_path: Path) -> None:
 def test_a_method_of_exchange_agrees_to_the_last_digit(
     tmp_path: Path, deployment: Deployment
 ) -> None:
-    assert_deployed_agrees(deployment, tmp_path, EXCHANGE)
+    expected = assert_deployed_agrees(deployment, tmp_path, EXCHANGE)
+    assert_ray_agrees(tmp_path, deployment.run_name, EXCHANGE, expected)
 
 
 def test_a_method_of_adapters_agrees_to_the_last_digit(
     tmp_path: Path, deployment: Deployment
 ) -> None:
+    # Ray carries its messages as it carries those of the other message methods.
     backbone = tiny_backbones.save(tmp_path / "backbone", "masked")
     assert_deployed_agrees(
         deployment, tmp_path, {**ADAPTER, "adapters.backbone": f"folder:{backbone}"}
