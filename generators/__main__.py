@@ -113,6 +113,7 @@ def _preview(options: argparse.Namespace) -> str:
     centroids = read_centroids(options.centroids) if options.centroids else None
     with _explained_memory(options):
         generator = build(options.spec, config, torch.device(options.device))
+        told += [f"{name}: {decision}\n" for name, decision in generator.decisions.items()]
         told += _look(generator, centroids, options)
     return "".join(told)
 
