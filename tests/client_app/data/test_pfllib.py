@@ -237,15 +237,17 @@ def test_what_is_no_clients_file_is_counted_with_its_reason(place: Path) -> None
 
 
 def test_strays_are_told_by_a_client_and_again_when_they_change(
-    place: Path, tmp_path: Path, run_settings: Build
+    place: Path, tmp_path_factory: pytest.TempPathFactory, run_settings: Build
 ) -> None:
+    kept = tmp_path_factory.mktemp("kept") / "prepared"
+
     def told() -> str:
         data = prepared.load(
             run_settings(min_train_samples=2, min_test_samples=1),
             f"pfllib:{place}",
             0,
             3,
-            tmp_path / "kept" / "prepared",
+            kept,
         )
         return " ".join(data.notes)
 
