@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +29,22 @@ def free_place(out: Path) -> Path:
         raise StoreError(
             f"--out {out}: expected a home folder of that name, found none; name it in full"
         ) from None
+    if not is_there:
+        _require_writable(out, place)
     if is_there:
         found = "one with files in it" if place.is_dir() else "a file"
         raise StoreError(f"--out {out}: expected a new or empty folder, got {found}")
     return place
+
+
+def _require_writable(out: Path, place: Path) -> None:
+    """Refuse, before any work is done, a place in a folder that cannot be written into."""
+    existing = next(folder for folder in place.parents if os.path.lexists(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=existing):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
 from strategies.common.image_generator import ImageGenerator
+from strategies.common.new_file import require_picture_place
 from strategies.common.settings import RunConfig, flatten
 from strategies.common.settings_changes import read_changes
 
@@ -103,8 +104,7 @@ def _sha256(text: str) -> str:
 def _preview(options: argparse.Namespace) -> str:
     if options.count < 1:
         raise SettingsError(f"--count: expected at least 1, got {options.count}")
-    if not options.out.parent.is_dir():
-        raise SettingsError(f"--out: expected an existing folder, got {options.out.parent}")
+    require_picture_place("--out", options.out)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("--device: no GPU is visible to torch here; use --device cpu")
     config = _read_config(Path("pyproject.toml"), options.changes)
@@ -113,6 +113,7 @@ def _preview(options: argparse.Namespace) -> str:
     centroids = read_centroids(options.centroids) if options.centroids else None
     with _explained_memory(options):
         generator = build(options.spec, config, torch.device(options.device))
+        told += [f"{name}: {decision}\n" for name, decision in generator.decisions.items()]
         told += _look(generator, centroids, options)
     return "".join(told)
 

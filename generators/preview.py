@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.common.image_generator import ImageGenerator
+from strategies.common.new_file import mark
 
 # Statistics of latents rest on so many draws, or on fewer where each is wide: pairs of
 # 2048 latents of a large diffusion model would take minutes to compare.
@@ -128,5 +129,5 @@ def write_sheet(parts: list[Tensor], out: Path) -> int:
     columns = max(1, round(math.sqrt(len(parts[0]))))
     # A row that is not full is filled up with black images.
     full = [functional.pad(part, (0, 0) * 3 + (0, -len(part) % columns)) for part in parts]
-    to_pil_image(make_grid(torch.cat(full), nrow=columns)).save(out, format="PNG")
+    to_pil_image(make_grid(torch.cat(full), nrow=columns)).save(out, format="PNG", pnginfo=mark())
     return columns

@@ -45,7 +45,9 @@ _PLACE: Final = "{model}"
 _KEPT: Final = "model/"
 _POSITIONS: Final = "encoder.pos_embedding"
 _UNREADABLE: Final = (
-    *(OSError, RuntimeError, EOFError, ValueError, KeyError, SafetensorError, UnpicklingError),
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, SafetensorError, UnpicklingError),
+    # Of a damaged archive or pickle.
+    *(TypeError, AttributeError, AssertionError, OverflowError),
 )
 _LISTED: Final = 4
 
@@ -186,6 +188,12 @@ def _load_file(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
             f"{_listed(strange)}; name the file of this model: {_PLACE} in a file's name stands "
             f"for the name of each client's model"
         )
+    if spoilt := sorted(key for key, value in taken.items() if not _is_sound(value, own[key])):
+        raise ModelError(
+            f"weights of {shown(name)}: expected {path} to hold finite numbers of the kind that "
+            f"the model computes with, found others in {_listed(spoilt)}; save "
+            f"model.state_dict() of a model that works"
+        )
     model.load_state_dict(taken, strict=False)
     left = "" if heads <= taken.keys() else ", its head fresh"
     return (f"{shown(name)} starts from {path}{left}",)
@@ -193,6 +201,14 @@ def _load_file(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
 
 def _fits(found: Tensor, own: Tensor | None) -> bool:
     return own is not None and found.shape == own.shape
+
+
+def _is_sound(found: Tensor, own: Tensor) -> bool:
+    """Tell whether values can stand in for a model's own, which the library would convert."""
+    is_plain = found.layout == torch.strided and not found.is_quantized
+    if not is_plain or found.is_floating_point() != own.is_floating_point() or found.is_complex():
+        return False
+    return bool(torch.isfinite(found).all())
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -207,7 +223,9 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             f"weights: expected {path} to be readable without running code, got: {reason}; save "
             f"model.state_dict() by safetensors.torch.save_file or torch.save"
         ) from None
-    if not isinstance(found, Mapping) or not all(isinstance(n, Tensor) for n in found.values()):
+    if not isinstance(found, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
+    ):
         raise ModelError(
             f"weights: expected {path} to hold tensors by name, got a {type(found).__name__} with "
             f"other things in it; save model.state_dict() alone"

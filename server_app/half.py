@@ -1,5 +1,6 @@
 """What a run opens with on the server: its settings, its name, its server half and first state."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,3 +108,10 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
     }
     with threads(settings.server_threads):
         return methods.server_half(settings.method, config, settings, device, makers)
+
+
+def decisions(half: AnyServerHalf) -> Mapping[str, str]:
+    """Return what a run's generator chose when it was built, each with the reason."""
+    if Need.GENERATOR not in half.needs:
+        return {}
+    return {f"generator's {name}": told for name, told in half.provided.generator.decisions.items()}

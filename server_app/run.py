@@ -11,7 +11,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.checkpoints import Checkpoint, Checkpoints
-from server_app.half import first_state, open_settings, run_name, server_half
+from server_app.half import decisions, first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
@@ -121,6 +121,8 @@ class Run:
             If too few nodes are left.
         """
         log(INFO, "run %s in %s", self._folder.name, self._folder.path)
+        for name, told in decisions(self._half).items():
+            log(INFO, "%s: %s", name, told)
         try:
             self._play_rounds()
         finally:
@@ -271,7 +273,7 @@ class Run:
             raise
 
     def _begin(self, config: RunConfig) -> Standing:
-        self._folder.begin({**config, "run-name": self._folder.name})
+        self._folder.begin({**config, "run-name": self._folder.name}, decisions(self._half))
         return Standing(0, {}, 0, 0.0)
 
     def _resume(self, config: RunConfig) -> Standing:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from logging import WARNING
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from flwr.common.logger import log
 
@@ -26,6 +26,8 @@ from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.round import Picture
 from strategies.common.settings import RunConfig
 from strategies.common.task import Task
+
+NONE_DECIDED: Final[Mapping[str, str]] = {}
 
 
 @final
@@ -111,8 +113,8 @@ class RunFolder:
             )
         return other
 
-    def begin(self, config: RunConfig) -> None:
-        """Write the settings of a new run.
+    def begin(self, config: RunConfig, decisions: Mapping[str, str] = NONE_DECIDED) -> None:
+        """Write the settings of a new run, and what was chosen beside them with the reason.
 
         Raises
         ------
@@ -128,7 +130,7 @@ class RunFolder:
         with self._named_errors("start the run again"):
             (self.path / CLIENTS).unlink(missing_ok=True)
         with self._named_errors("start the run again"):
-            self._write(run_settings.FILE, run_settings.write(config))
+            self._write(run_settings.FILE, run_settings.write(config, decisions))
 
     def check_resumable(self, config: RunConfig) -> None:
         """Refuse to resume a run with settings that would change its results.

@@ -9,7 +9,7 @@ error that names file and line.
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import final
 
 from server_app.client_list import ListedClient, read_clients
 from server_app.journal import NodeLine, RoundLine, read_round
+from server_app.run_settings import DECIDED
 from server_app.stopping import Stop, stop_of
 from strategies import methods
 from strategies.common.errors import RunFolderError
@@ -40,6 +41,8 @@ class RunRecord:
         The journal, by round, and what was found amiss while reading it.
     started : str
         When the run began, as the server's clock had it; empty when unknown.
+    decisions : Mapping[str, str]
+        What was not set but chosen when the run began, with the reason.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class RunRecord:
     rounds: tuple[RoundLine, ...]
     notes: tuple[str, ...] = ()
     started: str = ""
+    decisions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -115,12 +119,21 @@ def read_run_record(folder: Path) -> RunRecord:
     except ValueError as error:
         raise RunFolderError(f"{path}: expected TOML, got {error}") from None
     started = tables.pop("started", "")
+    decisions = {name: str(told) for name, told in _decided(tables).items()}
     settings = dict(_flat(tables))
     said = read_clients(folder)
     rounds, notes = _read_rounds(folder / "rounds.jsonl")
     clients = dict(sorted({**_clients_of(rounds), **said.clients}.items()))
     when = f"{started:%Y-%m-%d %H:%M} UTC" if isinstance(started, datetime) else ""
-    return RunRecord(folder.resolve(), settings, said.class_names, clients, rounds, notes, when)
+    return RunRecord(
+        folder.resolve(), settings, said.class_names, clients, rounds, notes, when, decisions
+    )
+
+
+def _decided(tables: dict[str, object]) -> Mapping[str, object]:
+    """Take the table of what was chosen out of the others; older runs have none."""
+    found = tables.pop(DECIDED, {})
+    return found if isinstance(found, Mapping) else {}
 
 
 def _clients_of(rounds: Sequence[RoundLine]) -> dict[int, ListedClient]:

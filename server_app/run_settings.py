@@ -2,6 +2,7 @@
 
 import platform
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,8 @@ from strategies.common.errors import RunFolderError
 from strategies.common.settings import RunConfig, app_version, default_config
 
 FILE: Final = "settings.toml"
+# The table of what was not set but chosen; its keys are no settings.
+DECIDED: Final = "decided"
 
 # Settings that may change between the parts of a resumed run: none of them changes a result.
 _FREE_ON_RESUME = {
@@ -34,13 +37,22 @@ _FREE_ON_RESUME = {
 _VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
 
 
-def write(config: RunConfig) -> str:
-    """Return the file of a run that begins now: its settings, the time and versions."""
+def write(config: RunConfig, decisions: Mapping[str, str]) -> str:
+    """Return the file of a run that begins now: its settings, the time and versions.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The settings, as resolved.
+    decisions : Mapping[str, str]
+        What was not set but chosen, with the reason.
+    """
     versions = {name: version(name) for name in _VERSIONED}
     versions |= {"nectar": app_version(), "python": platform.python_version()}
     started = datetime.now(UTC).replace(microsecond=0)
     settings = dict(sorted(config.items()))
-    return tomli_w.dumps({"started": started, "settings": settings, "versions": versions})
+    tables = {"started": started, "settings": settings, "versions": versions}
+    return tomli_w.dumps(tables | ({DECIDED: dict(decisions)} if decisions else {}))
 
 
 def check_same(run_dir: Path, config: RunConfig) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from strategies.common import seeds
 from strategies.common.errors import NectarError
+from strategies.common.new_file import require_place
 from strategies.common.settings import AnySettings, read_run, read_table
 from strategies.common.settings_changes import changed_config
 from strategies.common.split.settings import SplitSettings
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, help="target images, as in the setting data")
     parser.add_argument("--auxiliary", required=True, help="auxiliary images, likewise")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    parser.add_argument("--replace", action="store_true", help="replace a file that is there")
     parser.add_argument(
         "--target-fraction",
         type=_fraction,
@@ -167,6 +169,7 @@ def _count(text: str) -> int:
 
 
 def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
+    require_place("--out", options.out, replace=options.replace)
     config = changed_config(options.changes)
     run = read_run(config)
     split = read_table(config, "split", SplitSettings)

@@ -26,6 +26,7 @@ _FAMILIES: dict[str, Callable[[ModelFolder, "PreTrainedTokenizerBase", str], Bac
     "siglip": dual.open_folder,
     "vilt": vilt.open_folder,
 }
+_TRIAL = "what is it?"
 # Pickles are not even downloaded. Folders inside a repository hold other formats.
 _WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 _UNWANTED = ("*/*",)
@@ -119,9 +120,30 @@ def _digested(path: str, stamp: tuple[tuple[str, int, int], ...]) -> str:  # noq
 def _opened(path: str, sha256: str, device: str) -> Backbone:
     folder = _supported(path)
     tokenizer = pretrained.load_tokenizer(folder.path)
-    backbone = _FAMILIES[folder.model_type](folder, tokenizer, sha256)
-    backbone.module.to(device)
+    try:
+        backbone = _FAMILIES[folder.model_type](folder, tokenizer, sha256)
+        backbone.module.to(device)
+        _try(backbone, torch.device(device))
+    except (ModelError, MemoryError, torch.OutOfMemoryError):
+        raise
+    # Whatever a configuration may hold comes out of the library as what it raises there.
+    except Exception as error:
+        raise ModelError(
+            f"backbone {path}: expected weights, tokenizer and configuration that belong to each "
+            f"other, got {type(error).__name__} from a trial: {error!s:.300}; copy the whole "
+            f"folder again"
+        ) from None
     return backbone
+
+
+@torch.no_grad()
+def _try(backbone: Backbone, device: torch.device) -> None:
+    """Read one picture and one question, so that a folder is refused before it is worked with."""
+    asked = backbone.read([_TRIAL])
+    picture = torch.zeros(1, 3, backbone.image_size, backbone.image_size, dtype=torch.uint8)
+    found = backbone.features(picture.to(device), asked.tokens.to(device), asked.mask.to(device))
+    if tuple(found.shape) != (1, backbone.feature_dim):
+        raise ValueError(f"features {tuple(found.shape)} in place of (1, {backbone.feature_dim})")
 
 
 def _supported(path: str) -> ModelFolder:

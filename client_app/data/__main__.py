@@ -20,6 +20,7 @@ from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
 from strategies.common.errors import NectarError, SettingsError
+from strategies.common.new_file import mark, require_picture_place
 from strategies.common.samples import class_counts
 from strategies.common.settings import RunSettings, read_run
 from strategies.common.settings_changes import changed_config, read_changes
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         settings = read_run(changed_config(asked.changes))
+        if asked.sheet:
+            _require_sheet(asked.sheet)
         node = _node(asked)
         spec = asked.spec or node.data or settings.data
         data = look(settings, spec, node)
@@ -75,11 +78,15 @@ def _node(asked: argparse.Namespace) -> NodeConfig:
     return read_node({"partition-id": 0, "num-partitions": 1, **given})
 
 
-def _save(data: ClientData, path: Path) -> None:
+def _require_sheet(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise SettingsError(f"--sheet {path}: expected a name that ends in .png")
+    require_picture_place("--sheet", path)
+
+
+def _save(data: ClientData, path: Path) -> None:
     try:
-        sheet.draw(data).save(path)
+        sheet.draw(data).save(path, pnginfo=mark())
     except OSError as error:
         raise SettingsError(
             f"--sheet {path}: cannot be written ({error.strerror or error}); name a file in a "

@@ -101,9 +101,9 @@ def deal(
     return Share(shares[partition].sort().values, (note,) if unused else ())
 
 
-def takes_flwr_datasets(settings: RunSettings) -> bool:
-    """Tell whether dealing imports flwr-datasets, which takes seconds."""
-    return settings.partition != "iid"
+def libraries(settings: RunSettings) -> tuple[str, ...]:
+    """Return what dealing imports and takes seconds to import."""
+    return () if settings.partition == "iid" else ("flwr_datasets",)
 
 
 def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Sequence[Tensor]:
@@ -112,7 +112,7 @@ def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Seq
     _refuse_too_many_clients(len(labels), settings, num_partitions, needed)
     order = torch.randperm(len(labels), generator=seeds.generator(settings.seed, "partition"))
     shares: Sequence[Tensor] = order.tensor_split(num_partitions)
-    if takes_flwr_datasets(settings):
+    if libraries(settings):
         shares = _deal(_table(labels, order, settings), settings, num_partitions, needed)
     _refuse_small_shares(shares, settings)
     return shares

@@ -5,11 +5,15 @@ Client N has ``train/N.npz`` and ``test/N.npz``, each with one dict ``data`` of 
 ``vocabulary``. Images are (samples, channels, height, width): whole numbers from 0 to 255 of any
 type are bytes, and floats stay as they are. Numbers of height 1 that are no bytes, or floats
 without that axis, are windows of sensor readings; whole numbers (samples, length) are tokens. A
-device needs its own two files and ``config.json`` only. The split is kept as published, so
-``partition`` and ``test-fraction`` do not apply.
+device needs its own two files and ``config.json`` only; what is no client's file is counted with
+the reason for which it is left out. The split is kept as published, so ``partition`` and
+``test-fraction`` do not apply.
 """
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,8 @@ from torch import Tensor
 
 from client_app.data import npz
 from client_app.data.collection import require_folder
+from client_app.data.folder import DEEPER, HIDDEN, NO_FILE, walk
+from client_app.data.left_out import LeftOut, told
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 
@@ -27,6 +33,12 @@ PARTS = ("train", "test")
 # Values of images beyond these were hardly scaled for a network, which reads bytes as [-1, 1].
 _WIDEST = 10.0
 _DARKEST = 63
+_CONFIG = "config.json"
+
+# Why a file is no client's, beside what a folder of images leaves out too.
+BESIDE = "beside the folders train and test"
+NAMELESS = "not named after a client, as N.npz"
+ALONE = "without the same client's file in the other folder"
 
 
 def files(folder: Path) -> list[Path]:
@@ -38,27 +50,61 @@ def files(folder: Path) -> list[Path]:
         If there are no client files.
     """
     require_folder(folder, "pfllib")
-    clients = [path for part in PARTS for path in sorted((folder / part).glob("*.npz"))]
+    found = (path for part in PARTS for path in sorted((folder / part).glob("*.npz")))
+    clients = [path for path in found if _is_named(path)]
     if not clients:
         raise DataError(
             f"pfllib: expected train/N.npz and test/N.npz in {folder.absolute()}, found none"
         )
-    config = folder / "config.json"
+    config = folder / _CONFIG
     return [config, *clients] if config.is_file() else clients
 
 
+def left_out(folder: Path) -> LeftOut:
+    """Return every file that is neither a client's nor the configuration, by reason.
+
+    Raises
+    ------
+    DataError
+        If there is no folder.
+    """
+    require_folder(folder, "pfllib")
+    both = frozenset.intersection(*(_client_files(folder / part) for part in PARTS))
+    found: dict[str, list[str]] = {}
+    for place in (folder, *(folder / part for part in PARTS)):
+        for path in _strays(place, both if place != folder else frozenset((_CONFIG, *PARTS))):
+            found.setdefault(_reason(path, folder), []).append(path.relative_to(folder).as_posix())
+    return found
+
+
+def left_out_notes(folder: Path, client: int) -> tuple[str, ...]:
+    """Return one note on what is left out, counted with the client's own files.
+
+    Raises
+    ------
+    DataError
+        If there is no folder.
+    """
+    stray = left_out(folder)
+    used = sum(path.is_file() for path in _own(folder, client))
+    return told("pfllib", stray, used + sum(map(len, stray.values())))
+
+
 def files_of(folder: Path, client: int) -> list[Path]:
-    """Return the files that decide what one client has: those of all if classes must be counted.
+    """Return the files that decide what one client has and is told.
+
+    They are those of all clients if classes must be counted, and those that are left out.
 
     Raises
     ------
     DataError
         If there are no client files, or ``config.json`` cannot be understood.
     """
-    own = [folder / "config.json", *(folder / part / f"{client}.npz" for part in PARTS)]
-    if declared_classes(folder) is not None and all(path.is_file() for path in own):
-        return own
-    return files(folder)
+    own = [folder / _CONFIG, *_own(folder, client)]
+    is_enough = declared_classes(folder) is not None and all(path.is_file() for path in own)
+    deciding = own if is_enough else files(folder)
+    stray = [folder / name for names in left_out(folder).values() for name in names]
+    return list(dict.fromkeys([*deciding, *stray]))
 
 
 def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
@@ -69,7 +115,7 @@ def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
     DataError
         If the client has no files, or they hold anything but x and y.
     """
-    train, test = (folder / part / f"{partition}.npz" for part in PARTS)
+    train, test = _own(folder, partition)
     if not (train.is_file() and test.is_file()):
         known = files(folder)
         counts = [sum(path.parent.name == part for path in known) for part in PARTS]
@@ -152,6 +198,50 @@ def scanned_classes(folder: Path) -> int:
     """Return the highest label of all clients, plus one; reads every file."""
     clients = [path for path in files(folder) if path.suffix == ".npz"]
     return max(int(_samples(path).labels.max()) for path in clients) + 1
+
+
+def _own(folder: Path, client: int) -> tuple[Path, Path]:
+    train, test = (folder / part / f"{client}.npz" for part in PARTS)
+    return train, test
+
+
+def _is_named(path: Path) -> bool:
+    """Tell whether a file's name is that of a client, as it is looked for."""
+    stem = path.stem
+    return path.suffix == ".npz" and stem.isdecimal() and stem == str(int(stem))
+
+
+def _client_files(place: Path) -> frozenset[str]:
+    # Looked at for every message, and there may be thousands: no file is opened or asked.
+    with suppress(OSError), os.scandir(place) as entries:
+        return frozenset(e.name for e in entries if e.is_file() and _is_named(Path(e.name)))
+    return frozenset()
+
+
+def _strays(place: Path, used: frozenset[str]) -> Iterator[Path]:
+    """Yield every file in a folder but those of some names, sorted."""
+    try:
+        paths = sorted(path for path in place.iterdir() if path.name not in used)
+    except OSError:
+        return
+    for path in paths:
+        yield from walk(path, 1) if path.is_dir() else [path]
+
+
+def _reason(path: Path, folder: Path) -> str:
+    """Return why a file is no client's."""
+    parts = path.relative_to(folder).parts
+    if any(part.startswith(".") for part in parts):
+        return HIDDEN
+    if not path.is_file():
+        return NO_FILE
+    if parts[0] not in PARTS or len(parts) == 1:
+        return BESIDE
+    if len(parts) > 2:
+        return DEEPER
+    if not _is_named(path):
+        return NAMELESS
+    return ALONE
 
 
 def _declared(folder: Path, key: str) -> int | None:

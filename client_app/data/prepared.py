@@ -106,11 +106,8 @@ def import_for(settings: RunSettings, num_partitions: int, cache_dir: Path) -> N
     """
     with suppress(NectarError):
         source = parse(settings.data)
-        libraries = [
-            name
-            for name in source.libraries
-            if name != "flwr_datasets" or partition.takes_flwr_datasets(settings)
-        ]
+        dealing = partition.libraries(settings) if source.is_dealt else ()
+        libraries = (*source.libraries, *dealing)
         if not libraries:
             return
         places = (

@@ -10,6 +10,7 @@ from client_app.data import images, pfllib, split
 from client_app.data.client_data import ClientData
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, Identity
+from client_app.data.left_out import explained
 from client_app.data.sources import Source
 from strategies.common import seeds
 from strategies.common.errors import DataError
@@ -44,7 +45,9 @@ def read(
         If they cannot be read, do not go together, or are too few.
     """
     place = source.folder
-    train, test = pfllib.read(place, client)
+    stray = pfllib.left_out_notes(place, client)
+    with explained(stray):
+        train, test = pfllib.read(place, client)
     highest = max(int(train.labels.max()), int(test.labels.max()))
     if highest >= num_classes:
         raise DataError(
@@ -58,10 +61,11 @@ def read(
     is_trained = rows < len(train)
     train, test = train.rows(rows[is_trained]), test.rows(rows[~is_trained] - len(train))
     who = f"pfllib {place}: client {client}"
-    split.require(who, len(train), len(test), settings, "leave this client out")
+    with explained(stray):
+        split.require(who, len(train), len(test), settings, "leave this client out")
     vocabulary = pfllib.vocabulary(place, train, test)
     inputs = inputs_of(train.inputs, vocabulary)
-    notes = (*settled.notes, *pfllib.range_note(place, train))
+    notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
     train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
     if shapes[0] != shapes[1]:

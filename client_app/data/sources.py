@@ -31,9 +31,11 @@ class Kind:
     decodes : bool
         Whether there are files of images, which ``read`` decodes in the channels that it is told.
     libraries : tuple[str, ...]
-        What preparing it imports and takes seconds to import.
+        What reading it imports and takes seconds to import.
     dealt_by : str
         For a source that is a device's own, the one that deals the same files to all.
+    drawn : bool
+        Whether each client's samples are drawn for it, so that nothing is dealt.
     own : bool
         Whether a client's samples are not dealt to it out of those of all, so that their split
         can be kept while single samples come and go.
@@ -46,28 +48,27 @@ class Kind:
     dealt_by: str = ""
     each: bool = False
     decodes: bool = False
+    drawn: bool = False
     own: bool = False
 
 
 SOURCES = {
-    "digits": Kind("", "digits", libraries=("sklearn.datasets", "flwr_datasets")),
+    "digits": Kind("", "digits", libraries=("sklearn.datasets",)),
     "parquet": Kind(
         "<dir>",
         "parquet",
         files="parquet",
-        libraries=("pyarrow.parquet", "flwr_datasets"),
+        libraries=("pyarrow.parquet",),
         decodes=True,
     ),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True, own=True),
-    "images": Kind(
-        "<dir>", "dealt_folder", files="dealt_folder", libraries=("flwr_datasets",), decodes=True
-    ),
+    "images": Kind("<dir>", "dealt_folder", files="dealt_folder", decodes=True),
     "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True, own=True),
-    "hub": Kind("<name>", "hub", libraries=("flwr_datasets",), decodes=True),
-    "digitgrid": Kind("<benchmark>", "questions"),
+    "hub": Kind("<name>", "hub", libraries=("datasets",), decodes=True),
+    "digitgrid": Kind("<benchmark>", "questions", drawn=True),
     "vqa": Kind("<dir>", "questions", files="vqa.image_folder", own=True),
-    "vqa-parquet": Kind("<dir>", "questions", files="parquet"),
-    "vqa-hub": Kind("<name>", "questions"),
+    "vqa-parquet": Kind("<dir>", "questions", files="parquet", libraries=("pyarrow.parquet",)),
+    "vqa-hub": Kind("<name>", "questions", libraries=("datasets",)),
 }
 
 
@@ -99,7 +100,7 @@ class Source:
 
     @property
     def libraries(self) -> tuple[str, ...]:
-        """What preparing it imports and takes seconds to import."""
+        """What reading it imports and takes seconds to import."""
         return SOURCES[self.kind].libraries
 
     @property
@@ -119,6 +120,12 @@ class Source:
     def is_own(self) -> bool:
         """Whether a client's samples are its own, and not dealt out of those of all."""
         return SOURCES[self.kind].own
+
+    @property
+    def is_dealt(self) -> bool:
+        """Whether a client's samples are dealt to it out of those of all."""
+        kind = SOURCES[self.kind]
+        return not (kind.own or kind.drawn)
 
     def files(self, client: int) -> list[Path]:
         """Return the files that a client's data are read from; none where it lies in no folder.

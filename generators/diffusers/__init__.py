@@ -10,7 +10,8 @@ https://arxiv.org/abs/2403.15760. An image is a function of its latent and the s
 ``settings.py``                           the table ``diffusers``
 ``folder.py``                             where a pipeline lies, and whether it is one
 ``parts.py``                              networks, tokenizers and schedules, read safely
-``sampling.py``                           sampler, steps and guidance that suit a pipeline
+``sampling.py``                           sampler, steps and guidance, each with its reason
+``geometry.py``                           sizes that the networks' files tell, checked
 ``pipeline.py``                           noise to pictures, with the prompt encoded once
 ``memory.py``                             how many images a GPU's memory holds at once
 ``silence.py``                            the libraries' progress bars and log lines

@@ -49,6 +49,8 @@ class PipelineFolder:
         Class of each network and tokenizer by the name of its subfolder.
     scheduler : str
         Class of the scheduler.
+    scheduler_config : Mapping[str, Any]
+        What stands in its file, which is passed to that class.
     zero_empty_prompt : bool
         Whether guidance starts from a zero embedding rather than from the empty text's;
         asked of SDXL alone.
@@ -58,6 +60,7 @@ class PipelineFolder:
     pipeline: str
     parts: Mapping[str, str]
     scheduler: str
+    scheduler_config: Mapping[str, Any]
     zero_empty_prompt: bool
 
 
@@ -97,7 +100,10 @@ def read_folder(path: Path, *, with_vae: bool) -> PipelineFolder:
         pipeline=pipeline,
         parts=parts,
         scheduler=_scheduler(path, index),
-        zero_empty_prompt=bool(index.get("force_zeros_for_empty_prompt", True)),
+        scheduler_config=read_json(
+            path / "scheduler" / "scheduler_config.json", "scheduler of a diffusers pipeline"
+        ),
+        zero_empty_prompt=_zero_empty_prompt(path, index),
     )
 
 
@@ -186,10 +192,22 @@ def _scheduler(path: Path, index: Mapping[str, Any]) -> str:
             )
 
 
+def _zero_empty_prompt(path: Path, index: Mapping[str, Any]) -> bool:
+    found = index.get("force_zeros_for_empty_prompt", True)
+    if not isinstance(found, bool):
+        raise GeneratorError(
+            f"generator diffusers: {path}/model_index.json: force_zeros_for_empty_prompt: expected "
+            f"true or false, got {found!r}"
+        )
+    return found
+
+
 def _check_tokenizer(part: Path) -> None:
     # Without a vocabulary the library makes an empty one, to which every prompt is alike.
-    if not (part / "tokenizer.json").is_file() and not (part / "vocab.json").is_file():
+    pair = (part / "vocab.json", part / "merges.txt")
+    found = [file.name for file in pair if file.is_file()]
+    if not (part / "tokenizer.json").is_file() and len(found) < len(pair):
         raise GeneratorError(
             f"generator diffusers: {part}: expected tokenizer.json, or vocab.json and "
-            f"merges.txt, got neither; download the whole folder"
+            f"merges.txt, got {' and '.join(found) or 'neither'}; download the whole folder"
         )

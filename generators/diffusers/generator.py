@@ -1,5 +1,6 @@
 """A diffusion model as the server hosts it."""
 
+from collections.abc import Mapping
 from math import prod
 from typing import final
 
@@ -87,6 +88,11 @@ class DiffusersGenerator:
     def family(self) -> str:
         """``"diffusers"``."""
         return _NAME
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """Sampler, steps, guidance and what else was chosen, each with its reason."""
+        return self._pipeline.decisions
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw noise.

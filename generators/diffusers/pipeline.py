@@ -1,5 +1,7 @@
 """A pipeline of diffusers whose prompt is encoded once: unit-variance noise to pictures."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -7,14 +9,16 @@ import diffusers
 import torch
 from torch import Tensor
 
-from generators.diffusers.folder import PipelineFolder, read_folder, read_vae_class
+from generators.diffusers.folder import PipelineFolder, read_folder, read_json, read_vae_class
+from generators.diffusers.geometry import check_text_width, latent_shape, scaling_factor
 from generators.diffusers.location import locate_pipeline, locate_vae
 from generators.diffusers.parts import read_network, read_parts
-from generators.diffusers.sampling import build_scheduler, choose
+from generators.diffusers.sampling import build_scheduler, choose, prediction_type
 from generators.diffusers.settings import DiffusersSettings
 from generators.diffusers.silence import silenced
+from generators.memory import is_out_of_memory
 from strategies.common import seeds
-from strategies.common.errors import GeneratorError
+from strategies.common.errors import GeneratorError, NectarError
 
 # The order in which every pipeline's encode_prompt returns them; SDXL has all four.
 _EMBEDDINGS = (
@@ -24,6 +28,11 @@ _EMBEDDINGS = (
     "negative_pooled_prompt_embeds",
 )
 _TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+# Parts whose outdated configurations a pipeline of diffusers mends.
+_ALTERED = ("scheduler", "unet")
+# A trial shows whether the parts go together: of few steps, and small where the model is large.
+_TRIAL_STEPS = 2
+_TRIAL_SIDE = 8
 
 
 @final
@@ -53,20 +62,34 @@ class Pipeline:
         self, settings: DiffusersSettings, source: str, device: torch.device, dtype: torch.dtype
     ) -> None:
         folder = read_folder(locate_pipeline(source), with_vae=not settings.vae)
-        vae = locate_vae(settings.vae) if settings.vae else None
-        with silenced():
-            self._pipe = _assemble(folder, vae, dtype)
+        vae = locate_vae(settings.vae) if settings.vae else folder.path / "vae"
+        hub_id = "" if Path(source).expanduser().is_dir() else source
+        with silenced(), _explained(folder):
+            parts = read_parts(folder, dtype)
+            if settings.vae:
+                parts["vae"] = read_network(vae, read_vae_class(vae), dtype)
+            before = {name: dict(parts[name].config) for name in _ALTERED}
+            self._pipe = _assemble(folder, parts)
             unet, published = self._pipe.unet, self._pipe.scheduler
-            self._sampling = choose(settings, folder.pipeline, published, unet)
+            self._sampling = choose(settings, folder.pipeline, published, unet, hub_id)
             self._pipe.scheduler = build_scheduler(self._sampling, published)
-            self.latent_shape = _latent_shape(folder.path, self._pipe)
+            self.latent_shape, why = latent_shape(folder.path, self._pipe, settings.image_size)
+            self.decisions: Mapping[str, str] = {
+                **self._decided(folder),
+                "latent": f"{' x '.join(map(str, self.latent_shape))} ({why})",
+                "scaling factor": _scaling_factor(vae, self._pipe),
+                **_altered(before, parts),
+            }
             self._pipe.to(device)
             # Where guidance is an input of the UNet there is no second pass for it.
             guided = self._sampling.guidance > 1 and unet.config.time_cond_proj_dim is None
             self._embeddings = _encode(self._pipe, settings.prompt, device, guided=guided)
+            check_text_width(folder.path, unet, self._embeddings[_EMBEDDINGS[0]].shape[-1])
         self._pipe.set_progress_bar_config(disable=True)
         self._dtype = dtype
         self._noise_seed = seeds.derive(settings.seed, "sampler")
+        with _explained(folder):
+            self._try(folder, device)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -93,7 +116,12 @@ class Pipeline:
         GeneratorError
             If pictures have another size than the pipeline's settings imply.
         """
-        count, (_, height, width) = len(noise), self.image_shape
+        return self._sample(noise, self._sampling.steps)
+
+    def _sample(self, noise: Tensor, steps: int) -> Tensor:
+        """Draw pictures of the size that the noise asks for."""
+        count, factor = len(noise), self._pipe.vae_scale_factor
+        expected = (3, noise.shape[2] * factor, noise.shape[3] * factor)
         embeddings = {
             name: row.repeat_interleave(count, 0) for name, row in self._embeddings.items()
         }
@@ -101,21 +129,61 @@ class Pipeline:
             pictures: Tensor = self._pipe(
                 **embeddings,
                 latents=noise.to(self._dtype),
-                height=height,
-                width=width,
-                num_inference_steps=self._sampling.steps,
+                height=expected[1],
+                width=expected[2],
+                num_inference_steps=steps,
                 guidance_scale=self._sampling.guidance,
                 generator=[self._randomness() for _ in range(count)],
                 output_type="pt",
                 return_dict=False,
             )[0]
-        if pictures.shape[1:] != self.image_shape:
+        if pictures.shape[1:] != expected:
             raise GeneratorError(
-                f"generator diffusers: expected pictures {self.image_shape} from latents "
-                f"{self.latent_shape}, got {tuple(pictures.shape[1:])}; the decoder belongs to "
-                f"another pipeline"
+                f"generator diffusers: expected pictures {expected} from latents "
+                f"{tuple(noise.shape[1:])}, got {tuple(pictures.shape[1:])}; the decoder "
+                f"belongs to another pipeline"
             )
         return pictures
+
+    @torch.no_grad()
+    def _try(self, folder: PipelineFolder, device: torch.device) -> None:
+        """Draw once: what does not go together is told before a run and not in its midst.
+
+        Raises
+        ------
+        GeneratorError
+            If the scheduler draws noise that no seed decides.
+        """
+        channels, height, width = self.latent_shape
+        side = (min(height, _TRIAL_SIDE), min(width, _TRIAL_SIDE))
+        noise = torch.randn(1, channels, *side, generator=self._randomness()).to(device)
+        with seeds.seeded(0):
+            before = torch.get_rng_state()
+            self._sample(noise, min(self._sampling.steps, _TRIAL_STEPS))
+            drew = not torch.equal(before, torch.get_rng_state())
+        if drew:
+            raise GeneratorError(
+                f"generator diffusers: {folder.path}: expected a scheduler whose noise follows a "
+                f"seed, got {type(self._pipe.scheduler).__name__}, which draws its own, so that "
+                f"no image could be drawn again; set diffusers.sampler to ddim, dpm or euler"
+            )
+
+    def _decided(self, folder: PipelineFolder) -> Mapping[str, str]:
+        """Say what was decided about sampling, and why."""
+        chosen, scheduler = self._sampling, self._pipe.scheduler
+        why_sampler, why_steps, why_guidance = chosen.reasons
+        kind = type(scheduler).__name__
+        published = folder.scheduler_config
+        wrote = published.get("_class_name", folder.scheduler)
+        if chosen.sampler == "own" and wrote != folder.scheduler:
+            why_sampler += f", by model_index.json; its configuration is {wrote}'s"
+        none = " (none)" if chosen.guidance <= 1 else ""
+        return {
+            "sampler": f"{kind} ({why_sampler})",
+            "steps": f"{chosen.steps} ({why_steps})",
+            "guidance": f"{chosen.guidance:g}{none} ({why_guidance})",
+            "prediction type": prediction_type(scheduler, published),
+        }
 
     def _randomness(self) -> torch.Generator:
         """Return the noise that a sampler adds: the same for every image.
@@ -127,10 +195,28 @@ class Pipeline:
         return torch.Generator().manual_seed(self._noise_seed)
 
 
-def _assemble(folder: PipelineFolder, vae: Path | None, dtype: torch.dtype) -> Any:
-    parts = read_parts(folder, dtype)
-    if vae is not None:
-        parts["vae"] = read_network(vae, read_vae_class(vae), dtype)
+@contextmanager
+def _explained(folder: PipelineFolder) -> Iterator[None]:
+    """Say of what pipeline the parts do not go together."""
+    try:
+        yield
+    except NectarError:
+        raise
+    # Whatever a configuration may hold comes out of three libraries as what they raise there.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise GeneratorError(
+            f"generator diffusers: {folder.path}: cannot be drawn with as {folder.pipeline} with "
+            f"{folder.scheduler}: {type(error).__name__}: {error!s:.300}; where its scheduler "
+            f"is of another kind than that pipeline asks for, such as flow matching, name one "
+            f"that it takes in model_index.json and scheduler_config.json (for weights of "
+            f"flow matching UniPCMultistepScheduler with use_flow_sigmas and prediction_type "
+            f"flow_prediction); otherwise download the whole folder again"
+        ) from error
+
+
+def _assemble(folder: PipelineFolder, parts: Mapping[str, Any]) -> Any:
     build = getattr(diffusers, folder.pipeline)
     if folder.pipeline == "StableDiffusionXLPipeline":
         return build(
@@ -144,18 +230,22 @@ def _assemble(folder: PipelineFolder, vae: Path | None, dtype: torch.dtype) -> A
     )
 
 
-def _latent_shape(path: Path, pipe: Any) -> tuple[int, int, int]:
-    """Return (channels, height, width) of the noise, from the UNet's config."""
-    config, decoded = pipe.unet.config, pipe.vae.config.latent_channels
-    if not config.in_channels == config.out_channels == decoded:
-        raise GeneratorError(
-            f"generator diffusers: {path}: expected a UNet from noise of {decoded} channels, as "
-            f"the decoder has, to as many; got {config.in_channels} to {config.out_channels}; "
-            f"pipelines that change a given image and decoders of other pipelines do not fit"
-        )
-    size = config.sample_size
-    height, width = (size, size) if isinstance(size, int) else size
-    return (config.in_channels, height, width)
+def _altered(
+    before: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Any]
+) -> Mapping[str, str]:
+    """Say what a pipeline of diffusers altered in the configurations of its parts."""
+    told = [
+        f"{name}'s {key} from {value!r} to {parts[name].config[key]!r}"
+        for name, config in before.items()
+        for key, value in config.items()
+        if parts[name].config[key] != value
+    ]
+    return {"altered by diffusers": ", ".join(told)} if told else {}
+
+
+def _scaling_factor(vae: Path, pipe: Any) -> str:
+    told = "scaling_factor" in read_json(vae / "config.json", "folder of a decoder")
+    return scaling_factor(vae, pipe, told)
 
 
 @torch.no_grad()

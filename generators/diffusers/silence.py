@@ -16,9 +16,11 @@ from huggingface_hub.utils.tqdm import (
 from transformers.utils import logging as transformers_logging
 
 # What the libraries warn of in their own code, which no caller can change: a call of SDXL's
-# to itself, and how numpy reads the tensors of a noise schedule.
+# to itself, how numpy reads the tensors of a noise schedule, and what they alter in a folder's
+# configuration, which is told as a decision.
 _OWN_WARNINGS = (
     (".*upcast_vae.*", FutureWarning),
+    ("The configuration file of .*", FutureWarning),
     ("__array__ implementation doesn't accept a copy keyword.*", DeprecationWarning),
 )
 

@@ -1,6 +1,7 @@
 """A linear map from latents to pictures whose pixels are independent Gaussian noise."""
 
 import math
+from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -56,6 +57,11 @@ class NoiseGenerator:
     def family(self) -> str:
         """``"noise"``."""
         return "noise"
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """None: all that it draws with is set, or stands in its file."""
+        return {}
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw unit-variance latents (count, latent) from a CPU generator."""

@@ -1,5 +1,6 @@
 """The oriented generator as the server hosts it."""
 
+from collections import abc
 from typing import final
 
 import torch
@@ -67,6 +68,11 @@ class OrientedGenerator:
     def family(self) -> str:
         """``"oriented"``."""
         return "oriented"
+
+    @property
+    def decisions(self) -> abc.Mapping[str, str]:
+        """None: all that it draws with is set, or stands in its file."""
+        return {}
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw latents w.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from generators.stylegan.load import convert
 from strategies.common.errors import GeneratorError, NectarError
+from strategies.common.new_file import require_place
 
 _EPILOG = """\
 examples:
@@ -50,8 +51,7 @@ def _convert(options: argparse.Namespace) -> str:
     target: Path = options.target
     if target.exists() and not options.force:
         raise GeneratorError(f"{target}: exists already; name another file or add --force")
-    if not target.parent.is_dir():
-        raise GeneratorError(f"{target}: expected an existing folder, got {target.parent}")
+    require_place(str(target), target, replace=options.force)
     network = convert(options.source, target, options.sha256)
     size = target.stat().st_size / 1e6
     return (

@@ -1,5 +1,6 @@
 """A StyleGAN file as the server hosts it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -65,6 +66,11 @@ class StyleGANGenerator:
     def family(self) -> str:
         """``"stylegan-xl"`` for networks with a table of class embeddings, else ``"stylegan"``."""
         return "stylegan" if self._network.mapping.table is None else "stylegan-xl"
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """None: all that it draws with is set, or stands in its file."""
+        return {}
 
     @torch.no_grad()
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:

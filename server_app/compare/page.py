@@ -78,12 +78,18 @@ def write_comparison(run_dirs: Sequence[Path], out: Path, *, reach: float | None
     Raises
     ------
     RunFolderError
-        If a run cannot be read, two are the same row and seed, or the folder cannot be written.
+        If a run cannot be read, two are the same row and seed, or the folder cannot be written or
+        holds files of somebody else.
     """
     if reach is not None and not 0 < reach <= 1:
         raise RunFolderError(f"compare reach: expected an accuracy above 0, at most 1, got {reach}")
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"{out}: expected a folder to write into, got a file; name another")
+    if not (out / PAGE).exists() and (lost := [n for n in FILES if (out / n).exists()]):
+        raise RunFolderError(
+            f"{out}: expected a folder that is new, empty or of an earlier comparison, got "
+            f"one with {', '.join(lost)}, which would be replaced; name another"
+        )
     arms = read_arms(run_dirs)
     rows = standings(arms)
     aim = default_reach(rows) if reach is None else reach

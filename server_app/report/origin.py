@@ -26,7 +26,7 @@ _TOLD: Final = (
 
 
 def origin(run: RunRecord) -> Html:
-    """Return date, duration, versions and the command."""
+    """Return date, duration, versions, what was chosen beside the settings, and the command."""
     seconds = sum(line.seconds.get("total", 0.0) for line in run.rounds)
     versions = [
         f"{key.removeprefix('versions.')} {value}"
@@ -37,6 +37,7 @@ def origin(run: RunRecord) -> Html:
         f"Started {run.started}." if run.started else "When it was started is not known.",
         f"{len(run.rounds)} rounds took {format_duration(seconds)} on the server.",
         *([f"Versions: {', '.join(versions)}."] if versions else []),
+        *(f"{name.capitalize()}: {told}." for name, told in run.decisions.items()),
     ]
     code = element("code", command(run), attributes={"class": "command"})
     told = element("p", "The same run again:")

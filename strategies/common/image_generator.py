@@ -1,5 +1,6 @@
 """What a server half asks of an image generator; nothing heavy is imported here."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -21,6 +22,8 @@ class ImageGenerator(Protocol):
     family : str
         Which published family it belongs to, e.g. ``"stylegan-xl"``; methods have values
         that suit a family.
+    decisions : Mapping[str, str]
+        What was chosen when it was built, each with the reason; printed and kept with a run.
     """
 
     @property
@@ -41,6 +44,11 @@ class ImageGenerator(Protocol):
     @property
     def family(self) -> str:
         """Which published family it belongs to."""
+        ...
+
+    @property
+    def decisions(self) -> Mapping[str, str]:
+        """What was chosen when it was built, each with the reason."""
         ...
 
     def sample_latents(self, count: int, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from strategies.common.averaging import average
 from strategies.common.errors import ModelError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
+from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Phase, Reply
 from strategies.common.samples import Samples
 from strategies.common.split.client_models import FRONT_SLACK, check_clients
@@ -45,6 +46,12 @@ class MocoSFLServer(
     """Holds all of the network but the client models, and learns without labels."""
 
     wire = WIRE
+
+    def __init__(self, settings: MocoSFLSettings, provided: Provided) -> None:
+        super().__init__(settings, provided)
+        if settings.frozen:
+            # Whether it suits the network is seen once clients have told their task.
+            load(Path(settings.expert), None)
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:

@@ -169,6 +169,12 @@ class Trap:
         return pytest.fail, ("a file of weights ran code",)
 
 
+def altered(change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """Return a state of which every floating-point tensor is changed."""
+    state = built("cnn").state_dict()
+    return {k: change(v) if v.is_floating_point() else v for k, v in state.items()}
+
+
 @pytest.mark.parametrize(
     ("state", "told"),
     [
@@ -176,6 +182,11 @@ class Trap:
         (lambda: built("cnn", side=16).state_dict(), "found it to differ in body"),
         (lambda: {"epoch": 3}, "got a dict with other things in it; save model.state_dict"),
         (lambda: {"body.0.weight": Trap()}, "to be readable without running code"),
+        (lambda: {1: torch.ones(1)}, "got a dict with other things in it; save model.state_dict"),
+        # Torch would load each of these without a word.
+        (lambda: altered(lambda value: value * torch.nan), "expected .* finite numbers .* body"),
+        (lambda: altered(lambda value: value.long()), "of the kind that the model .* body"),
+        (lambda: altered(lambda value: value.to(torch.complex64)), "of the kind that the model"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(

@@ -105,10 +105,14 @@ class Expert:
     pictures: Tensor
 
     def introduced(self, file: str) -> Aggregated:
-        """Return what the journal of a run that takes it from a file says of it."""
+        """Return what the journal of a run that takes it from a file says of it.
+
+        Nothing needs saying of a client model that withstood all that the server has.
+        """
         verdict = self.description.verdict
         note = f"mocosfl.expert {file}: {verdict.describe()}"
-        return Aggregated(notes=() if verdict.resistant else (note,), pictures=self.drawn())
+        is_proved = verdict.resistant and verdict.informed
+        return Aggregated(notes=() if is_proved else (note,), pictures=self.drawn())
 
     def drawn(self) -> tuple[Picture, ...]:
         """Return the pictures for a run's folder and report."""

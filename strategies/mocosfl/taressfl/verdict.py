@@ -96,8 +96,9 @@ class Verdict:
         )
         if self.resistant and not self.informed:
             return (
-                f"resistant to attackers that knew less than the server does: {told}; pretrain "
-                f"it anew for a verdict that counts"
+                f"resistant to attackers that knew less than the server does: {told}; this verdict "
+                f"is by the attack of an earlier version and does not count: pretrain it anew with "
+                f"python -m taressfl and the same options, which attacks it with all there is"
             )
         if self.resistant:
             return f"resistant: {told}"
@@ -106,4 +107,5 @@ class Verdict:
                 f"not judged resistant: {told}; the threshold must lie below the blind guess to "
                 f"say anything of these images"
             )
-        return f"not resistant: {told}"
+        older = "" if self.informed else "; that was the attack of an earlier version"
+        return f"not resistant: {told}{older}"

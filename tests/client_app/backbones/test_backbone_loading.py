@@ -224,3 +224,34 @@ def test_pickles_are_not_downloaded(
     names = ["model.safetensors", "config.json", "pytorch_model.bin", "onnx/model.safetensors"]
     kept = huggingface_hub.utils.filter_repo_objects(names, **asked)
     assert list(kept) == ["model.safetensors", "config.json"]
+
+
+# Parts that do not go together
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "told"),
+    [
+        ("tokenizer_config.json", {"model_max_length": 2.5}, "TypeError from a trial"),
+        ("tokenizer_config.json", {"model_max_length": "text"}, "TypeError from a trial"),
+        # A mark that the network has no embedding for.
+        ("tokenizer_config.json", {"sep_token": "text"}, "IndexError from a trial"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_when_it_is_loaded(
+    folder: Path, file: str, change: dict[str, object], told: str
+) -> None:
+    path = folder / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ModelError, match=rf"backbone .*model: expected weights, .*{told}.*again"):
+        load(folder)
+
+
+def test_features_of_another_width_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from client_app.backbones.vilt import Vilt
+
+    monkeypatch.setattr(Vilt, "features", lambda *_: torch.zeros(1, 3))
+    with pytest.raises(ModelError, match=r"features \(1, 3\) in place of \(1, 16\)"):
+        load(folder)

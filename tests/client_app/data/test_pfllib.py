@@ -1,13 +1,17 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from client_app.data import pfllib
+from client_app.data import pfllib, prepared
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
+from strategies.common.settings import RunSettings
+
+Build = Callable[..., RunSettings]
 
 
 def _save(path: Path, x: np.ndarray, y: np.ndarray) -> None:
@@ -197,3 +201,64 @@ def test_other_names_are_refused(place: Path) -> None:
     np.savez(place / "train" / "0.npz", data=data)
     with pytest.raises(DataError, match="expected the arrays x and y, got images"):
         pfllib.read(place, 0)
+
+
+def test_what_is_no_clients_file_is_counted_with_its_reason(place: Path) -> None:
+    assert pfllib.left_out(place) == {}
+    assert pfllib.left_out_notes(place, 0) == ()
+    for name in (
+        ".DS_Store",
+        "README.md",
+        "rawdata/images-ubyte.gz",
+        "train/.hidden.npz",
+        "train/backup.npz",
+        "train/03.npz",
+        "test/1.npz.bak",
+        "train/old/0.npz",
+        "train/7.npz",
+    ):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(b"x")
+    (place / "test" / "link.npz").symlink_to(place / "nowhere")
+    (place / "test" / "9.npz").mkdir()
+    (place / "test" / "9.npz" / "inside").write_text("x")
+    assert pfllib.left_out(place) == {
+        pfllib.HIDDEN: [".DS_Store", "train/.hidden.npz"],
+        pfllib.BESIDE: ["README.md", "rawdata/images-ubyte.gz"],
+        pfllib.NAMELESS: ["train/03.npz", "train/backup.npz", "test/1.npz.bak"],
+        pfllib.ALONE: ["train/7.npz"],
+        pfllib.DEEPER: ["train/old/0.npz", "test/9.npz/inside"],
+        pfllib.NO_FILE: ["test/link.npz"],
+    }
+    (note,) = pfllib.left_out_notes(place, 1)
+    # Its own two files, and those that are left out.
+    assert note.startswith("pfllib: 11 of 13 files left out: 2 hidden (.DS_Store, ")
+    assert "1 without the same client's file in the other folder (train/7.npz)" in note
+
+
+def test_strays_are_told_by_a_client_and_again_when_they_change(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, run_settings: Build
+) -> None:
+    kept = tmp_path_factory.mktemp("kept") / "prepared"
+
+    def told() -> str:
+        data = prepared.load(
+            run_settings(min_train_samples=2, min_test_samples=1),
+            f"pfllib:{place}",
+            0,
+            3,
+            kept,
+        )
+        return " ".join(data.notes)
+
+    assert "left out" not in told()
+    (place / "train" / "notes.txt").write_text("x")
+    assert "pfllib: 1 of 3 files left out: 1 not named after a client, as N.npz (train/n" in told()
+    (place / "train" / "notes.txt").unlink()
+    assert "left out" not in told()
+
+
+def test_a_client_without_files_is_told_what_was_left_out(place: Path, run_settings: Build) -> None:
+    (place / "train" / "0.npz").rename(place / "train" / "client0.npz")
+    with pytest.raises(DataError, match=r"expected train/0\.npz.*1 not named after a client"):
+        prepared.load(run_settings(), f"pfllib:{place}", 0, 3, place.parent / "kept" / "prepared")

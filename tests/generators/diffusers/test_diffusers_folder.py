@@ -115,6 +115,27 @@ def test_a_tokenizer_without_words_is_refused(copied: Path) -> None:
         read_folder(copied, with_vae=True)
 
 
+def test_half_a_vocabulary_is_refused(copied: Path) -> None:
+    (copied / "tokenizer" / "tokenizer.json").rename(copied / "tokenizer" / "vocab.json")
+    with pytest.raises(GeneratorError, match=r"vocab\.json and merges\.txt, got vocab\.json;"):
+        read_folder(copied, with_vae=True)
+
+
+def test_what_is_no_switch_is_refused(copied: Path) -> None:
+    with pytest.raises(GeneratorError, match=r"force_zeros_for_empty_prompt: expected true or "):
+        read_folder(rewrite(copied, force_zeros_for_empty_prompt="false"), with_vae=True)
+
+
+@pytest.mark.parametrize("text", [None, "[]", "{"])
+def test_a_scheduler_without_a_configuration_is_refused(copied: Path, text: str | None) -> None:
+    file = copied / "scheduler" / "scheduler_config.json"
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(GeneratorError, match=r"copy/scheduler"):
+        read_folder(copied, with_vae=True)
+
+
 def test_weights_for_half_precision_alone_are_told_apart(copied: Path) -> None:
     unet = copied / "unet"
     assert not only_half(unet)

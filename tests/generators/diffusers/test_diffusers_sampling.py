@@ -37,15 +37,20 @@ def settings(config: dict[str, Any], **overrides: Any) -> DiffusersSettings:
 @pytest.mark.parametrize(
     ("pipeline", "kind", "options", "embedding", "expected"),
     [
-        # As the published pipelines are: SD 1.5, SDXL, SD-Turbo, SDXL-Turbo, LCM Dreamshaper,
-        # SDXL with a distilled UNet, SD 1.5 with a LoRA melted in.
+        # As the published pipelines are: SD 1.5, SDXL, LCM Dreamshaper, SDXL with a distilled
+        # UNet, SD 1.5 with a LoRA melted in.
         (SD, "PNDM", {"skip_prk_steps": True}, None, ("dpm", 10, 7.5)),
         (XL, "EulerDiscrete", {}, None, ("dpm", 10, 5.0)),
-        (SD, "EulerDiscrete", TRAILING, None, ("own", 1, 0.0)),
-        (XL, "EulerAncestralDiscrete", TRAILING, None, ("own", 1, 0.0)),
         (LCM, "LCM", {}, 256, ("own", 4, 8.0)),
         (XL, "LCM", {}, 256, ("own", 4, 8.0)),
         (SD, "LCM", {}, None, ("own", 4, 1.0)),
+        (XL, "TCD", {}, None, ("own", 4, 1.0)),
+        # Not known here, so that they stay, with what diffusers itself takes.
+        (SD, "HeunDiscrete", {}, None, ("own", 50, 7.5)),
+        (XL, "UniPCMultistep", {"prediction_type": "v_prediction"}, None, ("own", 50, 5.0)),
+        (SD, "DPMSolverMultistep", {}, None, ("own", 50, 7.5)),
+        (SD, "DDIM", TRAILING, None, ("own", 50, 7.5)),
+        (SD, "FlowMatchEulerDiscrete", {}, None, ("own", 50, 7.5)),
     ],
 )
 def test_what_suits_a_published_pipeline(
@@ -61,6 +66,68 @@ def test_what_suits_a_published_pipeline(
     scheduler = getattr(diffusers, f"{kind}Scheduler")(**options)
     found = sampling.suiting(pipeline, scheduler, unet(embedding))
     assert found == sampling.Sampling(*expected)
+
+
+@pytest.mark.parametrize("kind", ["EulerDiscrete", "EulerAncestralDiscrete"])
+def test_euler_with_trailing_spacing_is_not_taken_for_turbo(
+    sampling: Any, config: dict[str, Any], kind: str
+) -> None:
+    import diffusers
+
+    own = getattr(diffusers, f"{kind}Scheduler")(**TRAILING)
+    for overrides, named in (
+        ({}, r"setting diffusers\.steps and diffusers\.guidance"),
+        ({"steps": 4}, r"setting diffusers\.guidance"),
+        ({"guidance": 1.0}, r"setting diffusers\.steps"),
+    ):
+        told = rf"{named}: expected a value, .*{kind}.* SD-Turbo .*SDXL-Lightning 2, 4 or 8"
+        with pytest.raises(SettingsError, match=told):
+            sampling.choose(settings(config, **overrides), XL, own, unet())
+    said = sampling.choose(settings(config, steps=4, guidance=1.0), XL, own, unet())
+    assert said == sampling.Sampling("own", 4, 1.0)
+    # A hub id is certain, where a folder's name is not.
+    turbo = sampling.choose(settings(config), XL, own, unet(), "stabilityai/SDXL-Turbo")
+    assert turbo == sampling.Sampling("own", 1, 1.0)
+    assert "as published with stabilityai/SDXL-Turbo" in turbo.reasons
+
+
+def test_every_choice_says_why(sampling: Any, config: dict[str, Any]) -> None:
+    import diffusers
+
+    found = sampling.choose(settings(config, steps=3), SD, diffusers.PNDMScheduler(), unet())
+    sampler, steps, guidance = found.reasons
+    assert sampler == "default in place of PNDMScheduler, the folder's own"
+    assert steps == "setting diffusers.steps"
+    assert guidance == "default for StableDiffusionPipeline"
+
+
+def test_the_prediction_type_is_told_with_where_it_stands(sampling: Any) -> None:
+    import diffusers
+
+    own = diffusers.DDIMScheduler(prediction_type="v_prediction")
+    plain = sampling.build_scheduler(sampling.Sampling("dpm", 10, 1.0), own)
+    assert plain.config.prediction_type == "v_prediction"
+    told = sampling.prediction_type(plain, {"prediction_type": "v_prediction"})
+    assert told == "v_prediction (scheduler/scheduler_config.json)"
+    assert "does not say" in sampling.prediction_type(diffusers.DDIMScheduler(), {})
+    flow = diffusers.FlowMatchEulerDiscreteScheduler()
+    assert "it knows no other" in sampling.prediction_type(flow, {})
+
+
+@pytest.mark.parametrize("kind", ["FlowMatchEulerDiscrete", "EDMEuler", "IPNDM"])
+def test_a_schedule_that_cannot_be_taken_over_is_refused(sampling: Any, kind: str) -> None:
+    import diffusers
+
+    own = getattr(diffusers, f"{kind}Scheduler")()
+    with pytest.raises(SettingsError, match=rf"expected auto or own, since {kind}.*got 'dpm'"):
+        sampling.build_scheduler(sampling.Sampling("dpm", 10, 1.0), own)
+
+
+def test_a_scheduler_that_leads_to_noise_is_refused(sampling: Any) -> None:
+    import diffusers
+
+    with pytest.raises(SettingsError, match=r"DDIMInverseScheduler, .* from pictures to noise"):
+        sampling.build_scheduler(sampling.Sampling("own", 4, 1.0), diffusers.DDIMInverseScheduler())
 
 
 def test_the_settings_have_the_last_word(sampling: Any, config: dict[str, Any]) -> None:

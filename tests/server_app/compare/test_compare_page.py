@@ -129,6 +129,18 @@ def test_what_cannot_be_compared_is_one_line(arguments, told, runs, tmp_path, ca
     assert said.count("\n") == 1
 
 
+def test_files_of_somebody_else_are_not_replaced(runs, tmp_path):
+    run, out = runs.add("local", 0, (0.5,)), tmp_path / "out"
+    out.mkdir()
+    (out / "table.md").write_text("mine")
+    with pytest.raises(RunFolderError, match=r"got one with table\.md, which would be replaced"):
+        write_comparison([run], out)
+    assert (out / "table.md").read_text() == "mine"
+    (out / "table.md").unlink()
+    write_comparison([run], out)
+    write_comparison([run], out)
+
+
 def test_nothing_is_written_where_a_run_cannot_be_read(runs, tmp_path):
     run = runs.add("local", 0, (0.5,))
     with pytest.raises(RunFolderError):

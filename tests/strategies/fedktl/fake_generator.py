@@ -1,6 +1,7 @@
 """An image generator that is cheap enough for tests."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -22,12 +23,15 @@ class FakeGenerator:
         Latents are unit-variance noise in either case.
     family : str
         What it claims to be.
+    decisions : Mapping[str, str]
+        What it claims to have chosen.
     """
 
     latent_dim: int = 8
     side: int = 16
     gaussian_latents: bool = False
     family: str = ""
+    decisions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -34,12 +34,13 @@ def write_expert(
     *,
     mse: float = 0.04,
     shift: float = 0.1,
+    informed: bool = True,
 ) -> Expert:
     """Store a run's first state as an expert, its numbers shifted and its copies' twice as far."""
     hidden, dim = (m.out_features for m in state.online.head.children() if isinstance(m, nn.Linear))
     own = structure(split, task, hidden, dim)
     finding = Finding("res_N1C4 0", Quality(mse, 0.5, 14.0))
-    verdict = Verdict((finding,), Quality(0.09, 0.1, 10.0), 0.02)
+    verdict = Verdict((finding,), Quality(0.09, 0.1, 10.0), 0.02, informed)
     parts = [
         {name: tensor + by for name, tensor in state.online.state_dict().items()}
         for by in (shift, 2 * shift)

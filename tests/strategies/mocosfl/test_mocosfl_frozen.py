@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from strategies import methods
 from strategies.common.errors import SettingsError, StoreError
-from strategies.common.settings import RunSettings
+from strategies.common.settings import RunSettings, default_config, read_run
 from strategies.common.split.settings import SplitSettings
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.expert import Expert
@@ -43,9 +44,11 @@ def pool(
     return build
 
 
-def write_expert(path: Path, small: SmallPool, mse: float) -> Expert:
+def write_expert(path: Path, small: SmallPool, mse: float, *, informed: bool = True) -> Expert:
     """Store a federation's first state, with other numbers, as an expert."""
-    return small_expert.write_expert(path, small.split, small.task, small.state, mse=mse)
+    return small_expert.write_expert(
+        path, small.split, small.task, small.state, mse=mse, informed=informed
+    )
 
 
 @pytest.fixture
@@ -91,17 +94,26 @@ def test_one_model_for_all_gives_what_each_its_own_gives(pool: Build, path: Path
     torch.testing.assert_close(batched.weights(), sequential.weights(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("mse", "notes"), [(0.04, 0), (0.01, 1)])
-def test_an_expert_that_is_not_resistant_is_told_once(
-    pool: Build, path: Path, mse: float, notes: int
+@pytest.mark.parametrize(
+    ("mse", "informed", "told"),
+    [
+        (0.04, True, []),
+        (0.01, True, ["not resistant"]),
+        # Called resistant by attackers of an earlier version, which knew less.
+        (0.04, False, ["attack of an earlier version and does not count", "python -m taressfl"]),
+        (0.01, False, ["not resistant"]),
+    ],
+)
+def test_an_expert_that_is_not_proved_resistant_is_told_once(
+    pool: Build, path: Path, mse: float, informed: bool, told: list[str]
 ) -> None:
-    write_expert(path, pool(), mse)
+    write_expert(path, pool(), mse, informed=informed)
     small = pool(expert=str(path))
 
     first, second = small.play(1), small.play(2)
 
-    assert len(first.notes) == notes
-    assert all("not resistant" in note for note in first.notes)
+    assert len(first.notes) == min(1, len(told))
+    assert all(part in note for note in first.notes for part in told)
     assert len(first.pictures) == 2
     assert (second.notes, second.pictures) == ((), ())
 
@@ -115,3 +127,9 @@ def test_an_expert_of_another_network_is_refused(pool: Build, path: Path) -> Non
 def test_a_missing_expert_is_refused(pool: Build, path: Path) -> None:
     with pytest.raises(StoreError, match=r"front\.safetensors"):
         pool(expert=str(path))
+
+
+def test_a_missing_expert_is_refused_before_any_client_is_waited_for(path: Path) -> None:
+    config = {**default_config(), "method": "mocosfl", "mocosfl.expert": str(path)}
+    with pytest.raises(StoreError, match=r"front\.safetensors"):
+        methods.server_half("mocosfl", config, read_run(config), torch.device("cpu"), {})

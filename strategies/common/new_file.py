@@ -1,0 +1,89 @@
+"""A file that a command writes when its work is done: whether it can be, asked before.
+
+Whatever stands at the place already is somebody's. It is replaced where the command is told to,
+or where it is a picture that a command of ours drew, which says so itself.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strategies.common.errors import StoreError
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
+
+# An entry of text in a PNG, which Pillow writes before the pixels.
+_KEY, _VALUE = "Software", "Nectar"
+_MARK = f"tEXt{_KEY}\0{_VALUE}".encode()
+_HEAD_BYTES = 512
+
+
+def require_place(option: str, path: Path, *, replace: bool = False) -> None:
+    """Refuse a place at which a file could not be written, or where another would be lost.
+
+    Parameters
+    ----------
+    option : str
+        What the user named it by, for messages.
+    path : Path
+        The file to write.
+    replace : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder, it cannot be written into, or something is there.
+    """
+    folder = path.parent
+    try:
+        if path.is_dir():
+            raise StoreError(f"{option}: expected a file to write, got the folder {path}")
+        if not folder.is_dir():
+            raise StoreError(
+                f"{option}: expected an existing folder, got {folder}, so that {path.name} cannot "
+                f"be written; make it, or name another"
+            )
+        if not replace and (path.is_symlink() or path.exists()):
+            raise StoreError(
+                f"{option}: expected a new file, got {path}, which exists already; name another"
+            )
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("ab"):
+                pass
+    except OSError as error:
+        raise StoreError(
+            f"{option}: {path} cannot be written ({error.strerror or error}); name a file in a "
+            f"folder that may be written"
+        ) from None
+
+
+def require_picture_place(option: str, path: Path) -> None:
+    """Refuse a place for a picture as :func:`require_place`, but for one that was drawn here.
+
+    Raises
+    ------
+    StoreError
+        As there.
+    """
+    require_place(option, path, replace=_is_ours(path))
+
+
+def mark() -> "PngInfo":
+    """Return what marks a PNG as drawn here, for Pillow's ``pnginfo``."""
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415
+
+    info = PngInfo()
+    info.add_text(_KEY, _VALUE)
+    return info
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _MARK in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
