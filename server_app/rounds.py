@@ -136,6 +136,18 @@ class RoundLoop:
         patience = self._run.quorum_timeout_s
         return silence_s > patience or waited_s > _LONGEST_GATHERING * patience
 
+    def begin(
+        self,
+        context: RoundContext,
+        check: Callable[[Reply[Any]], None],
+        session: Session | None = None,
+    ) -> RoundInProgress:
+        """Begin a round; whoever is not there, or cannot take part, is told of in its record."""
+        ongoing = RoundInProgress(context, check, session)
+        ongoing.record.failures = self.roster.absent(context.accepted)
+        ongoing.record.notes += self.roster.strangers()
+        return ongoing
+
     def exchange(
         self,
         context: RoundContext,
@@ -162,8 +174,7 @@ class RoundLoop:
             If fewer than ``min_replies`` nodes replied well; there is no second try, since the
             exchange has changed the server's part already.
         """
-        ongoing = RoundInProgress(context, check, session)
-        ongoing.record.failures = self.roster.absent(context.accepted)
+        ongoing = self.begin(context, check, session)
         self.messenger.ask(ongoing, _seated(session, context.clients), "train")
         refuse_large(ongoing, half)
         self._require_replies(ongoing, "")
@@ -184,10 +195,9 @@ class RoundLoop:
         FederationError
             If fewer than ``min_replies`` clients replied well, even after a second try.
         """
-        ongoing = RoundInProgress(context, lambda reply: half.check(context.state, reply))
+        ongoing = self.begin(context, lambda reply: half.check(context.state, reply))
         round_number = context.round_number
         chosen = self.choose(round_number, context.clients)
-        ongoing.record.failures = self.roster.absent(context.accepted)
         self.messenger.ask(ongoing, chosen, "train")
         refuse_large(ongoing, half)
         if len(ongoing.record.nodes) < self._run.min_replies:
@@ -238,7 +248,7 @@ class RoundLoop:
         Returns
         -------
         list[str]
-            Reasons of the clients that failed.
+            Reasons of the clients that failed, and had not before.
         """
         ongoing = RoundInProgress(context, uploads_nothing)
         self.messenger.ask(ongoing, context.clients, "evaluate")
@@ -260,7 +270,7 @@ class RoundLoop:
         -------
         list[str]
             Reasons of the clients that failed; one that took part in the round still did, and
-            one that failed in the round stays failed.
+            one that failed in the round stays failed and is told there.
         """
         ongoing = RoundInProgress(context, uploads_nothing, session)
         self.messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
@@ -270,7 +280,7 @@ class RoundLoop:
                 record.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
             elif partition not in record.failures:
                 record.nodes[partition] = node
-        return [reason for _, reason in sorted(ongoing.record.failures.items())]
+        return record.told_later(ongoing.record)
 
     def _require_replies(self, ongoing: RoundInProgress, after: str) -> None:
         record, needed = ongoing.record, self._run.min_replies
