@@ -134,7 +134,7 @@ def _relabelled(classes: int) -> Change:
 
 
 _EVERY: Final = (
-    *(Attack(name, "upload", tensor=change) for name, change in (_VALUES | _FACTORS).items()),
+    *(Attack(name, "upload", tensor=change) for name, change in {**_VALUES, **_FACTORS}.items()),
     *(
         Attack(f"change {name}", "change", tensor=change)
         for name, change in _FACTORS.items()
@@ -145,7 +145,7 @@ _EVERY: Final = (
     *(
         Attack(f"{kind} {name}", kind, tensor=change)
         for kind in ("activations", "keys", "survey")
-        for name, change in (_VALUES | _FACTORS).items()
+        for name, change in {**_VALUES, **_FACTORS}.items()
         if name in ("1e3", "1e6", "3e38", "x-1", "x-10", "x100")
     ),
     Attack("labels", "activations", tensor=_relabelled(10)),
@@ -305,7 +305,11 @@ def streaming(attack: Attack, node: int, attacks_now: Callable[[], bool]) -> Ite
 
 def _plain(bound: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that a class makes a method of its own of."""
-    return lambda *told: bound(*told)
+
+    def called(*told: Any) -> Any:
+        return bound(*told)
+
+    return called
 
 
 def _streamed(tensors: Tensors, attack: Attack) -> Tensors:

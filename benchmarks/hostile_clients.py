@@ -171,8 +171,9 @@ class Stage:
         grid.tamper = tamper
         with ExitStack() as stack:
             stack.enter_context(standing_in(STAND_INS))
-            for villain in self.villains if attack else ():
-                stack.enter_context(streaming(attack, villain, now))
+            if attack is not None:
+                for villain in self.villains:
+                    stack.enter_context(streaming(attack, villain, now))
             return federation.play()
 
     def _spoil(
@@ -265,9 +266,8 @@ def suits(method: str, attack: Attack) -> bool:
         "survey": streams,
         "keys": has_keys,
     }
-    return needs.get(attack.kind, lambda _: True)(method) and (
-        attack.name != "labels" or not has_keys(method)
-    )
+    sends = attack.kind not in needs or needs[attack.kind](method)
+    return sends and (attack.name != "labels" or not has_keys(method))
 
 
 def main() -> int:

@@ -202,14 +202,14 @@ class RoundRecord:
             elif partition not in self.failures:
                 self.nodes[partition] = node
         self.seconds["evaluate"] = sum(later.seconds.values())
-        return self.told_later(later)
+        return [*self.told_later(later).values()]
 
-    def told_later(self, later: "RoundRecord") -> list[str]:
+    def told_later(self, later: "RoundRecord") -> dict[int, str]:
         """Return why clients failed later in the round, but for those that had failed in it.
 
         Whatever is wrong with a client is told once a round.
         """
-        return [r for p, r in sorted(later.failures.items()) if p not in self.failures]
+        return {p: r for p, r in sorted(later.failures.items()) if p not in self.failures}
 
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""

@@ -254,7 +254,9 @@ class RoundLoop:
         self.messenger.ask(ongoing, context.clients, "evaluate")
         return record.add_test(ongoing.record)
 
-    def survey(self, record: RoundRecord, context: RoundContext, session: Session) -> list[str]:
+    def survey(
+        self, record: RoundRecord, context: RoundContext, session: Session
+    ) -> dict[int, str]:
         """Let clients send what the server evaluates, after a round's aggregation.
 
         Parameters
@@ -268,7 +270,7 @@ class RoundLoop:
 
         Returns
         -------
-        list[str]
+        dict[int, str]
             Reasons of the clients that failed; one that took part in the round still did, and
             one that failed in the round stays failed and is told there.
         """

@@ -139,13 +139,13 @@ class SplitRounds:
         engine = self._half.engine(state, plan)
         with self._session(engine, plan, clients) as session:
             failed = self._loop.survey(record, context, session)
-        if session.failure:
-            failed.append(session.failure)
         for partition, reason in session.hub.surveyed.loud().items():
             engine.forget(plan.seats(partition, self._run.clients_per_node)[0])
-            failed.append(f"{clients[partition].label}: {reason}; its samples are left out")
-        self._take_in(record, session)
-        record.notes += [f"evaluation: {reason}" for reason in failed]
+            told = f"{clients[partition].label}: {reason}; its samples are left out"
+            failed.setdefault(partition, told)
+        self._take_in(record, session, failed)
+        reasons = [*failed.values(), *([session.failure] if session.failure else [])]
+        record.notes += [f"evaluation: {reason}" for reason in reasons]
         with record.timed("evaluate"), threads(self._run.server_threads):
             assessment = self._half.assess(state, after, engine)
         for partition, measured in self._by_node(assessment).items():
@@ -175,7 +175,7 @@ class SplitRounds:
             # The last answers are out before the server's own update, which may fail as well.
             raise FederationError(f"round {number}: {session.failure}") from session.cause
         self._heard = session.hub.heard
-        self._take_in(record, session)
+        self._take_in(record, session, record.failures)
         return record, current, guard_of(self._run).arrived(replies)
 
     def _session(self, engine: Engine, plan: Plan, clients: Mapping[int, Client]) -> SplitSession:
@@ -191,8 +191,10 @@ class SplitRounds:
             {p: most_samples(client.description) for p, client in clients.items()},
         )
 
-    def _take_in(self, record: RoundRecord, session: SplitSession) -> None:
-        record.notes += session.notes(record.failures)
+    def _take_in(
+        self, record: RoundRecord, session: SplitSession, failed: Mapping[int, str]
+    ) -> None:
+        record.notes += session.notes(failed)
         for partition in session.partitions:
             if partition in record.nodes:
                 traffic = session.traffic(partition)
