@@ -12,7 +12,7 @@ import argparse
 import multiprocessing
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
@@ -101,6 +101,9 @@ class Mirror(Engine):
 
     def survey(self, survey: Survey) -> None:
         """Keep nothing."""
+
+    def forget(self, clients: Collection[int]) -> None:
+        """Have nothing to forget."""
 
 
 def serve(pipe: Pipe, case: Case) -> None:

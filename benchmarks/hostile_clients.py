@@ -1,203 +1,301 @@
 """Hostile clients in a federation of honest ones: what the honest ones lose.
 
-Five honest clients learn beside one hostile client, whose upload is honest but for what the attack
-makes of it, in one round or in every round. The same federation is played with the sixth client
-honest but absent from the averages, which is what a refused client is. Printed are the honest
-clients' mean accuracy with and without the attack, how many test samples they differ by, and in
-how many rounds the sender was named.
+Five honest clients learn beside one hostile client, which is honest but for one thing that it
+changes (``hostile_attacks.py``), in every round or in one of three. The run is then resumed without
+the hostile client; after an attack in one round, from the round before it. An attack is out of
+bounds where the server named its sender. Then the honest clients' accuracies are to be, within one
+test sample, those of a run without it: one in which it is absent from the start, or in which
+nothing of it is taken in.
 
-Run with ``python -m benchmarks.hostile_clients [--methods fedproto ...] [--attacks x1e3 ...]``.
+Run with ``python -m benchmarks.hostile_clients [--methods fedproto ...] [--attacks 1e3 ...]``.
 """
 
 import argparse
-import json
-import struct
+import logging
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
-import safetensors.torch
-import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.app import Message
 from rich.console import Console
-from torch import Tensor
 
+from benchmarks.hostile_attacks import (
+    Attack,
+    Everything,
+    Nothing,
+    Sixteen,
+    streaming,
+    weights_in,
+    with_report,
+    with_upload,
+)
+from benchmarks.hostile_federations import SETTINGS, STAND_INS, Settings, changes, has_keys, streams
 from strategies.common.errors import NectarError
 from tests.answering import standing_in
 from tests.loopback import Federation
 
 HONEST: Final = 5
-_VILLAIN: Final = 100 + HONEST
-_ROUNDS: Final = 4
-Settings = Mapping[str, bool | int | float | str]
+_FIRST_NODE: Final = 100
+_ROUNDS: Final = 3
+_ONCE: Final = 2
 
-# What devices of methods with adapters would load.
-_STAND_INS: Final = {
-    "client_app.backbones.loading.load": "tests.strategies.tiny_backbone:TinyBackbone"
-}
-_MESSAGES: Final[Settings] = {
-    "models": "cnn",
-    "data": "digits",
-    "partition": "iid",
-    "max-samples": 120,
-    "feature-dim": 32,
-    "learning-rate": 0.05,
-    "local-epochs": 2,
-    "fedktl.server-epochs": 20,
-}
-_ADAPTERS: Final[Settings] = {
-    "data": "digitgrid:function",
-    "max-samples": 80,
-    "evaluate-every": 1,
-    "batch-size": 8,
-    "adapters.rank": 2,
-    "adapters.learning-rate": 0.01,
-    "fedlora.ranks": "2,3",
-}
-_SPLIT: Final[Settings] = {
-    "data": "digits",
-    "partition": "iid",
-    "max-samples": 80,
-    "batch-size": 8,
-    "learning-rate": 0.05,
-    "evaluate-every": 1,
-    "split.width": 4,
-    "split.profile": False,
-    "splitfed.steps-per-round": 5,
-    "mocosfl.batch": 8,
-    "mocosfl.steps-per-round": 3,
-    "mocosfl.memory-size": 64,
-    "mocosfl.projection-hidden": 16,
-    "mocosfl.projection-dim": 16,
-    "mocosfl.probe-epochs": 5,
-    "mocosfl.semi-supervised": False,
-}
-_SETTINGS: Final[Mapping[str, Settings]] = {
-    **dict.fromkeys(("fedproto", "fd", "fedktl"), _MESSAGES),
-    **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
-    **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
-}
-
-Change = Callable[[Tensor], Tensor]
-Report = Mapping[str, Any]
+Lines = list[dict[str, Any]]
 
 
-def _filled(value: float) -> Change:
-    return lambda tensor: torch.full_like(tensor, value)
+@final
+@dataclass
+class Played:
+    """A run, and how it went on without the hostile clients.
+
+    Attributes
+    ----------
+    lines, resumed : list[dict]
+        Journals of the rounds that were played; empty where the run did not end well.
+    error : str
+        Why it did not.
+    """
+
+    lines: Lines = field(default_factory=list)
+    resumed: Lines = field(default_factory=list)
+    error: str = ""
 
 
-def _times(factor: float) -> Change:
-    return lambda tensor: tensor * factor
+@final
+class Stage:
+    """The federations of one method.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are played.
+    method : str
+        Which method.
+    honest, hostile : int
+        Clients of either kind; the last ones are hostile.
+    """
+
+    def __init__(self, folder: Path, method: str, honest: int, hostile: int) -> None:
+        self._folder, self._method = folder, method
+        self.honest, self._clients = honest, honest + hostile
+        self.villains = [*range(honest, self._clients)]
+        self._number = 0
+        self._references: dict[tuple[str | None, bool], Lines] = {}
+
+    def play(self, attack: Attack | None, *, once: bool, absent: bool = False) -> Played:
+        """Play a federation, and resume it without the hostile clients.
+
+        Parameters
+        ----------
+        attack : Attack | None
+            What the hostile clients do, where they are there.
+        once : bool
+            Whether they do it in one round alone.
+        absent : bool
+            Whether they are there at all.
+        """
+        self._number += 1
+        folder, played = self._folder / str(self._number), Played()
+        rounds = range(_ONCE, _ONCE + 1) if once else range(1, _ROUNDS + 1)
+        try:
+            played.lines = self._run(folder, attack, rounds, absent=absent, overrides={})
+            again: Settings = {"resume": True, "rounds": _ROUNDS + (0 if once else 1)}
+            if once:
+                again = {**again, "resume-from": _ONCE - 1}
+            played.resumed = self._run(folder, None, range(0), absent=True, overrides=again)
+        except NectarError as error:
+            played.error = f"{type(error).__name__}: {error}"
+        return played
+
+    def apart(self, played: Played, attack: Attack, *, once: bool) -> tuple[float, float]:
+        """Return how far an honest client is from a run without the attack, at most.
+
+        That is a run in which nothing is taken in where the attack is, or one in which the
+        hostile clients are absent; the nearer one counts.
+
+        Returns
+        -------
+        tuple[float, float]
+            In test samples, and the honest clients' mean accuracy without the attack.
+        """
+        without = [self._without(attack.kind if attack.streams else "upload", once=once)]
+        if not once:
+            without.append(self._without(None, once=False))
+        found = [(self._differ(played.lines, lines), self._mean(lines)) for lines in without]
+        return min(found)
+
+    def _without(self, kind: str | None, *, once: bool) -> Lines:
+        if (kind, once) not in self._references:
+            nothing = None if kind is None else Nothing[kind]
+            found = self.play(nothing, once=once, absent=kind is None)
+            self._references[kind, once] = found.lines
+        return self._references[kind, once]
+
+    def _mean(self, lines: Lines) -> float:
+        return sum(_accuracy(lines, p) for p in range(self.honest)) / self.honest
+
+    def _differ(self, one: Lines, other: Lines) -> float:
+        return max(
+            abs(_accuracy(one, p) - _accuracy(other, p)) * _samples(other, p)
+            for p in range(self.honest)
+        )
+
+    def _run(
+        self,
+        folder: Path,
+        attack: Attack | None,
+        rounds: range,
+        *,
+        absent: bool,
+        overrides: Settings,
+    ) -> Lines:
+        settings = {**SETTINGS[self._method], "method": self._method, "rounds": _ROUNDS}
+        settings = {**settings, "min-nodes": self.honest, **overrides}
+        _share_data(folder, self._folder)
+        federation = Federation(folder, self._clients, settings)
+        grid = federation.grid
+        if absent:
+            grid.offline.update(_FIRST_NODE + villain for villain in self.villains)
+
+        def now() -> bool:
+            return int(grid.sent[-1].metadata.group_id or 0) in rounds
+
+        def tamper(node_id: int, reply: Message) -> Message:
+            if node_id - _FIRST_NODE in self.villains and not reply.has_error():
+                self._spoil(reply, attack, grid.sent, rounds)
+            return reply
+
+        grid.tamper = tamper
+        with ExitStack() as stack:
+            stack.enter_context(standing_in(STAND_INS))
+            if attack is not None:
+                for villain in self.villains:
+                    stack.enter_context(streaming(attack, villain, now))
+            return federation.play()
+
+    def _spoil(
+        self, reply: Message, attack: Attack | None, sent: Sequence[Message], rounds: range
+    ) -> None:
+        kind, number = reply.metadata.message_type, int(reply.metadata.group_id or 0)
+        if attack is None or attack.streams or not rounds:
+            return
+        if attack.kind == "description" and attack.told is not None:
+            if kind == "query":
+                reply.content = with_report(reply.content, "description", attack.told)
+        elif kind == "query" or number not in rounds:
+            return
+        elif attack.told is not None:
+            reply.content = with_report(reply.content, "report", attack.told)
+        elif kind == "train":
+            asked = reply.metadata.reply_to_message_id
+            (question,) = (one for one in sent if one.metadata.message_id == asked)
+            reply.content = with_upload(reply.content, attack, weights_in(question.content))
 
 
-PAYLOADS: Final[Mapping[str, Change]] = {
-    "x-10": _times(-10.0),
-    "x100": _times(100.0),
-    "x-100": _times(-100.0),
-    "1e3": _filled(1e3),
-    "1e6": _filled(1e6),
-    "1e10": _filled(1e10),
-    "1e20": _filled(1e20),
-    "1e30": _filled(1e30),
-    "3e38": _filled(3e38),
-    "-3e38": _filled(-3e38),
-}
-REPORTS: Final[Mapping[str, Report]] = {
-    "samples 2**62": {"train_samples": 2**62},
-    "samples 1e8": {"train_samples": 10**8},
-    "all right": {"test_samples": 2**62, "correct": float(2**62)},
-    "loss 1e308": {"loss": 1e308},
-    "seconds 1e308": {"train_s": 1e308},
-    "escapes": {"notes": ["\x1b[2J" * 2000]},
-}
+def _share_data(folder: Path, home: Path) -> None:
+    """Let all federations prepare their data once."""
+    link, prepared = folder / "state" / "prepared", home / "prepared"
+    if not link.exists():
+        prepared.mkdir(exist_ok=True)
+        link.parent.mkdir(parents=True)
+        link.symlink_to(prepared)
 
 
-def with_report(content: RecordDict, changes: Report) -> RecordDict:
-    """Return a reply that tells something else."""
-    told = content.config_records["report"]
-    return RecordDict({**content, "report": ConfigRecord({**told, **changes})})
+def _node(lines: Lines, partition: int) -> dict[str, Any]:
+    found: dict[str, Any] = lines[-1]["nodes"].get(str(partition), {})
+    return found
 
 
-def attacked(content: RecordDict, attack: str) -> RecordDict:
-    """Return a reply with its floating-point tensors, or its report, changed."""
-    if attack in REPORTS:
-        return with_report(content, REPORTS[attack])
-    changed = dict(content)
-    for schema, record in content.items():
-        if isinstance(record, ArrayRecord):
-            blob = bytes(record["blob"].data)
-            stamp = safetensors_stamp(blob)
-            tensors = {
-                name: PAYLOADS[attack](value) if value.is_floating_point() else value
-                for name, value in safetensors.torch.load(blob).items()
-            }
-            spoilt = safetensors.torch.save(tensors, metadata=stamp)
-            array = Array("uint8", (len(spoilt),), "nectar.safetensors", spoilt)
-            changed[schema] = ArrayRecord({"blob": array})
-    return RecordDict(changed)
+def _accuracy(lines: Lines, partition: int) -> float:
+    told = _node(lines, partition).get("accuracy")
+    return float("nan") if told is None else float(told)
 
 
-def safetensors_stamp(blob: bytes) -> dict[str, str]:
-    """Return the metadata of a blob."""
-    (length,) = struct.unpack("<Q", blob[:8])
-    stamp: dict[str, str] = json.loads(blob[8 : 8 + length])["__metadata__"]
-    return stamp
+def _samples(lines: Lines, partition: int) -> int:
+    return int(_node(lines, partition).get("test_samples", 0))
 
 
-def play(folder: Path, method: str, attack: str, rounds: range) -> list[dict[str, Any]]:
-    """Play a federation whose last client attacks in some rounds; ``""`` is refused in all."""
-    settings = {**_SETTINGS[method], "method": method, "rounds": _ROUNDS, "min-nodes": HONEST}
-    federation = Federation(folder, HONEST + 1, settings)
-
-    def tamper(node_id: int, reply: Message) -> Message:
-        trains = reply.metadata.message_type == "train" and not reply.has_error()
-        if node_id == _VILLAIN and trains and int(reply.metadata.group_id) in rounds:
-            if attack:
-                reply.content = attacked(reply.content, attack)
-            else:
-                reply.content = with_report(reply.content, {"loss": float("nan")})
-        return reply
-
-    federation.grid.tamper = tamper
-    with standing_in(_STAND_INS):
-        return federation.play()
+def named(line: dict[str, Any], partition: int) -> int:
+    """Return how often a round's line says that something is wrong with a client."""
+    failed = "failure" in line["nodes"].get(str(partition), {})
+    words = (f"client {partition}", f"node {partition}", f"node {_FIRST_NODE + partition}")
+    notes = sum(
+        any(f"{w}{end}" in n for w in words for end in (" ", ":", ",")) for n in line["notes"]
+    )
+    return failed + notes
 
 
-def honest_accuracy(lines: list[dict[str, Any]]) -> tuple[float, int]:
-    """Return the honest clients' mean accuracy in the last round, and their test samples."""
-    nodes = [lines[-1]["nodes"][str(p)] for p in range(HONEST)]
-    told = [node for node in nodes if node.get("accuracy") is not None]
-    samples = sum(node["test_samples"] for node in told)
-    return sum(node["accuracy"] * node["test_samples"] for node in told) / samples, samples
+def row(stage: Stage, method: str, attack: Attack, *, once: bool) -> tuple[str, bool]:
+    """Play one attack and return what it came to, and whether that is as it should be."""
+    played = stage.play(attack, once=once)
+    when = f"round {_ONCE}" if once else "every round"
+    head = f"{method} | {attack.name} | {when}"
+    if not played.lines:
+        return f"{head} | ENDED: {played.error}", False
+    attacked = [line for line in played.lines if not once or line["round"] == _ONCE]
+    told = [[named(line, villain) for line in attacked] for villain in stage.villains]
+    blamed = [
+        f"client {p} in round {line['round']}"
+        for line in [*played.lines, *played.resumed]
+        for p in range(stage.honest)
+        if named(line, p)
+    ]
+    apart, without = stage.apart(played, attack, once=once)
+    counts = [n for own in told for n in own]
+    harmed = all(counts) and apart > 1
+    good = bool(played.resumed) and not blamed and max(counts) <= 1 and not harmed
+    bounds = "" if all(counts) else " | within bounds" + " in the others" * any(counts)
+    text = ", ".join(f"{sum(map(bool, own))} of {len(own)}" for own in told)
+    more = f" (as often as {max(counts)} times)" if max(counts) > 1 else ""
+    return (
+        f"{head} | {text}{more} | {apart:.1f} of {without:.3f} | ended well | "
+        f"{'resumed well' if played.resumed else f'RESUME: {played.error}'} | "
+        f"{'; '.join(blamed) or 'nobody blamed'}"
+        f"{bounds}"
+    ), good
+
+
+def suits(method: str, attack: Attack) -> bool:
+    """Tell whether a method's clients send what an attack changes."""
+    needs: dict[str, Callable[[str], bool]] = {
+        "change": changes,
+        "activations": streams,
+        "survey": streams,
+        "keys": has_keys,
+    }
+    sends = attack.kind not in needs or needs[attack.kind](method)
+    return sends and (attack.name != "labels" or not has_keys(method))
 
 
 def main() -> int:
-    """Play all attacks and print what they came to."""
+    """Play all attacks and print what they came to; the exit code tells whether all is well."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", nargs="+", default=[*_SETTINGS], choices=[*_SETTINGS])
-    parser.add_argument("--attacks", nargs="+", default=[*PAYLOADS, *REPORTS])
-    parser.add_argument("--once", action="store_true", help="attack in round 2 alone")
+    parser.add_argument("--methods", nargs="+", default=[*SETTINGS], choices=[*SETTINGS])
+    parser.add_argument("--attacks", nargs="+", default=[*Sixteen], choices=[*Everything])
+    parser.add_argument("--when", nargs="+", default=["every", "once"], choices=["every", "once"])
+    parser.add_argument("--honest", type=int, default=HONEST)
+    parser.add_argument("--hostile", type=int, default=1)
     options = parser.parse_args()
-    rounds = range(2, 3) if options.once else range(1, _ROUNDS + 1)
-    console = Console(width=120)
-    console.print("method, attack: without / with, test samples apart, named in rounds")
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    console, begin, bad = Console(width=200), time.perf_counter(), 0
+    console.print(
+        "method | attack | when | named | test samples apart | run | resumed | honest ones"
+    )
     for method in options.methods:
         with tempfile.TemporaryDirectory() as folder:
-            without, samples = honest_accuracy(play(Path(folder) / "none", method, "", rounds))
-            for number, attack in enumerate(options.attacks):
-                try:
-                    lines = play(Path(folder) / str(number), method, attack, rounds)
-                except NectarError as error:
-                    console.print(f"{method}, {attack}: {without:.3f} / the run ended: {error}")
-                    continue
-                found, _ = honest_accuracy(lines)
-                named = sum("failure" in line["nodes"].get(str(HONEST), {}) for line in lines)
-                console.print(
-                    f"{method}, {attack}: {without:.3f} / {found:.3f}, "
-                    f"{abs(found - without) * samples:.1f}, {named} of {len(rounds)}"
-                )
-    return 0
+            stage = Stage(Path(folder), method, options.honest, options.hostile)
+            for attack in (Everything[name] for name in options.attacks):
+                for when in options.when if suits(method, attack) else ():
+                    if attack.kind == "description" and when == "once":
+                        continue  # it is asked for once
+                    text, good = row(stage, method, attack, once=when == "once")
+                    bad += not good
+                    console.print(f"{text}{'' if good else ' | NOT WELL'}", markup=False)
+    console.print(f"{bad} not well, in {time.perf_counter() - begin:.0f} s")
+    return int(bad > 0)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from server_app.messenger import RoundInProgress
 from server_app.roster import Client
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
+from server_app.undoing import Undoing
 from strategies import methods
 from strategies.common.errors import FederationError, SettingsError
 from strategies.common.guard import guard_of
@@ -28,6 +29,7 @@ from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
 from strategies.common.settings import RunConfig
 from strategies.common.transport.compute import threads
+from strategies.common.transport.state import load_tensors, require_finite, to_tensors
 
 
 @final
@@ -83,6 +85,7 @@ class HeldRounds:
         self._training: _Asked | None = None
         self._tests: _Asked | None = None
         self._said = Aggregated()
+        self._undoing = Undoing()
 
     def ask(self, round_number: int) -> list[Message]:
         """Wait for enough clients, and return a round's messages to those that train.
@@ -106,8 +109,7 @@ class HeldRounds:
             self._state = first_state(self._half, self._settings, task)
         state = self._state
         context = RoundContext(round_number, clients, state, task, self._accepted)
-        ongoing = RoundInProgress(context, lambda reply: self._half.check(state, reply))
-        ongoing.record.failures = loop.roster.absent(self._accepted)
+        ongoing = loop.begin(context, lambda reply: self._half.check(state, reply))
         chosen = loop.choose(round_number, clients)
         messages = loop.messenger.write(ongoing, chosen, "train")
         self._training, self._tests = _Asked(ongoing, chosen, messages), None
@@ -136,6 +138,8 @@ class HeldRounds:
         ------
         FederationError
             If another round was asked for.
+        ModelError
+            If two rounds one after another could not be aggregated; a single one is undone.
         """
         asked = self._asked("aggregate_train", round_number, self._training)
         self._training = None
@@ -152,8 +156,17 @@ class HeldRounds:
             tests = self._loop.messenger.write(asked.ongoing, idle, "evaluate")
             self._tests = _Asked(asked.ongoing, idle, tests)
             found = guard_of(self._settings).arrived(asked.ongoing.in_order())
-            with record.timed("aggregate"), threads(self._settings.server_threads):
-                self._said = self._half.aggregate(self._state, round_number, found).finite()
+            before = to_tensors(self._state)
+
+            def aggregate() -> Aggregated:
+                with record.timed("aggregate"), threads(self._settings.server_threads):
+                    said = self._half.aggregate(self._state, round_number, found)
+                require_finite(self._state)
+                return said.finite()
+
+            self._said = self._undoing.take_in(
+                round_number, aggregate, lambda: load_tensors(self._state, before)
+            )
             self._accepted.update(dict.fromkeys(record.nodes, round_number))
         self._tell(round_number)
         return self._line(asked)

@@ -5,7 +5,7 @@ from logging import WARNING
 from flwr.common.logger import log
 
 from server_app.messenger import RoundInProgress
-from strategies.common.magnitudes import too_large
+from strategies.common.magnitudes import too_large, unsettled
 from strategies.common.method import AnyAggregatingHalf
 from strategies.common.split.halves import AnySplitServerHalf
 
@@ -28,7 +28,9 @@ def refuse_large(ongoing: RoundInProgress, half: AnyAggregatingHalf | AnySplitSe
     sizes = {p: half.magnitudes(ongoing.context.state, r.uplink) for p, r in replies.items()}
     samples = {partition: reply.samples for partition, reply in replies.items()}
     for partition, reason in too_large(sizes, samples).items():
-        _refuse(ongoing, partition, f"{replies[partition].uplink.schema}.{reason}")
+        _refuse(ongoing, partition, f"{replies.pop(partition).uplink.schema}.{reason}")
+    if replies and (doubt := unsettled({p: sizes[p] for p in replies})):
+        ongoing.record.notes.append(f"{next(iter(replies.values())).uplink.schema}.{doubt}")
 
 
 def _refuse(ongoing: RoundInProgress, partition: int, reason: str) -> None:

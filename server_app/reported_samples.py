@@ -10,6 +10,11 @@ GROWTH: Final = 2
 SLACK: Final = 100
 
 
+def most_samples(described: Description) -> int:
+    """Return how many samples a client may come with, of all kinds together."""
+    return (described.train_samples + described.test_samples) * GROWTH + SLACK
+
+
 def check_agreement(report: Report, described: Description, sender: str) -> None:
     """Refuse counts that are far from those with which a client came.
 

@@ -170,6 +170,13 @@ class Roster:
             found[partition] = self.failures.get(node_id, reason)
         return found
 
+    def strangers(self) -> list[str]:
+        """Return why connected nodes take no part that are no client which is known."""
+        known = {node_id for node_id, _ in self._known.values()}
+        left = sorted((self.failures.keys() & self._online) - known)
+        told = ((f"node {node_id}: ", self.failures[node_id]) for node_id in left)
+        return [name + reason.removeprefix(name) for name, reason in told]
+
     def clients(self) -> dict[int, Client]:
         """Return the clients that are online and agree on the task, by partition."""
         online = [client for node, client in self._by_node.items() if node in self._online]

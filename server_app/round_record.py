@@ -191,7 +191,8 @@ class RoundRecord:
         Returns
         -------
         list[str]
-            Reasons of the clients that failed in it; they stay what they were in the round.
+            Reasons of the clients that failed in it and not in the round, where they are told
+            already; they stay what they were.
         """
         for partition, node in later.nodes.items():
             known = self.nodes.get(partition)
@@ -201,7 +202,14 @@ class RoundRecord:
             elif partition not in self.failures:
                 self.nodes[partition] = node
         self.seconds["evaluate"] = sum(later.seconds.values())
-        return [reason for _, reason in sorted(later.failures.items())]
+        return [*self.told_later(later).values()]
+
+    def told_later(self, later: "RoundRecord") -> dict[int, str]:
+        """Return why clients failed later in the round, but for those that had failed in it.
+
+        Whatever is wrong with a client is told once a round.
+        """
+        return {p: r for p, r in sorted(later.failures.items()) if p not in self.failures}
 
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""

@@ -137,6 +137,18 @@ class RoundLoop:
         patience = self._run.quorum_timeout_s
         return silence_s > patience or waited_s > _LONGEST_GATHERING * patience
 
+    def begin(
+        self,
+        context: RoundContext,
+        check: Callable[[Reply[Any]], None],
+        session: Session | None = None,
+    ) -> RoundInProgress:
+        """Begin a round; whoever is not there, or cannot take part, is told of in its record."""
+        ongoing = RoundInProgress(context, check, session)
+        ongoing.record.failures = self.roster.absent(context.accepted)
+        ongoing.record.notes += self.roster.strangers()
+        return ongoing
+
     def exchange(
         self,
         context: RoundContext,
@@ -163,8 +175,7 @@ class RoundLoop:
             If fewer than ``min_replies`` nodes replied well; there is no second try, since the
             exchange has changed the server's part already.
         """
-        ongoing = RoundInProgress(context, check, session)
-        ongoing.record.failures = self.roster.absent(context.accepted)
+        ongoing = self.begin(context, check, session)
         self.messenger.ask(ongoing, _seated(session, context.clients), "train")
         refuse_large(ongoing, half)
         self._require_replies(ongoing, "")
@@ -185,10 +196,9 @@ class RoundLoop:
         FederationError
             If fewer than ``min_replies`` clients replied well, even after a second try.
         """
-        ongoing = RoundInProgress(context, lambda reply: half.check(context.state, reply))
+        ongoing = self.begin(context, lambda reply: half.check(context.state, reply))
         round_number = context.round_number
         chosen = self.choose(round_number, context.clients)
-        ongoing.record.failures = self.roster.absent(context.accepted)
         self.messenger.ask(ongoing, chosen, "train")
         refuse_large(ongoing, half)
         if len(ongoing.record.nodes) < self._run.min_replies:
@@ -256,7 +266,7 @@ class RoundLoop:
         Returns
         -------
         list[str]
-            Reasons of the clients that failed.
+            Reasons of the clients that failed, and had not before.
         """
         clients = self.testers(context, record.nodes)
         if not clients:
@@ -265,7 +275,9 @@ class RoundLoop:
         self.messenger.ask(ongoing, clients, "evaluate")
         return record.add_test(ongoing.record)
 
-    def survey(self, record: RoundRecord, context: RoundContext, session: Session) -> list[str]:
+    def survey(
+        self, record: RoundRecord, context: RoundContext, session: Session
+    ) -> dict[int, str]:
         """Let clients send what the server evaluates, after a round's aggregation.
 
         Parameters
@@ -279,9 +291,9 @@ class RoundLoop:
 
         Returns
         -------
-        list[str]
+        dict[int, str]
             Reasons of the clients that failed; one that took part in the round still did, and
-            one that failed in the round stays failed.
+            one that failed in the round stays failed and is told there.
         """
         ongoing = RoundInProgress(context, uploads_nothing, session)
         self.messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
@@ -291,7 +303,7 @@ class RoundLoop:
                 record.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
             elif partition not in record.failures:
                 record.nodes[partition] = node
-        return [reason for _, reason in sorted(ongoing.record.failures.items())]
+        return record.told_later(ongoing.record)
 
     def _require_replies(self, ongoing: RoundInProgress, after: str) -> None:
         record, needed = ongoing.record, self._run.min_replies

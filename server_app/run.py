@@ -22,9 +22,10 @@ from server_app.run_folder import RunFolder
 from server_app.run_record import read_run_record
 from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
+from server_app.undoing import Undoing
 from server_app.writers import chosen
 from strategies import methods
-from strategies.common.errors import FederationError, ModelError
+from strategies.common.errors import FederationError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
 from strategies.common.settings import RunConfig
@@ -104,8 +105,7 @@ class Run:
             resumed=self._settings.resume,
         )
         self._seconds: list[float] = []
-        # The last round whose aggregation was undone.
-        self._undone = -1
+        self._undoing = Undoing()
 
     @property
     def folder(self) -> Path:
@@ -234,20 +234,17 @@ class Run:
         ModelError
             If that happens in two rounds one after another.
         """
-        record, number = played.record, context.round_number
-        try:
-            with record.timed("aggregate"), threads(self._settings.server_threads):
-                aggregated = played.aggregate()
+
+        def aggregate() -> Aggregated:
+            with played.record.timed("aggregate"), threads(self._settings.server_threads):
+                found = played.aggregate()
             require_finite(self._state)
-        except (ModelError, ValueError, ArithmeticError, RuntimeError) as error:
-            if self._undone == number - 1:
-                raise
-            self._undone = number
-            self._restore(number - 1, context.task)
-            reason = f"{type(error).__name__}: {error}"
-            note = f"aggregation failed and is undone, nothing was learnt in this round: {reason}"
-            return Aggregated(notes=(note,))
-        return aggregated
+            return found
+
+        number = context.round_number
+        return self._undoing.take_in(
+            number, aggregate, lambda: self._restore(number - 1, context.task)
+        )
 
     def _restore(self, round_number: int, task: Task) -> None:
         """Put the server half's state back to what it was after a round."""

@@ -12,13 +12,16 @@ from typing import Any, final
 
 from flwr.common.logger import log
 
+from server_app.reported_samples import most_samples
 from server_app.roster import Client
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.round_record import MeasuredAccuracy, RoundRecord
 from server_app.rounds import RoundLoop
+from server_app.split.hub import NOTHING_HEARD
 from server_app.split.session import SplitSession
 from strategies.common.errors import FederationError
 from strategies.common.guard import guard_of
+from strategies.common.magnitudes import Size
 from strategies.common.round import Aggregated, Reply
 from strategies.common.settings import RunSettings
 from strategies.common.split.engine import Engine
@@ -59,6 +62,7 @@ class SplitRounds:
         self._run = run
         self._split = split
         self._untrained = Aggregated()
+        self._heard: Mapping[int, Size] = NOTHING_HEARD
 
     def needs_clients(self, round_number: int) -> bool:
         """Tell whether a round sends messages: all do but replayed ones without a survey.
@@ -127,16 +131,21 @@ class SplitRounds:
 
     def _survey(self, record: RoundRecord, context: RoundContext, *, after: int) -> Aggregated:
         state = context.state
-        plan = self._half.survey_plan(after, sorted(context.clients))
+        # Whoever failed in the round is told there; what it sends is not to be judged by.
+        clients = {p: c for p, c in context.clients.items() if p not in record.failures}
+        plan = self._half.survey_plan(after, sorted(clients))
         if plan is None:
             return Aggregated()
         engine = self._half.engine(state, plan)
-        with self._session(engine, plan, context.clients) as session:
+        with self._session(engine, plan, clients) as session:
             failed = self._loop.survey(record, context, session)
-        if session.failure:
-            failed.append(session.failure)
-        self._take_in(record, session)
-        record.notes += [f"evaluation: {reason}" for reason in failed]
+        for partition, reason in session.hub.surveyed.loud().items():
+            engine.forget(plan.seats(partition, self._run.clients_per_node)[0])
+            told = f"{clients[partition].label}: {reason}; its samples are left out"
+            failed.setdefault(partition, told)
+        self._take_in(record, session, failed)
+        reasons = [*failed.values(), *([session.failure] if session.failure else [])]
+        record.notes += [f"evaluation: {reason}" for reason in reasons]
         with record.timed("evaluate"), threads(self._run.server_threads):
             assessment = self._half.assess(state, after, engine)
         for partition, measured in self._by_node(assessment).items():
@@ -165,7 +174,8 @@ class SplitRounds:
         if session.failure:
             # The last answers are out before the server's own update, which may fail as well.
             raise FederationError(f"round {number}: {session.failure}") from session.cause
-        self._take_in(record, session)
+        self._heard = session.hub.heard
+        self._take_in(record, session, record.failures)
         return record, current, guard_of(self._run).arrived(replies)
 
     def _session(self, engine: Engine, plan: Plan, clients: Mapping[int, Client]) -> SplitSession:
@@ -177,10 +187,14 @@ class SplitRounds:
             {partition: own for partition, own in seats.items() if any(own)},
             self._split,
             self._run.server_threads,
+            self._heard,
+            {p: most_samples(client.description) for p, client in clients.items()},
         )
 
-    def _take_in(self, record: RoundRecord, session: SplitSession) -> None:
-        record.notes += session.notes()
+    def _take_in(
+        self, record: RoundRecord, session: SplitSession, failed: Mapping[int, str]
+    ) -> None:
+        record.notes += session.notes(failed)
         for partition in session.partitions:
             if partition in record.nodes:
                 traffic = session.traffic(partition)

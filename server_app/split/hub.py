@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from threading import Condition, Lock
-from typing import final
+from typing import Final, final
 
 import torch
 from torch import Tensor
@@ -16,12 +16,17 @@ from torch import Tensor
 from server_app.split.lanes import Lane, seat
 from server_app.split.loud import Loud
 from server_app.split.refusals import Reason, RefusalError
+from server_app.split.surveyed import Surveyed
 from server_app.split.turns import Turn, Turns
+from strategies.common.magnitudes import Size
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import Plan, SurveyPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Activations, FrameSpec, Gradients, Skipped, Survey
 from strategies.common.transport.compute import threads
+
+NOTHING_HEARD: Final[Mapping[int, Size]] = {}
+NO_LIMIT: Final[Mapping[int, int]] = {}
 
 
 @final
@@ -42,6 +47,10 @@ class Hub:
         Deadlines and quorum.
     num_threads : int
         Torch threads of the engine.
+    before : Mapping[int, Size]
+        How large activations were that nodes sent last in the session before.
+    most_surveyed : Mapping[int, int]
+        Samples of a survey that a node may send; any number where it says nothing.
 
     Attributes
     ----------
@@ -53,6 +62,8 @@ class Hub:
         Why the session was given up.
     cause : Exception | None
         What the engine raised, if that was why.
+    surveyed : Surveyed
+        What came of a survey.
     """
 
     def __init__(
@@ -63,6 +74,8 @@ class Hub:
         nodes: Mapping[int, tuple[tuple[int, ...], ...]],
         settings: SplitSettings,
         num_threads: int,
+        before: Mapping[int, Size] = NOTHING_HEARD,
+        most_surveyed: Mapping[int, int] = NO_LIMIT,
     ) -> None:
         self.failure: str | None = None
         self.cause: Exception | None = None
@@ -76,12 +89,18 @@ class Hub:
         # One per cohort, so that a turn wakes nobody else's threads.
         self._woken = [Condition(self._lock) for _ in plan.cohorts]
         self._over = False
-        self._loud = Loud()
+        self._loud = Loud(before)
+        self.surveyed = Surveyed(most_surveyed)
 
     @property
     def refused(self) -> Mapping[int, str]:
         """Nodes whose activations were left out, with the reason."""
         return dict(self._loud.refused)
+
+    @property
+    def heard(self) -> Mapping[int, Size]:
+        """How large activations are that nodes sent last."""
+        return dict(self._loud.heard)
 
     @property
     def over(self) -> bool:
@@ -200,7 +219,7 @@ class Hub:
         Raises
         ------
         RefusalError
-            If it is out of order, or the session ends.
+            If it is out of order or one too many, or the session ends.
         """
         with self._surveying:
             with self._lock:
@@ -211,6 +230,7 @@ class Hub:
                 if number != lane.taken + 1:
                     text = f"{lane.where}: expected part {lane.taken + 1}, got part {number}"
                     raise RefusalError(Reason.ORDER, text)
+                self.surveyed.take(lane, survey)
             try:
                 with self._threads():
                     self._engine.survey(survey)

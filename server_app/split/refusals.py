@@ -1,6 +1,7 @@
 """Why a stream was refused, said once per node and kind, and counted after that."""
 
 from collections import Counter
+from collections.abc import Container
 from enum import Enum
 from logging import WARNING
 from threading import Lock
@@ -79,14 +80,20 @@ class Refusals:
         if first:
             log(WARNING, "refused %s for %s: %s", _who(key[0]), reason.value, text)
 
-    def notes(self) -> tuple[str, ...]:
-        """Return one sentence per node and kind."""
+    def turned_away(self, node: int) -> bool:
+        """Tell whether a node was refused for what it sent, and not for a stream that broke."""
+        with self._lock:
+            return any(n == node and reason is not Reason.BROKEN for n, reason in self._counts)
+
+    def notes(self, told: Container[int] = ()) -> tuple[str, ...]:
+        """Return one sentence per node and kind, but for nodes that are told of elsewhere."""
         with self._lock:
             found = sorted(self._counts.items(), key=lambda item: (item[0][0], item[0][1].name))
             return tuple(
                 f"{_who(node)} was refused {count} times for {reason.value}; at first: "
                 f"{self._first[node, reason]}"
                 for (node, reason), count in found
+                if node not in told
             )
 
 

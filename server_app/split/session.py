@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, final
@@ -11,12 +11,13 @@ import grpc
 
 from server_app.split.address import read_address
 from server_app.split.certificate import read_files, self_signed
-from server_app.split.hub import Hub
+from server_app.split.hub import NO_LIMIT, NOTHING_HEARD, Hub
 from server_app.split.refusals import Refusals
 from server_app.split.service import Service
 from server_app.split.tickets import Tickets
 from server_app.split.traffic import Traffic
 from strategies.common.errors import SettingsError
+from strategies.common.magnitudes import Size
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings
@@ -53,6 +54,8 @@ class SplitSession:
         Addresses, deadlines and quorum.
     threads : int
         Torch threads of the engine.
+    before, most_surveyed : Mapping
+        As of :class:`Hub`.
 
     Raises
     ------
@@ -68,10 +71,12 @@ class SplitSession:
         nodes: Mapping[int, tuple[tuple[int, ...], ...]],
         settings: SplitSettings,
         threads: int,
+        before: Mapping[int, Size] = NOTHING_HEARD,
+        most_surveyed: Mapping[int, int] = NO_LIMIT,
     ) -> None:
         self._plan, self._settings = plan, settings
         self.partitions = tuple(sorted(nodes))
-        self.hub = Hub(engine, plan, specs, nodes, settings, threads)
+        self.hub = Hub(engine, plan, specs, nodes, settings, threads, before, most_surveyed)
         life_s = self._lifetime()
         self.tickets = Tickets(self.partitions, life_s)
         self._refusals = Refusals()
@@ -189,9 +194,13 @@ class SplitSession:
             sum(lane.skipped for lane in lanes),
         )
 
-    def notes(self) -> tuple[str, ...]:
-        """Return what a user should know: who was late, and who was refused for what."""
-        late = [(p, self.traffic(p).skipped) for p in self.partitions]
+    def notes(self, failed: Container[int] = ()) -> tuple[str, ...]:
+        """Return what a user should know: who was late, and who was refused for what.
+
+        Of a node that failed since it was refused, its failure tells, and nothing here.
+        """
+        told = {p for p in self.partitions if p in failed and self._refusals.turned_away(p)}
+        late = [(p, self.traffic(p).skipped) for p in self.partitions if p not in told]
         turns = len(self._plan.step_numbers)
         return (
             *(
@@ -199,7 +208,7 @@ class SplitSession:
                 for p, count in late
                 if count
             ),
-            *self._refusals.notes(),
+            *self._refusals.notes(told),
         )
 
     def _lanes(self, partition: int) -> list[tuple[int, int]]:

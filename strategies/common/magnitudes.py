@@ -11,7 +11,7 @@ times too large, rows that lie about where classes are.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Final, final
 
@@ -25,6 +25,8 @@ from strategies.common.payload import Payload, Rule, rules_of
 FACTOR: Final = 8.0
 # Who has more samples may go farther in a round, but not for ever: counts are told, not known.
 MOST_STEPS: Final = 10.0
+# Adapters move by an optimiser's steps, which are alike on all clients: honest ones stay below 2.
+ADAPTER_FACTOR: Final = 5.0
 # So many clients tell what is typical although one of them lies.
 QUORUM: Final = 3
 # A change of weights below this share of what was sent does nothing.
@@ -53,12 +55,15 @@ class Size:
         Whether it grows with the steps that a client makes, as changes of weights do.
     slack : float
         Share of ``beside`` that is never too much, whatever others do.
+    factor : float
+        Times what is typical that is not yet too much.
     """
 
     rows: tuple[float, ...]
     beside: float = 0.0
     learnt: bool = False
     slack: float = SLACK
+    factor: float = FACTOR
 
     @property
     def largest(self) -> float:
@@ -82,7 +87,11 @@ Sizes = Mapping[str, Size]
 
 
 def sizes_of(
-    uplink: Payload, sent: Mapping[str, Tensor | None] | None = None, *, slack: float = SLACK
+    uplink: Payload,
+    sent: Mapping[str, Tensor | None] | None = None,
+    *,
+    slack: float = SLACK,
+    factor: float = FACTOR,
 ) -> dict[str, Size]:
     """Return the sizes of an upload's floating-point fields.
 
@@ -94,12 +103,15 @@ def sizes_of(
         By field that holds weights: what the client started from, of the shape of one row.
     slack : float
         As of :class:`Size`; above 1 where clients' steps are unlike by design.
+    factor : float
+        As of :class:`Size`; smaller where their steps are alike.
     """
     found = {}
     for name, rule in rules_of(type(uplink)).items():
         value: Tensor | None = getattr(uplink, name)
         if rule.kind == "float" and value is not None:
-            found[name] = _size(value, rule, (sent or {}).get(name), slack)
+            size = _size(value, rule, (sent or {}).get(name))
+            found[name] = replace(size, slack=slack, factor=factor)
     return found
 
 
@@ -126,6 +138,31 @@ def too_large(sizes: Mapping[int, Sizes], samples: Mapping[int, int]) -> dict[in
     return found
 
 
+def unsettled(sizes: Mapping[int, Sizes]) -> str | None:
+    """Return what is far larger at one of two clients than at the other, or ``None``.
+
+    Of two nobody can tell which is wrong: neither is refused, and whoever reads the journal is
+    told.
+
+    Parameters
+    ----------
+    sizes : Mapping[int, Mapping[str, Size]]
+        Of every upload of a round that was not too large, by client.
+    """
+    for name in dict.fromkeys(name for own in sizes.values() for name in own):
+        held = {c: own[name] for c, own in sizes.items() if name in own and own[name].rows}
+        if not 1 < len(held) < QUORUM:
+            continue
+        (less, small), (more, large) = sorted(held.items(), key=lambda item: item[1].largest)
+        usual = max(median_low(small.rows), large.harmless / large.factor)
+        if large.largest > large.factor * usual:
+            return (
+                f"{name}: client {more} sent {large.largest / usual:.3g} times what client {less} "
+                f"did; of two clients nobody can tell which is wrong, and both count"
+            )
+    return None
+
+
 def _too_large(held: Mapping[int, Size], samples: Mapping[int, int]) -> dict[int, str]:
     telling = [client for client, size in held.items() if size.rows]
     if len(telling) < QUORUM:
@@ -141,10 +178,11 @@ def _too_large(held: Mapping[int, Size], samples: Mapping[int, int]) -> dict[int
     for client in telling:
         size = held[client]
         steps = min(MOST_STEPS, max(1.0, samples[client] / usual)) if size.learnt else 1.0
-        limit = max(FACTOR * steps * typical, size.harmless)
+        times = size.factor * steps
+        limit = max(times * typical, size.harmless)
         if size.largest > limit:
             found[client] = (
-                f"expected values of {limit:.3g} at most, {FACTOR * steps:g} times what is "
+                f"expected values of {limit:.3g} at most, {times:g} times what is "
                 f"typical of this round's {len(telling)} clients, got {_got(size)}"
             )
     return found
@@ -155,7 +193,7 @@ def _got(size: Size) -> str:
     return f"{what} {size.largest:.3g} (root mean square)"
 
 
-def _size(value: Tensor, rule: Rule, sent: Tensor | None, slack: float) -> Size:
+def _size(value: Tensor, rule: Rule, sent: Tensor | None) -> Size:
     # In double precision: the square of what a float can hold leaves a float.
     rows = value.detach().to("cpu", torch.float64)
     rows = rows[None] if len(rule.axes) == 1 else rows.flatten(1)
@@ -164,7 +202,7 @@ def _size(value: Tensor, rule: Rule, sent: Tensor | None, slack: float) -> Size:
         return Size(_rms(rows), learnt=learnt)
     base = sent.detach().to("cpu", torch.float64).flatten()
     (beside,) = _rms(base[None])
-    return Size(_rms(rows - base), beside, learnt, slack)
+    return Size(_rms(rows - base), beside, learnt)
 
 
 def _rms(rows: Tensor) -> tuple[float, ...]:

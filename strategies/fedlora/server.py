@@ -8,7 +8,7 @@ from torch import Tensor
 
 from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import WireError
-from strategies.common.magnitudes import Size
+from strategies.common.magnitudes import ADAPTER_FACTOR, Size
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedlora.lora_aggregation import (
@@ -99,7 +99,11 @@ class FedLoRAServer(
         """
         whole = float(uplink.factors.double().square().mean().sqrt())
         update = magnitude(uplink.read("upload", self._shape))
-        return {"factors": Size((whole,), learnt=True), "update": Size((update,), learnt=True)}
+        found = {"factors": whole, "update": update}
+        return {
+            name: Size((value,), learnt=True, factor=ADAPTER_FACTOR)
+            for name, value in found.items()
+        }
 
     def aggregate(
         self,

@@ -1,6 +1,6 @@
 """The server at work within a session: one contrastive step after another."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import final
 
 import torch
@@ -179,6 +179,10 @@ class MocoSFLEngine(Engine):
             features = self._state.online.features(survey.activations.to(self._device))
         labels = survey.labels.to(self._device)
         self.surveyed.add(survey.split, survey.client, features, labels)
+
+    def forget(self, clients: Collection[int]) -> None:
+        """Drop the features of some clients' samples."""
+        self.surveyed.forget(clients)
 
     def _rate(self, step: int) -> float:
         settings = self._settings

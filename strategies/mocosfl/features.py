@@ -1,5 +1,6 @@
 """Features of an evaluation, gathered in any order and given out in a fixed one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import final
 
@@ -85,6 +86,14 @@ class FeatureTable:
         if len(labels):
             clients = self._parts.setdefault(split, {})
             clients.setdefault(client, []).append((features, labels))
+
+    def forget(self, clients: Collection[int]) -> None:
+        """Drop all samples of some clients."""
+        left = {
+            split: {client: parts for client, parts in own.items() if client not in clients}
+            for split, own in self._parts.items()
+        }
+        self._parts = {split: own for split, own in left.items() if own}
 
     def holds(self, split: Split) -> bool:
         """Say whether any sample of a split has come."""

@@ -1,6 +1,6 @@
 """The server at work within a session: classify what arrives, and return gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import final
 
@@ -121,6 +121,10 @@ class SplitFedEngine(Engine):
         self._tested.append(
             (scores.argmax(1) == labels, losses, torch.full_like(labels, survey.client))
         )
+
+    def forget(self, clients: Collection[int]) -> None:
+        """Drop what some clients sent for an evaluation."""
+        self._tested = [part for part in self._tested if int(part[2][0]) not in clients]
 
     def hits(self) -> Hits | None:
         """Return what the survey found, or ``None`` where no sample came."""

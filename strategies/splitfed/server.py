@@ -13,7 +13,7 @@ from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.common.split.batches import steps_per_pass
-from strategies.common.split.client_models import FRONT_SLACK, check_clients
+from strategies.common.split.client_models import check_clients
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.networks.of_run import cut_shape
 from strategies.common.split.networks.stacked import StackedModels
@@ -142,7 +142,7 @@ class SplitFedServer(
 
     def magnitudes(self, state: SplitFedServerState, uplink: SplitFedModels) -> Mapping[str, Size]:
         """Return how far the client models moved."""
-        return sizes_of(uplink, {"models": state.front}, slack=FRONT_SLACK)
+        return sizes_of(uplink, {"models": state.front})
 
     def aggregate(
         self,

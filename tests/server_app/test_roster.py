@@ -315,3 +315,20 @@ def test_what_clients_note_is_logged_once_with_all_who_note_it(
         "client 3: only mine",
         "client 12: 7 left out",
     ]
+
+
+def test_nodes_that_are_no_client_which_is_known_are_told_of(nodes: Nodes) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, Error(2, "no data"))
+    spoilt = described(2)
+    spoilt["description"] = ConfigRecord({**spoilt.config_records["description"], "clients": 2**62})
+    nodes.join(102, spoilt)
+    nodes.join(103, described(0))
+    nodes.roster.refresh()
+    first, second, third = nodes.roster.strangers()
+    assert first == "node 101: no data"
+    assert second.startswith("node 102: description.clients: ")
+    assert third.startswith("node 103: client 0 (cnn): expected one node with partition-id 0, got")
+    nodes.leave(102)
+    nodes.roster.refresh()
+    assert len(nodes.roster.strangers()) == 2

@@ -253,3 +253,12 @@ def test_what_the_server_measured_on_a_network_that_diverged_is_left_out(
     assert line.diagnostics == {"clients": 2.0}
     assert any("got others for loss" in note for note in line.notes)
     assert read_round(json.loads(write_round(line)), "here") == line
+
+
+def test_whoever_failed_in_a_round_is_not_told_of_again_in_its_test() -> None:
+    record, later = RoundRecord(4), RoundRecord(4)
+    record.failures = {1: "client 1: no reply"}
+    record.nodes = {0: node(0, 3, 4, 1.0)}
+    later.failures = {0: "client 0: damaged", 1: "client 1: still no reply"}
+    assert record.add_test(later) == ["client 0: damaged"]
+    assert record.failures == {1: "client 1: no reply"}

@@ -1,6 +1,6 @@
 """Pretraining against decoders, and the examination that follows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -54,6 +54,9 @@ class Recorder(Engine):
     def survey(self, survey: Survey) -> None:
         raise AssertionError("no survey in a pretraining")
 
+    def forget(self, clients: Collection[int]) -> None:
+        raise AssertionError("no survey in a pretraining")
+
 
 class Silence(Engine):
     """An engine that asks for nothing."""
@@ -67,6 +70,9 @@ class Silence(Engine):
         pass
 
     def survey(self, survey: Survey) -> None:
+        raise AssertionError("no survey in a pretraining")
+
+    def forget(self, clients: Collection[int]) -> None:
         raise AssertionError("no survey in a pretraining")
 
 

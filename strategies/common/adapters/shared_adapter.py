@@ -27,7 +27,7 @@ from strategies.common.adapters.wire import WIRE, SharedAdapter, TrainedAdapter,
 from strategies.common.averaging import average
 from strategies.common.device import AdapterDevice
 from strategies.common.errors import WireError
-from strategies.common.magnitudes import Size, sizes_of
+from strategies.common.magnitudes import ADAPTER_FACTOR, Size, sizes_of
 from strategies.common.method import MethodSettings
 from strategies.common.round import Aggregated, Phase, Reply
 from strategies.common.task import Foundation
@@ -179,7 +179,7 @@ class AveragingServerHalf(
     @final
     def magnitudes(self, state: SharedAdapterState, uplink: TrainedAdapter) -> Mapping[str, Size]:
         """Return how far a client moved the adapter."""
-        return sizes_of(uplink, {"adapter": state.shared})
+        return sizes_of(uplink, {"adapter": state.shared}, factor=ADAPTER_FACTOR)
 
     @final
     def aggregate(

@@ -12,10 +12,6 @@ from strategies.common.payload import Payload, Sizes, payload_base, tensor
 from strategies.common.split.networks.of_run import cut_shape
 from strategies.common.split.plan import Plan
 
-# Client models have few weights and large steps, and one client's step size is not another's: what
-# changes them by less than four times themselves may be honest.
-FRONT_SLACK = 4.0
-
 
 @payload_base
 class AveragedModel(Payload):

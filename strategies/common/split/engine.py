@@ -1,7 +1,7 @@
 """What a server half does with activations, apart from how they travelled."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
@@ -45,3 +45,7 @@ class Engine(ABC):
     @abstractmethod
     def survey(self, survey: Survey) -> None:
         """Take in samples of an evaluation; clients and splits come in any order."""
+
+    @abstractmethod
+    def forget(self, clients: Collection[int]) -> None:
+        """Drop what some clients sent for an evaluation, before it is judged."""

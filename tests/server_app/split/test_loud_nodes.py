@@ -1,11 +1,16 @@
 """A node whose activations drown the others' is left out of its session, by name."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 
 from server_app.split.direct import DirectLink
 from server_app.split.hub import Hub
-from strategies.common.split.wire.frames import Gradients
+from server_app.split.loud import Loud
+from server_app.split.turns import Turn
+from strategies.common.magnitudes import Size
+from strategies.common.split.wire.frames import Activations, Gradients
 from tests.server_app.split.toy_session import Toy, activations
 
 
@@ -54,3 +59,38 @@ def test_two_nodes_cannot_tell_who_is_loud() -> None:
     toy = Toy(nodes=2, cohorts=1, steps=2)
     hub, _ = exchange(toy, [1.0, 90.0])
     assert hub.refused == {}
+
+
+BEFORE = {node: Size((0.7,)) for node in range(4)}
+
+
+def first_turn(before: Mapping[int, Size], scales: list[float]) -> list[int]:
+    """Return who is refused when one cohort's nodes send frames of some scales at once."""
+    toy = Toy(nodes=len(scales), cohorts=1)
+    clients = {node: (2 * node, 2 * node + 1) for node in range(len(scales))}
+    arrived = {
+        node: Activations(11, activations(torch.full((2,), scale), 11, clients[node]))
+        for node, scale in enumerate(scales)
+    }
+    loud = Loud(before)
+    hub = toy.hub()
+    loud.left_out(Turn(11, 0, arrived, True), {node: hub.lanes[node, 0] for node in arrived})
+    return sorted(loud.refused)
+
+
+@pytest.mark.parametrize(("scales", "refused"), [([1.0, 90.0], [1]), ([1.0, 90.0, 90.0], [1, 2])])
+def test_what_nodes_sent_in_the_session_before_counts_where_this_one_cannot_tell(
+    scales: list[float], refused: list[int]
+) -> None:
+    assert first_turn({}, scales) == []
+    assert first_turn(BEFORE, scales) == refused
+
+
+def test_a_model_that_has_changed_since_is_nobodys_fault() -> None:
+    assert first_turn(BEFORE, [90.0, 90.0]) == first_turn(BEFORE, [90.0, 95.0, 91.0]) == []
+
+
+def test_a_session_tells_what_was_sent_last() -> None:
+    hub, _ = exchange(Toy(nodes=3, cohorts=2, steps=2), [1.0, 2.0, 4.0])
+    sizes = [hub.heard[node].largest for node in range(3)]
+    assert sizes == pytest.approx([0.7, 1.4, 2.8], rel=0.2)

@@ -160,3 +160,12 @@ def test_refusals_are_counted_by_node_and_kind_and_those_of_nobodys_fault_are_no
         "node 2 was refused 2 times for frames that break their schema; at first: text of 2",
         "node 2 was refused 1 times for frames out of order; at first: text of 2",
     )
+    # Of node 2 its failure tells.
+    assert [note[:6] for note in refusals.notes({2})] == ["someon", "node 1"]
+
+
+def test_a_stream_that_broke_is_no_refusal_of_what_was_sent() -> None:
+    refusals = Refusals()
+    refusals.note(1, Reason.BROKEN, "it may come back")
+    refusals.note(2, Reason.FORM, "a number too large")
+    assert [refusals.turned_away(node) for node in (0, 1, 2)] == [False, False, True]

@@ -69,3 +69,28 @@ def test_surveys_have_no_turns_and_no_deadline() -> None:
 
 
 # Memory
+
+
+def test_a_node_may_send_no_more_samples_than_it_described() -> None:
+    toy = Toy(nodes=2, cohorts=1)
+    plan = SurveyPlan(toy.plan.pool)
+    hub = Hub(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1, most_surveyed={0: 3})
+    links = [DirectLink(hub, node, plan) for node in (0, 1)]
+    links[0].survey(0, "bank", torch.zeros(2, 2, 3, 3), torch.tensor([0, 1]))
+    with pytest.raises(RefusalError, match="survey of at most 3 samples by its description, got 4"):
+        links[0].survey(1, "test", torch.zeros(2, 2, 3, 3), torch.tensor([0, 1]))
+    links[1].survey(2, "test", torch.zeros(9, 2, 3, 3), torch.zeros(9, dtype=torch.int64))
+    assert [len(survey.labels) for survey in toy.engine.surveys] == [2, 9]
+
+
+def test_a_node_whose_samples_drown_the_others_is_named() -> None:
+    toy = Toy(nodes=4, cohorts=1)
+    plan = SurveyPlan(toy.plan.pool)
+    hub = Hub(toy.engine, plan, toy.spec, toy.seats(), toy.settings, 1)
+    for node, scale in enumerate((1.0, 2.0, 90.0, 0.5)):
+        samples = torch.full((3, 2, 3, 3), scale)
+        labels = torch.tensor([0, 1, 2])
+        DirectLink(hub, node, plan).survey(2 * node, "bank", samples, labels)
+    loud = hub.surveyed.loud()
+    assert list(loud) == [2]
+    assert loud[2].startswith("activations: expected values of 8 at most, 8 times what is typical")

@@ -1,6 +1,6 @@
 """A tiny split network whose numbers depend on every frame, its order and its owner."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -57,6 +57,9 @@ class ToyEngine(Engine):
 
     def survey(self, survey: Survey) -> None:
         self.surveys.append(survey)
+
+    def forget(self, clients: Collection[int]) -> None:
+        self.surveys = [survey for survey in self.surveys if survey.client not in clients]
 
 
 def split_settings(**overrides: object) -> SplitSettings:

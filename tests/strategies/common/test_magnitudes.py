@@ -1,10 +1,19 @@
 """Uploads far larger than the others': who is named, and who never is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from strategies.common.magnitudes import FACTOR, Size, sizes_of, too_large
+from strategies.common.magnitudes import (
+    ADAPTER_FACTOR,
+    FACTOR,
+    Size,
+    sizes_of,
+    too_large,
+    unsettled,
+)
 from strategies.fedproto.wire import Prototypes
 from strategies.splitfed.wire import SplitFedModels
 
@@ -95,3 +104,35 @@ def test_where_there_are_too_few_to_compare_a_wide_limit_holds(size: Size, fits:
 def test_nobody_is_judged_where_nobody_sent() -> None:
     assert too_large({}, {}) == {}
     assert too_large({n: {"x": Size(())} for n in range(4)}, dict.fromkeys(range(4), 1)) == {}
+
+
+def test_steps_that_are_alike_are_held_to_less() -> None:
+    """An adapter's change times ten is out of bounds though its own was half of what is usual."""
+    sizes = {n: {"adapter": Size((0.01,), 0.1, True)} for n in range(5)}
+    sizes[5] = {"adapter": Size((0.051,), 0.1, True)}
+    assert too_large(sizes, dict.fromkeys(sizes, 10)) == {}
+    alike = {
+        n: {"adapter": replace(own["adapter"], factor=ADAPTER_FACTOR)} for n, own in sizes.items()
+    }
+    assert list(too_large(alike, dict.fromkeys(sizes, 10))) == [5]
+
+
+def test_a_client_model_of_splitfed_that_moves_too_far_is_refused_whatever_its_own_size() -> None:
+    """Four times itself is much where others move by a tenth."""
+    assert Size((3.9,), beside=1.0, learnt=True, slack=4.0).harmless == 4.0
+    sizes = {n: {"models": Size((0.1,), 1.0, True)} for n in range(5)} | {
+        5: {"models": Size((1.0,), 1.0, True)}
+    }
+    assert list(too_large(sizes, dict.fromkeys(sizes, 10))) == [5]
+
+
+def test_of_two_clients_that_are_far_apart_neither_is_refused_and_the_journal_tells() -> None:
+    sizes = {3: {"rows": Size((1.0, 2.0))}, 7: {"rows": Size((1e3,))}}
+    assert too_large(sizes, {3: 10, 7: 10}) == {}
+    assert unsettled(sizes) == (
+        "rows: client 7 sent 1e+03 times what client 3 did; of two clients nobody can tell which "
+        "is wrong, and both count"
+    )
+    assert unsettled({**sizes, 7: {"rows": Size((7.9,))}}) is None
+    assert unsettled({**sizes, 8: {"rows": Size((1.0,))}}) is None
+    assert unsettled({7: sizes[7]}) is None

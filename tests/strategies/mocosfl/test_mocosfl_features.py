@@ -68,3 +68,13 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(WireError, match=told) as caught:
         FeatureTable(3).add("test", 7, features, labels)
     assert "client 7: test" in str(caught.value)
+
+
+def test_clients_that_are_forgotten_leave_nothing() -> None:
+    table = FeatureTable(3)
+    table.add("test", 1, *part(1, 0, 2))
+    table.add("bank", 1, *part(1, 0, 2))
+    table.add("bank", 2, *part(2, 0, 1))
+    table.forget([1])
+    assert not table.holds("test")
+    assert table.features("bank").clients.tolist() == [2]

@@ -177,3 +177,15 @@ def test_a_survey_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(WireError, match=told):
         engine().survey(Survey(3, "test", activations, labels))
+
+
+def test_a_client_of_a_survey_can_be_forgotten() -> None:
+    one = engine(weight=1.0, cohorts=((3, 5),))
+    for client in (3, 5, 3):
+        one.survey(Survey(client, "test", torch.tensor([[2.0, 0.0]]), torch.tensor([0])))
+    one.forget([3])
+    hits = one.hits()
+    assert hits is not None
+    assert hits.samples == {5: 1}
+    one.forget([5])
+    assert one.hits() is None
