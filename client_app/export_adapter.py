@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from client_app.command import exit_status
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.half import client_half
 from client_app.new_folder import free_place, whole
@@ -18,7 +19,7 @@ from client_app.node import read_node, state_folder
 from client_app.store import ClientStore, Stored
 from strategies.common import tensor_file
 from strategies.common.adapters.halves import AdapterClientHalf
-from strategies.common.errors import NectarError, SettingsError, StoreError
+from strategies.common.errors import SettingsError, StoreError
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.transport.state import load_tensors, to_tensors
@@ -29,13 +30,7 @@ HEAD, ANSWERS = "head.safetensors", "answers.json"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export, and return the exit status: 0, or 1 if nothing was written."""
     asked = _parser().parse_args(arguments)
-    try:
-        told = _export(asked)
-    except NectarError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    sys.stdout.write(f"{told}\n")
-    return 0
+    return exit_status(lambda: [_export(asked)])
 
 
 def _export(asked: argparse.Namespace) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from client_app.data import keeper, prepared, sheet
+from client_app.command import exit_status
+from client_app.data import copies, keeper, prepared, sheet
 from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
-from strategies.common.errors import NectarError, SettingsError
+from strategies.common.errors import SettingsError
 from strategies.common.new_file import mark, require_picture_place
 from strategies.common.samples import class_counts
 from strategies.common.settings import RunSettings, read_run
@@ -35,22 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The command line; ``None`` takes the process's own.
     """
     asked = _parser().parse_args(arguments)
-    try:
-        settings = read_run(changed_config(asked.changes))
-        if asked.sheet:
-            _require_sheet(asked.sheet)
-        node = _node(asked)
-        spec = asked.spec or node.data or settings.data
-        data = look(settings, spec, node)
-        if asked.sheet:
-            _save(data, asked.sheet)
-    except NectarError as error:
-        sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
-        return 1
-    _tell(data, f"{spec}: client {node.partition_id} of {node.num_partitions}")
-    if asked.sheet:
-        sys.stdout.write(f"sheet: {asked.sheet}\n")
-    return 0
+    return exit_status(lambda: _tell_all(asked))
 
 
 def look(settings: RunSettings, spec: str, node: NodeConfig) -> ClientData:
@@ -67,6 +53,19 @@ def look(settings: RunSettings, spec: str, node: NodeConfig) -> ClientData:
             shutil.copytree(kept, Path(folder) / keeper.FOLDER)
         where = Path(folder) / "prepared"
         return prepared.load(settings, spec, node.partition_id, node.num_partitions, where)
+
+
+def _tell_all(asked: argparse.Namespace) -> list[str]:
+    settings = read_run(changed_config(asked.changes))
+    if asked.sheet:
+        _require_sheet(asked.sheet)
+    node = _node(asked)
+    spec = asked.spec or node.data or settings.data
+    data = look(settings, spec, node)
+    if asked.sheet:
+        _save(data, asked.sheet)
+    _tell(data, f"{spec}: client {node.partition_id} of {node.num_partitions}")
+    return [f"sheet: {asked.sheet}"] if asked.sheet else []
 
 
 def _node(asked: argparse.Namespace) -> NodeConfig:
@@ -106,6 +105,9 @@ def _tell(data: ClientData, title: str) -> None:
     console.print(f"inputs   {data.inputs}")
     console.print(f"range    {kind} from {low:.6g} to {high:.6g}, mean {mean:.4g}")
     console.print(f"samples  {count}: {len(train)} to train on, {len(test)} to test on")
+    if train.questions:
+        about = [len(set(copies.digests(part.inputs))) for part in (train, test)]
+        console.print(f"pictures {about[0]} to train on, {about[1]} to test on")
     what = "answers" if train.questions else "classes"
     console.print(f"{what}  {data.num_classes}")
     table = Table(box=None, pad_edge=False)

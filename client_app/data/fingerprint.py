@@ -10,7 +10,7 @@ from client_app.data.sources import SOURCES, Source
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 4
+VERSION = 5
 
 # Libraries that hold data, draw, decode or resize; another version may come to other bytes.
 LIBRARIES = (

@@ -31,7 +31,8 @@ class Settled:
     standing : Tensor
         (rows,) float64: a sample's place among the training samples of the first split, or the
         negative of a number in (0, 1] for one that came later; what else is drawn of training
-        samples goes by it, so that it holds for a sample whatever comes and goes.
+        samples goes by it, so that it holds for a sample whatever comes and goes. All of one
+        group, such as all questions about one picture, have the same and count as one.
     num_first_train : int
         Training samples of the first split.
     split, contents : str
@@ -159,19 +160,33 @@ class Keeper:
         if kept != before:
             kept_split.write(self._path, kept)
         pairs = list(zip(used, sides, strict=True))
+        standing, num_first_train = self._standings(kept, seats)
         return Settled(
-            torch.tensor([self._standing(seat) for seat in seats], dtype=torch.float64),
-            kept.num_first_train,
+            torch.tensor(standing, dtype=torch.float64),
+            num_first_train,
             f"kept:{kept.name}",
             kept_split.digest_of(sorted((one.digest, side) for one, side in pairs))[:16],
             notes,
         )
 
-    def _standing(self, seat: Seat) -> float:
-        if seat.place >= 0:
-            return float(seat.place)
-        first = seat.known_as[-1]
-        what = f"{first.name}/{first.digest}"
+    def _standings(self, kept: KeptSplit, seats: Sequence[Seat]) -> tuple[list[float], int]:
+        """Return the standing of seats, and how many first training samples it goes by."""
+        first = kept.first_train
+        found: dict[str, float] = {}
+        for seat in first:
+            found.setdefault(seat.known_as[-1].group, float(len(found)))
+        count = len(found)
+        for seat in (*first, *kept.seats):
+            # By what it was first: who edits a picture moves none of its questions.
+            own = [known.group for known in reversed(seat.known_as)]
+            earlier = [found[group] for group in own if group in found]
+            one = earlier[0] if earlier else self._drawn(seat.known_as[-1])
+            for group in own:
+                found.setdefault(group, one)
+        return [found[seat.known_as[-1].group] for seat in seats], count
+
+    def _drawn(self, sample: Identity) -> float:
+        what = f"{sample.name}/{sample.digest}"
         return kept_split.drawn(self._seed, "validation", self._client, what) - 1.0
 
     def _told(self, seating: Seating, sides: Sequence[int]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ goes; what is gone keeps its seat, in case it comes back.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -32,12 +32,21 @@ class Identity:
     digest : str
         Of its contents.
     group : str
-        What samples share that belong on one side, such as the same picture.
+        What samples share that belong on one side: equal for exact copies, of questions for all
+        about one picture.
+    picture : str
+        Of a question, where its picture stands in the source.
     """
 
     name: str
     digest: str
     group: str
+    picture: str = ""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What it shares with its like, the surest first."""
+        return (self.group, self.picture) if self.picture else (self.group,)
 
 
 @final
@@ -94,6 +103,10 @@ class Seating:
     added: int = 0
     gone: int = 0
 
+    def is_known(self, place: int) -> bool:
+        """Tell whether one of the positions is of a sample that has had a side before."""
+        return self.indices[place] >= 0 and self.seats[place].side != UNREAD
+
 
 @final
 @dataclass(frozen=True)
@@ -126,7 +139,12 @@ class KeptSplit:
     @property
     def num_first_train(self) -> int:
         """Training samples of the first split."""
-        return 1 + max((seat.place for seat in self.seats), default=-1)
+        return len(self.first_train)
+
+    @property
+    def first_train(self) -> list[Seat]:
+        """Training samples of the first split, in the order of their places."""
+        return sorted((seat for seat in self.seats if seat.place >= 0), key=lambda s: s.place)
 
     def seat(
         self, samples: Sequence[Identity], limit: int, deal: Callable[[Identity], int]
@@ -148,7 +166,7 @@ class KeptSplit:
         new = sorted(set(range(len(samples))) - found.keys(), key=lambda p: _row(samples[p]))
         order = [*known, *new]
         positions = sorted(order[: limit or None])
-        sides = self._sides_by_group()
+        sides = self._sides_of_new(samples, found)
         seats = []
         for position in positions:
             sample = samples[position]
@@ -182,14 +200,26 @@ class KeptSplit:
                 kept[index] = placed
         return replace(self, seats=tuple(kept))
 
-    def _sides_by_group(self) -> dict[str, int]:
-        """Return where a group is; to train on if any of it is, since that cannot be unlearnt."""
+    def _sides_of_new(
+        self, samples: Sequence[Identity], found: Mapping[int, int]
+    ) -> dict[str, int]:
+        """Return where groups belong; to train on if any of it is, since that cannot be unlearnt.
+
+        By what its samples are and were; else by what else they share with those that are known.
+        """
         sides: dict[str, int] = {}
-        for seat in self.seats:
-            if seat.side != UNREAD:
-                for known in seat.known_as:
-                    sides[known.group] = min(seat.side, sides.get(known.group, TEST))
-        return sides
+        there = {index: samples[position] for position, index in found.items()}
+        for index, seat in enumerate(self.seats):
+            known_as = (*seat.known_as, *((there[index],) if index in there else ()))
+            for group in {group for one in known_as for group in one.groups}:
+                if seat.side != UNREAD:
+                    sides[group] = min(seat.side, sides.get(group, TEST))
+        surest = dict(sides)
+        for sample in samples:
+            if sample.group not in sides and sample.picture in sides:
+                known = sides[sample.picture]
+                surest[sample.group] = min(known, surest.get(sample.group, TEST))
+        return surest
 
 
 def dealer(seed: int, client: int, test_fraction: float) -> Callable[[Identity], int]:
@@ -245,10 +275,18 @@ def _match(seats: Sequence[Seat], samples: Sequence[Identity]) -> dict[int, int]
     """Return the seat of each position that is known.
 
     As it stands; else by its contents, under another name; else by its name, if the new contents
-    are nobody else's. Every seat is one sample's.
+    are nobody else's. Every seat is one sample's. A question about a picture that was overwritten
+    by a copy of another is none of these, and goes where that picture is.
     """
     found: dict[int, int] = {}
     contents = {one.digest for seat in seats for one in seat.known_as}
+    pictures = {one.group for seat in seats for one in seat.known_as if one.picture}
+
+    def is_others(seat: Seat, sample: Identity) -> bool:
+        """Tell whether a question's picture shows what that of others does, and not its own."""
+        own = {one.group for one in seat.known_as if one.picture}
+        return bool(own) and sample.group in pictures and sample.group not in own
+
     keys: tuple[Callable[[Identity], Hashable], ...] = (
         lambda one: (one.name, one.digest),
         lambda one: one.digest,
@@ -267,20 +305,19 @@ def _match(seats: Sequence[Seat], samples: Sequence[Identity]) -> dict[int, int]
             candidates = free[key(sample)]
             while candidates and candidates[-1] in taken:
                 candidates.pop()
-            if candidates:
+            if candidates and not is_others(seats[candidates[-1]], sample):
                 found[position] = candidates.pop()
                 taken.add(found[position])
     return found
 
 
-def _row(sample: Identity) -> tuple[str, str, str]:
-    return sample.name, sample.digest, sample.group
+def _row(sample: Identity) -> tuple[str, ...]:
+    return sample.name, sample.digest, *sample.groups
 
 
 def _seat(row: Sequence[object]) -> Seat:
-    name, digest, group, side, place, former = row
+    *first, side, place, former = row
     if side not in (TRAIN, TEST, UNREAD) or not isinstance(place, int):
         raise ValueError(f"side {side!r}, place {place!r}")
-    first = Identity(str(name), str(digest), str(group))
     earlier = tuple(Identity(*map(str, one)) for one in former)  # type: ignore[attr-defined]
-    return Seat(first, int(side), place, earlier)
+    return Seat(Identity(*map(str, first)), int(side), place, earlier)

@@ -1,9 +1,10 @@
 """Dealing a collection to clients with flwr-datasets' partitioners, by labels alone.
 
 Rows are put in a seeded random order first; IID shares are cuts of it, where flwr-datasets
-would cut it as well, without the seconds that importing it takes. Every client deals for all
-and takes its own share, so all come to the same deal, and to the same error where it is
-impossible; clients that share a disk deal once and remember it there.
+would cut it as well, without the seconds that importing it takes. Rows that belong together,
+such as all questions about one picture, are dealt as one. Every client deals for all and takes
+its own share, so all come to the same deal, and to the same error where it is impossible; clients
+that share a disk deal once and remember it there.
 
 Settings of the partitioners: Dirichlet without self-balancing, drawn again until each
 client has enough (11 draws at most); pathological with the first class of client i fixed
@@ -13,8 +14,9 @@ out where there are clients enough; shards of equal size, as in McMahan et al. (
 """
 
 import hashlib
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor
 
-from client_app.data import split
+from client_app.data import copies, split
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, StoreError
 from strategies.common.settings import RunSettings
@@ -51,10 +53,13 @@ class Share:
         (samples,) int64 rows of the collection, ascending.
     notes : tuple[str, ...]
         Whether rows went to nobody, in a plain sentence.
+    together : str
+        Changes with which rows belong together; empty where each is alone.
     """
 
     rows: Tensor
     notes: tuple[str, ...]
+    together: str = ""
 
 
 def deal(
@@ -63,6 +68,7 @@ def deal(
     partition: int,
     num_partitions: int,
     remembered: Path | None = None,
+    groups: Callable[[], Tensor] | None = None,
 ) -> Share:
     """Deal rows to clients and return one client's share.
 
@@ -79,6 +85,9 @@ def deal(
     remembered : Path | None
         File that keeps what all clients were dealt from the same labels by the same
         settings, for the next of them; ``None`` deals anew.
+    groups : Callable[[], Tensor] | None
+        Returns which rows belong together, (rows,) int64, numbered by first appearance; called
+        where nothing is remembered. ``None`` for rows that are each alone.
 
     Raises
     ------
@@ -90,15 +99,16 @@ def deal(
         raise DataError(
             f"partition: expected a client from 0 to {num_partitions - 1}, got {partition}"
         )
-    named = hashlib.sha256(labels.numpy().tobytes()).hexdigest()
-    shares = _remembered(remembered, named, num_partitions)
-    if shares is None:
-        shares = _deal_all(labels, settings, num_partitions)
+    named = _digest(labels)
+    found = _remembered(remembered, named, num_partitions)
+    if found is None:
+        found = _deal_together(labels, settings, num_partitions, groups)
         if remembered is not None:
-            _remember(shares, named, remembered)
+            _remember(*found, named, remembered)
+    shares, together = found
     unused = len(labels) - sum(len(share) for share in shares)
     note = f"partition {settings.partition}: {unused} of {len(labels)} samples went to no client"
-    return Share(shares[partition].sort().values, (note,) if unused else ())
+    return Share(shares[partition].sort().values, (note,) if unused else (), together)
 
 
 def libraries(settings: RunSettings) -> tuple[str, ...]:
@@ -106,19 +116,46 @@ def libraries(settings: RunSettings) -> tuple[str, ...]:
     return () if settings.partition == "iid" else ("flwr_datasets",)
 
 
-def _deal_all(labels: Tensor, settings: RunSettings, num_partitions: int) -> Sequence[Tensor]:
-    needed = split.fewest(settings)
-    _refuse_too_many_classes(labels, settings)
-    _refuse_too_many_clients(len(labels), settings, num_partitions, needed)
-    order = torch.randperm(len(labels), generator=seeds.generator(settings.seed, "partition"))
-    shares: Sequence[Tensor] = order.tensor_split(num_partitions)
-    if libraries(settings):
-        shares = _deal(_table(labels, order, settings), settings, num_partitions, needed)
+def _deal_together(
+    labels: Tensor,
+    settings: RunSettings,
+    num_partitions: int,
+    groups: Callable[[], Tensor] | None,
+) -> tuple[Sequence[Tensor], str]:
+    """Deal rows, those of a group as one of the first one's label; and say which these are."""
+    group = torch.arange(len(labels)) if groups is None else groups()
+    first = copies.firsts(group)
+    if len(first) == len(labels):
+        shares = _deal_all(labels, settings, num_partitions)
+        _refuse_small_shares(shares, settings)
+        return shares, ""
+    dealt = _deal_all(labels[first], settings, num_partitions, len(labels) / len(first))
+    shares = [torch.isin(group, share).nonzero().flatten() for share in dealt]
     _refuse_small_shares(shares, settings)
-    return shares
+    return shares, _digest(group)
 
 
-def _remembered(path: Path | None, labels: str, num_partitions: int) -> Sequence[Tensor] | None:
+def _deal_all(
+    labels: Tensor, settings: RunSettings, num_partitions: int, each: float = 1.0
+) -> Sequence[Tensor]:
+    """Deal what has labels, each of it so many samples on average."""
+    needed = max(2, math.ceil(split.fewest(settings) / each))
+    _refuse_too_many_classes(labels, settings)
+    _refuse_too_many_clients(len(labels), settings, num_partitions, needed, each)
+    order = torch.randperm(len(labels), generator=seeds.generator(settings.seed, "partition"))
+    if libraries(settings):
+        table = _table(labels, order, settings)
+        return _deal(table, settings, num_partitions, needed, are_samples=each == 1.0)
+    return order.tensor_split(num_partitions)
+
+
+def _digest(numbers: Tensor) -> str:
+    return hashlib.sha256(numbers.numpy().tobytes()).hexdigest()
+
+
+def _remembered(
+    path: Path | None, labels: str, num_partitions: int
+) -> tuple[Sequence[Tensor], str] | None:
     """Return all clients' rows if a file holds them for the same labels; else these are dealt."""
     if path is None:
         return None
@@ -126,17 +163,17 @@ def _remembered(path: Path | None, labels: str, num_partitions: int) -> Sequence
         tensors, text = tensor_file.read(path)
         # The hub may hold other data under a name than it did.
         if text.get("labels") == labels and len(tensors["counts"]) == num_partitions:
-            return torch.split(tensors["rows"], tensors["counts"].tolist())
+            shares = torch.split(tensors["rows"], tensors["counts"].tolist())
+            return shares, text.get("together", "")
     return None
 
 
-def _remember(shares: Sequence[Tensor], labels: str, path: Path) -> None:
+def _remember(shares: Sequence[Tensor], together: str, labels: str, path: Path) -> None:
     counts = torch.tensor([len(share) for share in shares])
     # Who cannot write here cannot keep its data either, and says so then.
     with suppress(StoreError):
-        tensor_file.write(
-            path, {"rows": torch.cat(list(shares)), "counts": counts}, {"labels": labels}
-        )
+        tensors = {"rows": torch.cat(list(shares)), "counts": counts}
+        tensor_file.write(path, tensors, {"labels": labels, "together": together})
 
 
 def _table(labels: Tensor, order: Tensor, settings: RunSettings) -> "Dataset":
@@ -153,14 +190,15 @@ def _table(labels: Tensor, order: Tensor, settings: RunSettings) -> "Dataset":
 
 
 def _refuse_too_many_clients(
-    count: int, settings: RunSettings, num_partitions: int, needed: int
+    count: int, settings: RunSettings, num_partitions: int, needed: int, each: float
 ) -> None:
+    what, of = ("samples", "") if each == 1.0 else ("pictures", f" of {each:.3g} questions")
     shards = settings.shards_per_client if settings.partition == "shards" else 0
     if count < num_partitions * max(needed, shards):
-        reason = f"{needed} samples" if needed >= shards else f"{shards} shards"
+        reason = f"{needed} {what}{of}" if needed >= shards else f"{shards} shards"
         raise DataError(
             f"partition {settings.partition}: {num_partitions} clients with at least {reason} "
-            f"each need {num_partitions * max(needed, shards)} samples, got {count}; "
+            f"each need {num_partitions * max(needed, shards)} {what}, got {count}; "
             f"{ADVICE[settings.partition]}, or lower min-train-samples or min-test-samples"
         )
 
@@ -175,12 +213,12 @@ def _refuse_too_many_classes(labels: Tensor, settings: RunSettings) -> None:
 
 
 def _deal(
-    table: "Dataset", settings: RunSettings, num_partitions: int, needed: int
+    table: "Dataset", settings: RunSettings, num_partitions: int, needed: int, *, are_samples: bool
 ) -> list[Tensor]:
     try:
         return _shares(_partitioner(settings, num_partitions, needed), table, num_partitions)
     except ValueError as error:
-        if settings.partition == "dirichlet":
+        if settings.partition == "dirichlet" and are_samples:
             # Its error does not name a client: the first of its draws, without a minimum, does.
             first = _shares(_partitioner(settings, num_partitions, 0), table, num_partitions)
             _refuse_small_shares(first, settings)

@@ -16,7 +16,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from client_app.data import images, keeper, left_out, partition, pfllib, published, questions, split
+from client_app.data import (
+    copies,
+    images,
+    keeper,
+    left_out,
+    partition,
+    pfllib,
+    published,
+    questions,
+    split,
+)
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.collection import digest_of as digest_of_labels
@@ -94,6 +104,7 @@ def load(
     else:
         dealt = stored.with_name("dealt.safetensors")
         data = _dealt(settings, source, partition, num_partitions, dealt)
+    data = replace(data, notes=data.notes + copies.told(source.kind, data.train, data.test))
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
@@ -144,7 +155,7 @@ def _dealt(
     inputs = images.recolour(reading.inputs, settings.channels)
     used = rows[reading.kept]
     labels = collection.labels[used]
-    train, test = split.split(labels, settings.test_fraction, generator)
+    train, test = split.split(labels, settings.test_fraction, generator, copies.groups(inputs))
     notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
     with left_out.explained(notes):
         _require(settings, source, client, len(train), len(test))
@@ -177,13 +188,15 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
     inputs = images.recolour(reading.inputs, settings.channels)
     labels = collection.labels[rows[reading.kept]]
     sides = torch.full((len(rows),), UNREAD)
+    groups = copies.groups(inputs)
     if seating is None:
-        train, test = split.split(labels, settings.test_fraction, generator)
+        train, test = split.split(labels, settings.test_fraction, generator, groups)
         sides[reading.kept[train]], sides[reading.kept[test]] = TRAIN, TEST
     else:
-        for place in reading.kept.tolist():
-            sample = samples[seating.positions[place]]
-            sides[place] = kept.side(sample, seating.seats[place])
+        places = reading.kept.tolist()
+        dealt = [kept.side(samples[seating.positions[p]], seating.seats[p]) for p in places]
+        known = [seating.is_known(place) for place in places]
+        sides[reading.kept] = torch.tensor(copies.together(dealt, known, groups.tolist()))
         train, test = ((sides[reading.kept] == side).nonzero().flatten() for side in (TRAIN, TEST))
     beyond = {f"beyond max-samples={settings.max_samples}": _others(samples, rows)}
     notes = _left_out(source, collection, reading.left_out, beyond)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import final
 
 import torch
+from torch import Tensor
 
-from client_app.data import partition, split
+from client_app.data import copies, partition, split
 from client_app.data.client_data import ClientData
 from client_app.data.collection import digest_of as digest_of_labels
 from client_app.data.digitgrid import benchmarks
@@ -86,10 +87,11 @@ def read(
     with explained([*parts.train.asked.notes, *parts.test.asked.notes]):
         found = label(parts.train, parts.test, size, who, limit, answers)
     with explained(found.notes):
-        split.require(who, len(found.train), len(found.test), settings, "add questions")
+        advice = "add questions, and about more pictures"
+        split.require(who, len(found.train), len(found.test), settings, advice)
     notes, data = parts.notes + found.notes, (found.train, found.test, len(found.answers))
     if kept is None:
-        digest = digest_of_labels(parts.train.asked.first_words())
+        digest = digest_of_labels(parts.train.asked.first_words(), parts.together)
         return ClientData(*data, found.answers, notes, split=parts.split, dealt=digest)
     trained = set(found.train_rows.tolist())
     settled = kept.settle(parts.samples, parts.rows, parts.sides, trained)
@@ -114,6 +116,8 @@ class _Parts:
     test: Part
     notes: tuple[str, ...] = ()
     split: str = ""
+    # Of a table: which of its questions are about one picture.
+    together: str = ""
     # Of a folder of the device's own: all its questions, which are used, and their sides.
     samples: Sequence[Identity] = ()
     rows: Sequence[int] = ()
@@ -133,15 +137,27 @@ def _dealt(client: Client, dealt: Path) -> _Parts:
     hub = source.kind == "vqa-hub"
     asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
     words = asked.first_words()
+
+    def about(rows: Tensor) -> Tensor:
+        return copies.numbered(asked.shown(rows))
+
     with explained(asked.notes):
-        share = partition.deal(words, settings, client.number, client.num_clients, dealt)
+        share = partition.deal(
+            words,
+            settings,
+            client.number,
+            client.num_clients,
+            dealt,
+            lambda: about(torch.arange(len(asked))),
+        )
     split.fewest(settings)
     generator = client.generator()
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
-    train, test = split.split(words[rows], settings.test_fraction, generator)
+    train, test = split.split(words[rows], settings.test_fraction, generator, about(rows))
     whole = [asked.questions, asked.answers, rows[train].tolist(), rows[test].tolist()]
     name = f"dealt:{digest_of(whole)[:16]}"
-    return _Parts(Part(asked, rows[train]), Part(asked, rows[test]), share.notes, name)
+    first, second = Part(asked, rows[train]), Part(asked, rows[test])
+    return _Parts(first, second, share.notes, name, share.together)
 
 
 def _own(client: Client, kept: Keeper) -> _Parts:
@@ -151,7 +167,7 @@ def _own(client: Client, kept: Keeper) -> _Parts:
         samples = _identities("", first)
         seating = kept.seat(samples)
         rows, sides = (
-            _first_split(client, first)
+            _first_split(client, first, samples)
             if seating is None
             else (seating.positions, [seat.side for seat in seating.seats])
         )
@@ -163,15 +179,21 @@ def _own(client: Client, kept: Keeper) -> _Parts:
     used, tested = torch.tensor(rows, dtype=torch.int64), torch.tensor(sides) == TEST
     asked, start = (first, 0) if second is None else (second, len(first))
     train, test = Part(first, used[~tested]), Part(asked, used[tested] - start)
-    return _Parts(train, test, samples=samples, rows=rows, sides=sides)
+    names = [one.picture.removeprefix("/") for one in samples]
+    shown = [one.group.rpartition("/")[2] for one in samples]
+    notes = copies.told_of_pictures(f"{client.source.kind} {client.source.place}", names, shown)
+    return _Parts(train, test, notes, samples=samples, rows=rows, sides=sides)
 
 
-def _first_split(client: Client, asked: Asked) -> tuple[list[int], list[int]]:
-    """Cut and split questions for the first time: rows and their sides."""
+def _first_split(
+    client: Client, asked: Asked, samples: Sequence[Identity]
+) -> tuple[list[int], list[int]]:
+    """Cut and split questions for the first time, by picture: rows and their sides."""
     settings, generator = client.settings, client.generator()
     split.fewest(settings)
     rows = split.cut(len(asked), settings.max_samples, generator)
-    _, test = split.split(asked.first_words()[rows], settings.test_fraction, generator)
+    about = copies.numbered(samples[row].group for row in rows.tolist())
+    _, test = split.split(asked.first_words()[rows], settings.test_fraction, generator, about)
     sides = torch.full((len(rows),), TRAIN)
     sides[test] = TEST
     return rows.tolist(), sides.tolist()
@@ -189,12 +211,17 @@ def _first_cut(client: Client, num_train: int, num_test: int) -> list[int]:
 
 
 def _identities(part: str, asked: Asked) -> list[Identity]:
-    """Return what each question is; those about one picture belong on one side."""
+    """Return what each question is; those about one picture belong on one side.
+
+    Two parts that are published are two sides, whatever pictures they share.
+    """
     found = []
-    for row, (question, answers) in enumerate(zip(asked.questions, asked.answers, strict=True)):
-        picture = asked.picture(row)
-        digest = digest_of([picture, question, answers])[:32]
-        found.append(Identity(f"{part}/{picture}?{question}", digest, f"{part}/{picture}"))
+    shown = asked.shown(torch.arange(len(asked)))
+    for row, group in enumerate(shown):
+        question, picture = asked.questions[row], asked.picture(row)
+        digest = digest_of([picture, question, asked.answers[row]])[:32]
+        place, kin = f"{part}/{picture}", f"{part}/{group}" if part else group
+        found.append(Identity(f"{place}?{question}", digest, kin, place))
     return found
 
 

@@ -5,10 +5,13 @@ beforehand whether a client gets enough.
 """
 
 import bisect
+import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from client_app.data import copies
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
 
@@ -77,7 +80,7 @@ def cut(count: int, limit: int, generator: torch.Generator) -> Tensor:
 
 
 def split(
-    labels: Tensor, test_fraction: float, generator: torch.Generator
+    labels: Tensor, test_fraction: float, generator: torch.Generator, groups: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Split a client's samples into train and test, class by class.
 
@@ -85,6 +88,9 @@ def split(
     (j + 1/2) / n. The test samples are those that stand lowest, so each class gives about
     its share. The last of each class stands behind all others: a class that is tested is
     also trained, as long as the test samples can be found elsewhere.
+
+    Samples of one group stay together: groups are drawn in their place, each of the class of its
+    first sample, and as many are tested on as reach the share of samples, but never all.
 
     Parameters
     ----------
@@ -94,18 +100,33 @@ def split(
         Part that is tested on, as :func:`sizes` rounds it.
     generator : torch.Generator
         Source of the order, and of who wins a tie.
+    groups : Tensor | None
+        (samples,) int64, numbered by first appearance; ``None`` for samples that are each alone.
 
     Returns
     -------
     tuple[Tensor, Tensor]
         Positions to train and to test on, int64, ascending; together all, each once.
     """
-    order = torch.randperm(len(labels), generator=generator)
-    standing = torch.zeros(len(labels), dtype=torch.float64)
-    for label in sorted(set(labels.tolist())):
-        members = (labels[order] == label).nonzero().flatten()
+    if groups is None:
+        groups = torch.arange(len(labels))
+    kinds = labels[copies.firsts(groups)]
+    order = torch.randperm(len(kinds), generator=generator)
+    standing = torch.zeros(len(kinds), dtype=torch.float64)
+    for label in sorted(set(kinds.tolist())):
+        members = (kinds[order] == label).nonzero().flatten()
         standing[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
         standing[members[-1]] += 1.0
     _, num_test = sizes(len(labels), test_fraction)
     ranked = order[standing.argsort(stable=True)]
-    return ranked[num_test:].sort().values, ranked[:num_test].sort().values
+    tested = ranked[: _reaching(groups.bincount()[ranked].tolist(), num_test)]
+    is_test = torch.isin(groups, tested)
+    return (~is_test).nonzero().flatten(), is_test.nonzero().flatten()
+
+
+def _reaching(counts: Sequence[int], wanted: int) -> int:
+    """Return how many of the first counts reach a sum; never all of them."""
+    sums = list(itertools.accumulate(counts))[:-1]
+    if not wanted:
+        return 0
+    return next((end for end, found in enumerate(sums, start=1) if found >= wanted), len(sums))

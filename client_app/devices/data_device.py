@@ -8,7 +8,7 @@ from typing import Self
 
 import torch
 
-from client_app.data import prepared
+from client_app.data import copies, prepared
 from client_app.data.client_data import ClientData
 from client_app.node import NodeConfig, state_folder
 from client_app.origin import Origin
@@ -129,15 +129,21 @@ class DataDevice(ABC):
             )
         # For the whole run, hence without a round: nothing needs to be kept of what was drawn.
         draw = seeds.generator(self.settings.seed, "validation", partition=self.partition)
-        places = self.data.standing
-        if places is None:
-            places = torch.arange(len(train), dtype=torch.float64)
-        first = self.data.num_first_train or len(train)
+        # Who learns from a copy of what is held out, or asks about the same picture, knows it.
+        groups = copies.groups(train.inputs)
+        places = copies.alike(self.data.standing, groups)
+        first = self.data.num_first_train or int(groups.max()) + 1
         drawn = torch.randperm(first, generator=draw)[: max(1, int(share * first))]
         # A sample that came later is held out by a number of its own.
         held_out = torch.isin(places, drawn.to(torch.float64)) | ((places < 0) & (places >= -share))
         if bool(held_out.all()) or not bool(held_out.any()):
-            held_out = torch.arange(len(train)) == places.abs().argmin()
+            held_out = places == places[places.abs().argmin()]
+        if bool(held_out.all()):
+            raise DataError(
+                f"setting validation-share: expected training samples that differ, to hold some "
+                f"out, got {len(train)} of one input; set it to 0, or give client "
+                f"{self.partition} others"
+            )
         return train.rows((~held_out).nonzero().flatten()), train.rows(held_out.nonzero().flatten())
 
     def generator(self, purpose: str) -> torch.Generator:

@@ -50,7 +50,8 @@ Where this differs from the reference code:
 * **Late clients.** A step takes place without them; the loss is then the mean over those
   that are there.
 * **Evaluation.** Held-out training samples watch training. Figures after the last epoch of
-  a probe stand beside its best one, which the code reports.
+  a probe stand beside its best one, which the code reports. Features are standardised by the
+  training samples, and the linear probe starts at ten times the code's step size: banks are small.
 * **Expert.** With a TAResSFL client model the server starts from the expert's momentum copy
   too; the code lets it start at random.
 * **Replay.** Clients of an expert never change, so that their activations can be kept:

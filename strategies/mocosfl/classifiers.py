@@ -21,7 +21,7 @@ from strategies.common.errors import ModelError
 from strategies.common.samples import shuffled_batches
 from strategies.common.split.hits import Hits, count_hits
 from strategies.common.update_rule import Adam, Group
-from strategies.mocosfl.features import Features
+from strategies.mocosfl.features import Features, standardised
 
 # Similarities held at once: 64 MiB of float32.
 _CHUNK = 2**24
@@ -110,11 +110,13 @@ def linear_probe(
     num_classes: int,
     generator: torch.Generator,
     epochs: int = 100,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 1e-2,
 ) -> Probe:
     """Train a linear layer on the bank and test it.
 
-    Adam with batches of 128; the learning rate falls to 0 by a cosine over the epochs.
+    Features are standardised by the bank, so that their scale makes no difference. Adam with
+    batches of 128; the learning rate falls to 0 by a cosine over the epochs. It starts high enough
+    for a few hundred steps, which is all that a small bank gives, to come near the optimum.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ def linear_probe(
     rates = [
         learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2 for epoch in range(epochs)
     ]
-    return fit(layer, bank, test, rates=rates, generator=generator)
+    return fit(layer, *standardised(bank, test), rates=rates, generator=generator)
 
 
 def fit(
@@ -231,8 +233,9 @@ def few_labels(
 ) -> FewLabels:
     """Train a network with one hidden layer on a part of the bank, and test it.
 
-    The hidden layer has 512 units, batch normalisation and a ReLU. Adam with batches of
-    128; the learning rate falls to a tenth after 60 % and again after 80 % of the epochs.
+    Features are standardised by the whole bank, which takes no labels. The hidden layer has 512
+    units, batch normalisation and a ReLU. Adam with batches of 128; the learning rate falls to a
+    tenth after 60 % and again after 80 % of the epochs.
 
     Parameters
     ----------
@@ -256,6 +259,7 @@ def few_labels(
     ModelError
         If a single sample would be learnt from, which batch normalisation cannot.
     """
+    bank, test = standardised(bank, test)
     chosen = bank.subset(stratified(bank.labels, share, generator))
     if len(chosen) < 2:
         raise ModelError(

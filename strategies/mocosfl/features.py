@@ -1,7 +1,7 @@
 """Features of an evaluation, gathered in any order and given out in a fixed one."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -39,6 +39,35 @@ class Features:
     def subset(self, rows: Tensor) -> "Features":
         """Return some of the samples, (rows,) int64, in the order asked for."""
         return Features(self.features[rows], self.labels[rows], self.clients[rows])
+
+
+def standardised(bank: Features, others: Features) -> tuple[Features, Features]:
+    """Return features whose mean is 0 and whose standard deviation is 1 over the bank.
+
+    Parameters
+    ----------
+    bank : Features
+        Samples to learn from, at least one; they alone say how features are shifted and scaled.
+    others : Features
+        Samples to test on, of which nothing is taken.
+
+    Returns
+    -------
+    tuple[Features, Features]
+        Bank and others. A feature that is the same all over the bank tells nothing there and is
+        0 in both, whatever it is elsewhere.
+    """
+    values = bank.features.double()
+    mean, deviation = values.mean(0), values.std(0, correction=0)
+    # Less than what float32 rounds is no spread.
+    varies = deviation > torch.finfo(torch.float32).eps * values.abs().amax(0)
+    scale = torch.where(varies, 1.0 / deviation, 0.0)
+
+    def scaled(part: Features) -> Features:
+        moved = (part.features.double() - mean) * scale
+        return replace(part, features=moved.to(part.features.dtype))
+
+    return scaled(bank), scaled(others)
 
 
 @final

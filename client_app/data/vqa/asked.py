@@ -31,6 +31,9 @@ class Asked:
         Questions that the source has and that cannot be used, in plain sentences.
     pictures : tuple[str, ...]
         What the picture of each question is called; empty where pictures have no names.
+    digests : Callable[[Tensor], list[str]] | None
+        Tells what the pictures of ascending rows show, equal for exact copies; ``None`` where
+        names alone tell pictures apart.
     """
 
     questions: tuple[str, ...]
@@ -38,6 +41,7 @@ class Asked:
     read: Callable[[Tensor, int], Reading]
     notes: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    digests: Callable[[Tensor], list[str]] | None = None
 
     def __len__(self) -> int:
         """Return the number of questions."""
@@ -46,6 +50,12 @@ class Asked:
     def picture(self, row: int) -> str:
         """Return what a question's picture is called, or the question where it has no name."""
         return self.pictures[row] if self.pictures else self.questions[row]
+
+    def shown(self, rows: Tensor) -> list[str]:
+        """Return what the pictures of ascending rows show: questions about equal ones are kin."""
+        if self.digests is not None:
+            return self.digests(rows)
+        return [self.picture(row) if self.pictures else f"row {row}" for row in rows.tolist()]
 
     def first_words(self) -> Tensor:
         """Return what each question begins with, e.g. what, is or how, as a number.
@@ -72,7 +82,12 @@ def reckoned(entries: Iterable[Entry]) -> dict[str, list[str]]:
     return found
 
 
-def gather(entries: Sequence[Entry], read: Callable[[Tensor, int], Reading], where: str) -> Asked:
+def gather(
+    entries: Sequence[Entry],
+    read: Callable[[Tensor, int], Reading],
+    where: str,
+    digests: Callable[[Tensor], list[str]] | None = None,
+) -> Asked:
     """Normalise a source's answers, and leave out what cannot be used, counted by reason.
 
     Parts of public data are published without answers, as tasks for a challenge.
@@ -85,6 +100,8 @@ def gather(entries: Sequence[Entry], read: Callable[[Tensor, int], Reading], whe
         Reads the pictures of the source's own rows.
     where : str
         Names the source in the note.
+    digests : Callable[[Tensor], list[str]] | None
+        Tells what the pictures of the source's own rows show, equal for exact copies.
 
     Raises
     ------
@@ -106,4 +123,5 @@ def gather(entries: Sequence[Entry], read: Callable[[Tensor, int], Reading], whe
         read=lambda rows, image_size: read(rows_of_source[rows], image_size),
         notes=told(where, left_out, len(entries), "questions"),
         pictures=tuple(each.picture for each in used) if used[0].picture else (),
+        digests=digests and (lambda rows: digests(rows_of_source[rows])),
     )

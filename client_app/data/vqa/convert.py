@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from client_app.command import exit_status
 from client_app.data import left_out
 from client_app.data.vqa import entry, metadata, rows
 from client_app.data.vqa.asked import reckoned
@@ -20,7 +21,7 @@ from client_app.data.vqa.entry import Entry
 from client_app.data.vqa.picture_files import PictureFiles, contents, put
 from client_app.data.vqa.rows import Row
 from client_app.new_folder import free_place, whole
-from strategies.common.errors import DataError, NectarError, SettingsError
+from strategies.common.errors import DataError, SettingsError
 
 PICTURE_IDS = ("image_id", "imageid", "img_id", "picture_id")
 
@@ -44,13 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The command line; ``None`` takes the process's own.
     """
     asked = _parser().parse_args(arguments)
-    try:
-        told = _convert(asked)
-    except NectarError as error:
-        sys.stderr.write(f"{type(error).__name__}: {left_out.shown(str(error))}\n")
-        return 1
-    sys.stdout.writelines(f"{left_out.shown(line)}\n" for line in told)
-    return 0
+    return exit_status(lambda: _convert(asked))
 
 
 def _convert(asked: argparse.Namespace) -> list[str]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from client_app.data.collection import Reading, require_folder
+from client_app.data.collection import require_folder
 from client_app.data.folder import HIDDEN, walk
 from client_app.data.left_out import some, told
 from client_app.data.vqa import metadata, pictures
 from client_app.data.vqa.asked import Asked, gather
 from client_app.data.vqa.entry import Entry
 from client_app.data.vqa.picture_files import MISSING
+from client_app.data.vqa.pictures import Picture
 from strategies.common.errors import DataError
 
 PARTS = ("train", "test")
@@ -105,7 +106,13 @@ def _beside(folder: Path) -> str:
 
 def _read(place: Path) -> Asked:
     entries = [_with_picture(place, each) for each in metadata.read(place / metadata.NAME)]
-    return gather(entries, partial(_read_rows, place, entries), f"vqa {place}")
+    named = partial(_named, place, entries)
+    return gather(
+        entries,
+        lambda rows, image_size: pictures.read(named(rows), image_size, f"vqa {place}"),
+        f"vqa {place}",
+        lambda rows: pictures.digests(named(rows)),
+    )
 
 
 def _with_picture(place: Path, each: Entry) -> Entry:
@@ -122,6 +129,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read_rows(place: Path, entries: list[Entry], rows: Tensor, image_size: int) -> Reading:
+def _named(place: Path, entries: list[Entry], rows: Tensor) -> list[Picture]:
     names = [entries[row].picture for row in rows.tolist()]
-    return pictures.read([(name, place / name) for name in names], image_size, f"vqa {place}")
+    return [(name, place / name) for name in names]

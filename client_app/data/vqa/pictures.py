@@ -1,6 +1,7 @@
 """Decoding the pictures of questions, several of which may share one."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -51,6 +52,52 @@ def read(pictures: Sequence[Picture], image_size: int, where: str) -> Reading:
         else torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)
     )
     return Reading(inputs, torch.tensor(kept, dtype=torch.int64), _note(failed, decoded, where))
+
+
+def digests(pictures: Iterable[Picture]) -> list[str]:
+    """Return what each picture shows, equal for exact copies whatever their names and formats.
+
+    Parameters
+    ----------
+    pictures : Iterable[Picture]
+        One per question; equal names mean the same picture, which is decoded once.
+
+    Returns
+    -------
+    list[str]
+        Digests of pixels; of the contents where these cannot be decoded, and of the name where
+        there are none.
+    """
+    by_name: dict[str, str] = {}
+    by_contents: dict[str, str] = {}
+    found = []
+    for name, source in pictures:
+        if name not in by_name:
+            by_name[name] = _digest(name, source, by_contents)
+        found.append(by_name[name])
+    return found
+
+
+def _digest(name: str, source: bytes | Path | None, known: dict[str, str]) -> str:
+    try:
+        contents = source.read_bytes() if isinstance(source, Path) else source
+    except OSError:
+        contents = None
+    if contents is None:
+        return _short(f"nothing: {name}".encode("utf-8", "surrogateescape"))
+    key = _short(contents)
+    if key not in known:
+        try:
+            pixels = images.decode(contents, channels=3).numpy()
+        except DataError:
+            known[key] = key
+        else:
+            known[key] = _short(f"{pixels.shape}".encode() + pixels.tobytes())
+    return known[key]
+
+
+def _short(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()[:32]
 
 
 def _decode(source: bytes | Path | None, image_size: int) -> Tensor | None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from client_app.data import columns, hub, left_out, parquet
@@ -18,10 +19,14 @@ from client_app.data.columns import Cell
 from client_app.data.vqa import entry, pictures
 from client_app.data.vqa.asked import Asked, gather
 from client_app.data.vqa.entry import Entry, Fields
+from client_app.data.vqa.pictures import Picture
 from strategies.common.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+# Encoded pictures that are held at once while all of a table are looked at.
+_AT_ONCE = 1024
 
 EXPECTED = (
     f"a column of questions as text ({', '.join(entry.QUESTIONS)}), and one of answers "
@@ -151,16 +156,27 @@ def _gather(
     if not entries:
         raise DataError(f"{where}: expected rows, found none")
 
-    def read(rows: Tensor, image_size: int) -> Reading:
+    shown: dict[int, str] = {}
+
+    def named(rows: Tensor) -> list[Picture]:
         contents = [(cell or {}).get("bytes") for cell in cells(rows)]
-        named = [
+        return [
             # A path inside a downloaded table is not followed: it could name any local file.
             (f"row {row}", content if isinstance(content, bytes) else None)
             for row, content in zip(rows.tolist(), contents, strict=True)
         ]
-        return pictures.read(named, image_size, where)
 
-    found = gather(entries, read, where)
+    def read(rows: Tensor, image_size: int) -> Reading:
+        return pictures.read(named(rows), image_size, where)
+
+    def digests(rows: Tensor) -> list[str]:
+        """Tell what is shown, some rows at a time: a table may hold more than memory does."""
+        unknown = rows[[row not in shown for row in rows.tolist()]]
+        every = (picture for part in torch.split(unknown, _AT_ONCE) for picture in named(part))
+        shown.update(zip(unknown.tolist(), pictures.digests(every), strict=True))
+        return [shown[row] for row in rows.tolist()]
+
+    found = gather(entries, read, where, digests)
     return replace(found, notes=found.notes + notes)
 
 

@@ -120,7 +120,7 @@ def test_used_and_left_out_are_all_there_are_and_nobody_moves(
 def test_forty_of_forty_eight(tmp_path: Path, run_settings: Build) -> None:
     place = tmp_path / "own"
     for number in range(8):
-        write(place / "ab"[number % 2] / f"{number}.png", "L", number, 2)
+        write(place / "ab"[number % 2] / f"{number}.png", "L", 30 * number, 2)
     for number in range(38):
         write(place / "a" / "2021" / f"{number:02}.png", "L", number, 2)
     for name in ("x", "y"):

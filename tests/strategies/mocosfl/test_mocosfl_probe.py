@@ -51,7 +51,7 @@ def test_the_learning_rate_falls_by_epochs(monkeypatch: pytest.MonkeyPatch) -> N
     linear_probe(feature_blobs(2), feature_blobs(2), num_classes=3, generator=seeded(), epochs=4)
     # Half of 1 + cos(0, 45, 90, 135 degrees).
     root = math.sqrt(2)
-    assert seen == pytest.approx([1e-3, 1e-3 * (2 + root) / 4, 5e-4, 1e-3 * (2 - root) / 4])
+    assert seen == pytest.approx([1e-2, 1e-2 * (2 + root) / 4, 5e-3, 1e-2 * (2 - root) / 4])
 
 
 def test_the_best_epoch_is_told_beside_the_last() -> None:

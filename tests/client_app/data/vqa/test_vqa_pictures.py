@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,24 @@ def test_what_cannot_be_read_is_skipped_and_counted_once() -> None:
     assert reading.kept.tolist() == [1, 4]
     assert len(reading.inputs) == 2
     assert reading.notes == ("here: 2 of 3 images could not be read and were skipped: a, c",)
+
+
+def test_pictures_are_the_same_if_they_show_the_same(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(_png(7))) as image:
+        image.save(buffer, "BMP")
+    (tmp_path / "a.png").write_bytes(_png(7))
+    named = [
+        *(("a", _png(7)), ("b", buffer.getvalue()), ("c", tmp_path / "a.png")),
+        ("grey", _png(7, (4, 6))),
+        *(("turned", _png(7, (6, 4, 3))), ("other", _png(8))),
+        # Nothing is known of these but what they are made of or called.
+        *(("x", b"broken"), ("y", b"broken"), ("none", None), ("nowhere", tmp_path / "b.png")),
+    ]  # fmt: skip
+    found = pictures.digests(named)
+    assert [found.index(one) for one in found] == [0, 0, 0, 0, 4, 5, 6, 6, 8, 9]
+    # A name stands for one picture.
+    assert len(set(pictures.digests([("a", _png(1)), ("a", _png(1))]))) == 1
 
 
 def test_many_are_not_all_named() -> None:

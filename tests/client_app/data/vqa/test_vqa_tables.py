@@ -241,6 +241,7 @@ def test_a_table_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_dataset", lambda name: whole)
     asked = tables.from_hub("someone/questions")
     assert asked.questions == ("a", "c")
+    assert len(set(asked.shown(torch.arange(2)))) == 2
     assert asked.answers == (("x",), ("z", "z"))
     reading = asked.read(torch.arange(2), 2)
     assert reading.inputs[:, 0, 0, 0].tolist() == [5]

@@ -1,0 +1,29 @@
+"""What commands on a device have in common: their lines and their exit status."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+from client_app.data.left_out import shown
+from strategies.common.errors import NectarError
+
+
+def exit_status(work: Callable[[], Iterable[str]]) -> int:
+    """Do what a command is for, print what it tells, and return the exit status.
+
+    Parameters
+    ----------
+    work : Callable[[], Iterable[str]]
+        Returns the lines to print, of whatever they are made.
+
+    Returns
+    -------
+    int
+        0; or 1 after an error of our own, which is told in one line and without a traceback.
+    """
+    try:
+        told = list(work())
+    except NectarError as error:
+        sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
+        return 1
+    sys.stdout.writelines(f"{shown(line)}\n" for line in told)
+    return 0
