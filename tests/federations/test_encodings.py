@@ -45,6 +45,7 @@ def state_of(message: Message, method: str) -> tuple[str, str]:
     return message.metadata.group_id, "" if is_one else message.metadata.message_type
 
 
+@pytest.mark.quick("fedproto", "splitfed", "feddat")
 @pytest.mark.parametrize("method", BROADCASTING)
 def test_a_broadcast_is_encoded_once_a_round_and_the_same_for_all(
     played: Played, method: str
@@ -103,6 +104,7 @@ def test_idle_clients_are_tested_on_what_is_packed_already(tmp_path: Path, metho
     assert run.encoded[schema(method)] == 2
 
 
+@pytest.mark.quick("fedproto", "splitfed", "feddat")
 @pytest.mark.parametrize("method", [name for name in METHODS if client_class(name).wire.up])
 def test_every_upload_is_encoded_once(played: Played, method: str) -> None:
     run = played(method)

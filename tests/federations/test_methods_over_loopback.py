@@ -103,6 +103,7 @@ def _colour_images(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / f"class-{label}" / f"{number}.png")
 
 
+@pytest.mark.quick("fedproto")
 @pytest.mark.parametrize("method", OTHERS)
 def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, method: str) -> None:
     # That the same seed gives the same one is told in test_guards_of_methods.py.
@@ -110,6 +111,7 @@ def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, meth
     assert without_clocks(played(method).lines()) != without_clocks(other)
 
 
+@pytest.mark.quick("fedktl", "fedproto")
 @pytest.mark.parametrize("method", OTHERS)
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     tmp_path: Path, played: Played, method: str
