@@ -1,6 +1,6 @@
 """Several runs on one local federation, simulated or deployed, and their table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,11 @@ from server_app.progress import results_table
 from strategies.common.settings import default_config
 from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
+
+
+def _nobody() -> None:
+    """Tell nobody."""
+
 
 # Who carries the clients: forks of one process, Ray, or real SuperNodes.
 Carrier = Literal["engine", "ray", "nodes"]
@@ -47,6 +52,8 @@ class Campaign:
         Starts the engine, where that is the carrier.
     replace : bool
         Whether runs of the same names that are there are played anew.
+    begun : Callable[[], None]
+        Told when whatever lies there is of these runs, so that it may be gone on with.
     """
 
     folder: Path
@@ -56,6 +63,7 @@ class Campaign:
     resources: Resources = field(default_factory=Resources)
     start_engine: StartEngine = start_process
     replace: bool = False
+    begun: Callable[[], None] = _nobody
 
     def play(self, runs: Mapping[str, Settings], console: Console) -> None:
         """Play runs one after another, then stop everything that was started.
@@ -90,6 +98,7 @@ class Campaign:
                 if self.replace and not standing[name] and home.has_rounds(name):
                     console.print(f"{name}: the run of before is replaced", highlight=False)
             home.clear(standing)
+            self.begun()
             stack.callback(host.stop)
             host.start(console)
             for settings in every:

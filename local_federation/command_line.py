@@ -1,8 +1,9 @@
 """Run federations on this machine: ``python -m local_federation demo|simulate|compare|...``."""
 
 import argparse
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.split_demo import check as check_split
-from local_federation.stopping import Stop, command_to_go_on, heeding_signals
+from local_federation.stopping import Stop, command_to_go_on, heeding_signals, say_last
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.settings_changes import read_changes
@@ -70,34 +71,34 @@ def main(start_engine: StartEngine) -> int:
     arguments = _parser().parse_args()
     console = Console()
     keep_orphans()
-    with heeding_signals():
+    begun: list[bool] = []
+    with heeding_signals() as heard:
         try:
-            return _timed(arguments, start_engine, console)
-        except KeyboardInterrupt as stop:
-            _tell_the_end(end_descendants(_END_S), console)
-            # A comparison goes on by itself.
-            again = command_to_go_on(by_setting=arguments.kind != "compare")
-            console.print(again, highlight=False, markup=False, soft_wrap=True)
-            return stop.exit_status if isinstance(stop, Stop) else 130
-        except (LocalFederationError, NectarError, OSError) as error:
+            started = time.monotonic()
+            _play(arguments, start_engine, console, lambda: begun.append(True))
+            console.print(f"done in {format_duration(time.monotonic() - started)}")
+        except BaseException as error:
+            # A closed terminal, or a process that was asked too, raises something of its own.
+            stop = heard.stop or (isinstance(error, KeyboardInterrupt) and Stop(signal.SIGINT))
+            if stop:
+                return _end(stop, begun=bool(begun))
+            if not isinstance(error, LocalFederationError | NectarError | OSError):
+                raise
             told = escape(" ".join(str(error).split("\n")))
             console.print(f"[bold red]failed:[/] {told}", highlight=False, soft_wrap=True)
             return 1
-
-
-def _timed(arguments: argparse.Namespace, start_engine: StartEngine, console: Console) -> int:
-    started = time.monotonic()
-    _play(arguments, start_engine, console)
-    console.print(f"done in {format_duration(time.monotonic() - started)}")
     return 0
 
 
-def _tell_the_end(left: Mapping[int, str], console: Console) -> None:
-    if left:
+def _end(stop: Stop, *, begun: bool) -> int:
+    """End all that was started, say how to go on, and return the exit status."""
+    said = "stopped: everything that was started has been ended. To go on:"
+    if left := end_descendants(_END_S):
         told = ", ".join(f"{name} ({pid})" for pid, name in left.items())
-        console.print(f"stopped, but these processes do not end: {told}", highlight=False)
-    else:
-        console.print("stopped: everything that was started has been ended. To go on:")
+        said = f"stopped, but these processes do not end: {told}"
+    # A comparison is never told that it has begun: it goes on by itself.
+    say_last(said, command_to_go_on(by_setting=begun))
+    return stop.exit_status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -201,7 +202,12 @@ def _resources(arguments: argparse.Namespace) -> Resources:
     return Resources(arguments.workers, arguments.gpus_per_client)
 
 
-def _play(arguments: argparse.Namespace, start_engine: StartEngine, console: Console) -> None:
+def _play(
+    arguments: argparse.Namespace,
+    start_engine: StartEngine,
+    console: Console,
+    begun: Callable[[], None],
+) -> None:
     if arguments.kind == "compare":
         command.play(arguments, _resources(arguments), start_engine, console)
         return
@@ -217,6 +223,7 @@ def _play(arguments: argparse.Namespace, start_engine: StartEngine, console: Con
         resources=_resources(arguments),
         start_engine=start_engine,
         replace=replaces if arguments.kind in _DEMOS else arguments.replace,
+        begun=begun,
     )
     if arguments.kind == "demo-split":
         _play_split(campaign, console)

@@ -107,6 +107,7 @@ class Home:
             If a server plays one of them.
         """
         for name, goes_on in standing.items():
+            _remove(self.path / f"replaced-{name}")
             if not goes_on:
                 _remove(self.state / name)
                 for states in self.path.glob(f"state/*/{name}"):
@@ -149,7 +150,13 @@ class Home:
         if run.is_dir():
             # One that is played by another door has a server of its own.
             with folder_lock.hold(run, self._refusal(name)):
-                shutil.rmtree(run)
+                aside = self.path / f"replaced-{name}"
+                try:
+                    # In one step: half a run could neither be gone on with nor replaced.
+                    run.rename(aside)
+                except OSError:  # a disk of its own
+                    aside = run
+                shutil.rmtree(aside)
 
     def _refusal(self, name: str) -> Callable[[str], RunFolderError]:
         return lambda holder: RunFolderError(

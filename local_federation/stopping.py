@@ -1,5 +1,7 @@
 """Being asked to stop: by Ctrl-C, by a service manager, or because a terminal was closed."""
 
+import os
+import re
 import shlex
 import signal
 import sys
@@ -9,6 +11,9 @@ from types import FrameType
 from typing import final
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# As argparse takes them, cut short too.
+_REPLACE = re.compile("--rep(?:l(?:a(?:ce?)?)?)?")
+_RESUME = re.compile(r"(?:--s(?:et?)?=)?\s*resume\s*=\s*(?P<value>.*?)\s*")
 
 
 @final
@@ -26,28 +31,60 @@ class Stop(KeyboardInterrupt):
         self.exit_status = 128 + number
 
 
+@final
+class Heard:
+    """What was heard while a block ran.
+
+    Attributes
+    ----------
+    stop : Stop | None
+        The first signal to end. Whatever it interrupted may raise something else on its way out.
+    """
+
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+
+    def take(self, number: int, _: FrameType | None) -> None:
+        """Take note of a signal, and raise it; those after it are not heeded.
+
+        Raises
+        ------
+        Stop
+            Always.
+        """
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        self.stop = Stop(number)
+        raise self.stop
+
+
 @contextmanager
-def heeding_signals() -> Iterator[None]:
+def heeding_signals() -> Iterator[Heard]:
     """Run a block in which a signal to end raises :class:`Stop`, once; then none is heeded.
 
     What was started can be ended undisturbed so, however often Ctrl-C is pressed.
     """
+    heard = Heard()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
         # Whoever starts a command with nohup wants it to outlive the terminal.
         if not (number == signal.SIGHUP and before[number] is signal.SIG_IGN):
-            signal.signal(number, _stop)
+            signal.signal(number, heard.take)
     try:
-        yield
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise Stop(number)
+def say_last(*lines: str) -> None:
+    """Print what a command that ends has to say, if anybody is left to read it."""
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except OSError:
+        # The terminal is closed; what Python still holds for it would fail once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command_to_go_on(*, by_setting: bool) -> str:
@@ -56,14 +93,15 @@ def command_to_go_on(*, by_setting: bool) -> str:
     Parameters
     ----------
     by_setting : bool
-        Whether it goes on if told to; otherwise it does so by itself.
+        Whether it goes on if told to. Otherwise it does so by itself, or has touched nothing yet:
+        what lies there then is of another command.
     """
     words = _as_typed()
     if not by_setting:
         return shlex.join(words)
-    kept = [word for word in words if word != "--replace"]
-    resumes = any(word.replace(" ", "").endswith("resume=true") for word in kept)
-    return shlex.join([*kept, *([] if resumes else ["--set", "resume=true"])])
+    kept = [word for word in words if not _REPLACE.fullmatch(word)]
+    said = [found["value"] for word in kept if (found := _RESUME.fullmatch(word))]
+    return shlex.join([*kept, *([] if said[-1:] == ["true"] else ["--set", "resume=true"])])
 
 
 def _as_typed() -> Sequence[str]:

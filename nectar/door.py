@@ -87,10 +87,14 @@ def play(  # noqa: PLR0913 - all but the settings are said by name
         if adapts(run.method) and "adapters.backbone" not in given:
             config["adapters.backbone"] = backbone_in(places.folder, console)
         places.clear(resumes=bool(config["resume"]))
-        if host is None:
-            playing.here(config, clients, console)
-        else:
-            playing.by(host, places, config, console)
+        try:
+            if host is None:
+                playing.here(config, clients, console)
+            else:
+                playing.by(host, places, config, console)
+        except KeyboardInterrupt:
+            console.print("stopped: with resume=True it goes on after its last complete round")
+            raise
     return read(places.run)
 
 

@@ -20,6 +20,7 @@ from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
+from server_app.report.page import write_report
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 
@@ -127,6 +128,7 @@ def play(
             player = StudyPlayer(home, arguments.clients, shared, at_once, start_engine, console)
             failed = player.play(left)
         done = [home.path(run) for run in runs if run not in left or home.finished(run)]
+        _write_missing_reports(done, console)
         if done:
             page = write_comparison(done, home.folder, reach=arguments.reach)
             console.print(f"comparison: {page}", soft_wrap=True)
@@ -136,6 +138,17 @@ def play(
             f"{len(failed)} of {len(runs)} runs failed; the same command goes on with them. "
             f"Each with its log and how that ends:\n{ends}"
         )
+
+
+def _write_missing_reports(run_dirs: Sequence[Path], console: Console) -> None:
+    """Write reports of runs that were ended after their last round."""
+    for run_dir in run_dirs:
+        if not (run_dir / "report.html").exists():
+            try:
+                write_report(run_dir)
+            # As at a run's own end: drawn by libraries of others, of what devices told.
+            except Exception as error:
+                console.print(f"{run_dir.name}: no report ({error})", highlight=False)
 
 
 def _on(

@@ -38,7 +38,7 @@ class ForkedEngine:
         context = get_context("fork")
         theirs, self._ours = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_wait, args=(theirs, self._ours, play_runs), daemon=True
+            target=_wait, args=(os.getpid(), theirs, self._ours, play_runs), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -100,11 +100,14 @@ def fork_engine(import_all: Callable[[], PlayRuns]) -> ForkedEngine:
     return engine
 
 
-def _wait(asked: Connection, theirs: Connection, play_runs: PlayRuns) -> None:
+def _wait(parent: int, asked: Connection, theirs: Connection, play_runs: PlayRuns) -> None:
     os.setsid()
-    end_with_parent()
+    # What the process that was forked does when it is asked to end is not this one's to do.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     # Whoever forked this process ends it; Ctrl-C in a terminal reaches both.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
     theirs.close()
     try:
         values = asked.recv()

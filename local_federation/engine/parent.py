@@ -11,10 +11,19 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
-    """Let the system kill this process when its parent is gone, where it can: on Linux."""
+def end_with_parent(parent: int) -> None:
+    """Let the system kill this process when its parent is gone, where it can: on Linux.
+
+    Parameters
+    ----------
+    parent : int
+        Process id of the parent. The system tells of no parent that was gone before it was asked
+        to; then this process ends at once.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def write_into(log: Path) -> None:

@@ -59,11 +59,11 @@ def _import_for(runs: Sequence[dict[str, Any]], num_clients: int) -> None:
 
 def _begin(run: dict[str, Any], asked: Mapping[str, Any], home: Path) -> int:
     """Fork for a run and return its process id."""
-    pid = os.fork()
+    parent, pid = os.getpid(), os.fork()
     if pid == 0:
         code = 1
         try:
-            end_with_parent()
+            end_with_parent(parent)
             with suppress(OSError):  # a run is not to fail for its log
                 write_into(home / "logs" / f"run-{run['run-name']}.log")
             code = _play_one(run, asked["clients"], Resources(**asked["resources"]))

@@ -91,6 +91,7 @@ def start_process(asked: Asked) -> Child:
     file.write_text(json.dumps(asked.to_values(), indent=1))
     env = {**asked.environment, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()])}
     command = [Path(sys.executable).name, "-m", "local_federation.engine", str(file)]
+    command.append(str(os.getpid()))
     return Child("engine", command, asked.log, env)
 
 

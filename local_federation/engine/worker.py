@@ -55,7 +55,7 @@ def answer_next(pipe: Connection) -> None:
 
 
 def fork_for_each(door: socket.socket, work: Callable[[Connection, str], None]) -> None:
-    """Fork a process for each pipe that comes in, until the other side is gone.
+    """Fork a process for each pipe that comes in, until the other side is gone; all end with this.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def fork_for_each(door: socket.socket, work: Callable[[Connection, str], None]) 
     """
     # Processes that ended need no waiting for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getpid()
     while True:
         word, handles, *_ = socket.recv_fds(door, 256, 1)
         if not word:
@@ -74,6 +75,7 @@ def fork_for_each(door: socket.socket, work: Callable[[Connection, str], None]) 
             door.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
+                end_with_parent(parent)
                 work(Connection(handles[0]), word.decode())
             except BaseException:
                 traceback.print_exc()
@@ -96,7 +98,6 @@ def be_worker(pipe: Connection, gpus: str) -> None:
         What this process may see, as ``CUDA_VISIBLE_DEVICES`` lists them; ``"all"`` leaves
         them as they are.
     """
-    end_with_parent()
     if gpus != "all":
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     identify()

@@ -41,10 +41,10 @@ class Workers:
     def __init__(self, count: int, gpus_per_worker: float = 0.0) -> None:
         self._gpus_per_worker = gpus_per_worker
         self._door, theirs = socket.socketpair()
-        self._forking = os.fork()
+        parent, self._forking = os.getpid(), os.fork()
         if self._forking == 0:
             self._door.close()
-            end_with_parent()
+            end_with_parent(parent)
             # Ctrl-C reaches every process of a terminal: the one that plays ends the others.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:

@@ -1,8 +1,10 @@
 """What a local federation refuses before it starts anything."""
 
+import errno
 import io
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -182,6 +184,56 @@ def test_being_stopped_ends_with_the_command_that_goes_on(
     *_, before, last = capsys.readouterr().out.splitlines()
     assert "everything that was started has been ended" in before
     assert last == f"python -m local_federation {words} --set resume=true"
+
+
+def test_what_is_raised_on_the_way_out_does_not_keep_anything_from_being_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: Asked) -> NoReturn:
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:  # bars are drawn on a terminal that is closed
+            raise OSError(errno.EIO, "Input/output error")
+
+    ended: list[float] = []
+    monkeypatch.setattr(command_line, "end_descendants", ended.append)
+    assert command(monkeypatch, f"simulate --folder {tmp_path}", stopped) == 128 + signal.SIGHUP
+    assert len(ended) == 1
+    assert capsys.readouterr().out.endswith("--set resume=true\n")
+
+
+def test_a_run_of_before_that_still_lies_there_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(command_line, "end_descendants", lambda _: {})
+    monkeypatch.setattr(Home, "clear", stopped)
+    write_run(tmp_path / "local")
+    words = f"simulate --method local --folder {tmp_path} --replace"
+    assert command(monkeypatch, words) == 128 + signal.SIGTERM
+    assert capsys.readouterr().out.splitlines()[-1] == f"python -m local_federation {words}"
+
+
+def test_a_run_that_is_replaced_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_run(tmp_path / "local")
+    campaign = Campaign(
+        tmp_path, 2, "engine", {"method": "local"}, replace=True, start_engine=refusing
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            campaign.play({"local": {}}, Console(quiet=True))
+    assert not (tmp_path / "local").exists()
+    with pytest.raises(StartedError):
+        campaign.play({"local": {}}, Console(quiet=True))
+    assert list(tmp_path.rglob("replaced-*")) == []
 
 
 @pytest.mark.parametrize(

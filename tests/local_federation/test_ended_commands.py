@@ -67,6 +67,10 @@ def test_orphans_and_stubborn_ones_are_found_and_ended() -> None:
         ("simulate --name 'a b'", "simulate --name 'a b' --set resume=true"),
         ("simulate --replace --set rounds=3", "simulate --set rounds=3 --set resume=true"),
         ("deploy --set resume=true", "deploy --set resume=true"),
+        ("deploy --set 'resume = true'", "deploy --set 'resume = true'"),
+        ("deploy --set=resume=true --repl", "deploy --set=resume=true"),
+        ("deploy --set resume=false", "deploy --set resume=false --set resume=true"),
+        ("simulate --name presume=true", "simulate --name presume=true --set resume=true"),
     ],
 )
 def test_the_command_that_goes_on_is_told_as_it_is_typed(
@@ -79,3 +83,54 @@ def test_the_command_that_goes_on_is_told_as_it_is_typed(
     told = command_to_go_on(by_setting=True)
     assert told == f".venv/bin/python -m local_federation {goes_on}"
     assert command_to_go_on(by_setting=False) == shlex.join(started)
+
+
+def test_a_signal_while_modules_load_ends_with_the_command_as_it_was_typed() -> None:
+    program = """
+import os, signal, sys
+from local_federation import __main__ as door
+def fork_engine(_):
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+    except BaseException:
+        raise ImportError from None
+door.fork_engine = fork_engine
+sys.argv = ["local_federation", "demo", "--folder", "a b"]
+sys.exit(door.main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 128 + signal.SIGHUP, done.stderr
+    assert done.stdout.splitlines()[-1] == "python -m local_federation demo --folder 'a b'"
+
+
+def test_whoever_reads_no_more_does_not_keep_a_command_from_ending() -> None:
+    program = "from local_federation.stopping import say_last; say_last('a'); say_last('b')"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells of parents on Linux")
+def test_who_begins_after_its_parent_has_gone_ends_at_once() -> None:
+    program = """
+import os, sys, time
+from local_federation.engine.parent import end_with_parent
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.01)
+print("left alone", flush=True)
+end_with_parent(parent)
+print("played on", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "left alone\n"

@@ -102,3 +102,20 @@ def test_a_failure_is_nectars_and_the_engine_is_stopped(
     with pytest.raises(FederationError, match=told):
         play(SETTINGS_ONLY, folder=tmp_path, **QUIET)
     assert engines[0][0].done == ["start", "stop"]
+
+
+def test_who_interrupts_is_told_how_to_go_on(
+    engines: Engines,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StandIn, "play", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        play(SETTINGS_ONLY, folder=tmp_path)
+    assert engines[0][0].done == ["start", "stop"]
+    told = "stopped: with resume=True it goes on after its last complete round\n"
+    assert capsys.readouterr().out.endswith(told)

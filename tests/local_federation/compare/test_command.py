@@ -51,6 +51,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     monkeypatch.setattr(Player, "played", [], raising=False)
     # The page has tests of its own.
     monkeypatch.setattr(command, "write_comparison", written)
+    monkeypatch.setattr(command, "write_report", lambda run: (run / "report.html").write_text("."))
 
     def run(*words: str) -> str:
         parser = argparse.ArgumentParser()
@@ -78,6 +79,15 @@ def test_a_plan_is_shown_and_nothing_is_made(compare: Play, tmp_path: Path) -> N
         assert name in said
     assert "4 runs to play, time unknown; known once a run like these has been played" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_ended_before_its_report_gets_one(compare: Play, tmp_path: Path) -> None:
+    compare("--methods", "fd", "--seeds", "0")
+    report = tmp_path / "comparison" / "fd-seed0" / "report.html"
+    report.unlink()
+    compare("--methods", "fd", "--seeds", "0")
+    assert Player.played == ["local-seed0", "fd-seed0"]  # of the first time
+    assert report.exists()
 
 
 def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
