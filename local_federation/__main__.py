@@ -7,25 +7,39 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from local_federation.engine.ahead import PlayRuns, fork_engine
-from local_federation.stopping import command_to_go_on, heeding_signals, say_last
+from local_federation.stopping import (
+    Heard,
+    command_to_go_on,
+    heeding_signals,
+    ignore_signals,
+    say_last,
+)
 
 
 def main() -> int:
     """Fork the engine, play what the command line asks for, and return the exit status."""
     with heeding_signals() as heard:
         try:
-            engine = fork_engine(_import_all)
-            from local_federation import command_line  # noqa: PLC0415 - for the engine as well
-
-            # Some imports go on whatever is raised in them, others raise their own.
-            if heard.stop:
-                raise heard.stop
+            status = _play(heard)
         except BaseException:
+            # Imports are interrupted too: some go on whatever is raised, others raise their own.
             if heard.stop is None:
                 raise
             again = command_to_go_on(by_setting=False)
             say_last("stopped before anything was begun. To begin:", again)
-            return heard.stop.exit_status
+            status = heard.stop.exit_status
+    if heard.stop:
+        # Nobody's patience is to put a traceback below the line that goes on.
+        ignore_signals()
+    return status
+
+
+def _play(heard: Heard) -> int:
+    engine = fork_engine(_import_all)
+    from local_federation import command_line  # noqa: PLC0415 - imported for the engine as well
+
+    if heard.stop:
+        raise heard.stop
     return command_line.main(engine.start)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
-from server_app.run_settings import is_run
+from server_app.run_settings import is_run, is_unsigned
 from strategies.common import folder_lock, tensor_file
 from strategies.common.errors import RunFolderError
 
@@ -129,7 +129,7 @@ class Home:
 
     def _goes_on(self, name: str, *, replace: bool, resume: bool) -> bool:
         run = self.folder / name
-        if not run.exists() or (run.is_dir() and not any(run.iterdir())):
+        if not run.exists() or is_unsigned(run):
             return False
         if not is_run(run):
             raise RunFolderError(

@@ -50,20 +50,24 @@ class Heard:
         Raises
         ------
         Stop
-            Always.
+            If it is the first.
         """
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
-        self.stop = Stop(number)
-        raise self.stop
+        if self.stop is None:
+            self.stop = Stop(number)
+            raise self.stop
 
 
 @contextmanager
 def heeding_signals() -> Iterator[Heard]:
     """Run a block in which a signal to end raises :class:`Stop`, once; then none is heeded.
 
-    What was started can be ended undisturbed so, however often Ctrl-C is pressed.
+    What was started can be ended undisturbed so, however often Ctrl-C is pressed. A block within
+    such a block hears what the outer one hears.
     """
+    outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if isinstance(outer, Heard):
+        yield outer
+        return
     heard = Heard()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
@@ -75,6 +79,12 @@ def heeding_signals() -> Iterator[Heard]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """Heed no signal to end any more."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def say_last(*lines: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from server_app.run_settings import is_unsigned
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
 
@@ -116,7 +117,5 @@ class Places:
 
     def _is_begun(self) -> bool:
         """Tell whether nothing is there but what a run leaves that completed no round."""
-        if not self.run.is_dir():
-            return False
-        there = {path.name for path in self.run.iterdir()} - {folder_lock.NAME}
-        return not there or ("settings.toml" in there and "rounds.jsonl" not in there)
+        settings, journal = (self.run / file for file in ("settings.toml", "rounds.jsonl"))
+        return is_unsigned(self.run) or (settings.is_file() and not journal.exists())

@@ -55,7 +55,7 @@ class RunFolder:
         self.path = (runs_dir.expanduser() / name).resolve()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".probe-{os.getpid()}"
+            probe = self.path / f"{run_settings.PROBE}{os.getpid()}"
             probe.touch()
             probe.unlink()
         except OSError as error:

@@ -11,10 +11,13 @@ from typing import Final
 import tomli_w
 
 from strategies import methods
+from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
 from strategies.common.settings import RunConfig, app_version, default_config
 
 FILE: Final = "settings.toml"
+# Begins the name of a file by which a server tries whether it may write.
+PROBE: Final = ".probe-"
 # The table of what was not set but chosen; its keys are no settings.
 DECIDED: Final = "decided"
 
@@ -93,6 +96,17 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
             f"{run_dir}: cannot resume: test samples were classified by {began}, and would be by "
             f"{goes_on}, which is no one curve; begin a run of another name"
         )
+
+
+def is_unsigned(folder: Path) -> bool:
+    """Tell whether a folder holds nothing, or what a server leaves that ended before it wrote here.
+
+    That is its lock, its trial of the disk, and half of the settings.
+    """
+    left = (folder_lock.NAME, f".{FILE}.tmp")
+    return folder.is_dir() and all(
+        path.name in left or path.name.startswith(PROBE) for path in folder.iterdir()
+    )
 
 
 def is_run(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from local_federation.engine.start import Asked
 from local_federation.home import Home
 from local_federation.host import LocalFederationError
 from local_federation.watch import reason
+from nectar.places import Places
 from strategies.common.errors import RunFolderError, SettingsError
 from tests.local_federation.left_runs import write_run
 
@@ -184,6 +185,22 @@ def test_being_stopped_ends_with_the_command_that_goes_on(
     *_, before, last = capsys.readouterr().out.splitlines()
     assert "everything that was started has been ended" in before
     assert last == f"python -m local_federation {words} --set resume=true"
+
+
+def test_a_folder_that_a_server_held_and_did_not_sign_is_begun_anew(tmp_path: Path) -> None:
+    run = tmp_path / "local"
+    run.mkdir()
+    for name in (".in-use", ".probe-7", ".settings.toml.tmp"):
+        (run / name).touch()
+    given = {"method": "local", "resume": True}
+    with pytest.raises(StartedError):
+        Campaign(tmp_path, 2, "engine", given, start_engine=refusing).play(
+            {"local": {}}, Console(quiet=True)
+        )
+    assert Places(tmp_path, "other").check(replace=False, resume=False, beside="") is False
+    run.mkdir()
+    (run / ".probe-7").touch()
+    assert Places(tmp_path, "local").check(replace=False, resume=True, beside="") is False
 
 
 def test_what_is_raised_on_the_way_out_does_not_keep_anything_from_being_ended(

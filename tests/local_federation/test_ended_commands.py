@@ -34,6 +34,8 @@ def test_a_signal_stops_once_and_then_leaves_in_peace(number: int) -> None:
             with pytest.raises(Stop) as stopped:
                 os.kill(os.getpid(), number)
             assert stopped.value.exit_status == 128 + number
+            with heeding_signals() as within:  # it hears what the outer one hears
+                assert within.stop is stopped.value
             os.kill(os.getpid(), number)
         assert signal.getsignal(number) is signal.default_int_handler
     finally:
