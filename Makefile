@@ -13,9 +13,6 @@ export PYTHONDONTWRITEBYTECODE =
 # One worker per core; each computes with one thread (tests/conftest.py).
 WORKERS ?= auto
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
-# Tests of faults wait deadlines out, which a busy machine must not miss; the others go side by side.
-FAULTS := -m deployed -k faults tests/deployed
-DEPLOYED := -n 2 -m deployed -k "not faults" tests/deployed
 
 .PHONY: help install demo demo-split demo-adapters federation test test-deployed check types-of-tests check-versions format clean
 
@@ -47,8 +44,7 @@ test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)
 
 test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
-	$(BIN)/pytest $(FAULTS)
-	$(BIN)/pytest $(DEPLOYED)
+	$(BIN)/pytest -m deployed tests/deployed
 
 check: $(STAMP) ## All that a change must pass: format, lint, types, imports, all tests
 	$(BIN)/ruff format --check .
@@ -56,8 +52,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) -m "not deployed" --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
-	$(BIN)/pytest $(FAULTS)
-	$(BIN)/pytest $(DEPLOYED)
+	$(BIN)/pytest -m deployed tests/deployed
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests
