@@ -1,8 +1,7 @@
 """Commands that are asked to end, in every phase: what is left, and whether the last line goes on.
 
 ``python -m benchmarks.ended_commands`` starts tiny runs as a user would, waits for a phase, sends
-a signal, looks for processes that are left, and runs the command that was printed last. What was
-started is found by a mark in its environment, whatever became of its parents. Linux only.
+a signal, looks for processes that are left, and runs the command that was printed last. Linux only.
 """
 
 import argparse
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any, final
 from rich.console import Console
 
 from benchmarks.equal_journals import MEASURED, without
+from local_federation.descendants import descendants
 
 _ROUNDS = 4
 _SETTINGS = (f"rounds={_ROUNDS}", "max-samples=60", 'models="cnn"', 'device="cpu"', 'writers=""')
@@ -31,7 +30,6 @@ _NAME = "run"
 _POLL_S = 0.01
 _PATIENCE_S = 180.0
 _ALLOWED_S = 15.0
-_MARK = "NECTAR_ENDED_COMMANDS"
 
 COMMANDS = {
     "engine": ("simulate", "--clients", "2"),
@@ -51,13 +49,10 @@ class Command:
         Where it plays.
     process : subprocess.Popen[str]
         Leads a session of its own, as in a terminal.
-    mark : str
-        Stands in the environment of all that it starts.
     """
 
     folder: Path
     process: subprocess.Popen[str]
-    mark: str
 
     def lines(self) -> list[Any]:
         """Return the journal so far, without what clocks say."""
@@ -75,20 +70,9 @@ class Command:
             return 0, ""
         return int(progress["round"]), str(progress["phase"])
 
-    def marked(self) -> list[int]:
-        """Return the ids of all processes that carry the mark."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.mark.encode() in (place / "environ").read_bytes():
-                    found.append(int(place.name))
-            except OSError:  # ended meanwhile
-                continue
-        return found
-
 
 PHASES: dict[str, Callable[[Command], bool]] = {
-    "start": lambda command: len(command.marked()) > 1,
+    "start": lambda command: bool(descendants(command.process.pid)),
     "connecting": lambda command: (command.folder / _NAME).exists(),
     "between rounds": lambda command: len(command.lines()) == 2,
     "mid-round": lambda command: command.phase()[0] == 2 and "train" in command.phase()[1],
@@ -123,10 +107,9 @@ def main() -> None:
 def start(folder: Path, engine: str) -> Command:
     """Start a run in a folder."""
     folder.mkdir()
-    mark = uuid.uuid4().hex
     words = [*COMMANDS[engine], "--method", "fd", "--folder", str(folder), "--name", _NAME]
     told = [word for setting in _SETTINGS for word in ("--set", setting)]
-    return Command(folder, _popen([*words, *told], mark), mark)
+    return Command(folder, _popen([*words, *told]))
 
 
 def end(
@@ -138,18 +121,19 @@ def end(
         if command.process.poll() is not None or time.monotonic() > deadline:
             return "the phase was never seen", False
         time.sleep(_POLL_S)
+    started = set(descendants(command.process.pid))
     asked = time.monotonic()
     send = os.killpg if group else os.kill
     send(command.process.pid, getattr(signal, f"SIG{name}"))
     said, _ = command.process.communicate(timeout=_PATIENCE_S)
-    left, spent = command.marked(), time.monotonic() - asked
+    left, spent = started & alive(), time.monotonic() - asked
     kept = len(command.lines())
     last = said.splitlines()[-1] if said.strip() else ""
     status = command.process.returncode
     parts = [f"{spent:.1f} s", f"{len(left)} left", f"status {status}", f"{kept} rounds kept"]
     if not left and (kept == _ROUNDS and status == 0):
         return " | ".join([*parts, "was complete"]), command.lines() == whole
-    again = _popen(shlex.split(last)[3:], command.mark) if " -m local_federation " in last else None
+    again = _popen(shlex.split(last)[3:]) if " -m local_federation " in last else None
     if again is None:
         return " | ".join([*parts, f"last line: {last}"]), False
     again.communicate(timeout=_PATIENCE_S)
@@ -158,13 +142,17 @@ def end(
     return " | ".join(parts), not left and spent <= _ALLOWED_S and not again.returncode and equal
 
 
-def _popen(words: list[str], mark: str) -> subprocess.Popen[str]:
+def alive() -> set[int]:
+    """Return the ids of all processes of this machine."""
+    return {int(place.name) for place in Path("/proc").glob("[0-9]*")}
+
+
+def _popen(words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "local_federation", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, _MARK: mark},
         start_new_session=True,
     )
 
