@@ -47,7 +47,7 @@ class SuperNode:
         command += ["--superexec-auth-secret-file", str(self._superlink.secret)]
         command += ["--node-config", f'{config} state-dir="{state}"']
         node = self._superlink.child(self.name, command)
-        superexec = self._superlink.superexec(f"{self.name}-superexec", port)
+        superexec = self._superlink.superexec(f"{self.name}-superexec", port, of_node=True)
         self._children = [node, superexec]
 
     def running(self) -> bool:

@@ -48,6 +48,10 @@ class Simulation:
     workers: int
 
 
+_PAUSE = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"
+_RUNS_PAUSE_S = 0.5
+_MESSAGES_PAUSE_S = 0.2
+
 # Where Ray finds a cluster to join; Ray reads it itself, and this word as none.
 _CLUSTER = "RAY_ADDRESS"
 _NO_CLUSTER = "local"
@@ -70,9 +74,10 @@ def environment(home: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray joins whatever cluster runs on this machine unless it is told not to.
         _CLUSTER: os.environ.get(_CLUSTER) or _NO_CLUSTER,
+        # How often a SuperExec looks for work: runs begin seldom, messages come at any time.
+        _PAUSE: str(_RUNS_PAUSE_S),
         # Dependencies are installed once, not for every run.
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "200",
@@ -144,7 +149,7 @@ class SuperLink:
                 )
             time.sleep(0.1)
         if not self._simulation:
-            self._children.append(self.superexec("server-superexec", self.port))
+            self._children.append(self.superexec("server-superexec", self.port, of_node=False))
 
     def running(self) -> bool:
         """Tell whether all its processes are alive."""
@@ -161,16 +166,18 @@ class SuperLink:
             child.kill()
         self._children = []
 
-    def child(self, name: str, command: list[str]) -> Child:
+    def child(self, name: str, command: list[str], pause_s: float = _RUNS_PAUSE_S) -> Child:
         """Start a Flower program, or its stand-in, in this federation's environment."""
         program = self._stand_ins.get(command[0], command[:1])
         log = self.folder / "logs" / f"{name}.log"
-        return Child(name, [*program, *command[1:]], log, self.env)
+        return Child(name, [*program, *command[1:]], log, {**self.env, _PAUSE: str(pause_s)})
 
-    def superexec(self, name: str, port: int) -> Child:
+    def superexec(self, name: str, port: int, *, of_node: bool) -> Child:
         """Start a SuperExec, which runs the app's processes for a SuperLink or SuperNode."""
         command = ["flower-superexec", "--insecure", "--runtime-api-address", f"127.0.0.1:{port}"]
-        return self.child(name, [*command, "--superexec-auth-secret-file", str(self.secret)])
+        command += ["--superexec-auth-secret-file", str(self.secret)]
+        pause_s = _MESSAGES_PAUSE_S if of_node else _RUNS_PAUSE_S
+        return self.child(name, ["python", "-m", "warm_worker", *command], pause_s)
 
     def submit(
         self, settings: Mapping[str, bool | int | float | str], *, simulation: Simulation | None

@@ -26,7 +26,6 @@ CALLS_PER_DEADLINE = 3
 
 # They do what Flower's programs do, in a fraction of the time.
 STAND_INS = {
-    "flower-superexec": ["python", str(Path(__file__).with_name("warm_superexec.py"))],
     "flower-supernode": ["python", str(Path(__file__).with_name("eager_supernode.py"))],
 }
 
