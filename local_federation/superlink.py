@@ -203,18 +203,23 @@ class SuperLink:
             command += ["--federation-config", " ".join(sizes)]
         return self.child(f"run-{settings['run-name']}", command)
 
+    def run_id(self, run: Child) -> str | None:
+        """Return Flower's number of a run, or ``None`` if it did not start."""
+        found: list[str] = _RUN_ID.findall(run.log.read_text(errors="replace"))
+        return found[-1] if found else None
+
     def status(self, run: Child) -> str:
         """Return Flower's word for a run that has ended, e.g. ``finished:completed``.
 
         ``flwr run`` itself exits with 0 even when the run failed.
         """
-        found = _RUN_ID.findall(run.log.read_text(errors="replace"))
-        if not found:
+        run_id = self.run_id(run)
+        if run_id is None:
             return "not started"
         answer = subprocess.run(  # noqa: S603 - our own command line
             [
                 str(Path(sys.executable).parent / "flwr"),
-                *("list", _CONNECTION, "--run-id", found[-1], "--format", "json"),
+                *("list", _CONNECTION, "--run-id", run_id, "--format", "json"),
             ],
             env=self.env,
             capture_output=True,

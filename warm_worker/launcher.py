@@ -63,6 +63,8 @@ def _stand_by(server: socket.socket, pid: int) -> int:
         except ProcessLookupError:
             return
 
+    # A signal to the whole group reaches the app itself, and must not reach it twice.
+    os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
     server.settimeout(None)

@@ -110,10 +110,11 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         """Return an environment in which the apps' names are those of launchers."""
-        places = os.environ.get("PATH", os.defpath)
+        own = str(Path(sys.executable).parent)
+        places = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{own}"
         launcher = Path(__file__).with_name("launcher.py")
         for name in PROGRAMS:
-            program = shutil.which(name)
+            program = shutil.which(name, path=places)
             if program is None:
                 continue
             words = sys.executable, "-I", "-S", str(launcher), str(self._address), program

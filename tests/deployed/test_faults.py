@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.deployed, pytest.mark.timeout(420)]
 
 def test_a_node_killed_in_mid_round_costs_that_node_its_round_only(deployment: Deployment) -> None:
     run = deployment.submit(
-        rounds=4, round_deadline_s=deployment.deadline_s, min_nodes=2, min_replies=2
+        rounds=4, round_deadline_s=deployment.measured_deadline_s(), min_nodes=2, min_replies=2
     )
     deployment.wait_for(lambda: deployment.phase() == (2, "training"), "training in round 2")
     deployment.kill(2)
@@ -53,7 +53,7 @@ def test_a_killed_server_resumes_to_the_same_end(deployment: Deployment) -> None
 
 def test_a_lost_reply_is_rolled_back_and_no_round_is_trained_twice(deployment: Deployment) -> None:
     run = deployment.submit(
-        rounds=4, round_deadline_s=deployment.deadline_s, min_nodes=2, min_replies=2
+        rounds=4, round_deadline_s=deployment.measured_deadline_s(), min_nodes=2, min_replies=2
     )
     saved = deployment.state_folder(1) / "round-000002.safetensors"
     deployment.wait_for(saved.exists, "client 1 to save round 2")
@@ -88,10 +88,8 @@ def test_with_all_nodes_gone_the_run_waits_fails_loudly_and_is_saved(
     deployment: Deployment,
 ) -> None:
     # Before the first round, the same patience must do for nodes to describe themselves.
-    patience_s = 3 * deployment.deadline_s
-    run = deployment.submit(
-        rounds=50, quorum_timeout_s=patience_s, round_deadline_s=deployment.deadline_s
-    )
+    deadline_s = deployment.measured_deadline_s()
+    run = deployment.submit(rounds=50, quorum_timeout_s=3 * deadline_s, round_deadline_s=deadline_s)
     deployment.wait_for(lambda: len(deployment.lines()) >= 1, "the end of round 1")
     for node in deployment.nodes:
         node.stop()

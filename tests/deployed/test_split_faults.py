@@ -31,12 +31,13 @@ def submit(deployment: Deployment, **overrides: bool | int | float | str):
 
 def test_a_node_killed_in_mid_step_is_passed_over_and_named(deployment: Deployment) -> None:
     # Steps of the living, on a machine that is busy, must be quicker than the dead one's wait.
+    deadline_s = deployment.measured_deadline_s()
     run = submit(
         deployment,
         min_nodes=2,
         min_replies=2,
-        split__step_deadline_s=deployment.deadline_s,
-        split__connect_deadline_s=deployment.deadline_s,
+        split__step_deadline_s=deadline_s,
+        split__connect_deadline_s=deadline_s,
     )
     deployment.wait_for(lambda: deployment.phase() == (2, "training step"), "steps of round 2")
     deployment.kill(2)

@@ -103,6 +103,21 @@ def test_signals_reach_the_app_and_its_end_the_launcher(workplace: Workplace) ->
         assert not alive(pid)
 
 
+def test_a_signal_to_all_reaches_the_app_once(workplace: Workplace) -> None:
+    counts = (
+        "import signal, time; got = []; signal.signal(signal.SIGTERM, lambda *_: got.append(1));"
+        "print('ready', flush=True); time.sleep(1); print(len(got))"
+    )
+    with workplace.working():
+        app = workplace.start(counts)
+        assert app.stdout is not None
+        app.stdout.readline()
+        os.killpg(workplace.worker.pid, signal.SIGTERM)
+        assert app.communicate(timeout=20)[0] == "1\n"
+        assert app.returncode == 0
+        assert workplace.worker.wait(20) == 128 + signal.SIGTERM
+
+
 def test_an_app_does_not_outlive_its_launcher(workplace: Workplace) -> None:
     with workplace.working():
         app = workplace.start(HOLDS)
