@@ -15,11 +15,14 @@ import time
 from types import FrameType
 
 _PATIENCE_S = 120.0
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_S = 0.2
 
 
 def main(address: str, command: list[str]) -> int:
     """Start an app by the server, or by its own program; return its exit status."""
+    # Until there is an app to pass them on to.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     try:
         with socket.socket(socket.AF_UNIX) as server:
             server.settimeout(_PATIENCE_S)
@@ -37,6 +40,7 @@ def main(address: str, command: list[str]) -> int:
         file=sys.stderr,
         flush=True,
     )
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     return os.execv(command[0], command)  # noqa: S606 - the program it stands for
 
 
@@ -65,8 +69,9 @@ def _stand_by(server: socket.socket, pid: int) -> int:
 
     # A signal to the whole group reaches the app itself, and must not reach it twice.
     os.setpgid(0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _PASSED_ON:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     server.settimeout(None)
     try:
         status = _number(server)
