@@ -5,6 +5,8 @@ It is imported before the workers of ``pytest -n`` start, so it imports nothing 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 
 # Read by torch when it is imported: tests compute tiny things, and workers share the cores.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from strategies.common.settings import RunSettings
     from tests.fresh_processes import FreshProcesses
@@ -67,6 +69,19 @@ def run_settings(default_settings: dict[str, Value]) -> Callable[..., RunSetting
         return read_run({**default_settings, **named})
 
     return build
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector what was imported: it lives to the end, and each look at it costs."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        # Libraries in C++ complain at exit of what the last collection leaves.
+        atexit.register(gc.unfreeze)
 
 
 def _leave_to_make_check(item: pytest.Item) -> None:
