@@ -5,7 +5,7 @@ A method is the folder ``strategies/<name>/``; its classes are named after it, e
 is asked for, so that a device never loads a server half.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -77,7 +77,7 @@ def client_half(
     """
     kind: type[AnyClientHalf] = client_class(name)
     settings = method_settings(name, config)
-    return kind(settings, _provided(name, kind, settings, config, run, device, makers))
+    return kind(settings, _provided(kind, settings, config, run, device, makers))
 
 
 def server_half(
@@ -86,7 +86,7 @@ def server_half(
     """Build a method's server half from the run config; see :func:`client_half`."""
     settings = method_settings(name, config)
     kind: type[AnyServerHalf] = _class(name, "server", "Server")
-    return kind(settings, _provided(name, kind, settings, config, run, device, makers))
+    return kind(settings, _provided(kind, settings, config, run, device, makers))
 
 
 def client_class(name: str) -> type[AnyClientHalf]:
@@ -108,12 +108,16 @@ def method_settings(name: str, config: RunConfig) -> Settings:
     Raises
     ------
     SettingsError
-        If there is no such method, a setting is bad, or clients are to keep class counts that the
-        method tells.
+        If there is no such method, a setting of its own or of a table that it shares is bad, a
+        general one would be ignored, or clients are to keep class counts that the method tells.
     """
     known_name("setting method", name, METHODS)
     kind: type[Settings] = _class(name, "settings", "Settings")
     settings = read_table(config, name, kind)
+    for need, read in _READERS.items():
+        if need in client_class(name).all_needs():
+            read(config)
+    _refuse_unread(name, config)
     if not config.get("share-class-counts", True):
         _refuse_told_counts(name, settings)
     return settings
@@ -172,6 +176,12 @@ def adapter_settings(config: RunConfig) -> AdapterSettings:
     return read_table(config, "adapters", AdapterSettings)
 
 
+_READERS: Mapping[Need, Callable[[RunConfig], Settings]] = {
+    Need.SPLIT: split_settings,
+    Need.ADAPTERS: adapter_settings,
+}
+
+
 def display_name(name: str) -> str:
     """Return a method's name as its paper writes it."""
     return METHODS.get(name, name)
@@ -196,7 +206,6 @@ def presentation(name: str, config: RunConfig) -> Presentation:
 
 
 def _provided(
-    name: str,
     kind: type[AnyClientHalf] | type[AnyServerHalf],
     settings: Settings,
     config: RunConfig,
@@ -204,11 +213,10 @@ def _provided(
     device: torch.device,
     makers: Makers,
 ) -> Provided:
-    """Gather what a half declares to need, and refuse settings that its kind cannot serve."""
-    _refuse_unread(name, config)
-    tables = {Need.SPLIT: split_settings, Need.ADAPTERS: adapter_settings}
+    """Gather what a half declares to need."""
     offers = {
-        need: tables[need](config) if need in tables else makers[need] for need in kind.all_needs()
+        need: _READERS[need](config) if need in _READERS else makers[need]
+        for need in kind.all_needs()
     }
     return Provided(run, settings, device, offers)
 

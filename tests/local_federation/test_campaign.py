@@ -72,6 +72,12 @@ def test_a_folder_that_holds_no_run_is_left_alone(tmp_path: Path) -> None:
         ({"generator": "no-such"}, "generator"),
         ({"fedproto.proto-weight": -1.0}, "fedproto.proto-weight"),
         ({"share-class-counts": False}, "share-class-counts: expected true for fedproto"),
+        ({"clients-per-node": 2}, "clients-per-node: expected 1 for fedproto"),
+        ({"method": "splitfed", "momentum": 0.25}, "momentum: expected 0.* for splitfed"),
+        ({"method": "splitfed", "validation-share": 0.1}, "validation-share: expected 0 for"),
+        ({"method": "mocosfl", "simulated.dropout": 0.1}, "dropout: expected 0.0 for mocosfl"),
+        ({"method": "splitfed", "split.width": 0}, "setting split.width: "),
+        ({"method": "feddat", "adapters.learning-rate": -1.0}, "setting adapters.learning-rate: "),
     ],
 )
 def test_a_wrong_setting_is_refused_before_an_earlier_run_is_touched(
