@@ -76,12 +76,17 @@ class Stage:
         Which method.
     honest, hostile : int
         Clients of either kind; the last ones are hostile.
+    models : str
+        In place of the federation's own; empty keeps them.
     """
 
-    def __init__(self, folder: Path, method: str, honest: int, hostile: int) -> None:
+    def __init__(
+        self, folder: Path, method: str, honest: int, hostile: int, models: str = ""
+    ) -> None:
         self._folder, self._method = folder, method
         self.honest, self._clients = honest, honest + hostile
         self.villains = [*range(honest, self._clients)]
+        self._models: Settings = {"models": models} if models else {}
         self._number = 0
         self._references: dict[tuple[str | None, bool], Lines] = {}
 
@@ -153,7 +158,7 @@ class Stage:
         overrides: Settings,
     ) -> Lines:
         settings = {**SETTINGS[self._method], "method": self._method, "rounds": _ROUNDS}
-        settings = {**settings, "min-nodes": self.honest, **overrides}
+        settings = {**settings, "min-nodes": self.honest, **self._models, **overrides}
         _share_data(folder, self._folder)
         federation = Federation(folder, self._clients, settings)
         grid = federation.grid
@@ -278,6 +283,7 @@ def main() -> int:
     parser.add_argument("--when", nargs="+", default=["every", "once"], choices=["every", "once"])
     parser.add_argument("--honest", type=int, default=HONEST)
     parser.add_argument("--hostile", type=int, default=1)
+    parser.add_argument("--models", default="", help="of message methods, e.g. cnn,resnet4")
     options = parser.parse_args()
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     console, begin, bad = Console(width=200), time.perf_counter(), 0
@@ -286,7 +292,7 @@ def main() -> int:
     )
     for method in options.methods:
         with tempfile.TemporaryDirectory() as folder:
-            stage = Stage(Path(folder), method, options.honest, options.hostile)
+            stage = Stage(Path(folder), method, options.honest, options.hostile, options.models)
             for attack in (Everything[name] for name in options.attacks):
                 for when in options.when if suits(method, attack) else ():
                     if attack.kind == "description" and when == "once":

@@ -27,9 +27,11 @@ def refuse_large(ongoing: RoundInProgress, half: AnyAggregatingHalf | AnySplitSe
     replies = dict(sorted(ongoing.replies.items()))
     sizes = {p: half.magnitudes(ongoing.context.state, r.uplink) for p, r in replies.items()}
     samples = {partition: reply.samples for partition, reply in replies.items()}
-    for partition, reason in too_large(sizes, samples).items():
+    nodes = ongoing.record.nodes
+    models = {p: nodes[p].client.description.model for p in replies if p in nodes}
+    for partition, reason in too_large(sizes, samples, models).items():
         _refuse(ongoing, partition, f"{replies.pop(partition).uplink.schema}.{reason}")
-    if replies and (doubt := unsettled({p: sizes[p] for p in replies})):
+    if replies and (doubt := unsettled({p: sizes[p] for p in replies}, models)):
         ongoing.record.notes.append(f"{next(iter(replies.values())).uplink.schema}.{doubt}")
 
 

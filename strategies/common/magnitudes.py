@@ -2,15 +2,16 @@
 
 Each row of a field is as large as its values' root mean square; what is a change of something
 that was sent counts by its distance from that. A client whose row is far larger than what is
-typical of the round is refused, by name, before anything is averaged. Sizes can be compared
-whatever the model, since nothing but their ratio counts; where fewer than three clients can be
+typical of the round is refused, by name, before anything is averaged. What a model puts out is
+compared with that of its like, where there are enough, since unlike models have features of
+unlike scale; else with everyone's, in a wider bound. Where fewer than three clients can be
 compared, a limit that no learning reaches stands in.
 
 What stays within the bound is not found here: a sign that is flipped, a change that is five
 times too large, rows that lie about where classes are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Final, final
@@ -23,6 +24,9 @@ from strategies.common.payload import Payload, Rule, rules_of
 # Times what is typical. Honest clients of the tests' federations stay below 5, and an upload
 # that was multiplied by ten comes to about ten.
 FACTOR: Final = 8.0
+# Times what is typical of clients whose models are unlike: before prototypes have pulled features
+# together, honest ones that learn well reach 18.
+UNLIKE_FACTOR: Final = 30.0
 # Who has more samples may go farther in a round, but not for ever: counts are told, not known.
 MOST_STEPS: Final = 10.0
 # Adapters move by an optimiser's steps, which are alike on all clients: honest ones stay below 2.
@@ -115,7 +119,11 @@ def sizes_of(
     return found
 
 
-def too_large(sizes: Mapping[int, Sizes], samples: Mapping[int, int]) -> dict[int, str]:
+def too_large(
+    sizes: Mapping[int, Sizes],
+    samples: Mapping[int, int],
+    models: Mapping[int, str] | None = None,
+) -> dict[int, str]:
     """Return what is too large, by the clients that sent it.
 
     Parameters
@@ -124,6 +132,8 @@ def too_large(sizes: Mapping[int, Sizes], samples: Mapping[int, int]) -> dict[in
         Of every upload of a round, by client.
     samples : Mapping[int, int]
         Training samples of each.
+    models : Mapping[int, str] | None
+        Name of each one's model, where they may be unlike; ``None`` for the same model everywhere.
 
     Returns
     -------
@@ -133,12 +143,12 @@ def too_large(sizes: Mapping[int, Sizes], samples: Mapping[int, int]) -> dict[in
     found: dict[int, str] = {}
     for name in dict.fromkeys(name for own in sizes.values() for name in own):
         held = {client: own[name] for client, own in sizes.items() if name in own}
-        for client, reason in _too_large(held, samples).items():
+        for client, reason in _too_large(held, samples, models or {}).items():
             found.setdefault(client, f"{name}: {reason}")
     return found
 
 
-def unsettled(sizes: Mapping[int, Sizes]) -> str | None:
+def unsettled(sizes: Mapping[int, Sizes], models: Mapping[int, str] | None = None) -> str | None:
     """Return what is far larger at one of two clients than at the other, or ``None``.
 
     Of two nobody can tell which is wrong: neither is refused, and whoever reads the journal is
@@ -148,14 +158,17 @@ def unsettled(sizes: Mapping[int, Sizes]) -> str | None:
     ----------
     sizes : Mapping[int, Mapping[str, Size]]
         Of every upload of a round that was not too large, by client.
+    models : Mapping[int, str] | None
+        As of :func:`too_large`.
     """
     for name in dict.fromkeys(name for own in sizes.values() for name in own):
         held = {c: own[name] for c, own in sizes.items() if name in own and own[name].rows}
         if not 1 < len(held) < QUORUM:
             continue
         (less, small), (more, large) = sorted(held.items(), key=lambda item: item[1].largest)
-        usual = max(median_low(small.rows), large.harmless / large.factor)
-        if large.largest > large.factor * usual:
+        factor = UNLIKE_FACTOR if _are_unlike([less, more], large, models or {}) else large.factor
+        usual = max(median_low(small.rows), large.harmless / factor)
+        if large.largest > factor * usual:
             return (
                 f"{name}: client {more} sent {large.largest / usual:.3g} times what client {less} "
                 f"did; of two clients nobody can tell which is wrong, and both count"
@@ -163,7 +176,9 @@ def unsettled(sizes: Mapping[int, Sizes]) -> str | None:
     return None
 
 
-def _too_large(held: Mapping[int, Size], samples: Mapping[int, int]) -> dict[int, str]:
+def _too_large(
+    held: Mapping[int, Size], samples: Mapping[int, int], models: Mapping[int, str]
+) -> dict[int, str]:
     telling = [client for client, size in held.items() if size.rows]
     if len(telling) < QUORUM:
         return {
@@ -171,21 +186,45 @@ def _too_large(held: Mapping[int, Size], samples: Mapping[int, int]) -> dict[int
             for client in telling
             if held[client].largest > held[client].alone
         }
-    # One voice for each client, however many rows it sends.
-    typical = median_low(median_low(held[client].rows) for client in telling)
     usual = median_low(samples[client] for client in telling)
     found = {}
     for client in telling:
         size = held[client]
         steps = min(MOST_STEPS, max(1.0, samples[client] / usual)) if size.learnt else 1.0
-        times = size.factor * steps
-        limit = max(times * typical, size.harmless)
+        bounds = _bounds(size, models.get(client), {c: held[c] for c in telling}, models)
+        times, typical, whose = min(bounds, key=lambda bound: bound[0] * bound[1])
+        limit = max(times * steps * typical, size.harmless)
         if size.largest > limit:
             found[client] = (
-                f"expected values of {limit:.3g} at most, {times:g} times what is "
-                f"typical of this round's {len(telling)} clients, got {_got(size)}"
+                f"expected values of {limit:.3g} at most, {times * steps:g} times what is "
+                f"typical of this round's {whose}, got {_got(size)}"
             )
     return found
+
+
+def _bounds(
+    size: Size, model: str | None, held: Mapping[int, Size], models: Mapping[int, str]
+) -> list[tuple[float, float, str]]:
+    """Return the bounds that hold for a client: how many times what is typical, and of whom."""
+    everyone = f"{len(held)} clients"
+    if not _are_unlike(held, size, models):
+        return [(size.factor, _typical(held), everyone)]
+    # Whoever names a model of its own, or does so with others, is still within this one.
+    bounds = [(UNLIKE_FACTOR, _typical(held), f"{everyone} with unlike models")]
+    like = {client: own for client, own in held.items() if models.get(client) == model}
+    if len(like) >= QUORUM:
+        bounds.append((size.factor, _typical(like), f"{len(like)} clients with {model}"))
+    return bounds
+
+
+def _typical(held: Mapping[int, Size]) -> float:
+    # One voice for each client, however many rows it sends.
+    return median_low(median_low(size.rows) for size in held.values())
+
+
+def _are_unlike(clients: Iterable[int], size: Size, models: Mapping[int, str]) -> bool:
+    """Tell whether a field is what unlike models put out; weights that are shared never are."""
+    return not size.learnt and len({models.get(client) for client in clients}) > 1
 
 
 def _got(size: Size) -> str:

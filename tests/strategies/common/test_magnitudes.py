@@ -9,6 +9,7 @@ from torch import Tensor
 from strategies.common.magnitudes import (
     ADAPTER_FACTOR,
     FACTOR,
+    UNLIKE_FACTOR,
     Size,
     sizes_of,
     too_large,
@@ -67,6 +68,42 @@ def test_unlike_clients_are_never_refused() -> None:
     assert judged(0.0, 0.0, 0.0, 1e-3) == []
     # Twenty clients whose sizes are spread over a factor of ten.
     assert judged(*(0.5 + n / 4 for n in range(20))) == []
+
+
+def test_clients_of_unlike_models_are_held_to_their_like_or_to_a_wider_bound() -> None:
+    """A net of one layer in the first round beside two CNNs: 0.462 where they send 0.05."""
+    sent = {0: 0.0526, 1: 0.462, 2: 0.0526}
+    sizes = {client: {"rows": Size((value,))} for client, value in sent.items()}
+    samples = dict.fromkeys(range(9), 10)
+    assert list(too_large(sizes, samples)) == [1]
+    assert too_large(sizes, samples, {0: "cnn", 1: "net", 2: "cnn"}) == {}
+    loud = {**sizes, 1: {"rows": Size((UNLIKE_FACTOR * 0.0526 * 1.01,))}}
+    told = too_large(loud, samples, {0: "cnn", 1: "net", 2: "cnn"})
+    assert list(told) == [1]
+    assert "30 times what is typical of this round's 3 clients with unlike models" in told[1]
+
+
+def test_three_of_one_model_say_what_is_typical_of_it() -> None:
+    sizes = {n: {"rows": Size((1.0,))} for n in range(4)} | {
+        n: {"rows": Size((10.0,))} for n in range(4, 7)
+    }
+    models = {n: "cnn" if n < 4 else "net" for n in range(7)}
+    samples = dict.fromkeys(range(9), 10)
+    assert too_large(sizes, samples, models) == {}
+    # A CNN ten times as large as the others is no net.
+    told = too_large({**sizes, 3: {"rows": Size((10.0,))}}, samples, models)
+    assert list(told) == [3]
+    assert "8 times what is typical of this round's 4 clients with cnn" in told[3]
+    # Three that agree on a name of their own are held to what everyone sends all the same.
+    lying = {n: {"rows": Size((31.0,))} for n in range(4, 7)}
+    assert list(too_large({**sizes, **lying}, samples, models)) == [4, 5, 6]
+
+
+def test_weights_that_are_shared_are_alike_whatever_models_are_called() -> None:
+    sizes = {n: {"adapter": Size((0.1,), 0.1, True)} for n in range(5)}
+    sizes[5] = {"adapter": Size((1.0,), 0.1, True)}
+    models = {n: f"model {n}" for n in sizes}
+    assert list(too_large(sizes, dict.fromkeys(sizes, 10), models)) == [5]
 
 
 def test_a_client_with_more_samples_may_go_farther_but_not_for_ever() -> None:
@@ -134,5 +171,8 @@ def test_of_two_clients_that_are_far_apart_neither_is_refused_and_the_journal_te
         "is wrong, and both count"
     )
     assert unsettled({**sizes, 7: {"rows": Size((7.9,))}}) is None
+    unlike = {3: "cnn", 7: "net"}
+    assert unsettled({**sizes, 7: {"rows": Size((29.0,))}}, unlike) is None
+    assert unsettled({**sizes, 7: {"rows": Size((31.0,))}}, unlike) is not None
     assert unsettled({**sizes, 8: {"rows": Size((1.0,))}}) is None
     assert unsettled({7: sizes[7]}) is None

@@ -11,6 +11,7 @@ from torch import Tensor
 from strategies.common import tensor_file
 from strategies.common.errors import WireError
 from strategies.common.inputs import Images
+from strategies.common.magnitudes import too_large
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -153,3 +154,12 @@ def test_honest_rows_pass_over_any_wire(
     for sent in (kind(rows, torch.arange(classes)), nothing):
         got = decode(kind, encode(sent, wire_dtype), known, sender="client 0")
         assert torch.equal(got.labels, sent.labels)
+
+
+def test_a_sure_client_among_unsure_ones_is_not_too_large() -> None:
+    """Of 400 classes a sure row's root mean square is 20 times that of an even one."""
+    half: FDServer = server("fd", Task(400, Images(1, 2, 2), feature_dim=0))
+    unsure = SoftLabels(torch.full((1, 400), 1 / 400), torch.tensor([0]))
+    sure = SoftLabels(torch.eye(400)[:1], torch.tensor([0]))
+    sizes = {n: half.magnitudes(half.start(), sent) for n, sent in enumerate([unsure] * 3 + [sure])}
+    assert too_large(sizes, dict.fromkeys(sizes, 10)) == {}
