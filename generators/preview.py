@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from strategies.common.errors import StoreError
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.new_file import mark
+from strategies.common.new_file import mark, whole
 
 # Statistics of latents rest on so many draws, or on fewer where each is wide: pairs of
 # 2048 latents of a large diffusion model would take minutes to compare.
@@ -121,6 +122,11 @@ def write_sheet(parts: list[Tensor], out: Path) -> int:
         first part decides on the number of columns, so that it is about square.
     out : Path
         File to write.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; what stood there before is untouched.
     """
     # Imported here: it takes seconds, and is needed only to look at pictures.
     from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415
@@ -129,5 +135,13 @@ def write_sheet(parts: list[Tensor], out: Path) -> int:
     columns = max(1, round(math.sqrt(len(parts[0]))))
     # A row that is not full is filled up with black images.
     full = [functional.pad(part, (0, 0) * 3 + (0, -len(part) % columns)) for part in parts]
-    to_pil_image(make_grid(torch.cat(full), nrow=columns)).save(out, format="PNG", pnginfo=mark())
+    sheet = to_pil_image(make_grid(torch.cat(full), nrow=columns))
+    try:
+        with whole(out) as file:
+            sheet.save(file, format="PNG", pnginfo=mark())
+    except OSError as error:
+        raise StoreError(
+            f"--out {out}: cannot be written ({error.strerror or error}); free space on its disk, "
+            f"or name a file in another folder"
+        ) from None
     return columns

@@ -15,6 +15,7 @@ from typing import final
 
 from local_federation.one_process import OneProcess
 from server_app.alone_baseline import FILE, RAW_FILE, Baseline, RawBaseline
+from strategies.common.new_file import whole
 
 Config = Mapping[str, bool | int | float | str]
 
@@ -86,7 +87,8 @@ def save(baselines: tuple[Baseline, ...], raw: RawBaseline, run_dir: Path) -> No
     """Write what there is to beat beside a run, for its report."""
     for name, entries in ((FILE, baselines), (RAW_FILE, (raw,))):
         text = json.dumps([asdict(entry) for entry in entries], indent=1)
-        (run_dir / name).write_text(text + "\n")
+        with whole(run_dir / name) as file:
+            file.write_text(text + "\n")
 
 
 def _play_one(task: _Task) -> Baseline:

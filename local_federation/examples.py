@@ -21,6 +21,7 @@ from server_app.half import server_half
 from server_app.run_record import read_run_record
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import RunFolderError
+from strategies.common.new_file import whole
 from strategies.common.settings import RunConfig, RunSettings, default_config, read_run
 from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors
@@ -100,4 +101,6 @@ def _downlink(config: RunConfig, settings: RunSettings, checkpoint: Checkpoint) 
 def _draw(pixels: Tensor, path: Path) -> None:
     from PIL import Image  # noqa: PLC0415 - not needed to print the help
 
-    Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(path)
+    image = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    with whole(path) as file:
+        image.save(file, format="PNG")

@@ -12,6 +12,7 @@ from typing import final
 from pydantic import TypeAdapter
 
 from server_app.beside_run import read_list
+from strategies.common.new_file import whole
 
 FOLDER = "examples"
 _FILE = "examples.json"
@@ -50,7 +51,8 @@ _EXAMPLES = TypeAdapter(tuple[Example, ...])
 def save(run_dir: Path, examples: tuple[Example, ...]) -> None:
     """Write examples whose pictures stand in the folder already."""
     text = json.dumps([asdict(example) for example in examples], indent=1)
-    (run_dir / FOLDER / _FILE).write_text(text, encoding="utf-8")
+    with whole(run_dir / FOLDER / _FILE) as file:
+        file.write_text(text, encoding="utf-8")
 
 
 def read(run_dir: Path) -> tuple[Example, ...]:

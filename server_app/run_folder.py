@@ -23,6 +23,7 @@ from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.new_file import whole
 from strategies.common.round import Picture
 from strategies.common.settings import RunConfig
 from strategies.common.task import Task
@@ -286,15 +287,8 @@ class RunFolder:
 
     def show_progress(self, **progress: object) -> None:
         """Tell a watcher what is going on; ``progress.json`` is a hint, not a record."""
-        temporary = self.path / ".progress.json.tmp"
-        with self._if_possible("progress.json"):
-            try:
-                temporary.write_text(json.dumps(progress))
-                temporary.replace(self.path / "progress.json")
-            except OSError:
-                with suppress(OSError):
-                    temporary.unlink()
-                raise
+        with self._if_possible("progress.json"), whole(self.path / "progress.json") as file:
+            file.write_text(json.dumps(progress))
 
     def save_pictures(self, round_number: int, pictures: tuple[Picture, ...]) -> None:
         """Save what was drawn in a round as PNG files."""
@@ -307,7 +301,8 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             for picture in pictures:
                 pixels = picture.pixels.permute(1, 2, 0).numpy()
-                Image.fromarray(pixels).save(folder / f"{picture.name}.png")
+                with whole(folder / f"{picture.name}.png") as file:
+                    Image.fromarray(pixels).save(file, format="PNG")
 
     def pictures_of(self, round_number: int) -> dict[str, Path]:
         """Return the files of what was drawn in a round, by name."""

@@ -21,7 +21,7 @@ from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
 from strategies.common.errors import SettingsError
-from strategies.common.new_file import mark, require_picture_place
+from strategies.common.new_file import mark, require_picture_place, whole
 from strategies.common.samples import class_counts
 from strategies.common.settings import RunSettings, read_run
 from strategies.common.settings_changes import changed_config, read_changes
@@ -85,7 +85,8 @@ def _require_sheet(path: Path) -> None:
 
 def _save(data: ClientData, path: Path) -> None:
     try:
-        sheet.draw(data).save(path, pnginfo=mark())
+        with whole(path) as file:
+            sheet.draw(data).save(file, format="PNG", pnginfo=mark())
     except OSError as error:
         raise SettingsError(
             f"--sheet {path}: cannot be written ({error.strerror or error}); name a file in a "

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from generators.stylegan.network import Description, StyleGAN, StyleGANConfig
 from strategies.common.errors import GeneratorError
+from strategies.common.new_file import whole
 
 _KEY = "nectar.stylegan"
 
@@ -18,11 +19,12 @@ def write(description: Description, path: Path) -> None:
     Raises
     ------
     GeneratorError
-        If the file cannot be written.
+        If the file cannot be written; what stood there before is untouched.
     """
     tensors = {name: tensor.contiguous() for name, tensor in description.tensors.items()}
     try:
-        save_file(tensors, path, {_KEY: description.config.model_dump_json()})
+        with whole(path) as file:
+            save_file(tensors, file, {_KEY: description.config.model_dump_json()})
     except (OSError, safetensors.SafetensorError) as error:
         raise GeneratorError(f"{path}: cannot be written: {error}") from None
 

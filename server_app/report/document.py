@@ -1,11 +1,11 @@
 """What every page is made in: one HTML file that needs nothing but itself."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from server_app.report.markup import Html, element, text
 from server_app.report.style import STYLE
+from strategies.common.new_file import whole
 
 # A page runs no script and fetches nothing, whatever its texts contain.
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -46,11 +46,5 @@ def write_whole(path: Path, content: str) -> None:
     OSError
         If it cannot be written; what stood there before is untouched.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(content, encoding="utf-8", newline="")
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):  # half a file takes room that others need
-            temporary.unlink()
-        raise
+    with whole(path) as file:
+        file.write_text(content, encoding="utf-8", newline="")

@@ -1,10 +1,12 @@
-"""A file that a command writes when its work is done: whether it can be, asked before.
+"""A file that a command writes when its work is done: asked before, and there whole or not at all.
 
 Whatever stands at the place already is somebody's. It is replaced where the command is told to,
 or where it is a picture that a command of ours drew, which says so itself.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +72,36 @@ def require_picture_place(option: str, path: Path) -> None:
         As there.
     """
     require_place(option, path, replace=_is_ours(path))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a hidden file beside a place that takes it when all is written.
+
+    Whoever is killed meanwhile leaves that file, and the next one to write there replaces it.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to stand; what a link names, and what is no regular file, is written to.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what stood there before is untouched.
+    """
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        yield place
+        return
+    temporary = place.with_name(f".{place.name}.tmp")
+    try:
+        yield temporary
+        temporary.replace(place)
+    except BaseException:
+        with suppress(OSError):  # half a file takes room that others need
+            temporary.unlink()
+        raise
 
 
 def mark() -> "PngInfo":
