@@ -182,6 +182,8 @@ def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
     images = deal(
         open_pool(options.data), open_pool(options.auxiliary), shares, run.image_size, run.seed
     )
+    for note in images.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     recipe = Recipe(run, split, mocosfl, pretraining, images.task)
     with threads(run.server_threads):
         session = Session(recipe, images.material)
@@ -197,7 +199,7 @@ def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
         ssim_weight=pretraining.ssim_weight,
         codec=split.codec,
         seed=run.seed,
-        notes=last.notes,
+        notes=(*images.notes, *last.notes),
     )
     expert.save(options.out, session.expert(provenance, examination))
     _report(examination.verdict, last, options.out, console)

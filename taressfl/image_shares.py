@@ -1,11 +1,13 @@
 """Which images a server trains a client model on, which an attacker knows, and which neither."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from client_app.data.copies import digests
 from strategies.common import seeds
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import inputs_of
@@ -60,6 +62,8 @@ class Images:
         on and what is known are its first.
     task : Task
         Shape of all of them; the classes are the target's.
+    notes : tuple[str, ...]
+        What the user should know, in plain sentences.
     """
 
     material: Material
@@ -67,6 +71,7 @@ class Images:
     unseen: Samples
     held: Tensor
     task: Task
+    notes: tuple[str, ...] = ()
 
     @property
     def others(self) -> Tensor:
@@ -133,6 +138,29 @@ def deal(target: ImagePool, auxiliary: ImagePool, shares: Shares, side: int, see
         unseen=tested,
         held=held,
         task=Task(target.num_classes, inputs_of(tested.inputs), feature_dim=0),
+        notes=_copies_told(
+            tested.inputs,
+            {
+                "that are trained on": seen,
+                "auxiliary ones": others.inputs,
+                "that attackers know": known.inputs,
+            },
+        ),
+    )
+
+
+def _copies_told(unseen: Tensor, shown: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Return a sentence on unseen images that are shown all the same, as exact copies."""
+    tested = digests(unseen)
+    known = {name: set(digests(images)) for name, images in shown.items()}
+    every = set[bytes]().union(*known.values())
+    if not (total := sum(one in every for one in tested)):
+        return ()
+    counts = {name: sum(one in own for one in tested) for name, own in known.items()}
+    where = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return (
+        f"{total} of {len(tested)} unseen images are exact copies of images that are not: {where}; "
+        f"attacks on them are of what was seen",
     )
 
 

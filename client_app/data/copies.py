@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from client_app.data.left_out import some
-from strategies.common.samples import Samples
 
 
 def numbered(what: Iterable[Hashable]) -> Tensor:
@@ -96,36 +95,47 @@ def alike(places: Tensor | None, group: Tensor) -> Tensor:
     return torch.tensor([chosen[number] for number in group.tolist()], dtype=torch.float64)
 
 
-def told(where: str, train: Samples, test: Samples) -> tuple[str, ...]:
+def told(where: str, train: Sequence[Hashable], test: Sequence[Hashable]) -> tuple[str, ...]:
     """Return a sentence that counts copies, and those that are tested on what they copy.
-
-    Several questions about one picture are no copies; those whose picture is on both sides count.
 
     Parameters
     ----------
     where : str
         Names the source.
-    train, test : Samples
-        A client's split.
+    train, test : Sequence[Hashable]
+        Of a client's samples on either side, equal for exact copies.
 
     Returns
     -------
     tuple[str, ...]
         None where there is nothing to count.
     """
-    learnt, tested = (digests(part.inputs) for part in (train, test))
-    trained = set(learnt)
-    across = sum(one in trained for one in tested)
-    if train.questions:
-        pictures = f"{across} of {len(test)} questions to test on are about pictures that"
-        return (f"{where}: {pictures} are trained on, too",) if across else ()
-    total = len(learnt) + len(tested)
-    extra = total - len({*trained, *tested})
+    total = len(train) + len(test)
+    extra = total - len({*train, *test})
     if not extra:
         return ()
+    across = _across(train, test)
     sides = f"{across} of {len(test)} to test on are copies of ones to train on" if across else ""
     kept = sides or "each is on one side with what it copies"
     return (f"{where}: {extra} of {total} samples are exact copies of others; {kept}",)
+
+
+def told_of_questions(
+    where: str, train: Sequence[Hashable], test: Sequence[Hashable]
+) -> tuple[str, ...]:
+    """Return a sentence on questions whose picture is on both sides; parameters as above.
+
+    Several questions about one picture are no copies.
+    """
+    if not (across := _across(train, test)):
+        return ()
+    pictures = f"{across} of {len(test)} questions to test on are about pictures that"
+    return (f"{where}: {pictures} are trained on, too",)
+
+
+def _across(train: Sequence[Hashable], test: Sequence[Hashable]) -> int:
+    known = set(train)
+    return sum(one in known for one in test)
 
 
 def told_of_pictures(where: str, names: Sequence[str], shown: Sequence[str]) -> tuple[str, ...]:

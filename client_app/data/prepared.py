@@ -36,7 +36,7 @@ from client_app.data.kept_split import TEST, TRAIN, UNREAD, Identity, digest_of
 from client_app.data.left_out import LeftOut
 from client_app.data.sources import SOURCES, Source, parse
 from strategies.common import seeds, tensor_file
-from strategies.common.errors import DataError, NectarError, StoreError
+from strategies.common.errors import DataError, NectarError, SettingsError, StoreError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
@@ -68,13 +68,14 @@ def load(
     Raises
     ------
     SettingsError
-        If the source is unknown.
+        If the source is unknown, or devices would keep their state within it.
     DataError
         If the source cannot be read, or is too small for its clients.
     StoreError
         If ``cache_dir`` or the folder of splits beside it cannot be written.
     """
     source = parse(spec)
+    _require_apart(source, cache_dir.parent)
     named = fingerprint(settings, source, partition, num_partitions)
     stored = cache_dir / named / f"{partition}.safetensors"
     splits = cache_dir.with_name(keeper.FOLDER)
@@ -90,7 +91,7 @@ def load(
         declared = pfllib.declared_classes(source.folder)
         classes = declared or _scanned_classes(source, scanned)
         data = published.read(settings, source, partition, classes, kept)
-        data = replace(data, counted=declared is None)
+        data = replace(_with_copies_told(source, data), counted=declared is None)
     elif source.reader is questions:
         if settings.channels == 1:
             raise DataError(
@@ -99,12 +100,12 @@ def load(
             )
         client = questions.Client(settings, source, partition, num_partitions)
         data = questions.read(client, stored.with_name("dealt.safetensors"), kept, answers)
+        data = _with_copies_told(source, data)
     elif kept is not None:
         data = _own(settings, source, partition, kept)
     else:
         dealt = stored.with_name("dealt.safetensors")
         data = _dealt(settings, source, partition, num_partitions, dealt)
-    data = replace(data, notes=data.notes + copies.told(source.kind, data.train, data.test))
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
@@ -155,7 +156,8 @@ def _dealt(
     inputs = images.recolour(reading.inputs, settings.channels)
     used = rows[reading.kept]
     labels = collection.labels[used]
-    train, test = split.split(labels, settings.test_fraction, generator, copies.groups(inputs))
+    groups = copies.groups(inputs)
+    train, test = split.split(labels, settings.test_fraction, generator, groups)
     notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
     with left_out.explained(notes):
         _require(settings, source, client, len(train), len(test))
@@ -166,7 +168,7 @@ def _dealt(
         test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
-        notes=notes,
+        notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
         dealt=digest_of_labels(collection.labels, collection.identity),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
@@ -208,12 +210,36 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
         test=Samples(inputs[test], labels[test]),
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
-        notes=settled.notes + notes,
+        notes=settled.notes
+        + notes
+        + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
         split=settled.split,
         contents=settled.contents,
         standing=settled.standing[reading.kept[train]],
         num_first_train=settled.num_first_train,
     )
+
+
+def _with_copies_told(source: Source, data: ClientData) -> ClientData:
+    train, test = (copies.digests(part.inputs) for part in (data.train, data.test))
+    tell = copies.told_of_questions if data.train.questions else copies.told
+    return replace(data, notes=data.notes + tell(source.kind, train, test))
+
+
+def _require_apart(source: Source, state: Path) -> None:
+    """Refuse a state folder within the data: whatever is kept there would count as data.
+
+    Raises
+    ------
+    SettingsError
+        With what to do.
+    """
+    if SOURCES[source.kind].files and state.resolve().is_relative_to(source.folder.resolve()):
+        raise SettingsError(
+            f"setting state-dir: expected a folder outside the data {source.folder}, got {state} "
+            f"in it, where what a device keeps would count as data and change at each message; "
+            f"name another state-dir in the node config"
+        )
 
 
 def _collection(settings: RunSettings, source: Source) -> Collection:

@@ -10,7 +10,7 @@ from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.members import Learnt
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.wire.frames import FrameSpec, Split
-from strategies.mocosfl.features import bank_and_holdout
+from strategies.mocosfl.features import bank_and_holdout, without_copies
 from strategies.mocosfl.members import MocoSFLMembers, gathered
 from strategies.mocosfl.private import MocoSFLClientState, models_of
 from strategies.mocosfl.settings import MocoSFLSettings, steps_per_round
@@ -71,7 +71,8 @@ class MocoSFLClient(
         return sent, {"gradient_norm": sum(norms) / len(norms)}
 
     def surveyed(self, client: Device) -> Mapping[Split, Samples]:
-        """Return training samples in two parts, and test samples."""
+        """Return training samples in two parts without copies across, and test samples."""
         own, part = client.train, self.settings.holdout_fraction
         bank, holdout = bank_and_holdout(len(own), part, client.settings.seed, client.partition)
+        bank, holdout = without_copies(own.inputs, bank, holdout)
         return {"bank": own.rows(bank), "holdout": own.rows(holdout), "test": client.test}

@@ -179,3 +179,24 @@ def bank_and_holdout(
     )
     held = min(max(round(fraction * num_samples), 1), num_samples - 1)
     return order[held:].sort().values, order[:held].sort().values
+
+
+def without_copies(inputs: Tensor, bank: Tensor, holdout: Tensor) -> tuple[Tensor, Tensor]:
+    """Move held-out samples that copy one of the bank to it: they would find themselves.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        (samples, ...) of the client.
+    bank, holdout : Tensor
+        (bank,) and (holdout,) int64 row numbers, as :func:`bank_and_holdout` returns them.
+
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        The same, ascending; none may be left to hold out.
+    """
+    contents = [row.numpy().tobytes() for row in inputs.cpu()]
+    known = {contents[row] for row in bank.tolist()}
+    is_copy = torch.tensor([contents[row] in known for row in holdout.tolist()], dtype=torch.bool)
+    return torch.cat([bank, holdout[is_copy]]).sort().values, holdout[~is_copy]

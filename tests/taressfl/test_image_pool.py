@@ -103,6 +103,21 @@ def test_auxiliary_images_take_the_targets_shape(tmp_path: Path) -> None:
     assert images.material.target.shape == (0, 1, 8, 8)
 
 
+def test_unseen_images_that_are_shown_as_copies_are_counted(tmp_path: Path) -> None:
+    source = folder_of_images(tmp_path / "own", 8, grey=True)
+    pool = open_pool(source)
+    assert deal(pool, pool, Shares(0.0, 0.4, 3, 0), 0, seed=0).notes == ()
+    for path in [*(tmp_path / "own").rglob("*.png")]:
+        copy = tmp_path / "others" / path.relative_to(tmp_path / "own")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    others = open_pool(f"folder:{tmp_path / 'others'}")
+    assert deal(pool, others, Shares(0.0, 0.4, 3, 0), 0, seed=0).notes == (
+        "3 of 3 unseen images are exact copies of images that are not: 3 auxiliary ones; "
+        "attacks on them are of what was seen",
+    )
+
+
 def test_the_seed_deals() -> None:
     pool = open_pool("digits")
     first, second, other = (deal(pool, pool, SHARES, 0, seed).unseen.labels for seed in (0, 0, 1))

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch import Tensor
 
 from client_app.data import copies, prepared, split
 from client_app.data.client_data import ClientData
 from client_app.data.kept_split import TEST, TRAIN
 from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig
-from strategies.common.errors import DataError
+from strategies.common.errors import DataError, SettingsError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
@@ -152,13 +153,48 @@ def test_copies_across_a_published_split_are_told(
 
 
 def test_what_is_told_of_copies() -> None:
-    assert copies.told("here", samples(1, 2), samples(3)) == ()
-    assert copies.told("here", samples(), samples()) == ()
-    asked = [Samples(s.inputs, s.labels, ("?",) * len(s)) for s in (samples(1, 1), samples(2, 2))]
-    assert copies.told("here", asked[0], asked[1]) == ()
-    assert copies.told("here", asked[0], asked[0]) == (
+    assert copies.told("here", "ab", "c") == ()
+    assert copies.told("here", "", "") == ()
+    assert copies.told("here", "aab", "c") == (
+        "here: 1 of 4 samples are exact copies of others; each is on one side with what it copies",
+    )
+    assert copies.told_of_questions("here", "aa", "bb") == ()
+    assert copies.told_of_questions("here", "aa", "aa") == (
         "here: 2 of 2 questions to test on are about pictures that are trained on, too",
     )
+
+
+@pytest.mark.parametrize("kind", ["folder", "images"])
+def test_what_samples_hold_is_looked_at_once(
+    load: Callable[..., ClientData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    for shade in [*range(0, 160, 8), 8]:
+        save(tmp_path / "own" / "ab"[shade % 16 // 8], f"{len([*tmp_path.rglob('*')])}.png", shade)
+    looked: list[int] = []
+    digests = copies.digests
+
+    def counted(inputs: Tensor) -> list[bytes]:
+        looked.append(len(inputs))
+        return digests(inputs)
+
+    monkeypatch.setattr(copies, "digests", counted)
+    data = load(kind)
+    assert any("1 of 21 samples are exact copies" in note for note in data.notes)
+    assert looked == [21]
+
+
+@pytest.mark.parametrize("inside", [".", "state", "ab/state"])
+def test_state_within_the_data_is_refused(tmp_path: Path, run_settings: Build, inside: str) -> None:
+    publish(tmp_path, range(100, 120), range(120, 125))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingsError, match="state-dir: expected a folder outside the data"):
+        prepared.load(
+            run_settings(**SMALL), f"pfllib:{tmp_path}", 0, 1, tmp_path / inside / "prepared"
+        )
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_copy_of_what_is_held_out_is_held_out(tmp_path: Path, run_settings: Build) -> None:
