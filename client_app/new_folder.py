@@ -4,10 +4,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
+from typing import Final
 
+from strategies.common import folder_lock
 from strategies.common.errors import StoreError
+
+# What lies in a folder aside: what is written, and what stood at its place before.
+MADE: Final = "made"
+REPLACED: Final = "replaced"
 
 
 def free_place(out: Path) -> Path:
@@ -56,15 +63,51 @@ def whole(place: Path) -> Iterator[Path]:
     StoreError
         If it cannot be written.
     """
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        temporary.replace(place)
+        with aside(place) as temporary:
+            made = temporary / MADE
+            made.mkdir()
+            yield made
+            made.replace(place)
     except OSError as error:
         raise _unwritable(place, error) from None
+
+
+@contextmanager
+def aside(place: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside a place, for ``MADE`` and ``REPLACED``; it is then removed.
+
+    What a command that was killed left of such a folder is removed as well, and what it had moved
+    out of the way is put back.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(f".{escape(place.name)}.*.tmp"):
+        _clear(left, place)
+    # In the same parent, so that a move stays on one disk.
+    own = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    own.mkdir(mode=0o700)
+    try:
+        with folder_lock.hold(own, StoreError):
+            yield own
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _clear(left: Path, place: Path) -> None:
+    """Remove a folder that was signed here and that nobody holds any more."""
+    with suppress(OSError, StoreError):
+        inside = {path.name for path in left.iterdir()}
+        if folder_lock.NAME not in inside or inside - {MADE, REPLACED, folder_lock.NAME}:
+            return
+        with folder_lock.hold(left, StoreError):
+            if REPLACED in inside and not os.path.lexists(place):
+                (left / REPLACED).replace(place)
+            shutil.rmtree(left)
 
 
 def _unwritable(place: Path, error: OSError) -> StoreError:

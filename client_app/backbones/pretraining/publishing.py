@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client_app.backbones import pretrained
 from client_app.backbones.pretraining.recipe import IMAGE_SIZE
+from client_app.new_folder import MADE, REPLACED, aside
 from strategies.common.errors import StoreError
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ def publish(
     from transformers import ViltImageProcessor  # noqa: PLC0415
 
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # In the same parent, so that the move stays on one disk.
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as aside:
-            made = Path(aside) / "made"
+        with aside(folder) as temporary:
+            made = temporary / MADE
             with pretrained.quiet():
                 model.save_pretrained(made)
                 tokenizer.save_pretrained(made)
@@ -62,7 +60,7 @@ def publish(
             _let_others_read(made)
             _sync(made)
             if folder.exists():
-                folder.replace(Path(aside) / "replaced")
+                folder.replace(temporary / REPLACED)
             made.replace(folder)
     except (OSError, shutil.Error) as error:
         raise StoreError(
