@@ -194,13 +194,18 @@ def walk(place: Path, depth: int = 0) -> Iterator[Path]:
             yield path
 
 
+def unusable(path: Path, folder: Path) -> str:
+    """Return why what is found in a folder cannot be used, whatever it holds; empty otherwise."""
+    if any(part.startswith(".") for part in path.relative_to(folder).parts):
+        return HIDDEN
+    return "" if path.is_file() else NO_FILE
+
+
 def _reason(path: Path, folder: Path) -> str:
     """Return why a file is none of the images; empty for one that is."""
     parts = path.relative_to(folder).parts
-    if any(part.startswith(".") for part in parts):
-        return HIDDEN
-    if not path.is_file():
-        return NO_FILE
+    if fault := unusable(path, folder):
+        return fault
     if len(parts) != 2:
         return BESIDE if len(parts) < 2 else DEEPER
     suffix = path.suffix.lower()

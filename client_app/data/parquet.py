@@ -16,7 +16,7 @@ from torch import Tensor
 from client_app.data import columns
 from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.columns import Cell
-from client_app.data.folder import HIDDEN, walk
+from client_app.data.folder import unusable, walk
 from client_app.data.kept_split import digest_of
 from client_app.data.left_out import LeftOut, some
 from strategies.common.errors import DataError
@@ -88,8 +88,8 @@ def listed(folder: Path) -> Listing:
 
 
 def _reason(path: Path, folder: Path) -> str:
-    if any(part.startswith(".") for part in path.relative_to(folder).parts):
-        return HIDDEN
+    if fault := unusable(path, folder):
+        return fault
     if path.suffix != ".parquet":
         return "that are no parquet files"
     return "named neither train nor test" if path.parent == folder else "deeper than the folder"

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from client_app.data import npz
 from client_app.data.collection import require_folder
-from client_app.data.folder import DEEPER, HIDDEN, NO_FILE, walk
+from client_app.data.folder import DEEPER, unusable, walk
 from client_app.data.left_out import LeftOut, told
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
@@ -231,10 +231,8 @@ def _strays(place: Path, used: frozenset[str]) -> Iterator[Path]:
 def _reason(path: Path, folder: Path) -> str:
     """Return why a file is no client's."""
     parts = path.relative_to(folder).parts
-    if any(part.startswith(".") for part in parts):
-        return HIDDEN
-    if not path.is_file():
-        return NO_FILE
+    if fault := unusable(path, folder):
+        return fault
     if parts[0] not in PARTS or len(parts) == 1:
         return BESIDE
     if len(parts) > 2:

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from client_app.data.collection import require_folder
-from client_app.data.folder import HIDDEN, walk
+from client_app.data.folder import unusable, walk
 from client_app.data.left_out import some, told
 from client_app.data.vqa import metadata, pictures
 from client_app.data.vqa.asked import Asked, gather
@@ -65,10 +65,8 @@ def _left_out(folder: Path, places: Sequence[Path], parts: Sequence[Asked]) -> t
     every = list(walk(folder))
     for path in every:
         if path not in named:
-            name = path.relative_to(folder)
-            hidden = any(part.startswith(".") for part in name.parts)
-            reason = HIDDEN if hidden else "that no question with an answer is about"
-            others.setdefault(reason, []).append(name.as_posix())
+            reason = unusable(path, folder) or "that no question with an answer is about"
+            others.setdefault(reason, []).append(path.relative_to(folder).as_posix())
     return told(f"vqa {folder}", others, len(every))
 
 

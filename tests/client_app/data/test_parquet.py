@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import images, parquet
+from client_app.data import folder, images, parquet
 from strategies.common.errors import DataError
 
 
@@ -128,3 +128,17 @@ def test_a_missing_library_is_named(place: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match="expected pyarrow to be installed"):
         parquet.read(place)
+
+
+def test_what_is_not_merged_is_counted_with_its_reason(place: Path) -> None:
+    for name in (".hidden.parquet", "README.md", "old.parquet", "deep/train.parquet"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(b"x")
+    (place / "link.txt").symlink_to(place / "nowhere")
+    assert parquet.listed(place).left_out == {
+        folder.HIDDEN: [".hidden.parquet"],
+        "that are no parquet files": ["README.md"],
+        "deeper than the folder": ["deep/train.parquet"],
+        folder.NO_FILE: ["link.txt"],
+        "named neither train nor test": ["old.parquet"],
+    }

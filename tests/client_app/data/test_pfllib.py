@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from client_app.data import pfllib, prepared
+from client_app.data import folder, pfllib, prepared
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
@@ -223,12 +223,12 @@ def test_what_is_no_clients_file_is_counted_with_its_reason(place: Path) -> None
     (place / "test" / "9.npz").mkdir()
     (place / "test" / "9.npz" / "inside").write_text("x")
     assert pfllib.left_out(place) == {
-        pfllib.HIDDEN: [".DS_Store", "train/.hidden.npz"],
+        folder.HIDDEN: [".DS_Store", "train/.hidden.npz"],
         pfllib.BESIDE: ["README.md", "rawdata/images-ubyte.gz"],
         pfllib.NAMELESS: ["train/03.npz", "train/backup.npz", "test/1.npz.bak"],
         pfllib.ALONE: ["train/7.npz"],
-        pfllib.DEEPER: ["train/old/0.npz", "test/9.npz/inside"],
-        pfllib.NO_FILE: ["test/link.npz"],
+        folder.DEEPER: ["train/old/0.npz", "test/9.npz/inside"],
+        folder.NO_FILE: ["test/link.npz"],
     }
     (note,) = pfllib.left_out_notes(place, 1)
     # Its own two files, and those that are left out.
