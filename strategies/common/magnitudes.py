@@ -97,7 +97,7 @@ def sizes_of(
     slack: float = SLACK,
     factor: float = FACTOR,
 ) -> dict[str, Size]:
-    """Return the sizes of an upload's floating-point fields.
+    """Return the sizes of an upload's floating-point fields, none of what is not compared.
 
     Parameters
     ----------
@@ -110,7 +110,9 @@ def sizes_of(
     factor : float
         As of :class:`Size`; smaller where their steps are alike.
     """
-    found = {}
+    found: dict[str, Size] = {}
+    if not uplink.compared:
+        return found
     for name, rule in rules_of(type(uplink)).items():
         value: Tensor | None = getattr(uplink, name)
         if rule.kind == "float" and value is not None:

@@ -82,6 +82,8 @@ class CountedRows(FeatureRows):
 class SoftRows(ClassRows):
     """Rows that are distributions over the classes of the task."""
 
+    compared = False
+
     @classmethod
     def width(cls, agreed: Agreed) -> int:
         """Return the number of classes."""

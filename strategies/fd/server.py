@@ -1,13 +1,12 @@
 """FD on the server: one teacher per device, the mean of all others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
 
 from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.class_table import GatheredRows
-from strategies.common.magnitudes import Size
 from strategies.common.message import MessageServer
 from strategies.common.round import Aggregated, Reply
 from strategies.fd.settings import FDSettings
@@ -29,10 +28,6 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
         """Return the mean over the label's other holders, where a label has any."""
         others = self._means(state.without(partition))
         return Teacher(others.rows, others.labels) if len(others.labels) else None
-
-    def magnitudes(self, state: GatheredRows, uplink: SoftLabels) -> Mapping[str, Size]:
-        """Return nothing: distributions are bounded, and a sure row is larger than an even one."""
-        return {}
 
     def aggregate(
         self, state: GatheredRows, round_number: int, replies: Sequence[Reply[SoftLabels]]

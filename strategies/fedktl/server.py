@@ -9,7 +9,6 @@ from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.agreed import Need
-from strategies.common.magnitudes import Size
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.provided import Provided
@@ -91,10 +90,6 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
         if state.images is None or state.vectors is None or state.labels is None:
             return None
         return ImageVectorPairs(state.images, state.vectors, state.labels)
-
-    def magnitudes(self, state: FedKTLServerState, uplink: Prototypes) -> Mapping[str, Size]:
-        """Return nothing to compare: rows of unit length are alike."""
-        return {}
 
     def aggregate(
         self,

@@ -53,6 +53,8 @@ class Prototypes(ClassRows):
     Rows are of unit length: directions of the mean projected features.
     """
 
+    compared = False
+
     @classmethod
     def width(cls, agreed: Agreed) -> int:
         """Return the number of classes."""
