@@ -48,6 +48,7 @@ class Simulation:
     workers: int
 
 
+# How often a SuperExec looks for work: runs begin seldom, messages come at any time.
 _PAUSE = "FLWR_SUPEREXEC_TASK_POLL_INTERVAL"
 _RUNS_PAUSE_S = 0.5
 _MESSAGES_PAUSE_S = 0.2
@@ -74,8 +75,6 @@ def environment(home: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray joins whatever cluster runs on this machine unless it is told not to.
         _CLUSTER: os.environ.get(_CLUSTER) or _NO_CLUSTER,
-        # How often a SuperExec looks for work: runs begin seldom, messages come at any time.
-        _PAUSE: str(_RUNS_PAUSE_S),
         # Dependencies are installed once, not for every run.
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

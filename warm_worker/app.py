@@ -180,8 +180,8 @@ def _watch_app_folder(preloaded: Preloaded, found: list[str]) -> None:
 
 def _write_learnt(place: Path, before: frozenset[str], found: list[str]) -> None:
     (app,) = found
-    told = json.dumps({"app": app, "modules": imported_since(before, app)})
+    learnt = Preloaded(app, tuple(imported_since(before, app)))
     # The warm server may be gone, and its folder with it.
     with suppress(OSError):
-        place.with_suffix(".part").write_text(told)
+        learnt.write(place.with_suffix(".part"))
         place.with_suffix(".part").replace(place)

@@ -43,7 +43,7 @@ class Preloaded:
             return cls()
 
     def write(self, place: Path) -> None:
-        """Write it for the next server."""
+        """Write it for a server."""
         place.write_text(json.dumps({"app": self.app, "modules": self.modules}))
 
     def with_more(self, learnt: "Preloaded") -> "Preloaded":
