@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import WireError
+from strategies.common.magnitudes import SLACK, too_large
 from strategies.common.round import Reply, Trained
 from strategies.common.split.plan import SurveyPlan
 from strategies.common.transport.state import load_tensors, to_tensors
@@ -190,3 +191,19 @@ def test_a_whole_node_may_be_absent(run_settings: Settings) -> None:
     replies: dict[int, Trained[SplitFedModels]] = run.play(number)
     assert list(replies) == [1]
     assert run.said[0].diagnostics["clients"] == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_that_meets_a_server_part_which_others_threw_off_is_honest(
+    seed: int, run_settings: Settings
+) -> None:
+    clients = tiny_clients(run_settings, 6, seed=seed, batch_size=4)
+    run = start(clients, carried=2, version="v2", steps_per_round=3)
+    sent = {node: reply.uplink for node, reply in run.exchange(1).items() if reply.uplink}
+    sizes = {node: run.server.magnitudes(run.state, uplink) for node, uplink in sent.items()}
+    samples = dict.fromkeys(sizes, 12)
+    assert too_large(sizes, samples) == {}
+    strict = {n: {f: replace(s, slack=SLACK) for f, s in own.items()} for n, own in sizes.items()}
+    assert too_large(strict, samples) != {}
+    loud = replace(sent[1], models=sent[1].models * 10)
+    assert 1 in too_large(sizes | {1: run.server.magnitudes(run.state, loud)}, samples)
