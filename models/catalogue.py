@@ -5,9 +5,15 @@ imported only when it is asked for, so that names can be checked without loading
 and a device loads none but its own. A name with a colon is a user's own model (``own.py``).
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
-from typing import final
+from typing import Any, final
+
+from torch import Tensor
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from models import own
 from models.body import Body
@@ -125,7 +131,32 @@ def dealt(names: tuple[str, ...], partition: int) -> str:
     return names[partition % len(names)]
 
 
-def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
+@final
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors as they are where weights would be drawn: most of the time of building."""
+
+    # Those of torch.nn.init that hand themselves over come here whole; others by what they call.
+    _DRAWING = frozenset(
+        (Tensor.uniform_, Tensor.normal_, init.uniform_, init.normal_, init.kaiming_uniform_)
+    )
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call what draws nothing."""
+        named = kwargs or {}
+        if func in self._DRAWING:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
+def build(
+    name: str, task: Task, feature_dim: int, seed: int, *, to_be_loaded: bool = False
+) -> FeatureModel:
     """Build a model with fresh weights, on the CPU.
 
     Parameters
@@ -138,6 +169,9 @@ def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
         Width that the features are pooled to; 0 keeps the model's own.
     seed : int
         Same seed, same weights; the global generators are left as they were.
+    to_be_loaded : bool
+        Whether a state is to be loaded into all of it: then a model of the table draws no weights,
+        and holds whatever was in memory. A user's own model may draw what no state holds.
 
     Raises
     ------
@@ -147,7 +181,7 @@ def build(name: str, task: Task, feature_dim: int, seed: int) -> FeatureModel:
         If the model cannot read the task's inputs, naming those that can; or if a user's own
         model is not there, or is none.
     """
-    with seeded(seed):
+    with seeded(seed), _NothingDrawn() if to_be_loaded and not own.is_own(name) else nullcontext():
         body = _body(name, task)
         return FeatureModel(
             body.network,

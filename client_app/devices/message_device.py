@@ -36,8 +36,13 @@ class LocalDevice(DataDevice):
         return self.data_task(self._build(shape).feature_dim)
 
     def build_model(self) -> FeatureModel:
-        """Build this client's own architecture with the weights that it starts from."""
-        return self.first_model()[0] if self.begins else self._fresh()
+        """Build this client's own architecture with the weights that it starts from.
+
+        Where a state that was kept is loaded into it next, its weights are none yet.
+        """
+        if self.begins:
+            return self.first_model()[0]
+        return self._build(self.task, to_be_loaded=True).to(self.torch_device)
 
     def first_model(self) -> tuple[FeatureModel, tuple[str, ...]]:
         """Build the client's model as it starts, and say what of given weights it has.
@@ -51,12 +56,10 @@ class LocalDevice(DataDevice):
         notes = weights.load(model, self._chosen, self.settings.weights)
         return model.to(self.torch_device), notes
 
-    def _fresh(self) -> FeatureModel:
-        return self._build(self.task).to(self.torch_device)
-
-    def _build(self, task: Task) -> FeatureModel:
+    def _build(self, task: Task, *, to_be_loaded: bool = False) -> FeatureModel:
         seed = seeds.derive(self.settings.seed, "model", partition=self.partition)
-        return catalogue.build(self._chosen, task, self.settings.feature_dim, seed)
+        width = self.settings.feature_dim
+        return catalogue.build(self._chosen, task, width, seed, to_be_loaded=to_be_loaded)
 
     @cached_property
     def _chosen(self) -> str:

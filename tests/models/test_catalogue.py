@@ -275,3 +275,33 @@ def test_small_models_and_the_table_do_not_import_torchvision(
     assert done.returncode == 0, done.stderr
     # The guard itself works: ResNet-18 does import torchvision.
     assert done.stdout.strip() == "guarded"
+
+
+@pytest.mark.parametrize("name", [*SMALL, "mobilenet_v2", "vit_tiny", "sensor_cnn"])
+def test_a_model_that_is_to_be_loaded_becomes_what_is_loaded(name: str) -> None:
+    inputs: Inputs = Windows(3, 64) if name == "sensor_cnn" else Images(1, 28, 28)
+    task = Task(5, inputs, 0)
+    begun = catalogue.build(name, task, 64, seed=3)
+    loaded = catalogue.build(name, task, 64, seed=3, to_be_loaded=True)
+    loaded.load_state_dict(begun.state_dict())
+    shape = (2, 3, 64) if name == "sensor_cnn" else (2, 1, 28, 28)
+    batch = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(begun.eval()(batch), loaded.eval()(batch))
+    # What no state holds must be there as well.
+    kept = dict(begun.state_dict())
+    pairs = zip(loaded.named_buffers(), begun.named_buffers(), strict=True)
+    for (buffer, mine), (_, theirs) in pairs:
+        assert buffer in kept or torch.equal(mine, theirs)
+
+
+def test_a_model_that_is_to_be_loaded_draws_nothing() -> None:
+    generator = torch.random.get_rng_state()
+    before = torch.full((3,), 7.0)
+    with catalogue._NothingDrawn():
+        nn.init.uniform_(before)
+        nn.init.normal_(before)
+        nn.init.kaiming_uniform_(before[:, None], a=5**0.5)
+        nn.init.trunc_normal_(torch.empty(2))
+        nn.init.zeros_(torch.empty(2))
+    assert before.tolist() == [7.0, 7.0, 7.0]
+    assert torch.equal(torch.random.get_rng_state(), generator)
