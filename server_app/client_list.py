@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, final
 
 from pydantic import ConfigDict, Field
 
@@ -13,9 +13,12 @@ from strategies.common.errors import RunFolderError
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
 
+if TYPE_CHECKING:
+    from server_app.roster import Client
+
 FILE: Final = "clients.json"
 # What entries of older runs lack, and what held then.
-_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"clients": 1, "figures": {}}
+_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"clients": 1, "figures": {}, "node_id": None}
 
 
 @final
@@ -36,6 +39,9 @@ class ListedClient:
         Not trusted.
     figures : Mapping[str, float]
         What one logical client costs the device, by name, where it was measured.
+    node_id : str | None
+        Flower's number of the node that carried it last, as a string since many readers of JSON
+        round numbers of that size; ``None`` where it was not written down.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -48,9 +54,10 @@ class ListedClient:
     clients: Annotated[int, Field(ge=1)]
     notes: tuple[str, ...]
     figures: Mapping[str, float]
+    node_id: str | None
 
     @classmethod
-    def of(cls, described: Description) -> "ListedClient":
+    def of(cls, described: Description, node_id: int) -> "ListedClient":
         """Return a client's entry."""
         return cls(
             model=described.model,
@@ -61,12 +68,13 @@ class ListedClient:
             clients=described.clients,
             notes=tuple(described.notes),
             figures=described.figures,
+            node_id=str(node_id),
         )
 
     @classmethod
     def known_by(cls, model: str, train_samples: int, test_samples: int) -> "ListedClient":
         """Return the entry of a client of which a journal alone tells."""
-        return cls(model, train_samples, test_samples, None, None, 1, (), {})
+        return cls(model, train_samples, test_samples, None, None, 1, (), {}, None)
 
 
 @final
@@ -90,12 +98,13 @@ class ClientList:
     class_names: tuple[str, ...]
     clients: Mapping[int, ListedClient]
 
-    def with_clients(self, task: Task, described: Mapping[int, Description]) -> "ClientList":
+    def with_clients(self, task: Task, clients: Mapping[int, "Client"]) -> "ClientList":
         """Return a list with clients that are there; one that is away keeps its entry."""
-        names = next((one.class_names for one in described.values() if one.class_names), [])
-        told = {partition: ListedClient.of(one) for partition, one in described.items()}
-        clients = dict(sorted({**self.clients, **told}.items()))
-        return ClientList(task.to_values(), tuple(names), clients)
+        described = [client.description for client in clients.values()]
+        names = next((one.class_names for one in described if one.class_names), [])
+        told = {p: ListedClient.of(one.description, one.node_id) for p, one in clients.items()}
+        every = dict(sorted({**self.clients, **told}.items()))
+        return ClientList(task.to_values(), tuple(names), every)
 
 
 _SCHEMA = Schema(ClientList)

@@ -221,9 +221,8 @@ class RunFolder:
 
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""
-        described = {partition: client.description for partition, client in clients.items()}
         with self._if_possible(CLIENTS):
-            text = write_clients(read_clients(self.path).with_clients(task, described))
+            text = write_clients(read_clients(self.path).with_clients(task, clients))
             if text != self._clients_text:
                 self._write(CLIENTS, text)
                 self._clients_text = text

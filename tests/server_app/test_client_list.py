@@ -14,8 +14,8 @@ LISTED = ClientList(
     task={"num_classes": 2, "foundation": None},
     class_names=("ant", "Bär"),
     clients={
-        0: ListedClient("cnn", 3, 1, (1, 2), (1, 0), 1, ("small",), {"step_ms": 2.0}),
-        10: ListedClient("resnet4", 30, 10, None, None, 5, (), {}),
+        0: ListedClient("cnn", 3, 1, (1, 2), (1, 0), 1, ("small",), {"step_ms": 2.0}, "7"),
+        10: ListedClient("resnet4", 30, 10, None, None, 5, (), {}, None),
     },
 )
 # As in a file, to the last space.
@@ -47,7 +47,8 @@ TEXT = """{
    ],
    "figures": {
     "step_ms": 2.0
-   }
+   },
+   "node_id": "7"
   },
   "10": {
    "model": "resnet4",
@@ -57,7 +58,8 @@ TEXT = """{
    "test_counts": null,
    "clients": 5,
    "notes": [],
-   "figures": {}
+   "figures": {},
+   "node_id": null
   }
  }
 }"""
@@ -81,9 +83,10 @@ def test_a_folder_without_a_list_has_an_empty_one(tmp_path: Path) -> None:
 def test_clients_of_an_older_run_are_read(tmp_path: Path) -> None:
     entries: dict[str, Any] = json.loads(TEXT)
     for entry in entries["clients"].values():
-        del entry["clients"], entry["figures"]
+        del entry["clients"], entry["figures"], entry["node_id"]
     told = reading(tmp_path, entries).clients[10]
     assert (told.clients, told.figures, told.model) == (1, {}, "resnet4")
+    assert told.node_id is None
 
 
 @pytest.mark.parametrize("layout", [ClientList, ListedClient])
