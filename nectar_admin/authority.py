@@ -108,7 +108,9 @@ def new_server(authority: Identity, names: Sequence[str], now: datetime, days: i
     issuer, public = authority.certificate.subject, authority.key.public_key()
     certificate = (
         _builder(_named("Nectar server"), issuer, key.public_key(), now, end)
-        .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_alternative(n) for n in names]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -136,8 +138,7 @@ def days_left(certificate: x509.Certificate, now: datetime) -> int:
 def common_name(certificate: x509.Certificate) -> str:
     """Return what a certificate calls whom it is about."""
     return ", ".join(
-        str(name.value)
-        for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     )
 
 

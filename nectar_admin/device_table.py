@@ -13,7 +13,7 @@ from nectar_admin.control import OFFLINE, ONLINE
 from nectar_admin.devices import Listed
 from nectar_admin.run_journal import Run
 
-_ABSENT = "–"
+_ABSENT = "-"
 # Wide enough for all columns where nobody looks at a terminal.
 _WIDTH = 200
 

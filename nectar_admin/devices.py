@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, final
-from pathlib import Path
-from typing import Final, final
 
 from cryptography.hazmat.primitives import serialization
 
 from nectar_admin import private_files
 from nectar_admin.control import UNREGISTERED, Control, Node
 from nectar_admin.errors import AdminError, UnreachableError
-from nectar_admin.key_folder import Device, KeyFolder
+from nectar_admin.key_folder import Device
 from nectar_admin.run_journal import ClientRounds, Run
 
 _LOOK_S: Final = 1.0

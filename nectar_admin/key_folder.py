@@ -5,7 +5,7 @@
     ca.key, ca.crt                              the authority; the key stays where this folder is
     server/  server.crt, server.key, ca.crt, superexec.secret
     nodes/NAME/  node.key, node.pub, ca.crt, superexec.secret    all that the device needs
-                 node.id, node.removed          what the SuperLink called it, while and after it was in
+                 node.id, node.removed    what the SuperLink calls it, or called it before
 
 Authority, keys of devices and secrets are kept once they are there; the server's certificate is
 made anew each time, which renews it.

@@ -11,14 +11,17 @@ FOLDER_MODE = 0o700
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder unless it is there; one that is there keeps its mode.
+    """Make a folder and those above it that are missing; what is there keeps its mode.
 
     Raises
     ------
     OSError
         If it cannot be made.
     """
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if not path.is_dir():
+        # Those above would have the mode that is usual here.
+        make_folder(path.parent)
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -34,7 +37,9 @@ def write(path: Path, content: bytes) -> None:
     # Of somebody who was killed.
     part.unlink(missing_ok=True)
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb") as file:
+        with os.fdopen(
+            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb"
+        ) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -99,7 +99,9 @@ def test_an_authority_without_its_key_is_not_replaced(tmp_path: Path) -> None:
     keys.authority_key.unlink()
     before = contents(tmp_path)
     for make in (lambda: keys.make_server([HOST], 90, NOW), lambda: keys.make_device("pi-1", NOW)):
-        with pytest.raises(AdminError, match=r"ca\.crt: is there without .*ca\.key; run this where"):
+        with pytest.raises(
+            AdminError, match=r"ca\.crt: is there without .*ca\.key; run this where"
+        ):
             make()
     assert contents(tmp_path) == before
     keys.authority_certificate.unlink()
@@ -228,7 +230,10 @@ def test_flower_takes_the_keys(tmp_path: Path) -> None:
 def test_commands_make_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(tmp_path / "keys")
     assert main(["keys", "server", folder, "--name", HOST, "--name", "203.0.113.7"]) == 0
-    assert "certificate for cloud.example.org, 203.0.113.7, superlink, proxy" in capsys.readouterr().out
+    assert (
+        "certificate for cloud.example.org, 203.0.113.7, superlink, proxy"
+        in capsys.readouterr().out
+    )
     assert main(["keys", "node", folder, "pi-0", "pi-1"]) == 0
     assert main(["keys", "node", folder, "pi-1", "pi-2"]) == 0
     told = capsys.readouterr().out
@@ -250,7 +255,9 @@ def test_commands_make_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "show", str(tmp_path / "none")]) == 2
     told = capsys.readouterr().err
-    assert told.startswith(f"{tmp_path}/none: expected a folder with ca.crt, found none; make it by:")
+    assert told.startswith(
+        f"{tmp_path}/none: expected a folder with ca.crt, found none; make it by:"
+    )
     assert told.count("\n") == 1
 
 
@@ -306,7 +313,10 @@ def test_neither_torch_nor_apps_are_imported() -> None:
 
 
 def test_the_watch_is_small_and_help_helps() -> None:
-    run = "from nectar_admin.__main__ import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    run = (
+        "import contextlib\nfrom nectar_admin.__main__ import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(['--help'])"
+    )
     found = imported_by(f"{run}\nimport nectar_admin.watch")
     assert found & {*BANNED, *WATCH_DOES_WITHOUT} == set()
     command = [sys.executable, "-m", "nectar_admin", "--help"]

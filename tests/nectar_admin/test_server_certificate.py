@@ -46,7 +46,8 @@ def serving(keys: KeyFolder) -> Iterator[int]:
                     accepted, _ = listener.accept()
                     with accepted, suppress(OSError):
                         accepted.settimeout(10)
-                        context.wrap_socket(accepted, server_side=True).sendall(b"hello")
+                        with context.wrap_socket(accepted, server_side=True) as wrapped:
+                            wrapped.sendall(b"hello")
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
@@ -85,9 +86,7 @@ def test_those_who_have_another_authority_do_not(keys: KeyFolder, tmp_path: Path
         dial(port, HOST, other.authority_certificate)
 
 
-def test_a_file_with_two_authorities_serves_for_the_change(
-    keys: KeyFolder, tmp_path: Path
-) -> None:
+def test_a_file_with_two_authorities_serves_for_the_change(keys: KeyFolder, tmp_path: Path) -> None:
     other, both = made(tmp_path / "other"), tmp_path / "both.crt"
     texts = [folder.authority_certificate.read_bytes() for folder in (other, keys)]
     both.write_bytes(b"".join(texts))
@@ -114,7 +113,7 @@ def test_cryptography_believes_the_chain(keys: KeyFolder, certificate: x509.Cert
         verifier = PolicyBuilder().store(store).build_server_verifier(name)
         assert verifier.verify(certificate, []) == [certificate, keys.read_authority()]
         late = PolicyBuilder().store(store).time(NOW + timedelta(days=91))
-        with pytest.raises(VerificationError, match="expired|validity|not valid"):
+        with pytest.raises(VerificationError, match=r"valid|expired"):
             late.build_server_verifier(name).verify(certificate, [])
 
 

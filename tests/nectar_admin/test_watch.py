@@ -107,7 +107,9 @@ def test_a_command_that_ends_well_for_being_deaf_counts_as_failed(
 def test_reconnecting_within_patience_is_no_reason(
     start: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
-    process = start("for _ in range(5):\n    held = dial(); time.sleep(0.3); held.close(); time.sleep(0.2)", 1.2)
+    process = start(
+        "for _ in range(5):\n    held = dial(); time.sleep(0.3); held.close(); time.sleep(0.2)", 1.2
+    )
     assert ended(process) == (0, "")
 
 
@@ -115,7 +117,9 @@ def test_reconnecting_within_patience_is_no_reason(
 def test_connections_of_its_children_are_not_its_own(
     start: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
-    inner = "import socket, sys, time; held = socket.create_connection(('127.0.0.1', {})); time.sleep(60)"
+    inner = (
+        "import socket, time; held = socket.create_connection(('127.0.0.1', {})); time.sleep(60)"
+    )
     statements = (
         f"inner = subprocess.Popen([sys.executable, '-c', {inner!r}.format(port)])\n"
         "signal.signal(signal.SIGTERM, lambda *_: (inner.kill(), sys.exit(3)))\n"
@@ -130,9 +134,14 @@ def test_connections_of_its_children_are_not_its_own(
 def test_a_command_that_does_not_end_is_killed(
     start: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
-    runner = ["-c", "import sys; from nectar_admin.watch import Watch; "
-              "sys.exit(Watch(sys.argv[4:], 1, float(sys.argv[2]), grace_s=0.3).run())"]
-    status, _ = ended(start("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", 0.5, runner))
+    runner = [
+        "-c",
+        "import sys; from nectar_admin.watch import Watch; "
+        "sys.exit(Watch(sys.argv[4:], 1, float(sys.argv[2]), grace_s=0.3).run())",
+    ]
+    status, _ = ended(
+        start("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", 0.5, runner)
+    )
     assert status == 128 + signal.SIGKILL
 
 
@@ -289,11 +298,17 @@ def own_signals() -> Iterator[None]:
 @pytest.mark.parametrize("form", ["--superlink=[::1]:{}", "--superlink 127.0.0.1:{}"])
 def test_the_port_is_that_of_the_commands_superlink(server: socket.socket, form: str) -> None:
     port = server.getsockname()[1]
-    code = f"import socket, time; s = socket.create_connection(('127.0.0.1', {port})); time.sleep(1)"
+    code = (
+        f"import socket, time; s = socket.create_connection(('127.0.0.1', {port})); time.sleep(1)"
+    )
     words = form.format(port).split()
     command = ["watch", "--patience", "0.3", "--", sys.executable, "-c", code, *words]
     done = subprocess.run(
         [sys.executable, "-m", "nectar_admin", *command],
-        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
