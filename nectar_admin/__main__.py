@@ -42,7 +42,13 @@ def main(arguments: Sequence[str]) -> int:
     # What a watched command is given is for nobody else to read.
     end = arguments.index("--") if "--" in arguments else len(arguments)
     own, command = arguments[:end], arguments[end + 1 :]
-    options = _parser().parse_args(own)
+    parser = _parser()
+    options, behind = parser.parse_known_args(own)
+    # Names that may be none are not looked for behind an option.
+    if behind and (getattr(options, "names", None) != [] or behind[0].startswith("-")):
+        parser.error(f"unrecognized arguments: {' '.join(behind)}")
+    if behind:
+        options.names = behind
     options.command = command
     try:
         status: int = options.run(options)

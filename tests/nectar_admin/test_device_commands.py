@@ -277,6 +277,16 @@ def test_unknown_devices_and_folders_without_any(
         Control("127.0.0.1:1", tmp_path / "none" / "ca.crt")
 
 
+def test_words_that_are_no_names_are_refused(
+    keys: KeyFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(keys.path)
+    for words in (["add", folder, "--wait", "0", "--all"], ["list", folder, "--wait", "0", "pi-0"]):
+        with pytest.raises(SystemExit):
+            main(["devices", *words])
+        assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err
+
+
 def test_a_certificate_that_is_none(keys: KeyFolder, capsys: pytest.CaptureFixture[str]) -> None:
     keys.authority_certificate.write_text("nothing")
     assert main(refusal(keys, "127.0.0.1:1")) == 2

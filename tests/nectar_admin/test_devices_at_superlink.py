@@ -13,8 +13,6 @@ from nectar_admin.__main__ import main
 from nectar_admin.key_folder import KeyFolder
 from tests.nectar_admin.key_folders import made
 
-pytestmark = pytest.mark.deployed
-
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyFolder:
