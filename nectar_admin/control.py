@@ -24,7 +24,7 @@ from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.error import ApiErrorCode, FlowerError
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
-from nectar_admin.errors import AdminError, UnreachableError
+from nectar_admin.errors import AdminError, RefusedError, UnreachableError
 
 ONLINE: Final = "online"
 OFFLINE: Final = "offline"
@@ -121,11 +121,14 @@ class Control:
         AdminError
             If the SuperLink refuses.
         """
-        in_use = ApiErrorCode.PUBLIC_KEY_ALREADY_IN_USE
-        with self._told(unless=in_use):
-            answer = self._client.RegisterNode(RegisterNodeRequest(public_key=public_key))
-            return int(answer.node_id)
-        return None
+        try:
+            with self._told():
+                answer = self._client.RegisterNode(RegisterNodeRequest(public_key=public_key))
+        except RefusedError as error:
+            if error.code == ApiErrorCode.PUBLIC_KEY_ALREADY_IN_USE:
+                return None
+            raise
+        return int(answer.node_id)
 
     def unregister(self, node_id: int) -> None:
         """Let a node in no more; its key is void from then on.
@@ -139,8 +142,8 @@ class Control:
             self._client.UnregisterNode(UnregisterNodeRequest(node_id=node_id))
 
     @contextmanager
-    def _told(self, unless: int | None = None) -> Iterator[None]:
-        """Say what an error is about; pass over a refusal with one code."""
+    def _told(self) -> Iterator[None]:
+        """Say what an error is about."""
         try:
             yield
         except httpx.HTTPStatusError as error:
@@ -151,11 +154,10 @@ class Control:
                     f"{error.response.status_code}; is --superlink the SuperLink itself, and not "
                     f"the proxy before it?"
                 ) from None
-            if refusal.code != unless:
-                raise AdminError(
-                    f"{self._address}: the SuperLink refused: [code: {refusal.code}] "
-                    f"{refusal.message}"
-                ) from None
+            raise RefusedError(
+                f"{self._address}: the SuperLink refused: [code: {refusal.code}] {refusal.message}",
+                refusal.code,
+            ) from None
         except httpx.TransportError as error:
             raise self._not_reached(error) from None
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 
 from nectar_admin import private_files
 from nectar_admin.control import UNREGISTERED, Control, Node
+from nectar_admin.device_folder import Device
 from nectar_admin.errors import AdminError, UnreachableError
-from nectar_admin.key_folder import Device
 from nectar_admin.run_journal import ClientRounds, Run
 
 _LOOK_S: Final = 1.0

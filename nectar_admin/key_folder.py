@@ -25,74 +25,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from nectar_admin import private_files
 from nectar_admin.authority import Identity, names_of, new_authority, new_server
-from nectar_admin.errors import AdminError
+from nectar_admin.device_folder import Device
+from nectar_admin.errors import AdminError, unusable
 from nectar_admin.names import require_device, require_host
 
 # What the parts of a federation call the server among themselves.
 INNER_NAMES: Final = ("superlink", "proxy", "localhost", "127.0.0.1")
 MOST_DAYS: Final = 3650
 _SECRET_BYTES: Final = 48
-
-
-@final
-class Device:
-    """One device's folder.
-
-    Parameters
-    ----------
-    path : Path
-        The folder; its name is the device's.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = path.name
-        self.private_key = path / "node.key"
-        self.public_key = path / "node.pub"
-        self.node_id = path / "node.id"
-        self.removed = path / "node.removed"
-
-    def known_id(self) -> int | None:
-        """Return the id under which it was registered last, if that was kept."""
-        try:
-            return int(self.node_id.read_text())
-        except (OSError, ValueError):
-            return None
-
-    def read_public_key(self) -> ec.EllipticCurvePublicKey:
-        """Read the public key.
-
-        Raises
-        ------
-        AdminError
-            If there is none.
-        """
-        try:
-            key = serialization.load_ssh_public_key(self.public_key.read_bytes())
-        except OSError as error:
-            raise _unusable(self.public_key, error) from None
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise AdminError(
-                f"{self.public_key}: expected a public key in OpenSSH's format, got {error}"
-            ) from None
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise AdminError(f"{self.public_key}: expected an ECDSA key, which Flower asks for")
-        return key
-
-    def require_not_removed(self) -> None:
-        """Refuse a device whose key is void.
-
-        Raises
-        ------
-        AdminError
-            If it was removed.
-        """
-        if self.removed.exists():
-            raise AdminError(
-                f"{self.name}: was removed, and a SuperLink never takes a removed key again; "
-                f"let the device in under a new name: keys node {self.path.parents[1]} NEWNAME, "
-                f"then devices add"
-            )
 
 
 @final
@@ -177,17 +117,7 @@ class KeyFolder:
         device.require_not_removed()
         with self._ours():
             self._authority(now)
-            is_new = not device.private_key.exists()
-            if is_new and device.public_key.exists():
-                raise AdminError(
-                    f"{device.path}: holds node.pub without node.key, so the key seems to be on "
-                    f"the device; work with that, or choose a new name for a new key"
-                )
-            key = ec.generate_private_key(ec.SECP384R1()) if is_new else _read_node_key(device)
-            if is_new:
-                private_files.write(device.private_key, _openssh(key))
-            if not device.public_key.exists():
-                private_files.write(device.public_key, _openssh_public(key, name))
+            is_new = device.make_keys()
             self._complete(device.path)
         return is_new
 
@@ -265,7 +195,7 @@ class KeyFolder:
             with private_files.held(self.path):
                 yield
         except OSError as error:
-            raise _unusable(Path(error.filename or self.path), error) from None
+            raise unusable(Path(error.filename or self.path), error) from None
 
 
 def read_certificate(path: Path) -> x509.Certificate:
@@ -279,7 +209,7 @@ def read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
     except ValueError as error:
         raise AdminError(f"{path}: expected a certificate in PEM, got {error}") from None
 
@@ -292,35 +222,3 @@ def _read_authority_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise AdminError(f"{path}: expected an EC key, got {type(key).__name__}")
     return key
-
-
-def _read_node_key(device: Device) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_ssh_private_key(device.private_key.read_bytes(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise AdminError(
-            f"{device.private_key}: expected an unencrypted key in OpenSSH's format, got {error}; "
-            f"choose a new name for a new key"
-        ) from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise AdminError(f"{device.private_key}: expected an ECDSA key, which Flower asks for")
-    return key
-
-
-def _openssh(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    )
-
-
-def _openssh_public(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
-    line = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return b"%s %s\n" % (line, name.encode())
-
-
-def _unusable(path: Path, error: OSError) -> AdminError:
-    return AdminError(f"{path}: cannot be used ({error.strerror or error})")

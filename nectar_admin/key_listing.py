@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import Certificate
 
 from nectar_admin.authority import common_name, days_left, fingerprint, names_of
+from nectar_admin.device_folder import Device
 from nectar_admin.errors import AdminError
-from nectar_admin.key_folder import Device, KeyFolder, read_certificate
+from nectar_admin.key_folder import KeyFolder, read_certificate
 
 _OTHERS = 0o077
 _SECRET = ("ca.key", "server.key", "node.key", "superexec.secret")
