@@ -12,6 +12,7 @@ from nectar_admin.errors import AdminError, UnreachableError
 
 if TYPE_CHECKING:
     from nectar_admin.control import Control
+    from nectar_admin.device_folder import Device
     from nectar_admin.key_folder import KeyFolder
 
 
@@ -100,9 +101,7 @@ def _devices_add(options: argparse.Namespace) -> int:
             f"keys node {keys.path} NAME"
         )
     with _control(options) as control:
-        for device in chosen:
-            _say(devices.add(device, control))
-    return 0
+        return _each(chosen, lambda device: devices.add(device, control))
 
 
 def _devices_list(options: argparse.Namespace) -> int:
@@ -128,9 +127,19 @@ def _devices_remove(options: argparse.Namespace) -> int:
 
     chosen = [_keys(options).device(name) for name in options.names]
     with _control(options) as control:
-        for device in chosen:
-            _say(devices.remove(device, control))
-    return 0
+        return _each(chosen, lambda device: devices.remove(device, control))
+
+
+def _each(chosen: "Sequence[Device]", do: "Callable[[Device], str]") -> int:
+    """Do with each device what can be done, though it cannot be with another."""
+    status = 0
+    for device in chosen:
+        try:
+            _say(do(device))
+        except AdminError as error:
+            sys.stderr.write(f"{error}\n")
+            status = 2
+    return status
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -69,7 +69,7 @@ def test_devices_come_and_go(
     ]
     # Flower never takes the key again, whatever is kept here.
     keys.device("pi-0").removed.unlink()
-    status, _, told = run("add", "pi-0")
-    assert (status, "pi-0: was removed" in told) == (2, True)
+    status, done, told = run("add", "pi-0", "pi-1")
+    assert (status, "pi-0: was removed" in told, done.split(":")[0]) == (2, True, "pi-1")
     # All that are left are let in already.
     assert run("add")[:2] == (0, f"pi-1: is registered already, as node {second}\n")
