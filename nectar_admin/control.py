@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Final, Protocol, Self, final
 
 import httpx
 from flwr.proto.control_pb2 import (
@@ -53,6 +53,19 @@ class Node:
     public_key: bytes
     status: str
     since: datetime | None
+
+
+class Admission(Protocol):
+    """Who may be a node of a SuperLink; as ``Control`` asks one."""
+
+    def nodes(self) -> list[Node]:
+        """Return all nodes, those that were removed too."""
+
+    def register(self, public_key: bytes) -> int | None:
+        """Let a node in; return its number, or ``None`` if its key was registered before."""
+
+    def unregister(self, node_id: int) -> None:
+        """Let a node in no more; its key is void from then on."""
 
 
 @final

@@ -11,7 +11,7 @@ from typing import Final, final
 from cryptography.hazmat.primitives import serialization
 
 from nectar_admin import private_files
-from nectar_admin.control import UNREGISTERED, Control, Node
+from nectar_admin.control import UNREGISTERED, Admission, Node
 from nectar_admin.device_folder import Device
 from nectar_admin.errors import AdminError, UnreachableError
 from nectar_admin.run_journal import ClientRounds, Run
@@ -20,13 +20,13 @@ _LOOK_S: Final = 1.0
 _NOT_REGISTERED: Final = "not registered"
 
 
-def wait_for(control: Control, patience_s: float, tell: Callable[[float], None]) -> None:
+def wait_for(control: Admission, patience_s: float, tell: Callable[[float], None]) -> None:
     """Wait until the SuperLink answers.
 
     Parameters
     ----------
-    control : Control
-        Its Control API.
+    control : Admission
+        The SuperLink.
     patience_s : float
         Seconds to wait; 0 to ask once.
     tell : Callable[[float], None]
@@ -53,7 +53,7 @@ def wait_for(control: Control, patience_s: float, tell: Callable[[float], None])
             return
 
 
-def add(device: Device, control: Control) -> str:
+def add(device: Device, control: Admission) -> str:
     """Let a device in and keep its node's number beside its key; return what came of it.
 
     A device that is in already is let be.
@@ -82,7 +82,7 @@ def add(device: Device, control: Control) -> str:
     return f"{device.name}: is registered already, as node {node.node_id}"
 
 
-def remove(device: Device, control: Control) -> str:
+def remove(device: Device, control: Admission) -> str:
     """Let a device in no more; return what came of it.
 
     Raises

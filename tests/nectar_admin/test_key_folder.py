@@ -221,6 +221,7 @@ def test_flower_takes_the_keys(tmp_path: Path) -> None:
     assert keys is not None
     assert try_load_public_key(device.public_key) == public_key_to_bytes(keys[1])
     secret = load_superexec_auth_secret(secret_file=str(device.path / "superexec.secret"))
+    assert secret is not None
     assert len(secret) == 48
 
 
