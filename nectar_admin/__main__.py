@@ -1,4 +1,4 @@
-"""Command line: keys of a federation, its devices, and a watch over one device's connection."""
+"""Command line: keys of a federation, its devices, and what is wrong with one or the other."""
 
 import argparse
 import sys
@@ -148,6 +148,18 @@ def _watch(options: argparse.Namespace) -> int:
     return watch(options.command, options.port, options.patience)
 
 
+def _doctor_device(options: argparse.Namespace) -> int:
+    from nectar_admin.doctor.command import look_at_device  # noqa: PLC0415
+
+    return look_at_device(options)
+
+
+def _doctor_server(options: argparse.Namespace) -> int:
+    from nectar_admin.doctor.command import look_at_server  # noqa: PLC0415
+
+    return look_at_server(options)
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
@@ -160,6 +172,8 @@ _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "devices list": _devices_list,
     "devices remove": _devices_remove,
     "watch": _watch,
+    "doctor device": _doctor_device,
+    "doctor server": _doctor_server,
 }
 
 if __name__ == "__main__":

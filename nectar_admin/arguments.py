@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_ABOUT = "Keys of a federation, its devices, and a watch over one device's connection."
+_ABOUT = "Keys of a federation, its devices, and what is wrong with one or the other."
 _EXAMPLES = """\
 examples:
   # on the server, or wherever the CA's key is to stay
@@ -24,10 +24,15 @@ examples:
   python -m nectar_admin devices list keys --runs-dir /srv/nectar/runs
   python -m nectar_admin devices remove keys pi-1
 
+  # what is wrong with a device, or with the server, and what to do
+  python -m nectar_admin doctor device
+  python -m nectar_admin doctor server --proxy cloud.example.org:8443
+
   # on a device
   python -m nectar_admin watch -- flower-supernode --superlink cloud.example.org:8443 ...
 """
 _KEYS_FOLDER = "folder with the keys"
+_STATUS = "Exit status: 0 without a fault, 1 with one, 2 where the command itself is wrong."
 
 
 def read(arguments: Sequence[str]) -> argparse.Namespace:
@@ -58,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_devices(commands)
     _add_watch(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -176,3 +182,61 @@ def _add_watch(commands: "Commands") -> None:
         "--patience", type=float, default=600.0, metavar="SECONDS", help="how long (600)"
     )
     watch.set_defaults(action="watch")
+
+
+def _add_doctor(commands: "Commands") -> None:
+    doctor = commands.add_parser(
+        "doctor", help="look at a device or a server: what is wrong, and what to do"
+    )
+    kinds = doctor.add_subparsers(required=True, metavar="device|server")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--keys",
+        type=Path,
+        default=Path("/etc/nectar"),
+        metavar="FOLDER",
+        help="this machine's keys (/etc/nectar)",
+    )
+
+    device = kinds.add_parser(
+        "device",
+        parents=[shared],
+        help="look at this device",
+        description="Look at a device's Python, room, libraries, clock, server, certificate, key, "
+        "secret and data. Nothing is changed. Call it as the user that runs the services.",
+        epilog=_STATUS,
+    )
+    device.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="file with lines SUPERLINK= and NODE_CONFIG= (/etc/nectar/device.env, if it is there)",
+    )
+    device.add_argument("--superlink", metavar="HOST:PORT", help="instead of SUPERLINK")
+    device.add_argument("--node-config", metavar="CONFIG", help="instead of NODE_CONFIG")
+    device.add_argument(
+        "--app",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="checkout, or another folder with client_app in it (this folder)",
+    )
+    device.set_defaults(action="doctor device")
+
+    server = kinds.add_parser(
+        "server",
+        parents=[shared],
+        help="look at this server",
+        description="Look at a server's hub, its certificate, and what its proxy refuses.",
+        epilog=_STATUS,
+    )
+    server.add_argument(
+        "--proxy", required=True, metavar="HOST:PORT", help="by the name that devices use"
+    )
+    server.add_argument(
+        "--hub",
+        default="127.0.0.1:8000",
+        metavar="HOST:PORT",
+        help="the SuperLink (127.0.0.1:8000)",
+    )
+    server.set_defaults(action="doctor server")
