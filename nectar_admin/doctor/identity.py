@@ -97,7 +97,7 @@ def _key(response: httpx.Response, key: Path) -> Finding:
     if code == ApiErrorCode.FLEET_INVALID_HEARTBEAT_INTERVAL:
         return good("key", "the server knows it")
     if code == ApiErrorCode.FLEET_NODE_ACTIVATION_FAILED:
-        if key.with_name("node.id").is_file():
+        if any(key.with_name(name).is_file() for name in ("node.id", "node.removed")):
             return fault(
                 "key",
                 "the server does not know it any more: this device was removed, and a key that "

@@ -2,16 +2,17 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Final
 
-from nectar_admin.doctor.finding import Finding, fault, good
+from nectar_admin.doctor.finding import Finding, fault, good, noted
 
 _OLDEST, _NEWEST = (3, 11), (3, 14)
 # Two states of a run, prepared data and a bundle fit into this for all but the largest models.
@@ -19,6 +20,9 @@ _ROOM: Final = 1 << 30
 # After so long without a sign of life Flower gives a message to another process.
 LATEST_START_S: Final = 30.0
 _MEGABYTE = 1e6
+_CUDA = ("nvidia-", "cuda-", "triton")
+# Boards, on whose cards gigabytes are dear.
+_BOARDS = ("aarch64", "arm64", "armv7l")
 _GPUS = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/dxg")
 
 # What the app's process does before it can compute, told as seconds and bytes.
@@ -137,27 +141,25 @@ def torch_build(cuda: str | None, *, is_there: bool) -> Finding:
             "at PrivateDevices= of the service",
         )
     if cuda:
-        return fault(
-            "torch",
+        told = (
             f"{here} brings CUDA {cuda} ({_cuda_bytes() / 1e9:.1f} GB), and this machine has no "
-            "NVIDIA GPU",
-            "install with constraints-device.txt, or take torch from the index of CPU wheels: "
-            "nothing of CUDA is then installed",
+            "NVIDIA GPU"
         )
+        cure = (
+            "install with constraints-device.txt, or take torch from the index of CPU wheels: "
+            "nothing of CUDA is then installed"
+        )
+        if platform.machine() in _BOARDS:
+            return fault("torch", told, cure)
+        return noted("torch", f"{told}; it works, and takes room", cure)
     return good("torch", f"{here}, for the CPU")
 
 
 def _cuda_bytes() -> int:
-    """Return what torch's libraries of CUDA take on this disk."""
-    names = [line.split(";")[0] for line in distribution("torch").requires or ()]
-    total = 0
-    for name in names:
-        word = "".join(c for c in name.split("[")[0] if c.isalnum() or c in "-_.")
-        if not word.startswith(("nvidia", "cuda", "triton")):
-            continue
-        try:
-            files = distribution(word.split("=")[0]).files or ()
-        except PackageNotFoundError:
-            continue
-        total += sum(file.size or 0 for file in files)
-    return total
+    """Return what libraries of CUDA take on this disk."""
+    return sum(
+        file.size or 0
+        for installed in distributions()
+        if (installed.name or "").lower().startswith(_CUDA)
+        for file in installed.files or ()
+    )

@@ -50,14 +50,17 @@ def test_the_python_that_runs_this_is_one_of_those_supported() -> None:
     assert machine.python().verdict is Verdict.GOOD
 
 
-def test_a_torch_for_cuda_on_a_machine_without() -> None:
+@pytest.mark.parametrize(
+    ("processor", "verdict"), [("aarch64", Verdict.FAULT), ("x86_64", Verdict.NOTED)]
+)
+def test_a_torch_for_cuda_on_a_machine_without(
+    processor: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_GPUS", ())
+    monkeypatch.setattr(machine.platform, "machine", lambda: processor)
     found = machine.torch_build("13.0", is_there=False)
-    if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/nvgpu")):
-        assert "does not use the GPU" in found.said
-    else:
-        assert "brings CUDA 13.0" in found.said
-        assert "constraints-device.txt" in found.cure
-    assert found.verdict is Verdict.FAULT
+    assert (found.verdict, "brings CUDA 13.0" in found.said) == (verdict, True)
+    assert "constraints-device.txt" in found.cure
     assert machine.torch_build("13.0", is_there=True).verdict is Verdict.GOOD
 
 
