@@ -39,6 +39,8 @@ class Stored:
         Of the run; empty where the file does not say.
     origin : Origin
         What model and data it is of.
+    blueprint : str
+        How its model is built, as ``Blueprint.to_text`` says it; empty in an older one.
     """
 
     round_number: int
@@ -46,6 +48,7 @@ class Stored:
     notes: tuple[str, ...]
     method: str = ""
     origin: Origin = field(default_factory=Origin)
+    blueprint: str = ""
 
 
 @final
@@ -108,8 +111,14 @@ class ClientStore:
                 continue
             if round_number < continue_from:
                 notes.append(f"no usable state of round {continue_from}: used round {round_number}")
-            origin = Origin.from_text(text)
-            return Stored(round_number, tensors, tuple(notes), text.get("method", ""), origin)
+            return Stored(
+                round_number,
+                tensors,
+                tuple(notes),
+                text.get("method", ""),
+                Origin.from_text(text),
+                text.get("blueprint", ""),
+            )
         notes.append(f"no usable state of round {continue_from} in {self._folder}: started afresh")
         return Stored(0, {}, tuple(notes))
 
@@ -126,6 +135,7 @@ class ClientStore:
         base: int,
         method: str = "",
         origin: Origin = NOT_SAID,
+        blueprint: str = "",
     ) -> None:
         """Save the state after a round and forget all but it and its base.
 
@@ -141,6 +151,8 @@ class ClientStore:
             Of the run, for whoever reads the state without its config.
         origin : Origin
             What model and data it is of.
+        blueprint : str
+            How its model is built, for whoever takes it away.
 
         Raises
         ------
@@ -148,6 +160,7 @@ class ClientStore:
             If the folder cannot be written; the older generations are untouched.
         """
         text = {"round": str(round_number), "method": method, **origin.to_text()}
+        text |= {"blueprint": blueprint} if blueprint else {}
         tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
         for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):

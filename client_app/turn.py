@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, final
 
+from client_app.blueprint import Blueprint
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
@@ -97,9 +98,14 @@ def take_turn(
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
     if learn:
-        tensors, method = to_tensors(state), device.settings.method
-        base, origin = stored.round_number, device.origin
-        store.save(order.round_number, tensors, base=base, method=method, origin=origin)
+        store.save(
+            order.round_number,
+            to_tensors(state),
+            base=stored.round_number,
+            method=device.settings.method,
+            origin=device.origin,
+            blueprint=Blueprint.of(half, device, evaluation).to_text(),
+        )
     report = Report(
         round_number=order.round_number,
         continued_from=stored.round_number,

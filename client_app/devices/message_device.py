@@ -25,7 +25,7 @@ class LocalDevice(DataDevice):
     @property
     def model_name(self) -> str:
         """Name of the client's architecture, for journal and report."""
-        return catalogue.shown(self._chosen)
+        return catalogue.shown(self.chosen)
 
     @cached_property
     def task(self) -> Task:
@@ -53,16 +53,16 @@ class LocalDevice(DataDevice):
             If the weights cannot be had, or do not fit.
         """
         model = self._build(self.task)
-        notes = weights.load(model, self._chosen, self.settings.weights)
+        notes = weights.load(model, self.chosen, self.settings.weights)
         return model.to(self.torch_device), notes
 
     def _build(self, task: Task, *, to_be_loaded: bool = False) -> FeatureModel:
         seed = seeds.derive(self.settings.seed, "model", partition=self.partition)
         width = self.settings.feature_dim
-        return catalogue.build(self._chosen, task, width, seed, to_be_loaded=to_be_loaded)
+        return catalogue.build(self.chosen, task, width, seed, to_be_loaded=to_be_loaded)
 
     @cached_property
-    def _chosen(self) -> str:
+    def chosen(self) -> str:
         """What the client holds: the node's own model, or its turn in the run's."""
         names = catalogue.check(self.node.model or self.settings.models)
         return catalogue.dealt(names, self.partition)

@@ -205,12 +205,30 @@ def distance_scores(features: Tensor, table: ClassTable) -> Tensor:
     Tensor
         (batch, class) scores, at most 0.
     """
+    known = table.known.nonzero().flatten()
+    return scores_of_known(features, table.rows[known], known, len(table.known))
+
+
+def scores_of_known(
+    features: Tensor, prototypes: Tensor, places: Tensor, num_classes: int
+) -> Tensor:
+    """Score every class as :func:`distance_scores` does, with the known rows apart.
+
+    Parameters
+    ----------
+    features : Tensor
+        (batch, feature).
+    prototypes : Tensor
+        (known, feature), at least one.
+    places : Tensor
+        (known,) int64; class of each.
+    num_classes : int
+        Classes of the task.
+    """
     # Direct differences: the expanded square loses digits where features lie far from 0.
     distances = torch.cdist(
-        features, table.rows[table.known], compute_mode="donot_use_mm_for_euclid_dist"
+        features, prototypes, compute_mode="donot_use_mm_for_euclid_dist"
     ).square()
     beyond_nearest = distances - distances.amin(1, keepdim=True)
     unknown = -beyond_nearest.amax(1, keepdim=True) - 1
-    scores = unknown.repeat(1, len(table.known))
-    scores[:, table.known] = -beyond_nearest
-    return scores
+    return unknown.repeat(1, num_classes).index_copy(1, places, -beyond_nearest)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, final
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
 from strategies.common.method import (
     AggregatingServerHalf,
@@ -112,14 +113,34 @@ class MessageClient(
         state.moments = kept_moments(optimiser, state)
         return Trained(plan.uplink(), losses)
 
+    def classifier(
+        self,
+        device: MessageDevice,  # noqa: ARG002
+        state: AnyModelState,
+        downlink: Downlink | None,  # noqa: ARG002
+    ) -> Classifier:
+        """Return what the client is tested by, and leaves with; by default the model's own head."""
+        return state.model
+
+    def sent_by(self, server: Mapping[str, Tensor]) -> Downlink | None:  # noqa: ARG002
+        """Return what a server in some state sends, for a test that needs it; by default nothing.
+
+        Parameters
+        ----------
+        server : Mapping[str, Tensor]
+            State of the server half, as its checkpoint has it.
+        """
+        return None
+
     def evaluate(
         self,
         device: MessageDevice,
         state: AnyModelState,
         downlink: Downlink | None,
     ) -> Evaluation:
-        """Classify the test samples by the model's own head."""
-        return evaluate_scores(device, state.model, state.model)
+        """Classify the test samples by :meth:`classifier`."""
+        classifier = self.classifier(device, state, downlink)
+        return evaluate_scores(device, classifier, classifier)
 
 
 class MessageServer(

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from strategies.common.class_means import class_means
-from strategies.common.class_table import ClassTable, Rows, distance_scores
+from strategies.common.class_table import ClassTable, Rows
+from strategies.common.classifiers import PrototypeClassifier
 from strategies.common.device import Device
 from strategies.common.model import FeatureModel
 from strategies.common.presentation import Setting
-from strategies.common.round import Evaluation
-from strategies.common.training import evaluate_scores
 
 # Classes among which a client chooses: those that it trains on, or all that have a prototype.
 TestClasses = Literal["own", "all"]
@@ -22,10 +21,10 @@ _AMONG: Final[Mapping[str, str]] = {
 _BEFORE: Final = "the nearest prototype of the round before, in round 1 of the client's own"
 
 
-def evaluate_nearest(
+def nearest_prototype(
     device: Device, model: FeatureModel, sent: Rows | None, test_classes: TestClasses
-) -> Evaluation:
-    """Classify the test samples by the prototype that lies nearest to their features.
+) -> PrototypeClassifier:
+    """Return what classifies by the prototype that lies nearest to a sample's features.
 
     A class that the client trains on and nobody sent has the client's own mean: what the mean
     over its holders would be, had the client taken part.
@@ -47,7 +46,7 @@ def evaluate_nearest(
         table = ClassTable.of_features(device, class_means(device, model)).overlaid(sent)
     if test_classes == "own":
         table = table.among(held)
-    return evaluate_scores(device, model, lambda x: distance_scores(model.features(x), table))
+    return PrototypeClassifier.of(model, table)
 
 
 def classified_by(settings: Mapping[str, Setting]) -> str:

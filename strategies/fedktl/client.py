@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common import seeds
+from strategies.common.classifiers import Classifier, DirectionClassifier
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
-from strategies.common.round import Evaluation
 from strategies.common.samples import prepare, shuffled_batches
-from strategies.common.training import evaluate_scores, score_batches
+from strategies.common.training import score_batches
 from strategies.fedktl.arcface import arcface_loss
 from strategies.fedktl.etf import simplex_etf
 from strategies.fedktl.prototypes import class_prototypes
@@ -91,17 +91,15 @@ class FedKTLClient(MessageClient[FedKTLSettings, FedKTLState, ImageVectorPairs, 
 
         return LocalTraining(losses, uplink, groups, _MAX_NORM)
 
-    def evaluate(
+    def classifier(
         self, device: MessageDevice, state: FedKTLState, downlink: ImageVectorPairs | None
-    ) -> Evaluation:
-        """Classify the test samples by the nearest class direction, over all classes.
+    ) -> Classifier:
+        """Pick the nearest class direction, over all classes.
 
-        The loss is the cross-entropy of the scaled cosines, without margin.
+        The scores are the scaled cosines, without margin; so is the loss of a test.
         """
         directions = self.settings.scale * _directions(device)
-        return evaluate_scores(
-            device, state.model, lambda inputs: _projected(state, inputs) @ directions.T
-        )
+        return DirectionClassifier(state.model, state.projection, directions)
 
 
 @final

@@ -1,5 +1,6 @@
 """FedProto on a device: learn towards the global prototypes, send one's own."""
 
+from collections.abc import Mapping
 from typing import final
 
 from torch import Tensor
@@ -7,10 +8,11 @@ from torch.nn import functional
 
 from strategies.common.class_means import class_means
 from strategies.common.class_table import ClassTable, prototype_loss
+from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
-from strategies.common.nearest import evaluate_nearest
-from strategies.common.round import Evaluation, Tested
+from strategies.common.nearest import nearest_prototype
+from strategies.common.round import Tested
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 
@@ -42,10 +44,15 @@ class FedProtoClient(MessageClient[FedProtoSettings, ModelState, GlobalPrototype
             losses, lambda: Prototypes(*class_means(device, model)).under(self.settings)
         )
 
-    def evaluate(
+    def sent_by(self, server: Mapping[str, Tensor]) -> GlobalPrototypes | None:
+        """Return the federation's prototypes."""
+        rows, labels = server["rows"], server["labels"]
+        return GlobalPrototypes(rows, labels) if len(labels) else None
+
+    def classifier(
         self, device: MessageDevice, state: ModelState, downlink: GlobalPrototypes | None
-    ) -> Evaluation:
+    ) -> Classifier:
         """Pick the nearest prototype (eq. 4), or the head's class."""
         if self.settings.inference == "head":
-            return super().evaluate(device, state, downlink)
-        return evaluate_nearest(device, state.model, downlink, self.settings.test_classes)
+            return super().classifier(device, state, downlink)
+        return nearest_prototype(device, state.model, downlink, self.settings.test_classes)

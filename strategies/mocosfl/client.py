@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import final
 
+from torch import Tensor
+
 from strategies.common.device import Device, ExchangeDevice
 from strategies.common.round import Phase
 from strategies.common.samples import Samples
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.members import Learnt
+from strategies.common.split.networks import joined
+from strategies.common.split.networks.joined import JoinedNetwork
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.wire.frames import FrameSpec, Split
 from strategies.mocosfl.features import bank_and_holdout, without_copies
@@ -69,6 +73,12 @@ class MocoSFLClient(
         momentum = own.momentum if self.settings.average_momentum else None
         sent = MocoSFLModels(own.online, learnt.clients, momentum)
         return sent, {"gradient_norm": sum(norms) / len(norms)}
+
+    def joined(self, server: Mapping[str, Tensor]) -> JoinedNetwork:
+        """Return what gives features: the client model with the server's backbone behind it."""
+        network = joined.build(self.provided.split, self.agreed.task, classifies=False)
+        back = joined.renamed(server, {"online/back.": "back."})
+        return joined.load(network, server["front"], back)
 
     def surveyed(self, client: Device) -> Mapping[Split, Samples]:
         """Return training samples in two parts without copies across, and test samples."""

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import final
 
+from torch import Tensor
+
 from strategies.common.device import ExchangeDevice
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.members import Learnt
+from strategies.common.split.networks import joined
+from strategies.common.split.networks.joined import JoinedNetwork
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.sgd import SGD
 from strategies.common.split.wire.frames import FrameSpec
@@ -65,3 +69,9 @@ class SplitFedClient(
         models = learnt.rows(lambda members: members.weights)
         samples = learnt.rows(lambda members: members.samples)
         return SplitFedModels(models, learnt.clients, samples), losses
+
+    def joined(self, server: Mapping[str, Tensor]) -> JoinedNetwork:
+        """Return the synchronised client model with the server's part behind it."""
+        network = joined.build(self.provided.split, self.agreed.task, classifies=True)
+        names = {"back/0.": "back.", "back/1.": "head."}
+        return joined.load(network, server["front"], joined.renamed(server, names))

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar, final
 
+from torch import Tensor
+
 from strategies.common.agreed import Need
 from strategies.common.device import Device, ExchangeDevice
-from strategies.common.errors import ExchangeError, WireError
+from strategies.common.errors import ExchangeError, ModelError, WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.method import (
     ClientHalf,
@@ -23,6 +25,7 @@ from strategies.common.split.client_models import AveragedModel
 from strategies.common.split.engine import Engine
 from strategies.common.split.lockstep import run_lanes
 from strategies.common.split.members import AnyMembers, Learnt
+from strategies.common.split.networks.joined import JoinedNetwork
 from strategies.common.split.networks.of_run import client_models, client_part
 from strategies.common.split.networks.stacked import StackedModels
 from strategies.common.split.plan import Plan, SurveyPlan, TrainingPlan
@@ -126,6 +129,24 @@ class SplitClientHalf(
         learnt : Learnt
             What they did.
         """
+
+    def joined(self, server: Mapping[str, Tensor]) -> JoinedNetwork:  # noqa: ARG002
+        """Return the whole network, for whoever takes it away; by default there is no such way.
+
+        Parameters
+        ----------
+        server : Mapping[str, Tensor]
+            State of the server half, as its checkpoint has it.
+
+        Raises
+        ------
+        ModelError, StoreError
+            If the parts cannot be joined.
+        """
+        raise ModelError(
+            f"method {self.provided.run.method}: expected one that says how its network is joined, "
+            f"got none; write joined in its client half"
+        )
 
     def surveyed(self, client: Device) -> Mapping[Split, Samples]:
         """Return what a client sends for evaluation, as it is; by default its test samples."""
