@@ -54,9 +54,40 @@ def _require_writable(out: Path, place: Path) -> None:
         raise _unwritable(out, error) from None
 
 
+def free_or_ours(out: Path, *, ours: bool, replace: bool) -> Path:
+    """Return where to write, if nothing is in the way but what may be replaced.
+
+    Parameters
+    ----------
+    out : Path
+        As the user named it.
+    ours : bool
+        Whether what is there is what the same command wrote, and nothing else.
+    replace : bool
+        Whether the user lets that be replaced.
+
+    Raises
+    ------
+    StoreError
+        If anything else is there, or the place cannot be looked at.
+    """
+    if not ours:
+        return free_place(out)
+    if not replace:
+        raise StoreError(
+            f"--out {out}: expected a new or empty folder, got one that this command wrote before; "
+            f"give --replace to replace it, or name another"
+        )
+    place = out.expanduser().absolute()
+    _require_writable(out, place)
+    return place
+
+
 @contextmanager
 def whole(place: Path) -> Iterator[Path]:
     """Yield a folder that becomes ``place`` when all that is written into it is there.
+
+    A folder with files in it that stands there is replaced then: ask :func:`free_or_ours` before.
 
     Raises
     ------
@@ -68,7 +99,9 @@ def whole(place: Path) -> Iterator[Path]:
             made = temporary / MADE
             made.mkdir()
             yield made
-            made.replace(place)
+            if place.is_dir() and any(place.iterdir()):
+                place.replace(temporary / REPLACED)
+            _put(made, place, temporary / REPLACED)
     except OSError as error:
         raise _unwritable(place, error) from None
 
@@ -108,6 +141,16 @@ def _clear(left: Path, place: Path) -> None:
             if REPLACED in inside and not os.path.lexists(place):
                 (left / REPLACED).replace(place)
             shutil.rmtree(left)
+
+
+def _put(made: Path, place: Path, replaced: Path) -> None:
+    """Move what was made to its place, or put back what stood there."""
+    try:
+        made.replace(place)
+    except OSError:
+        if replaced.exists():
+            replaced.replace(place)
+        raise
 
 
 def _unwritable(place: Path, error: OSError) -> StoreError:

@@ -208,9 +208,13 @@ def _reason(path: Path, folder: Path) -> str:
         return fault
     if len(parts) != 2:
         return BESIDE if len(parts) < 2 else DEEPER
+    return "" if is_image(path) else OTHER
+
+
+def is_image(path: Path) -> bool:
+    """Tell by a file's name whether it is of a format that is read here."""
     suffix = path.suffix.lower()
-    readable = suffix in SUFFIXES or (suffix in DECODED_BY_SOME and images.is_decoded(suffix))
-    return "" if readable else OTHER
+    return suffix in SUFFIXES or (suffix in DECODED_BY_SOME and images.is_decoded(suffix))
 
 
 def _order(path: Path) -> tuple[str, str, str]:
@@ -276,12 +280,12 @@ def _read_rows(
     failed: dict[str, list[str]] = {}
     for position, row in enumerate(rows.tolist()):
         try:
-            image = images.decode(paths[row], channels)
+            image = images.read(paths[row], channels, image_size)
         except DataError as error:
             name = paths[row].relative_to(folder).as_posix()
             failed.setdefault(images.reason(error), []).append(name)
             continue
-        decoded.append(images.resize(image.unsqueeze(0), image_size)[0])
+        decoded.append(image)
         kept.append(position)
     if not decoded:
         raise DataError(

@@ -61,6 +61,24 @@ def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
     return pixels.unsqueeze(0) if grey else pixels.permute(2, 0, 1).contiguous()
 
 
+def read(source: bytes | Path, channels: int | None, side: int) -> Tensor:
+    """Decode one image file and resize it: (channels, height, width) uint8.
+
+    Parameters
+    ----------
+    source, channels
+        As of :func:`decode`.
+    side : int
+        As of :func:`resize`.
+
+    Raises
+    ------
+    DataError
+        With the reason, if it cannot be decoded.
+    """
+    return resize(decode(source, channels).unsqueeze(0), side)[0]
+
+
 def reason(error: DataError) -> str:
     """Return the reason for which :func:`decode` refused an image, without its particulars."""
     return TOO_DEEP if str(error).startswith(_EIGHT_BITS) else DAMAGED

@@ -18,9 +18,12 @@ class LocalDevice(DataDevice):
     ----------
     begins : bool
         Whether the model is one to start from, and no place for a state that was kept.
+    known_task : Task | None
+        The task, where a state tells it and the data need not be read for it.
     """
 
     begins = True
+    known_task: Task | None = None
 
     @property
     def model_name(self) -> str:
@@ -30,6 +33,8 @@ class LocalDevice(DataDevice):
     @cached_property
     def task(self) -> Task:
         """Shape of the task as this client's data and model have it."""
+        if self.known_task is not None:
+            return self.known_task
         shape = self.data_task(self.settings.feature_dim)
         if shape.feature_dim:
             return shape

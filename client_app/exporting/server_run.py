@@ -1,0 +1,133 @@
+"""A run's folder on the server, as far as an export reads it: the last state, and accuracies.
+
+A device has no such folder. Where the server holds a part of what classifies, its operator hands
+over a copy, or exports on the server's machine.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+from torch import Tensor
+
+from client_app.exporting.card import Measured
+from strategies.common import tensor_file
+from strategies.common.errors import StoreError
+from strategies.common.settings import RunConfig
+from strategies.common.task import Task
+
+_SETTINGS: Final = "settings.toml"
+_JOURNAL: Final = "rounds.jsonl"
+_CHECKPOINTS: Final = "checkpoints"
+# A run of these is the same run: settings of which a difference makes other models.
+_SAME: Final = ("method", "seed", "feature-dim", "data", "image-size", "channels")
+
+
+@final
+@dataclass(frozen=True)
+class ServerRun:
+    """What a server knew after the last round that its journal tells of.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it stands.
+    round_number : int
+        That round.
+    task : Task
+        What all clients learnt.
+    tensors : Mapping[str, Tensor]
+        State of the server half.
+    last : Mapping[str, Any]
+        The line of the journal.
+    """
+
+    folder: Path
+    round_number: int
+    task: Task
+    tensors: Mapping[str, Tensor]
+    last: Mapping[str, Any]
+
+    def measured(self, client: int) -> Measured | None:
+        """Return how a client did in that round, if it was tested."""
+        entry = self.last.get("nodes", {}).get(str(client), {})
+        accuracy = entry.get("accuracy")
+        if accuracy is None:
+            return None
+        told = f"journal of {self.folder.name}, round {self.round_number}"
+        return Measured(float(accuracy), int(entry.get("test_samples", 0)), told)
+
+
+def read(folder: Path, config: RunConfig) -> ServerRun:
+    """Read a run's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<runs-dir>/<run-name>``.
+    config : RunConfig
+        Settings of the client's state, with which the run's must agree.
+
+    Raises
+    ------
+    StoreError
+        If it is no run's folder, is of another run, or is damaged.
+    """
+    folder = folder.expanduser()
+    _require_same(folder, config)
+    last = _last_line(folder)
+    number = int(last["round"])
+    checkpoints = folder / _CHECKPOINTS
+    if number not in tensor_file.rounds_in(checkpoints):
+        raise StoreError(
+            f"--server {folder}: expected the checkpoint of round {number}, the last of its "
+            f"journal, found none in {checkpoints}; copy the whole folder of the run"
+        )
+    tensors, text = tensor_file.read(tensor_file.of_round(checkpoints, number))
+    try:
+        task = Task.from_values(json.loads(text["checkpoint"])["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"--server {folder}: expected a checkpoint with its task, got: {error}; export with "
+            f"the version of Nectar that played the run"
+        ) from None
+    return ServerRun(folder, number, task, tensors, last)
+
+
+def _require_same(folder: Path, config: RunConfig) -> None:
+    try:
+        found = tomllib.loads((folder / _SETTINGS).read_text("utf-8"))["settings"]
+    except (OSError, KeyError, ValueError) as error:
+        raise StoreError(
+            f"--server {folder}: expected the folder of a run on the server, with {_SETTINGS}, "
+            f"got: {error}; name <runs-dir>/<run-name>"
+        ) from None
+    differing = [
+        f"{key} is {found[key]!r} there and {config[key]!r} in the client's state"
+        for key in _SAME
+        if key in found and key in config and found[key] != config[key]
+    ]
+    if differing:
+        raise StoreError(
+            f"--server {folder}: expected the run that the client's state is of, got another: "
+            f"{'; '.join(differing)}"
+        )
+
+
+def _last_line(folder: Path) -> Mapping[str, Any]:
+    path = folder / _JOURNAL
+    try:
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        # The last line without its end is a crash, and did not count.
+        complete = [line for line in lines if line.endswith("\n")]
+        line: dict[str, Any] = json.loads(complete[-1])
+        int(line["round"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        raise StoreError(
+            f"--server {folder}: expected a journal {_JOURNAL} with a complete round, found none; "
+            f"copy the whole folder of the run"
+        ) from None
+    return line
