@@ -1,8 +1,9 @@
-"""Tell what one client of a split network costs this device: ``python -m client_app.profile``.
+"""Tell what one client costs this device: ``python -m client_app.profile``.
 
 Memory, floating-point operations, traffic and time of MocoSFL's step are measured in a fresh
-process on the CPU, with images of noise and without a server. Settings of the network that
-are not given are the app's own.
+process on the CPU, with images of noise and without a server; with ``--method local`` and others
+whose clients have models of their own, those of a whole round of that method. Settings that are
+not given are the app's own. The last line says whether the client fits into the memory there is.
 """
 
 import argparse
@@ -10,11 +11,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from client_app.profiling import message_command, planner
 from client_app.profiling.figures import DeviceFigures, Workload
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.inputs import Images
@@ -44,15 +47,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(arguments)
     try:
-        figures = measure_apart(_workload(asked))
+        if asked.method:
+            message_command.tell(asked, run_apart)
+        else:
+            _tell_step(asked)
     except NectarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    return 0
+
+
+def _tell_step(asked: argparse.Namespace) -> None:
+    """Measure the step of a split method, and print it."""
+    message_command.refuse_round_options(asked)
+    limit = planner.limit(asked.memory)
+    work = _workload(asked)
+    figures = measure_apart(work)
     if asked.json:
         sys.stdout.write(f"{figures.to_json()}\n")
-    else:
-        Console().print(_table(figures, asked))
-    return 0
+        return
+
+    def peak(batch: int) -> int:
+        return measure_apart(replace(work, batch=batch)).peak_bytes
+
+    found = planner.verdict(limit, work.batch, figures.peak_bytes, peak, smallest=1)
+    console = Console()
+    console.print(_table(figures, asked, work.batch))
+    console.print(planner.line(found, figures.peak_bytes, limit), soft_wrap=True)
 
 
 def measure_apart(workload: Workload) -> DeviceFigures:
@@ -63,14 +84,25 @@ def measure_apart(workload: Workload) -> DeviceFigures:
     SettingsError
         If the process ends without figures, with what it says of the reason.
     """
+    return DeviceFigures.from_json(run_apart(workload.to_json(), workload.threads))
+
+
+def run_apart(workload: str, threads: int) -> str:
+    """Return the figures of a workload, both as JSON.
+
+    Raises
+    ------
+    SettingsError
+        As of :func:`measure_apart`.
+    """
     answer = subprocess.run(
         [sys.executable, "-m", "client_app.profiling"],
-        input=workload.to_json(),
+        input=workload,
         capture_output=True,
         text=True,
         check=False,
         cwd=_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(workload.threads)},
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
     )
     if answer.returncode < 0:
         raise SettingsError(
@@ -79,7 +111,7 @@ def measure_apart(workload: Workload) -> DeviceFigures:
         )
     if answer.returncode > 0:
         raise SettingsError(answer.stderr.strip() or "profile: the measuring process failed")
-    return DeviceFigures.from_json(answer.stdout)
+    return answer.stdout
 
 
 def _workload(asked: argparse.Namespace) -> Workload:
@@ -89,7 +121,7 @@ def _workload(asked: argparse.Namespace) -> Workload:
         settings=read_table({**default_config(), **chosen}, "split", SplitSettings),
         # A network is cut in the same way whatever the number of classes.
         task=Task(1, Images(asked.channels, asked.image, asked.image), 0),
-        batch=asked.batch,
+        batch=asked.batch or 1,
         steps=asked.steps,
         frozen=asked.frozen,
         threads=asked.threads,
@@ -104,7 +136,6 @@ def _parser() -> argparse.ArgumentParser:
         shown = f"{text} (default: {default if default != '' else 'none'})"
         parser.add_argument(f"--{key}", type=type(default), help=shown)
     for key, number, text in (
-        ("batch", 1, "samples per step"),
         ("image", 32, "side of an image in pixels"),
         ("channels", 3, "channels of an image"),
         ("steps", 20, "steps to time"),
@@ -115,6 +146,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--frozen", action="store_true", help="the client's model does not learn, as in TAResSFL"
     )
+    parser.add_argument(
+        "--batch",
+        type=_positive,
+        metavar="N",
+        help="samples per step (default: 1; of a round, the setting batch-size)",
+    )
+    message_command.add_options(parser, _positive)
     parser.add_argument("--json", action="store_true", help="write the figures as JSON")
     return parser
 
@@ -129,10 +167,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _table(figures: DeviceFigures, asked: argparse.Namespace) -> Table:
+def _table(figures: DeviceFigures, asked: argparse.Namespace, batch: int) -> Table:
     """Lay figures out for people; units are decimal for operations, binary for memory."""
     model = f"{figures.front}{', frozen' if asked.frozen else ''}"
-    images = f"{asked.batch} x {asked.channels} x {asked.image} x {asked.image}"
+    images = f"{batch} x {asked.channels} x {asked.image} x {asked.image}"
     table = Table(title=f"One client: {model}; {images} per step", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")

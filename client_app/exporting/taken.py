@@ -1,7 +1,7 @@
 """A client's model as its state has it, whole: found, built, loaded, and described."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -157,9 +157,8 @@ def _own_model(
     """Take the model of a method of one message per round, with what classifies."""
     _require_common_test(folder, half)
     state = half.start(device)
-    known = {field.name for field in fields(state)}
     try:
-        load_tensors(state, {k: v for k, v in stored.tensors.items() if _field(k) in known})
+        load_tensors(state, stored.tensors)
     except StoreError as error:
         reason = " ".join(str(error).split())
         raise StoreError(
@@ -309,10 +308,6 @@ def _as_sent(
 def _width(network: nn.Module) -> int:
     head = getattr(network, "head", None)
     return head.in_features if isinstance(head, nn.Linear) else 0
-
-
-def _field(name: str) -> str:
-    return name.partition("/")[0].partition(":")[0]
 
 
 def _number(folder: Path) -> int:

@@ -3,22 +3,28 @@
 Started by ``client_app.profile``: a workload comes in as JSON, figures go out as JSON.
 """
 
+import json
 import sys
 
 import client_app.main  # noqa: F401 - resident on a device before any model is
+from client_app.profiling import measurement, message_round
 from client_app.profiling.figures import Workload
-from client_app.profiling.measurement import measure
+from client_app.profiling.message_round import MessageWorkload
 from strategies.common.errors import NectarError
 
 
 def main() -> int:
     """Measure, and return the exit status: 0, or 1 if the client cannot be built."""
+    text = sys.stdin.read()
     try:
-        figures = measure(Workload.from_json(sys.stdin.read()))
+        if "config" in json.loads(text):
+            told = message_round.measure(MessageWorkload.from_json(text)).to_json()
+        else:
+            told = measurement.measure(Workload.from_json(text)).to_json()
     except NectarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(figures.to_json())
+    sys.stdout.write(told)
     return 0
 
 

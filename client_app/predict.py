@@ -1,0 +1,144 @@
+"""Classify images with an exported model: ``python -m client_app.predict MODEL IMAGES...``.
+
+Prints each file with its classes and their scores, which are the softmax of the model's outputs.
+Files are read as the data source ``folder`` reads them. What cannot be read is named on standard
+error, the others are classified all the same, and the exit status is then 1.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import track
+
+from client_app.data.left_out import shown
+from client_app.exporting import classifying
+from client_app.exporting.classifying import Classified
+from client_app.exporting.opened import open_model
+from strategies.common.errors import NectarError, StoreError
+from strategies.common.new_file import require_place, whole
+
+# Fewer are classified before anybody would look.
+_LONG: Final = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Classify, and return the exit status: 0, or 1 if anything could not be.
+
+    Parameters
+    ----------
+    arguments : Sequence[str] | None
+        The command line; ``None`` takes the process's own.
+    """
+    asked = _parser().parse_args(arguments)
+    try:
+        return _predict(asked)
+    except NectarError as error:
+        sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
+        return 1
+
+
+def _predict(asked: argparse.Namespace) -> int:
+    if asked.csv is not None:
+        require_place("--csv", asked.csv, replace=asked.replace)
+    opened = open_model(asked.model_folder, asked.model)
+    classifying.require_images(opened)
+    found = classifying.gather(asked.images)
+    refused = len(found.refused)
+    for name, reason in found.refused.items():
+        _refuse(name, reason)
+    top = min(asked.top, len(opened.card.classes))
+    told = _shown_progress(classifying.classify(opened, found.paths, top), len(found.paths))
+    try:
+        with ExitStack() as stack:
+            writer = None
+            if asked.csv is not None:
+                path = stack.enter_context(whole(asked.csv))
+                file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+                writer = csv.writer(file)
+                writer.writerow(_head(top))
+            for one in told:
+                if one.reason:
+                    refused += 1
+                    _refuse(str(one.path), one.reason)
+                    continue
+                row = [shown(str(one.path)), *_flat(one)]
+                if writer is None:
+                    sys.stdout.write("  ".join(row) + "\n")
+                else:
+                    writer.writerow(row)
+    except OSError as error:
+        raise StoreError(
+            f"--csv {asked.csv}: cannot be written ({error.strerror or error}); name a file in a "
+            f"folder that may be written"
+        ) from None
+    _sum_up(len(found.paths), found.left_out, refused)
+    return 1 if refused else 0
+
+
+def _flat(one: Classified) -> Iterator[str]:
+    for name, score in one.best:
+        yield shown(name)
+        yield f"{score:.4f}"
+
+
+def _head(top: int) -> list[str]:
+    more = [f"{what}_{place}" for place in range(2, top + 1) for what in ("label", "score")]
+    return ["file", "label", "score", *more]
+
+
+def _refuse(name: str, reason: str) -> None:
+    sys.stderr.write(f"{shown(name)}: {reason}\n")
+
+
+def _sum_up(files: int, left_out: int, refused: int) -> None:
+    told = [f"{files} images"]
+    if left_out:
+        told.append(f"{left_out} other files in folders left out")
+    if refused:
+        told.append(f"{refused} refused")
+    sys.stderr.write(", ".join(told) + "\n")
+
+
+def _shown_progress(work: Iterable[Classified], total: int) -> Iterable[Classified]:
+    console = Console(stderr=True)
+    hidden = total < _LONG or not console.is_terminal
+    return track(work, "classifying", total=total, console=console, disable=hidden)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m client_app.predict", description=__doc__)
+    parser.add_argument(
+        "model_folder", type=Path, metavar="MODEL", help="folder that client_app.export wrote"
+    )
+    parser.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGES", help="image files, or folders of them"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write there instead of printing")
+    parser.add_argument("--replace", action="store_true", help="replace a FILE that is there")
+    parser.add_argument(
+        "--top", type=_positive, default=1, metavar="K", help="classes to tell of each (1)"
+    )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="FILE.py:NAME",
+        help="what builds a model of your own, whose code is then run",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The part of ``python -m client_app.profile`` that measures a round of a message method."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from client_app.data.__main__ import look
+from client_app.node import NodeConfig
+from client_app.profiling import planner
+from client_app.profiling.message_round import MessageWorkload, RoundFigures
+from models import catalogue
+from strategies import methods
+from strategies.common.errors import SettingsError
+from strategies.common.inputs import Images
+from strategies.common.settings import RunConfig, RunSettings, known_name, read_run
+from strategies.common.settings_changes import changed_config
+
+_MIB: Final = 2**20
+_OF_A_ROUND: Final = ("model", "data", "classes", "samples", "changes")
+_CLASSES, _SAMPLES = 10, 1000
+
+# Measures a workload, both as JSON, with a number of torch threads.
+Apart = Callable[[str, int], str]
+
+
+def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
+    """Add the options of a round, and the memory that any client is held against."""
+    known = ", ".join(n for n in methods.METHODS if not methods.exchanges(n))
+    parser.add_argument("--method", default="", help=f"measure a round of it: {known}")
+    parser.add_argument("--model", help="of a round: the client's model (cnn)")
+    parser.add_argument(
+        "--data", metavar="SPEC", help="of a round: take sizes and counts from a data source"
+    )
+    for name, number, text in (
+        ("classes", _CLASSES, "classes"),
+        ("samples", _SAMPLES, "the client's samples, a quarter of them to test on"),
+    ):
+        shown = f"of a round without --data: {text} ({number})"
+        parser.add_argument(f"--{name}", type=positive, metavar="N", help=shown)
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        metavar="KEY=VALUE",
+        help="of a round: a setting that differs from the defaults; may be repeated",
+    )
+    parser.add_argument(
+        "--memory",
+        default="",
+        metavar="AMOUNT",
+        help="of the device, e.g. 512M or 2G (what is available on this machine)",
+    )
+
+
+def refuse_round_options(asked: argparse.Namespace) -> None:
+    """Refuse options of a round where a split method's step is measured.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first.
+    """
+    for name in _OF_A_ROUND:
+        if getattr(asked, name) is not None:
+            option = "set" if name == "changes" else name
+            raise SettingsError(f"--{option}: only with --method, e.g. --method local")
+
+
+def tell(asked: argparse.Namespace, apart: Apart) -> None:
+    """Measure a round, and print it.
+
+    Raises
+    ------
+    NectarError
+        If there is nothing to tell.
+    """
+    limit = planner.limit(asked.memory)
+    work = _workload(asked)
+    settings = read_run(work.config)
+
+    def measured(one: MessageWorkload) -> RoundFigures:
+        return RoundFigures.from_json(apart(one.to_json(), settings.client_threads))
+
+    figures = measured(work)
+    if asked.json:
+        sys.stdout.write(f"{figures.to_json()}\n")
+        return
+
+    def peak(batch: int) -> int:
+        return measured(replace(work, config={**work.config, "batch-size": batch})).peak_bytes
+
+    found = planner.verdict(limit, settings.batch_size, figures.peak_bytes, peak)
+    console = Console()
+    console.print(_table(figures, work, settings))
+    console.print(planner.line(found, figures.peak_bytes, limit), soft_wrap=True)
+
+
+def _workload(asked: argparse.Namespace) -> MessageWorkload:
+    known_name("--method", asked.method, methods.METHODS)
+    if methods.exchanges(asked.method) or methods.adapts(asked.method):
+        raise SettingsError(
+            f"--method {asked.method}: expected a method whose clients train models of their own; "
+            f"without --method a split method's step is measured, adapters are not"
+        )
+    config: dict[str, bool | int | float | str] = {
+        **changed_config(asked.changes or []),
+        "method": asked.method,
+        "client-threads": asked.threads,
+        "device": "cpu",
+    }
+    if asked.batch:
+        config["batch-size"] = asked.batch
+    settings = read_run(config)
+    methods.method_settings(asked.method, config)
+    model = asked.model or "cnn"
+    catalogue.check(model)
+    if asked.data:
+        return _like_data(config, settings, model, asked.data)
+    total = asked.samples or _SAMPLES
+    test = max(1, total // 4)
+    images = Images(asked.channels, asked.image, asked.image)
+    classes = asked.classes or _CLASSES
+    return MessageWorkload(config, model, images, classes, max(2, total - test), test)
+
+
+def _like_data(
+    config: RunConfig, settings: RunSettings, model: str, spec: str
+) -> MessageWorkload:
+    """Return a round on noise of the sizes and counts that a data source has."""
+    data = look(settings, spec, NodeConfig(partition_id=0, num_partitions=1))
+    return MessageWorkload(
+        config, model, data.inputs, data.num_classes, len(data.train), len(data.test)
+    )
+
+
+def _table(figures: RoundFigures, work: MessageWorkload, settings: RunSettings) -> Table:
+    title = (
+        f"One client of {methods.display_name(settings.method)}: {catalogue.shown(work.model)}; "
+        f"{work.train_samples} {work.inputs}, batches of {settings.batch_size}"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("what it is")
+    epochs = f"{settings.local_epochs} epoch{'s' if settings.local_epochs > 1 else ''}"
+    for name, value, meaning in (
+        ("parameters", f"{figures.parameters:,}", "weights of the client's model"),
+        ("peak memory", f"{figures.extra_bytes / _MIB:.1f} MiB", "above the idle process"),
+        ("  in total", f"{figures.peak_bytes / _MIB:.0f} MiB", "with Python and libraries"),
+        ("time", f"{figures.train_s:.2f} s", f"of learning, {epochs}"),
+        ("  test", f"{figures.test_s:.2f} s", f"of {work.test_samples} samples"),
+        ("up", f"{figures.bytes_up:,} B", "per round, payload"),
+        ("down", f"{figures.bytes_down:,} B", "per round, payload"),
+    ):
+        table.add_row(name, value, meaning)
+    return table
