@@ -43,7 +43,8 @@ def _export(asked: argparse.Namespace) -> Iterator[str]:
     needed = bool(asked.data) or asked.format != files.SAFETENSORS
     inputs = files.samples(taken, needed=needed)
     named = taken.card.architecture
-    compared = files.write(place, taken, asked.format, inputs, named.built_by if named.own else "")
+    own_model = named.built_by if named.own else ""
+    compared = files.write(place, taken, asked.format, inputs, own_model, replace=ours)
     yield f"{out}: {_told(taken)}"
     if compared:
         yield compared

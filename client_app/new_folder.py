@@ -84,10 +84,15 @@ def free_or_ours(out: Path, *, ours: bool, replace: bool) -> Path:
 
 
 @contextmanager
-def whole(place: Path) -> Iterator[Path]:
+def whole(place: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a folder that becomes ``place`` when all that is written into it is there.
 
-    A folder with files in it that stands there is replaced then: ask :func:`free_or_ours` before.
+    Parameters
+    ----------
+    place : Path
+        As :func:`free_place` or :func:`free_or_ours` returned it.
+    replace : bool
+        Whether a folder with files in it that stands there gives way then.
 
     Raises
     ------
@@ -99,7 +104,7 @@ def whole(place: Path) -> Iterator[Path]:
             made = temporary / MADE
             made.mkdir()
             yield made
-            if place.is_dir() and any(place.iterdir()):
+            if replace and place.is_dir():
                 place.replace(temporary / REPLACED)
             _put(made, place, temporary / REPLACED)
     except OSError as error:

@@ -1,8 +1,8 @@
 """The files of an exported model, each held against what it was made from before it counts."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,7 +78,9 @@ def samples(taken: Taken, *, needed: bool) -> Tensor:
     return taken.card.what.example(_SAMPLES, seeds.generator(0, "export"))
 
 
-def write(place: Path, taken: Taken, form: str, inputs: Tensor, own_model: str) -> str:
+def write(
+    place: Path, taken: Taken, form: str, inputs: Tensor, own_model: str, *, replace: bool = False
+) -> str:
     """Write the folder, compare every file with the model on some inputs, and say how it went.
 
     Parameters
@@ -93,6 +95,8 @@ def write(place: Path, taken: Taken, form: str, inputs: Tensor, own_model: str) 
         Prepared, (samples, ...).
     own_model : str
         What builds a user's own model here; empty for the zoo's.
+    replace : bool
+        Whether a folder with files in it that stands there gives way.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def write(place: Path, taken: Taken, form: str, inputs: Tensor, own_model: str) 
         If it cannot be written, or a file gives other outputs: then nothing is left.
     """
     told = ""
-    with whole(place) as folder, torch.no_grad():
+    with whole(place, replace=replace) as folder, torch.no_grad():
         expected = taken.network(inputs)
         tensors = {n: t.detach().cpu().contiguous() for n, t in taken.network.state_dict().items()}
         safetensors.torch.save_file(tensors, folder / WEIGHTS)
@@ -140,7 +144,7 @@ def _written(
 
 def _write_card(folder: Path, card: ModelCard, names: list[str]) -> ModelCard:
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    written = replace(card, files=digests)
+    written = dataclasses.replace(card, files=digests)
     (folder / CARD).write_text(written.to_text(), "utf-8")
     return written
 

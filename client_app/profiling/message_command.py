@@ -9,7 +9,6 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from client_app.data.__main__ import look
 from client_app.node import NodeConfig
 from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures
@@ -132,6 +131,9 @@ def _like_data(
     config: RunConfig, settings: RunSettings, model: str, spec: str
 ) -> MessageWorkload:
     """Return a round on noise of the sizes and counts that a data source has."""
+    # A device that measures itself before its first round reads no data here.
+    from client_app.data.__main__ import look  # noqa: PLC0415
+
     data = look(settings, spec, NodeConfig(partition_id=0, num_partitions=1))
     return MessageWorkload(
         config, model, data.inputs, data.num_classes, len(data.train), len(data.test)

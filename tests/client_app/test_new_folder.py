@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client_app.new_folder import MADE, REPLACED, aside, whole
+from client_app.new_folder import MADE, REPLACED, aside, free_or_ours, whole
 from strategies.common import folder_lock
 from strategies.common.errors import StoreError
 
@@ -60,6 +60,30 @@ def test_what_is_held_or_somebody_elses_is_left_alone(tmp_path: Path) -> None:
         pass
     assert sorted(tmp_path.iterdir()) == [unsigned, other, held]
     assert (other / "thesis.tex").read_text() == "years"
+
+
+def test_a_folder_of_ours_is_replaced_when_all_is_there_and_asked_for(tmp_path: Path) -> None:
+    place = tmp_path / "model"
+    with whole(place) as folder:
+        (folder / "weights").write_text("earlier")
+    with pytest.raises(StoreError, match="give --replace"):
+        free_or_ours(place, ours=True, replace=False)
+    with pytest.raises(StoreError, match="got one with files in it"):
+        free_or_ours(place, ours=False, replace=True)
+    assert free_or_ours(place, ours=True, replace=True) == place
+    with (
+        pytest.raises(StoreError, match="cannot be written"),
+        whole(place, replace=True) as folder,
+    ):
+        (folder / "no such folder" / "weights").write_text("new")
+    assert (place / "weights").read_text() == "earlier"
+    with pytest.raises(StoreError, match="cannot be written"), whole(place) as folder:
+        (folder / "weights").write_text("new")
+    assert (place / "weights").read_text() == "earlier"
+    with whole(place, replace=True) as folder:
+        (folder / "other").write_text("new")
+    assert [path.name for path in place.iterdir()] == ["other"]
+    assert [*tmp_path.iterdir()] == [place]
 
 
 def test_a_folder_is_not_there_where_writing_it_failed(tmp_path: Path) -> None:

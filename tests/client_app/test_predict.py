@@ -1,0 +1,143 @@
+"""Images through an exported model: what the data source reads, and what is refused."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from loopback import Federation
+from PIL import Image
+
+from client_app import export, predict
+from client_app.data import folder
+from client_app.exporting.opened import open_model
+from strategies.common.samples import prepare
+
+CLASSES = ("cat", "dog", "owl")
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return photos of three classes, of unlike sizes and modes."""
+    place = tmp_path_factory.mktemp("data") / "photos"
+    noise = torch.Generator().manual_seed(1)
+    modes = ("RGB", "L", "RGBA", "P")
+    for label, name in enumerate(CLASSES):
+        (place / name).mkdir(parents=True)
+        for number in range(12):
+            shape = (9 + number, 16, 3)
+            pixels = torch.randint(80 * label, 80 * label + 90, shape, generator=noise)
+            image = Image.fromarray(pixels.to(torch.uint8).numpy())
+            image.convert(modes[number % 4]).save(place / name / f"{number:02}.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a client's model that learnt from photos."""
+    place = tmp_path_factory.mktemp("run")
+    settings = {
+        "method": "local",
+        "models": "cnn",
+        "data": f"images:{photos}",
+        "partition": "iid",
+        "image-size": SIDE,
+        "rounds": 1,
+        "min-nodes": 1,
+    }
+    Federation(place, 1, settings).play()
+    assert export.main([str(place / "state" / "test"), f"--out={place / 'model'}"]) == 0
+    return place / "model"
+
+
+def expected(model: Path, photos: Path) -> list[str]:
+    """Return the classes that the model gives to what the data source reads."""
+    collection = folder.read(photos)
+    reading = collection.read(torch.arange(len(collection.labels)), SIDE)
+    network = open_model(model).network
+    with torch.no_grad():
+        return [CLASSES[n] for n in network(prepare(reading.inputs)).argmax(1).tolist()]
+
+
+def test_a_folder_is_classified_as_the_data_source_reads_it(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.csv"
+    assert predict.main([str(model), str(photos), f"--csv={out}", "--top=2"]) == 0
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["file", "label", "score", "label_2", "score_2"]
+    assert [row["file"] for row in rows] == [str(path) for path in folder.listed(photos).paths]
+    assert [row["label"] for row in rows] == expected(model, photos)
+    for row in rows:
+        assert 1.001 >= float(row["score"]) >= float(row["score_2"]) >= 0
+    assert capsys.readouterr().err == "36 images\n"
+
+
+def test_what_cannot_be_read_is_named_and_the_others_are_classified(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    within = tmp_path / "within"
+    within.mkdir()
+    (within / "torn.png").write_bytes(b"no image")
+    (within / "notes.txt").write_text("no image")
+    Image.new("I;16", (8, 8)).save(within / "deep.png")
+    one = photos / "cat" / "00.png"
+    absent = tmp_path / "absent.png"
+    assert predict.main([str(model), str(absent), str(within), str(one)]) == 1
+    told = capsys.readouterr()
+    (line,) = told.out.splitlines()
+    assert line.startswith(f"{one}  {expected(model, photos)[0]}  0.")
+    errors = told.err.splitlines()
+    assert errors[0] == f"{absent}: no such file or folder"
+    assert errors[1].startswith(f"{within / 'deep.png'}: expected 8 bits per channel")
+    assert errors[2].startswith(f"{within / 'torn.png'}: UnidentifiedImageError")
+    assert errors[3] == "3 images, 1 other files in folders left out, 3 refused"
+
+
+def test_a_folder_without_images_is_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict.main([str(model), str(tmp_path)]) == 1
+    assert "a folder without images" in capsys.readouterr().err
+
+
+def test_images_of_another_size_are_refused_where_none_are_resized(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"method": "local", "models": "cnn", "data": "digits", "max-samples": 40}
+    Federation(tmp_path, 2, {**settings, "rounds": 1}).play()
+    state, model = tmp_path / "state" / "test", tmp_path / "model"
+    assert export.main([str(state), "--partition=0", f"--out={model}"]) == 0
+    for side in (8, 9):
+        Image.new("L", (side, side)).save(tmp_path / f"{side}.png")
+    capsys.readouterr()
+    assert predict.main([str(model), str(tmp_path / "8.png"), str(tmp_path / "9.png")]) == 1
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 1
+    assert "9.png: expected 8x8 pixels, got 9x9" in told.err
+
+
+def test_a_file_that_is_there_is_left_alone(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.csv"
+    out.write_text("mine")
+    words = [str(model), str(photos / "cat" / "00.png"), f"--csv={out}"]
+    assert predict.main(words) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert predict.main([*words, "--replace"]) == 0
+    assert out.read_text().startswith("file,label,score")
+
+
+def test_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict.main([str(tmp_path), str(tmp_path)]) == 1
+    assert "write one with python -m client_app.export" in capsys.readouterr().err
+
+
+def test_fewer_than_one_class_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        predict.main(["model", "image", "--top=0"])
+    assert "expected a whole number from 1 on, got '0'" in capsys.readouterr().err
