@@ -4,7 +4,6 @@ A model can then be taken away without its data, and without the config of the r
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -125,5 +124,3 @@ class Blueprint:
             data=data or self.data,
             model=self.architecture,
         )
-
-

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-
 from client_app.command import exit_status
 from client_app.exporting import card, files
 from client_app.exporting.taken import Taken, find, take

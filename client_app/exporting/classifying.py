@@ -139,9 +139,7 @@ def _read(path: Path, what: Images, side: int) -> Tensor | str:
     return image
 
 
-def _best(
-    opened: Opened, inputs: Tensor, top: int
-) -> list[tuple[tuple[str, float], ...]]:
+def _best(opened: Opened, inputs: Tensor, top: int) -> list[tuple[tuple[str, float], ...]]:
     with torch.no_grad():
         scores: Tensor = opened.network(prepare(inputs))
     names = opened.card.classes

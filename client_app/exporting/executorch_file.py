@@ -18,6 +18,6 @@ def write(network: nn.Module, inputs: Tensor, path: Path) -> Runner:
     method = Runtime.get().load_program(path).load_method("forward")
 
     def run(prepared: Tensor) -> Tensor:
-        return torch.cat([method.execute([row.clone()])[0] for row in prepared.split(1)])
+        return torch.cat([method.execute([row.clone()])[0] for row in torch.split(prepared, 1)])
 
     return run

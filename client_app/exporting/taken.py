@@ -165,7 +165,8 @@ def _own_model(
             f"{folder}: expected a state of {blueprint.architecture}, got: {reason}; was the "
             f"model's file changed since? Put back the one that was trained"
         ) from None
-    measured, downlink = _of_device(blueprint, stored.round_number), None
+    measured: Measured | None = _of_device(blueprint, stored.round_number)
+    downlink = None
     if half.testing() is Tested.WITH_AGGREGATED:
         held = _required(folder, held, half, "what classifies its clients' samples")
         sent = half.sent_by(held.tensors)
@@ -222,9 +223,7 @@ def _whole_network(
     return Taken(network.eval(), described, device)
 
 
-def _card(
-    folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured
-) -> ModelCard:
+def _card(folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured) -> ModelCard:
     task, settings = blueprint.task, blueprint.settings
     name = blueprint.architecture
     is_own = own.is_own(name)
@@ -265,9 +264,7 @@ def _of_device(blueprint: Blueprint, round_number: int) -> Measured:
     return Measured(blueprint.accuracy, blueprint.test_samples, told)
 
 
-def _required(
-    folder: Path, held: ServerRun | None, half: object, what: str
-) -> ServerRun:
+def _required(folder: Path, held: ServerRun | None, half: object, what: str) -> ServerRun:
     if held is not None:
         return held
     method = methods.display_name(half.provided.run.method)  # type: ignore[attr-defined]

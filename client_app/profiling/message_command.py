@@ -127,9 +127,7 @@ def _workload(asked: argparse.Namespace) -> MessageWorkload:
     return MessageWorkload(config, model, images, classes, max(2, total - test), test)
 
 
-def _like_data(
-    config: RunConfig, settings: RunSettings, model: str, spec: str
-) -> MessageWorkload:
+def _like_data(config: RunConfig, settings: RunSettings, model: str, spec: str) -> MessageWorkload:
     """Return a round on noise of the sizes and counts that a data source has."""
     # A device that measures itself before its first round reads no data here.
     from client_app.data.__main__ import look  # noqa: PLC0415

@@ -255,7 +255,5 @@ def _bring_in_libraries() -> None:
     """Take one step with a very small network, so that its code is not counted."""
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
-    network(torch.zeros(2, 1, 8, 8)).sum().backward()  # type: ignore[no-untyped-call]
+    network(torch.zeros(2, 1, 8, 8)).sum().backward()
     optimiser.step()
-
-

@@ -115,14 +115,14 @@ class MessageClient(
 
     def classifier(
         self,
-        device: MessageDevice,  # noqa: ARG002
+        device: MessageDevice,
         state: AnyModelState,
-        downlink: Downlink | None,  # noqa: ARG002
+        downlink: Downlink | None,
     ) -> Classifier:
         """Return what the client is tested by, and leaves with; by default the model's own head."""
         return state.model
 
-    def sent_by(self, server: Mapping[str, Tensor]) -> Downlink | None:  # noqa: ARG002
+    def sent_by(self, server: Mapping[str, Tensor]) -> Downlink | None:
         """Return what a server in some state sends, for a test that needs it; by default nothing.
 
         Parameters

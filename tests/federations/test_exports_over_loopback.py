@@ -77,9 +77,7 @@ def test_every_method_of_models_of_ones_own_is_exported_here() -> None:
     assert {case.partition("-")[0] for case in CASES} == set(OTHERS)
 
 
-def test_prototypes_lie_on_the_server(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prototypes_lie_on_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     played = tiny(tmp_path, "fedproto")
     played.play()
     capsys.readouterr()

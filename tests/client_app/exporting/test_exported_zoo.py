@@ -184,7 +184,7 @@ def test_a_file_that_gives_other_outputs_is_not_left(
     monkeypatch.setattr("client_app.exporting.onnx_file.write", write)
     taken = Taken(model.eval(), described("cnn", inputs, model), None)  # type: ignore[arg-type]
     batch = inputs.example(4, torch.Generator().manual_seed(3))
-    with pytest.raises(StoreError, match="to 0.0001, got a difference of 0.0002"):
+    with pytest.raises(StoreError, match=r"to 0\.0001, got a difference of 0\.0002"):
         files.write(tmp_path / "out", taken, "onnx", batch, "")
     assert list(tmp_path.iterdir()) == []
     told = files.write(tmp_path / "out", taken, "onnx", batch, "")

@@ -163,5 +163,3 @@ def test_what_does_not_go_together_is_told(
 ) -> None:
     assert profile.main(words) == 1
     assert told in capsys.readouterr().err
-
-

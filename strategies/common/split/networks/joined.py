@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, final
 
-import torch
 from torch import Tensor, nn
 
 from strategies.common.errors import StoreError
