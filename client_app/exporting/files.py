@@ -17,6 +17,7 @@ from client_app.exporting.card import CARD, WEIGHTS, ModelCard
 from client_app.exporting.taken import Taken
 from client_app.new_folder import whole
 from strategies.common import seeds
+from strategies.common.classifiers import convertible
 from strategies.common.errors import NectarError, SettingsError, StoreError
 from strategies.common.samples import prepare
 
@@ -115,7 +116,8 @@ def write(
         if form != SAFETENSORS:
             name, module = OTHERS[form][:2]
             write_file = import_module(f"client_app.exporting.{module}").write
-            run = _written(form, write_file, taken.network, inputs, folder / name)
+            network = convertible(taken.network).eval()
+            run = _written(form, write_file, network, inputs, folder / name)
             away = _require_equal(name, expected, run(inputs), TOLERANCE)
             told = f"{name} differs by {away:.1e} at most on {len(inputs)} samples"
             _write_card(folder, card, [WEIGHTS, name])

@@ -229,6 +229,21 @@ def scores_of_known(
     distances = torch.cdist(
         features, prototypes, compute_mode="donot_use_mm_for_euclid_dist"
     ).square()
+    return scores_of_distances(distances, places, num_classes)
+
+
+def scores_of_distances(distances: Tensor, places: Tensor, num_classes: int) -> Tensor:
+    """Score every class as :func:`distance_scores` does, from squared distances.
+
+    Parameters
+    ----------
+    distances : Tensor
+        (batch, known), of at least one class.
+    places : Tensor
+        (known,) int64; class of each.
+    num_classes : int
+        Classes of the task.
+    """
     beyond_nearest = distances - distances.amin(1, keepdim=True)
     unknown = -beyond_nearest.amax(1, keepdim=True) - 1
     return unknown.repeat(1, num_classes).index_copy(1, places, -beyond_nearest)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common.class_table import ClassTable, scores_of_known
+from strategies.common.class_table import ClassTable, scores_of_distances, scores_of_known
 from strategies.common.model import FeatureModel
 
 
@@ -81,6 +81,26 @@ class PrototypeClassifier(nn.Module):
         """Return the scores of prepared inputs: (batch, class), at most 0."""
         features = self.model.features(inputs)
         return scores_of_known(features, self.prototypes, self.places, self.num_classes)
+
+
+@final
+class _PlainDistances(nn.Module):
+    """The same classifier in operators that converters know, up to rounding."""
+
+    def __init__(self, classifier: PrototypeClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the scores of prepared inputs: (batch, class)."""
+        own = self.classifier
+        apart = own.model.features(inputs)[:, None] - own.prototypes  # (batch, known, feature)
+        return scores_of_distances(apart.square().sum(2), own.places, own.num_classes)
+
+
+def convertible(network: nn.Module) -> nn.Module:
+    """Return a network as programs that convert networks can read it."""
+    return _PlainDistances(network) if isinstance(network, PrototypeClassifier) else network
 
 
 Classifier = FeatureModel | DirectionClassifier | PrototypeClassifier

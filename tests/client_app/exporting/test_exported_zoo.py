@@ -7,65 +7,19 @@ import torch
 from torch import nn
 
 from client_app.exporting import card, files
-from client_app.exporting.card import Architecture, Measured, ModelCard
 from client_app.exporting.opened import open_model
 from client_app.exporting.taken import Taken
 from models import catalogue
 from strategies.common.class_table import ClassTable
-from strategies.common.classifiers import (
-    MEANINGS,
-    DirectionClassifier,
-    PrototypeClassifier,
-    kind_of,
-)
+from strategies.common.classifiers import DirectionClassifier, PrototypeClassifier
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Images, Inputs, Windows
-from strategies.common.model import FeatureModel
-from strategies.common.task import Task
+from tests.client_app.exporting.small_exports import LARGE, described, trained
 
-# As large as the others are small: one case of each family is enough for make test.
-LARGE = ("resnet34", "resnet50", "vit_b_16", "vit_b_32")
 NAMES = [
     pytest.param(name, marks=pytest.mark.thorough) if name in LARGE else name
     for name in catalogue.MODELS
 ]
-
-
-def trained(name: str, inputs: Inputs, feature_dim: int = 16) -> FeatureModel:
-    """Return a model whose every number was moved, its running averages too."""
-    model = catalogue.build(name, Task(3, inputs, 0), feature_dim, seed=1)
-    noise = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for value in model.state_dict().values():
-            if value.is_floating_point():
-                value.add_(0.01 * torch.rand(value.shape, generator=noise))
-    return model
-
-
-def described(
-    name: str, inputs: Inputs, network: nn.Module, dim: int = 16, place: str = ""
-) -> ModelCard:
-    kind = kind_of(network)  # type: ignore[arg-type]
-    return ModelCard(
-        made_by=card.MADE_BY,
-        version="0",
-        format=card.FORMAT,
-        method="local",
-        run="test",
-        client=0,
-        round=1,
-        architecture=Architecture(name, place or name, bool(place), dim, {}),
-        classifier=kind,
-        classified_by=MEANINGS[kind],
-        outputs=card.SCORES,
-        classes=("a", "b", "c"),
-        inputs={"kind": inputs.kind, "sizes": dict(vars(inputs))},
-        image_size=0,
-        normalisation=card.normalisation_of(inputs),
-        measured=Measured(None, 0, ""),
-        files={},
-        notes=(),
-    )
 
 
 def written(out: Path, name: str, inputs: Inputs, network: nn.Module, **more: str) -> torch.Tensor:
