@@ -73,7 +73,7 @@ def _tell_step(asked: argparse.Namespace) -> None:
     found = planner.verdict(limit, work.batch, figures.peak_bytes, peak, smallest=1)
     console = Console()
     console.print(_table(figures, asked, work.batch))
-    console.print(planner.line(found, figures.peak_bytes, limit), soft_wrap=True)
+    console.print(planner.line(found, work.batch, figures.peak_bytes, limit), soft_wrap=True)
 
 
 def measure_apart(workload: Workload) -> DeviceFigures:

@@ -96,7 +96,9 @@ def tell(asked: argparse.Namespace, apart: Apart) -> None:
     found = planner.verdict(limit, settings.batch_size, figures.peak_bytes, peak)
     console = Console()
     console.print(_table(figures, work, settings))
-    console.print(planner.line(found, figures.peak_bytes, limit), soft_wrap=True)
+    console.print(
+        planner.line(found, settings.batch_size, figures.peak_bytes, limit), soft_wrap=True
+    )
 
 
 def _workload(asked: argparse.Namespace) -> MessageWorkload:

@@ -48,9 +48,19 @@ def verdict(
     return "does not fit"
 
 
-def line(found: str, peak: int, limit: int) -> str:
-    """Return the sentence for people."""
-    return f"{found}: {peak / 2**20:.0f} MiB at most, of {limit / 2**20:.0f} MiB"
+def line(found: str, batch: int, peak: int, limit: int) -> str:
+    """Return the sentence for people.
+
+    Examples
+    --------
+    >>> line("fits with batch 4", 16, 2**30, 2**29)
+    'fits with batch 4: batch 16 takes 1024 MiB, there are 512 MiB'
+    """
+    return f"{found}: batch {batch} takes {_mib(peak)}, there are {_mib(limit)}"
+
+
+def _mib(amount: int) -> str:
+    return f"{amount / 2**20:.0f} MiB"
 
 
 def limit(asked: str) -> int:

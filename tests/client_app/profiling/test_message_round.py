@@ -132,7 +132,7 @@ def test_the_command_tells_a_round_and_whether_it_fits(capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert "One client of fedproto: resnet4" in told.replace("FedProto", "fedproto")
     assert "fits: " in told
-    assert told.rstrip().endswith("of 65536 MiB")
+    assert told.rstrip().endswith("there are 65536 MiB")
     assert profile.main([*words, "--memory=1M"]) == 0
     assert "does not fit: " in capsys.readouterr().out
 
