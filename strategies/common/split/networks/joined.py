@@ -96,7 +96,8 @@ def renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str
 
     Examples
     --------
-    >>> list(renamed({"back/1.bias": torch.zeros(2), "step": torch.zeros(1)}, {"back/1.": "head."}))
+    >>> state = {"back/1.bias": Tensor(), "step": Tensor()}
+    >>> list(renamed(state, {"back/1.": "head."}))
     ['head.bias']
     """
     found = {}
