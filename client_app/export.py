@@ -14,7 +14,8 @@ from pathlib import Path
 
 from client_app.command import exit_status
 from client_app.exporting import card, files
-from client_app.exporting.taken import Taken, find, take
+from client_app.exporting.found import find
+from client_app.exporting.taken import Taken, take
 from client_app.new_folder import free_or_ours
 
 

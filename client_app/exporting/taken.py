@@ -1,4 +1,4 @@
-"""A client's model as its state has it, whole: found, built, loaded, and described."""
+"""A client's model as its state has it, whole: built, loaded, and described."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,6 @@ from client_app.half import client_half
 from client_app.store import ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
-from strategies.common import tensor_file
 from strategies.common.classifiers import MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Inputs
@@ -31,7 +30,6 @@ from strategies.common.split.halves import SplitClientHalf
 from strategies.common.transport.state import load_tensors
 from strategies.common.wire import decode, encode
 
-_LISTED: Final = 10
 _UNKNOWN: Final = Measured(None, 0, "")
 _CODED: Final = "the clients' activations were measured as they travelled, in {codec}"
 
@@ -61,49 +59,13 @@ class Taken:
         return self.device.data.test
 
 
-def find(state: Path, partition: int | None) -> Path:
-    """Return the folder of one client's states.
-
-    Parameters
-    ----------
-    state : Path
-        ``<state-dir>/<run-name>``, or the folder of a client in it.
-    partition : int | None
-        Which client; ``None`` for the only one.
-
-    Raises
-    ------
-    StoreError
-        If there is none, or there are several, naming those that are there.
-    """
-    state = state.expanduser()
-    if tensor_file.rounds_in(state) and partition in (None, _number(state)):
-        return state
-    there = sorted(_clients(state), key=_number)
-    if partition is None and len(there) == 1:
-        return there[0]
-    for folder in there:
-        if partition is not None and _number(folder) == partition:
-            return folder
-    if there:
-        found = ", ".join(folder.name for folder in there[:_LISTED])
-        asked = "name one with --partition" if partition is None else f"there is no {partition}"
-        raise StoreError(f"{state}: found the states of clients {found}; {asked}")
-    runs = _runs(state)
-    advice = f"; runs in it: {', '.join(runs)}" if runs else ""
-    raise StoreError(
-        f"{state}: expected the states of a run's clients, found none; name "
-        f"<state-dir>/<run-name> of this device{advice}"
-    )
-
-
 def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir: Path) -> Taken:
     """Build a client's model, and load what its newest state and the server have of it.
 
     Parameters
     ----------
     folder : Path
-        As :func:`find` returns it.
+        As :func:`client_app.exporting.found.find` returns it.
     server : Path | None
         Folder of the run on the server, where that holds a part of what classifies.
     data : str
@@ -305,22 +267,3 @@ def _as_sent(
 def _width(network: nn.Module) -> int:
     head = getattr(network, "head", None)
     return head.in_features if isinstance(head, nn.Linear) else 0
-
-
-def _number(folder: Path) -> int:
-    name = folder.absolute().name
-    return int(name) if name.isdecimal() else -1
-
-
-def _clients(run: Path) -> list[Path]:
-    if not run.is_dir():
-        return []
-    inside = (path for path in run.iterdir() if path.is_dir() and path.name.isdecimal())
-    return [path for path in inside if tensor_file.rounds_in(path)]
-
-
-def _runs(place: Path) -> list[str]:
-    if not place.is_dir():
-        return []
-    inside = sorted(path for path in place.iterdir() if path.is_dir())
-    return [path.name for path in inside if _clients(path)][:_LISTED]

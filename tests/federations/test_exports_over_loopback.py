@@ -13,8 +13,9 @@ from loopback import Federation
 
 from client_app import export
 from client_app.exporting import card
+from client_app.exporting.found import find
 from client_app.exporting.opened import Opened, open_model
-from client_app.exporting.taken import find, take
+from client_app.exporting.taken import take
 from strategies.common.samples import Samples, prepare
 
 pytestmark = [pytest.mark.federation, pytest.mark.usefixtures("prepared_once")]
