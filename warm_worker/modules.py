@@ -52,22 +52,38 @@ class Preloaded:
         return Preloaded(learnt.app or self.app, tuple(names))
 
 
-def preload(preloaded: Preloaded) -> None:
+def preload(preloaded: Preloaded, missing: frozenset[str] = frozenset()) -> frozenset[str]:
     """Import it all; what cannot be imported is left to the app, which will say why.
 
     Forks share the memory of what is imported here for as long as they do not write to it.
+
+    Parameters
+    ----------
+    preloaded : Preloaded
+        What to import.
+    missing : frozenset[str]
+        What could not be imported before, and is not tried again.
+
+    Returns
+    -------
+    frozenset[str]
+        All that could not be imported.
     """
     # Asking a driver what there is would leave forks without a GPU.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     if preloaded.app and preloaded.app not in sys.path:
         sys.path.insert(0, preloaded.app)
+    failed = set(missing)
     for name in (*BASE, *preloaded.modules):
         try:
-            importlib.import_module(name)
-        except Exception:  # noqa: S112 - whatever an import may raise
-            continue
+            if name not in missing:
+                importlib.import_module(name)
+        except Exception:
+            # Whatever an import may raise.
+            failed.add(name)
     gc.collect()
     gc.freeze()
+    return frozenset(failed)
 
 
 def fit_to_fork() -> bool:
@@ -94,6 +110,12 @@ def imported_since(before: frozenset[str], app: str) -> list[str]:
     homes += [app] if app else []
     names = [name for name in sys.modules if name not in before]
     return [name for name in names if any(_lies_in(name, home) for home in homes)]
+
+
+def libraries(preloaded: Preloaded) -> tuple[str, ...]:
+    """Return what is in memory of it, without the app bundle's own modules."""
+    names = (name for name in preloaded.modules if name in sys.modules)
+    return tuple(name for name in names if not _lies_in(name, preloaded.app))
 
 
 def forget(app: str) -> None:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import final
 
 from warm_worker.app import App, Order, OrderError
-from warm_worker.modules import Preloaded, fit_to_fork, preload
+from warm_worker.kept import Kept
+from warm_worker.modules import Preloaded, fit_to_fork, libraries, preload
 
 _ORDER_S = 5.0
 PRELOADED = "preloaded.json"
+# Is there once a server has imported all that it began with.
+READY = "ready"
 
 
 class Ending(IntEnum):
@@ -41,18 +44,23 @@ class WarmServer:
         File that ends when whoever started this server has ended.
     folder : Path
         Takes what apps write about what they have imported.
+    kept : Kept
+        Takes what the next boot may begin with.
     learns : bool
         Whether to import what apps have imported.
     """
 
     def __init__(
-        self, listener: socket.socket, lifeline: int, folder: Path, *, learns: bool
+        self, listener: socket.socket, lifeline: int, folder: Path, kept: Kept, *, learns: bool
     ) -> None:
         self._listener = listener
         self._lifeline = lifeline
         self._folder = folder
+        self._kept = kept
         self._learns = learns
         self._preloaded = Preloaded.read(folder / PRELOADED) if learns else Preloaded()
+        # By import; a change of the app bundle may mend it.
+        self._missing: frozenset[str] = frozenset()
         self._launchers: dict[int, socket.socket] = {}
         self._other_app = ""
 
@@ -65,9 +73,12 @@ class WarmServer:
         # Whoever started it decides when it ends, by the lifeline.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        preload(self._preloaded)
+        self._missing = preload(self._preloaded)
         if not fit_to_fork():
             return Ending.HAS_THREADS
+        (self._folder / READY).touch()
+        if self._learns:
+            self._kept.write(libraries(self._preloaded))
         alive = True
         while alive or self._launchers:
             told = self._wait(woken, alive=alive)
@@ -143,23 +154,33 @@ class WarmServer:
             return None
         learnt = Preloaded.read(place)
         place.unlink()
-        known = self._preloaded
         if not self._learns:
             return None
-        if learnt.app and known.app not in ("", learnt.app):
-            # Runs of two bundles may take turns, and are not to be swapped at every message.
-            again, self._other_app = learnt.app == self._other_app, learnt.app
-            if not again:
-                return None
-            known.with_more(learnt).write(self._folder / PRELOADED)
-            return Ending.ANOTHER_APP
+        if learnt.app and self._preloaded.app not in ("", learnt.app):
+            return self._learn_of_another(learnt)
         self._other_app = ""
-        self._preloaded = known.with_more(learnt)
-        if self._preloaded == known:
+        return self._import(self._preloaded.with_more(learnt))
+
+    def _learn_of_another(self, learnt: Preloaded) -> Ending | None:
+        # Runs of two bundles may take turns, and are not to be swapped at every message.
+        again, self._other_app = learnt.app == self._other_app, learnt.app
+        if not again:
             return None
-        preload(self._preloaded)
-        self._preloaded.write(self._folder / PRELOADED)
-        return None if fit_to_fork() else Ending.HAS_THREADS
+        known = tuple(name for name in self._preloaded.modules if name not in self._missing)
+        Preloaded(modules=known).with_more(learnt).write(self._folder / PRELOADED)
+        return Ending.ANOTHER_APP
+
+    def _import(self, preloaded: Preloaded) -> Ending | None:
+        known, self._preloaded = self._preloaded, preloaded
+        if preloaded == known:
+            return None
+        missing = self._missing if preloaded.app == known.app else frozenset()
+        self._missing = preload(preloaded, missing)
+        preloaded.write(self._folder / PRELOADED)
+        if not fit_to_fork():
+            return Ending.HAS_THREADS
+        self._kept.write(libraries(preloaded))
+        return None
 
     def _let_go(self, *files: int) -> None:
         """Close what a fork has of the server's."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,10 @@ from types import FrameType
 from typing import final
 
 from warm_worker.app import App, Leaving
-from warm_worker.server import Ending, WarmServer
+from warm_worker.folders import SOCKET, clear_up, make_folder
+from warm_worker.kept import Kept, KeptError
+from warm_worker.modules import Preloaded
+from warm_worker.server import PRELOADED, READY, Ending, WarmServer
 
 PROGRAMS = ("flwr-clientapp", "flwr-serverapp")
 _SUPEREXEC = "flower-superexec"
@@ -36,11 +38,15 @@ class Supervisor:
         A program that starts Flower's apps by their names, and its options.
     folder : Path
         A folder of nobody else's, mode 700: takes the socket and the launchers.
+    kept : Kept
+        What workers before this one have learnt, and takes what this one learns.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, kept: Kept) -> None:
         self._folder = folder
-        self._address = folder / "socket"
+        self._kept = kept
+        Preloaded(modules=kept.read()).write(folder / PRELOADED)
+        self._address = folder / SOCKET
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._address))
         self._listener.listen(_BACKLOG)
@@ -74,12 +80,15 @@ class Supervisor:
 
     def _start_server(self) -> App | None:
         """Fork a server; return an app in one of its forks, and nothing in this process."""
+        (self._folder / READY).unlink(missing_ok=True)
         self._server = os.fork()
         if self._server:
             return None
         os.close(self._held)
         signal.set_wakeup_fd(-1)
-        server = WarmServer(self._listener, self._lifeline, self._folder, learns=self._learns)
+        server = WarmServer(
+            self._listener, self._lifeline, self._folder, self._kept, learns=self._learns
+        )
         outcome = server.serve()
         if isinstance(outcome, App):
             return outcome
@@ -93,6 +102,10 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         if code == Ending.ANOTHER_APP:
             return False
+        # Whatever it was that did it, no server begins with it, now or after the next boot.
+        self._kept.forget()
+        if not (self._folder / READY).exists():
+            Preloaded().write(self._folder / PRELOADED)
         if code == Ending.HAS_THREADS and self._learns:
             self._learns = False
             _say("a library starts threads when it is imported; apps import what they need anew")
@@ -138,17 +151,25 @@ class Supervisor:
             signal.signal(number, pass_on)
 
 
-def supervise(command: Sequence[str]) -> int:
+def supervise(command: Sequence[str], keep: Path | None = None) -> int:
     """Run a command with a warm server beside it; return its exit status.
 
     In a process that is to be an app this returns when the app has ended.
+
+    Parameters
+    ----------
+    command : Sequence[str]
+        A program that starts Flower's apps by their names, and its options.
+    keep : Path | None
+        Folder that keeps what was learnt; ``None`` keeps nothing.
     """
     leaving = Leaving()
     atexit.register(leaving)
-    folder = Path(tempfile.mkdtemp(prefix="warm-worker-"))
+    clear_up()
+    folder = make_folder()
     mine = os.getpid()
     try:
-        outcome = Supervisor(command, folder).run()
+        outcome = Supervisor(command, folder, _opened(keep)).run()
     finally:
         if os.getpid() == mine:
             shutil.rmtree(folder, ignore_errors=True)
@@ -156,6 +177,14 @@ def supervise(command: Sequence[str]) -> int:
         leaving.status = outcome.run()
         return leaving.status
     return outcome
+
+
+def _opened(keep: Path | None) -> Kept:
+    try:
+        return Kept(keep)
+    except KeptError as error:
+        _say(f"nothing is kept for the next boot: {error}")
+        return Kept(None)
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
@@ -86,26 +86,37 @@ class Workplace:
         (place / "bundled.py").write_text(f"NAME = {name!r}\n{text}")
         return str(place)
 
+    def add(self, bundle: str, name: str, text: str) -> None:
+        """Add a module to a bundle; whoever imports it leaves its name first."""
+        noted = f"with open({str(self.noted)!r}, 'a') as noted:\n    noted.write('{name}\\n')\n"
+        Path(bundle, f"{name}.py").write_text(noted + text)
+
     def imports(self, name: str) -> int:
         """Return how often something was imported, by whomever."""
         return self.noted.read_text().split().count(name)
 
     @contextmanager
-    def working(self, *command: str) -> Iterator[None]:
+    def working(
+        self, *command: str, options: Sequence[str] = (), environment: Mapping[str, str] = {}
+    ) -> Iterator[None]:
         """Have a warm worker whose command waits, or does what it is told."""
         words = command or (sys.executable, "-c", _WAITS)
         pythonpath = f"{self.libraries}{os.pathsep}{ROOT}"
         places = f"{self.program.parent}{os.pathsep}{os.environ['PATH']}"
-        (self.folder / "tmp").mkdir()
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        for launcher in (self.folder / "tmp").glob("warm-worker-*/flwr-clientapp"):
+            # Of a worker that was killed: nobody is to take it for this one's.
+            launcher.unlink()
         with (self.folder / "said").open("w") as said:
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "warm_worker", *words],
+                [sys.executable, "-m", "warm_worker", *options, *words],
                 cwd=self.folder,
                 env={
                     **os.environ,
                     "PYTHONPATH": pythonpath,
                     "PATH": places,
                     "TMPDIR": str(self.folder / "tmp"),
+                    **environment,
                 },
                 stdin=subprocess.PIPE,
                 stderr=said,
