@@ -1,24 +1,29 @@
 """Wall time of a deployed round with tiny work: Nectar against Flower's own loop.
 
-One SuperLink and three SuperNodes, the same processes for both, one after the other in one
-run: Nectar sends one message per node and round, Flower's ``Strategy.start`` one to train
-and one to evaluate. The baseline loads no data, so that it is rather too fast than too slow.
+One SuperLink and three SuperNodes of each, one after the other in one run: Nectar's with warm
+workers, which send one message per node and round, and Flower's ``Strategy.start``, which sends
+one to train and one to evaluate, with apps as Flower starts them. The baseline loads no data and
+its SuperExecs look for work as often as ours, so that it is rather too fast than too slow.
+``--both-warm`` gives the baseline warm workers too.
 
 Run with ``python -m benchmarks.deployed_round``.
 """
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from local_federation.flower_host import FlowerRun
 from local_federation.host import LocalFederationError
-from local_federation.nodes import SuperNode
+from local_federation.nodes import SuperNode, stop_nodes
 from local_federation.superlink import SuperLink
 from local_federation.watch import follow
 
@@ -31,23 +36,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--both-warm", action="store_true")
     arguments = parser.parse_args()
     console = Console()
+    console.print(f"load of this machine at the start: {os.getloadavg()[0]:.1f}")
+    nodes, rounds = arguments.nodes, arguments.rounds
+    with deployed(nodes, warm=True) as superlink:
+        ours = nectar_seconds(superlink, nodes, rounds, console)
+    with deployed(nodes, warm=arguments.both_warm) as superlink:
+        theirs = flower_seconds(superlink, nodes, rounds)
+    report(console, ours, theirs)
+    console.print(f"load of this machine at the end: {os.getloadavg()[0]:.1f}")
+
+
+@contextmanager
+def deployed(count: int, *, warm: bool) -> Iterator[SuperLink]:
+    """Have a SuperLink with so many SuperNodes."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        superlink = SuperLink(folder, simulation=False)
-        nodes = [SuperNode(superlink, i, arguments.nodes) for i in range(arguments.nodes)]
+        superlink = SuperLink(Path(temporary), simulation=False, warm=warm)
+        nodes = [SuperNode(superlink, i, count) for i in range(count)]
         try:
             superlink.start()
             for node in nodes:
                 node.start()
-            ours = nectar_seconds(superlink, arguments.nodes, arguments.rounds, console)
-            theirs = flower_seconds(superlink, arguments.nodes, arguments.rounds)
+            yield superlink
         finally:
-            for node in nodes:
-                node.stop()
+            stop_nodes(nodes)
             superlink.stop()
-    report(console, ours, theirs)
 
 
 def nectar_seconds(superlink: SuperLink, nodes: int, rounds: int, console: Console) -> list[float]:

@@ -19,12 +19,17 @@ class SuperNode:
         Which client it is.
     num_partitions : int
         Clients in the federation.
+    warm : bool
+        Whether apps come from a warm worker, where those of the SuperLink do.
     """
 
-    def __init__(self, superlink: SuperLink, partition: int, num_partitions: int) -> None:
+    def __init__(
+        self, superlink: SuperLink, partition: int, num_partitions: int, *, warm: bool = True
+    ) -> None:
         self._superlink = superlink
         self._partition = partition
         self._num_partitions = num_partitions
+        self._warm = warm
         self._children: list[Child] = []
 
     @property
@@ -47,7 +52,8 @@ class SuperNode:
         command += ["--superexec-auth-secret-file", str(self._superlink.secret)]
         command += ["--node-config", f'{config} state-dir="{state}"']
         node = self._superlink.child(self.name, command)
-        superexec = self._superlink.superexec(f"{self.name}-superexec", port, of_node=True)
+        name = f"{self.name}-superexec"
+        superexec = self._superlink.superexec(name, port, of_node=True, warm=self._warm)
         self._children = [node, superexec]
 
     def running(self) -> bool:

@@ -96,6 +96,8 @@ class SuperLink:
     stand_ins : Mapping[str, Sequence[str]]
         Commands that take the place of Flower's programs, by the program's name, on the
         SuperLink and its nodes; each takes the options of what it stands for.
+    warm : bool
+        Whether apps come from warm workers; otherwise they start as Flower starts them.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class SuperLink:
         *,
         simulation: bool,
         stand_ins: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        warm: bool = True,
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -111,6 +114,7 @@ class SuperLink:
         self.secret = folder / "superexec.secret"
         self._simulation = simulation
         self._stand_ins = stand_ins
+        self._warm = warm
         self._children: list[Child] = []
         (folder / "flwr").mkdir(parents=True, exist_ok=True)
         (folder / "logs").mkdir(exist_ok=True)
@@ -171,12 +175,27 @@ class SuperLink:
         log = self.folder / "logs" / f"{name}.log"
         return Child(name, [*program, *command[1:]], log, {**self.env, _PAUSE: str(pause_s)})
 
-    def superexec(self, name: str, port: int, *, of_node: bool) -> Child:
-        """Start a SuperExec, which runs the app's processes for a SuperLink or SuperNode."""
+    def superexec(self, name: str, port: int, *, of_node: bool, warm: bool = True) -> Child:
+        """Start a SuperExec, which runs the app's processes for a SuperLink or SuperNode.
+
+        Parameters
+        ----------
+        name : str
+            Names its log.
+        port : int
+            Where what it runs apps for listens.
+        of_node : bool
+            Whether that is a SuperNode.
+        warm : bool
+            Whether a warm worker starts apps, if one does here at all.
+        """
         command = ["flower-superexec", "--insecure", "--runtime-api-address", f"127.0.0.1:{port}"]
         command += ["--superexec-auth-secret-file", str(self.secret)]
         pause_s = _MESSAGES_PAUSE_S if of_node else _RUNS_PAUSE_S
-        return self.child(name, ["python", "-m", "warm_worker", *command], pause_s)
+        if self._warm and warm:
+            program = self._stand_ins.get(command[0], command[:1])
+            command = ["python", "-m", "warm_worker", *program, *command[1:]]
+        return self.child(name, command, pause_s)
 
     def submit(
         self, settings: Mapping[str, bool | int | float | str], *, simulation: Simulation | None

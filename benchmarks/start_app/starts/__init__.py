@@ -1,0 +1,1 @@
+"""A Flower app whose clients do nothing but say when they could begin."""
