@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
@@ -14,7 +15,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 @final
 class Proxy:
-    """Carries bytes between those who dial it and one server.
+    """Carries bytes between those who dial it and one server, after a delay each way.
 
     Attributes
     ----------
@@ -24,9 +25,10 @@ class Proxy:
         Connections so far.
     """
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, delay_s: float = 0.0) -> None:
         host, _, port = server.rpartition(":")
         self._server = (host, int(port))
+        self._delay_s = delay_s
         self._lock = Lock()
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -62,22 +64,23 @@ class Proxy:
             with self._lock:
                 self._open += [near, far]
             for source, sink in ((near, far), (far, near)):
-                Thread(target=_carry, args=(source, sink), daemon=True).start()
+                Thread(target=_carry, args=(source, sink, self._delay_s), daemon=True).start()
 
 
 @contextmanager
-def proxied(server: str) -> Iterator[Proxy]:
+def proxied(server: str, delay_s: float = 0.0) -> Iterator[Proxy]:
     """Run a proxy for the length of a block."""
-    proxy = Proxy(server)
+    proxy = Proxy(server, delay_s)
     try:
         yield proxy
     finally:
         proxy.close()
 
 
-def _carry(source: socket.socket, sink: socket.socket) -> None:
+def _carry(source: socket.socket, sink: socket.socket, delay_s: float) -> None:
     with suppress(OSError):
         while data := source.recv(_CHUNK):
+            time.sleep(delay_s)
             sink.sendall(data)
     for end in (source, sink):
         with suppress(OSError):

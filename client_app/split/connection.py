@@ -10,6 +10,8 @@ from strategies.common.split.wire.protocol import METHOD, SERVICE, TOKEN_KEY, ch
 
 _FIRST_RETRY_MS = 100
 _LAST_RETRY_MS = 1000
+# gRPC bounds every attempt by what it calls the shortest pause, and far servers take a while.
+_ATTEMPT_MS = 10_000
 
 
 @final
@@ -41,7 +43,7 @@ class Connection:
                 *channel_options(limit),
                 ("grpc.use_local_subchannel_pool", 1),
                 ("grpc.initial_reconnect_backoff_ms", _FIRST_RETRY_MS),
-                ("grpc.min_reconnect_backoff_ms", _FIRST_RETRY_MS),
+                ("grpc.min_reconnect_backoff_ms", _ATTEMPT_MS),
                 ("grpc.max_reconnect_backoff_ms", _LAST_RETRY_MS),
             ],
         )

@@ -146,7 +146,7 @@ def test_a_port_that_is_taken_is_a_settings_error() -> None:
     with Toy(nodes=1).session() as first:
         port = int(first.invitation(0).address.rpartition(":")[2])
         taken = Toy(nodes=1, settings=split_settings(port=port)).session()
-        with pytest.raises(SettingsError, match="expected an address that is free"):
+        with pytest.raises(SettingsError, match="expected an address of this machine that is free"):
             taken.__enter__()
 
 
@@ -326,3 +326,12 @@ class StreamLinkOfNode0:
     def __exit__(self, *_: object) -> None:
         self.link.close()
         self.session.__exit__(None, None, None)
+
+
+def test_a_server_behind_a_slow_network_is_reached() -> None:
+    toy = Toy(nodes=1, cohorts=1, steps=3)
+    # Each way: a handshake takes more than a second.
+    with toy.session() as session, proxied(session.invitation(0).address, 0.3) as proxy:
+        play_stream(session, [Node(toy, 0)], proxy)
+    assert toy.engine.finished == [11, 12, 13]
+    assert proxy.accepted == 1
