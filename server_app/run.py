@@ -1,5 +1,6 @@
 """A run from its settings to its report: the only place where all parts are joined."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
 from server_app.run_record import read_run_record
+from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
 from server_app.undoing import Undoing
@@ -28,7 +30,7 @@ from strategies import methods
 from strategies.common.errors import FederationError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
-from strategies.common.settings import RunConfig
+from strategies.common.settings import RunConfig, default_config
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads
@@ -92,6 +94,7 @@ class Run:
         self._state: Any = None
         name = self._folder.name
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
+        self._decisions = dict(decisions(self._half))
         self._split = self._split_rounds(config)
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._stand(config)
@@ -121,7 +124,7 @@ class Run:
             If too few nodes are left.
         """
         log(INFO, "run %s in %s", self._folder.name, self._folder.path)
-        for name, told in decisions(self._half).items():
+        for name, told in self._decisions.items():
             log(INFO, "%s: %s", name, told)
         try:
             self._play_rounds()
@@ -257,8 +260,10 @@ class Run:
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):
             return None
-        split = methods.split_settings(config)
-        return SplitRounds(self._loop, self._half, self._settings, split)
+        usual = methods.split_settings(default_config())
+        place = find_place(methods.split_settings(config), usual, os.environ)
+        self._decisions |= place.decisions
+        return SplitRounds(self._loop, self._half, self._settings, place.settings)
 
     def _stand(self, config: RunConfig) -> Standing:
         """Begin or go on, and let no other server play the same run meanwhile."""
@@ -270,7 +275,7 @@ class Run:
             raise
 
     def _begin(self, config: RunConfig) -> Standing:
-        self._folder.begin({**config, "run-name": self._folder.name}, decisions(self._half))
+        self._folder.begin({**config, "run-name": self._folder.name}, self._decisions)
         return Standing(0, {}, 0, 0.0)
 
     def _resume(self, config: RunConfig) -> Standing:

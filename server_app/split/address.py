@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import final
 from urllib.parse import urlsplit
 
+from server_app.split.naming import SETTINGS, Names, called
 from strategies.common.errors import SettingsError
 from strategies.common.split.settings import SplitSettings
 
@@ -40,8 +41,15 @@ class Address:
         return _join(self.dialled_host, self.dialled_port or port)
 
 
-def read_address(settings: SplitSettings) -> Address:
+def read_address(settings: SplitSettings, names: Names = SETTINGS) -> Address:
     """Return the address of the settings.
+
+    Parameters
+    ----------
+    settings : SplitSettings
+        The settings.
+    names : Names
+        What messages call them.
 
     Raises
     ------
@@ -49,17 +57,33 @@ def read_address(settings: SplitSettings) -> Address:
         If devices could not know what to dial.
     """
     host = settings.host.strip("[]")
-    dialled, port = _split(settings.advertise) if settings.advertise else (host, 0)
+    advertise = settings.advertise
+    dialled, port = _split(advertise, names["advertise"]) if advertise else (host, 0)
     if dialled in _EVERYWHERE:
         raise SettingsError(
-            f"setting split.advertise: expected the name or address that devices dial, since "
-            f"split.host={settings.host} listens on all of this machine's, got "
-            f"{settings.advertise!r}"
+            f"{called(names['advertise'])}: expected the name or address that devices dial, since "
+            f"{names['host']}={settings.host} listens on all of this machine's, got {advertise!r}"
         )
     return Address(host, settings.port, dialled, port)
 
 
-def _split(text: str) -> tuple[str, int]:
+def check_host(text: str, names: Names) -> None:
+    """Refuse what no server can listen on.
+
+    Raises
+    ------
+    SettingsError
+        If it is no name and no address, or has a port.
+    """
+    with suppress(SettingsError):
+        if not _split(text, names["host"])[1]:
+            return
+    raise SettingsError(
+        f"{called(names['host'])}: expected a name or an address without a port, got {text!r}"
+    )
+
+
+def _split(text: str, name: str) -> tuple[str, int]:
     with suppress(ValueError):
         return str(ip_address(text.strip("[]"))), 0
     with suppress(ValueError):
@@ -67,8 +91,8 @@ def _split(text: str) -> tuple[str, int]:
         if parts.hostname and parts.port != 0 and parts.netloc == text and "@" not in text:
             return parts.hostname, parts.port or 0
     raise SettingsError(
-        f"setting split.advertise: expected host or host:port, got {text!r}; an IPv6 address "
-        f"with a port stands in brackets"
+        f"{called(name)}: expected host or host:port, got {text!r}; an IPv6 address with a port "
+        f"stands in brackets"
     )
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from server_app.split.naming import SETTINGS, Names, called
 from strategies.common.errors import SettingsError
 
 # Devices' clocks may be off by so much, both ways.
@@ -81,8 +82,15 @@ def self_signed(hosts: Iterable[str], lifetime_s: float) -> Certificate:
     )
 
 
-def read_files(certificate: str, key: str) -> Certificate:
+def read_files(certificate: str, key: str, names: Names = SETTINGS) -> Certificate:
     """Read the operator's PEM files.
+
+    Parameters
+    ----------
+    certificate, key : str
+        Where they are.
+    names : Names
+        What messages call the two.
 
     Raises
     ------
@@ -90,31 +98,31 @@ def read_files(certificate: str, key: str) -> Certificate:
         If one is missing or does not hold what it should.
     """
     if not certificate or not key:
-        missing = "split.key" if certificate else "split.certificate"
-        raise SettingsError(f"setting {missing}: expected a PEM file beside the other's, got ''")
-    chain, secret = _read(certificate, "certificate"), _read(key, "key")
+        missing = called(names["key" if certificate else "certificate"])
+        raise SettingsError(f"{missing}: expected a PEM file beside the other's, got ''")
+    chain, secret = _read(certificate, names["certificate"]), _read(key, names["key"])
     try:
         shown = x509.load_pem_x509_certificates(chain)[0]
         own = serialization.load_pem_private_key(secret, None)
     except (ValueError, TypeError) as error:
         raise SettingsError(
-            f"settings split.certificate and split.key: expected PEM files, the key without a "
-            f"password, got {certificate} and {key}: {error}"
+            f"{called(names['certificate'])} and {names['key']}: expected PEM files, the key "
+            f"without a password, got {certificate} and {key}: {error}"
         ) from None
     if own.public_key() != shown.public_key():
         raise SettingsError(
-            f"setting split.key: expected the private key of {certificate}, got another one in "
-            f"{key}"
+            f"{called(names['key'])}: expected the private key of {certificate}, got another one "
+            f"in {key}"
         )
     return Certificate(chain, secret)
 
 
-def _read(path: str, setting: str) -> bytes:
+def _read(path: str, name: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except OSError as error:
         raise SettingsError(
-            f"setting split.{setting}: expected a readable PEM file, got {path}: {error.strerror}"
+            f"{called(name)}: expected a readable PEM file, got {path}: {error.strerror}"
         ) from None
 
 

@@ -11,7 +11,8 @@ from federations.tiny_federations import tiny, unstated
 from loopback import Federation, without_clocks
 from torch import Tensor
 
-from strategies.common.errors import ExchangeError, FederationError
+from server_app.run_record import read_run_record
+from strategies.common.errors import ExchangeError, FederationError, SettingsError
 from strategies.common.split import lockstep
 
 pytestmark = pytest.mark.federation
@@ -180,3 +181,23 @@ def assert_close(
             # Rounding grows from step to step; it is measured against the tensor's largest value.
             largest = float(tensor.abs().max()) if tensor.numel() else 0.0
             torch.testing.assert_close(tensor, other[name], rtol=0, atol=2e-4 * largest, msg=name)
+
+
+def test_where_the_stream_is_may_be_said_by_the_servers_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NECTAR_SPLIT_HOST", "0.0.0.0")
+    with pytest.raises(SettingsError, match="NECTAR_SPLIT_ADVERTISE: expected the name or addr"):
+        # Before any node is waited for.
+        tiny(tmp_path / "bad", "splitfed", rounds=1, min_nodes=9).play()
+    monkeypatch.setenv("NECTAR_SPLIT_ADVERTISE", "localhost")
+    played = tiny(tmp_path, "splitfed", rounds=1)
+    (line,) = played.play()
+    assert all("failure" not in node for node in line["nodes"].values())
+    run = read_run_record(played.run_folder)
+    assert run.decisions == {
+        "split stream's host": "0.0.0.0 (NECTAR_SPLIT_HOST)",
+        "split stream's advertise": "localhost (NECTAR_SPLIT_ADVERTISE)",
+    }
+    # The run itself said nothing.
+    assert run.settings["split.host"] == "127.0.0.1"

@@ -91,8 +91,8 @@ def test_an_operators_files_are_read(tmp_path: Path) -> None:
     assert read_files(paths["cert"], paths["key"]) == made
     for certificate, key, message in [
         ("cert", "other", "setting split.key: expected the private key of"),
-        ("text", "key", "settings split.certificate and split.key: expected PEM files"),
-        ("cert", "text", "settings split.certificate and split.key: expected PEM files"),
+        ("text", "key", "setting split.certificate and split.key: expected PEM files"),
+        ("cert", "text", "setting split.certificate and split.key: expected PEM files"),
     ]:
         with pytest.raises(SettingsError, match=message):
             read_files(paths[certificate], paths[key])
