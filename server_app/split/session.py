@@ -14,6 +14,7 @@ from server_app.split.certificate import read_files, self_signed
 from server_app.split.hub import NO_LIMIT, NOTHING_HEARD, Hub
 from server_app.split.refusals import Refusals
 from server_app.split.service import Service
+from server_app.split.strangers import stranger_options
 from server_app.split.tickets import Tickets
 from server_app.split.traffic import Traffic
 from strategies.common.errors import SettingsError
@@ -102,7 +103,11 @@ class SplitSession:
         self._server = grpc.server(
             self._pool,
             handlers=(self._service.handler(),),
-            options=[*channel_options(limit), ("grpc.so_reuseport", 0)],
+            options=[
+                *channel_options(limit),
+                *stranger_options(self._num_threads),
+                ("grpc.so_reuseport", 0),
+            ],
             maximum_concurrent_rpcs=self._num_threads,
         )
         credentials = grpc.ssl_server_credentials(
@@ -113,8 +118,9 @@ class SplitSession:
         except RuntimeError:
             self._stop()
             raise SettingsError(
-                f"settings split.host and split.port: expected an address that is free, got "
-                f"{self._listen.bind}; split.port=0 takes a free port"
+                f"settings split.host and split.port, or NECTAR_SPLIT_HOST and NECTAR_SPLIT_PORT: "
+                f"expected an address of this machine that is free, got {self._listen.bind}; "
+                f"split.port=0 takes a free port"
             ) from None
         self._server.start()
         return self
