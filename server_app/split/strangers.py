@@ -50,7 +50,7 @@ def stranger_options(own: int) -> Options:
 def _borne(own: int) -> int:
     """Return how many strangers this process has descriptors for, once it may open enough."""
     if resource is None:
-        return STRANGERS
+        return STRANGERS  # type: ignore[unreachable]
     used = _descriptors()
     wanted = used + own + STRANGERS + _RESERVE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
