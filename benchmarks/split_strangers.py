@@ -119,7 +119,7 @@ def _serve(pipe: Pipe, case: Case, unbounded: bool) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, hard))
     if unbounded:
-        sessions.stranger_options = lambda _: []  # type: ignore[assignment]
+        sessions.stranger_options = lambda _: []  # type: ignore[assignment,attr-defined]
     settings = read_table(default_config(), "split", SplitSettings)
     plan = TrainingPlan(1, _STEPS, case.batch, ((0,),))
     with SplitSession(Mirror(), plan, case.spec, {0: ((0,),)}, settings, 1) as session:
