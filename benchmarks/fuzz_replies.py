@@ -256,12 +256,19 @@ def quiet() -> None:
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
 
 
-def run(check: Callable[..., object], drawn: st.SearchStrategy[Any], count: int) -> int:
-    """Check so many drawn cases, and return how many there were."""
+def run(
+    check: Callable[..., object],
+    drawn: st.SearchStrategy[Any],
+    count: int,
+    *,
+    is_repeatable: bool = False,
+) -> int:
+    """Check so many drawn cases, the same each time or others, and return how many there were."""
     seen = [0]
 
     @settings(
         max_examples=count,
+        derandomize=is_repeatable,
         deadline=None,
         database=None,
         phases=[Phase.generate, Phase.shrink],

@@ -172,7 +172,12 @@ def test_what_a_terminal_sends_to_all_reaches_the_command_once(
     )
     child = [sys.executable, "-c", statements, "1", str(tmp_path)]
     command = [sys.executable, "-m", "nectar_admin", "watch", "--port", "1", "--", *child]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    # Whoever runs the tests in the background ignores this signal, and so would what they start.
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, kept)
     try:
         wait_for(tmp_path / "ready")
         os.killpg(process.pid, signal.SIGINT)
