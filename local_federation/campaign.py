@@ -13,7 +13,7 @@ from local_federation.engine.start import StartEngine, start_process
 from local_federation.engine_host import EngineHost
 from local_federation.flower_host import FlowerHost
 from local_federation.home import Home
-from local_federation.host import Host, Settings
+from local_federation.host import Host, Settings, Standing
 from local_federation.watch import follow
 from server_app.half import open_settings
 from server_app.progress import results_table
@@ -54,6 +54,8 @@ class Campaign:
         Whether runs of the same names that are there are played anew.
     begun : Callable[[], None]
         Told when whatever lies there is of these runs, so that it may be gone on with.
+    standing : Standing | None
+        A SuperLink with nodes that run already, for the carrier ``"nodes"``.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class Campaign:
     start_engine: StartEngine = start_process
     replace: bool = False
     begun: Callable[[], None] = _nobody
+    standing: Standing | None = None
 
     def play(self, runs: Mapping[str, Settings], console: Console) -> None:
         """Play runs one after another, then stop everything that was started.
@@ -138,7 +141,13 @@ class Campaign:
             )
         simulated = self.carrier == "ray"
         workers = self.resources.workers
-        return FlowerHost(home, self.num_clients, simulated=simulated, workers=workers)
+        return FlowerHost(
+            home,
+            self.num_clients,
+            simulated=simulated,
+            workers=workers,
+            standing=self.standing,
+        )
 
     def _every(
         self, home: Home, runs: Mapping[str, Settings], standing: Mapping[str, bool]

@@ -18,7 +18,7 @@ from local_federation.compare import command
 from local_federation.descendants import end_descendants, keep_orphans
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
-from local_federation.host import LocalFederationError
+from local_federation.host import LocalFederationError, Standing
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.split_demo import check as check_split
 from local_federation.stopping import Stop, command_to_go_on, heeding_signals, say_last
@@ -57,7 +57,9 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
     "device": "cpu",
 }
 # What differs from pyproject.toml's defaults; a simulation plays those.
-_DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED}
+_DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED, "attach": _DEPLOYED}
+# Clients are nodes, not simulated.
+_WITH_NODES = ("deploy", "attach")
 
 
 def main(start_engine: StartEngine) -> int:
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ("simulate", 5, "one method, clients simulated on this machine or by Ray"),
         ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
+        ("attach", 3, "one method, on a SuperLink and SuperNodes that run already"),
     ):
         sub = kinds.add_parser(kind, help=text, description=text)
         sub.add_argument(
@@ -127,8 +130,10 @@ def _parser() -> argparse.ArgumentParser:
             metavar="KEY=VALUE",
             help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
         )
-        if kind != "deploy":
+        if kind not in _WITH_NODES:
             _add_resources(sub)
+        if kind == "attach":
+            _add_standing(sub)
         if kind not in _DEMOS:
             sub.add_argument("--method", choices=list(METHODS), default="fedktl")
             sub.add_argument("--name", help="name of the run (the method)")
@@ -142,6 +147,29 @@ def _parser() -> argparse.ArgumentParser:
     command.add_arguments(comparing, _ROOT / "runs")
     _add_workers(comparing)
     return parser
+
+
+def _add_standing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--superlink",
+        type=_address,
+        required=True,
+        metavar="HOST:PORT",
+        help="its address, which must never be reachable from outside",
+    )
+    parser.add_argument(
+        "--root-certificates",
+        type=Path,
+        metavar="FILE",
+        help="what its certificate is checked with; without it, no TLS",
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+    return host, int(port)
 
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
@@ -191,13 +219,26 @@ def _part_of_a_gpu(text: str) -> float:
 
 
 def _carrier(arguments: argparse.Namespace) -> Carrier:
-    if arguments.kind == "deploy":
+    if arguments.kind in _WITH_NODES:
         return "nodes"
     return "ray" if arguments.engine == "ray" else "engine"
 
 
+def _standing(arguments: argparse.Namespace) -> Standing | None:
+    if arguments.kind != "attach":
+        return None
+    certificates: Path | None = arguments.root_certificates
+    if certificates and not certificates.is_file():
+        raise LocalFederationError(
+            f"--root-certificates {certificates}: expected the file of a CA, e.g. ca.crt, "
+            f"found none"
+        )
+    host, port = arguments.superlink
+    return Standing(host, port, certificates)
+
+
 def _resources(arguments: argparse.Namespace) -> Resources:
-    if arguments.kind == "deploy":
+    if arguments.kind in _WITH_NODES:
         return Resources()
     return Resources(arguments.workers, arguments.gpus_per_client)
 
@@ -224,6 +265,7 @@ def _play(
         start_engine=start_engine,
         replace=replaces if arguments.kind in _DEMOS else arguments.replace,
         begun=begun,
+        standing=_standing(arguments),
     )
     if arguments.kind == "demo-split":
         _play_split(campaign, console)

@@ -7,9 +7,10 @@ from typing import final
 
 from rich.console import Console
 
-from local_federation.host import LocalFederationError, Settings, check_data
+from local_federation.host import LocalFederationError, Settings, Standing, check_data
 from local_federation.nodes import SuperNode, stop_nodes
 from local_federation.processes import Child
+from local_federation.standing import StandingRun
 from local_federation.superlink import Simulation, SuperLink
 from strategies.methods import exchanges
 
@@ -61,13 +62,24 @@ class FlowerHost:
         Whether Ray plays the clients; otherwise each is a pair of processes.
     workers : int
         Clients that Ray has at work at once; 0 for as many as there are cores.
+    standing : Standing | None
+        A SuperLink that runs already, with nodes of its own; neither is started or stopped.
     """
 
-    def __init__(self, home: Path, num_clients: int, *, simulated: bool, workers: int = 0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        num_clients: int,
+        *,
+        simulated: bool,
+        workers: int = 0,
+        standing: Standing | None = None,
+    ) -> None:
         self._home = home
         self._num_clients = num_clients
         self._simulated = simulated
         self._workers = workers or os.cpu_count() or 1
+        self._standing = standing
         self._superlink: SuperLink | None = None
         self._nodes: list[SuperNode] = []
 
@@ -92,11 +104,11 @@ class FlowerHost:
             If something does not come up.
         """
         self._home.mkdir(parents=True, exist_ok=True)
-        self._superlink = SuperLink(self._home, simulation=self._simulated)
+        self._superlink = SuperLink(self._home, simulation=self._simulated, standing=self._standing)
         self._superlink.start()
         where = f"SuperLink on {self._superlink.address}, logs in {self._home / 'logs'}"
         console.print(where, soft_wrap=True)
-        if self._simulated:
+        if self._simulated or self._standing:
             return
         for partition in range(self._num_clients):
             node = SuperNode(self._superlink, partition, self._num_clients)
@@ -104,12 +116,14 @@ class FlowerHost:
             node.start()
             console.print(f"SuperNode {partition}: processes {node.pids}")
 
-    def play(self, settings: Settings) -> FlowerRun:
+    def play(self, settings: Settings) -> FlowerRun | StandingRun:
         """Submit a run."""
         if self._superlink is None:
             raise ValueError("SuperLink: expected to be started before it plays")
         simulation = self._simulation(str(settings["method"]))
-        return FlowerRun(self._superlink, self._superlink.submit(settings, simulation=simulation))
+        child = self._superlink.submit(settings, simulation=simulation)
+        kind = StandingRun if self._standing else FlowerRun
+        return kind(self._superlink, child)
 
     def stop(self) -> None:
         """Stop the nodes, then the SuperLink."""

@@ -1,8 +1,9 @@
 """What carries the clients of runs on this machine, and a run that is on its way."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, final
 
 from rich.console import Console
 
@@ -30,6 +31,26 @@ def check_data(runs: Sequence[Settings]) -> None:
     for run in runs:
         if "data" in run:  # the default is dealt
             sources.check_dealt(str(run["data"]))
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """A SuperLink that somebody else has started.
+
+    Attributes
+    ----------
+    host : str
+        Its name or address.
+    port : int
+        Its port.
+    root_certificates : Path | None
+        What its certificate is checked with; ``None`` where it has no TLS.
+    """
+
+    host: str
+    port: int
+    root_certificates: Path | None = None
 
 
 class Playing(Protocol):

@@ -12,6 +12,7 @@ from typing import final
 
 # Flower's own tools shut down within a second or two of a polite request.
 _GRACE_S = 4.0
+_CONNECT_S = 0.5
 
 
 @final
@@ -115,8 +116,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def reachable(port: int) -> bool:
-    """Tell whether something listens on a port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def reachable(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether something listens on a port, of the loopback interface if no host is named."""
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_S).close()
+    except OSError:
+        # Nobody listens, or the host has no address yet.
+        return False
+    return True

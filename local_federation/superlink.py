@@ -21,12 +21,13 @@ from typing import final
 
 import tomli_w
 
-from local_federation.host import LocalFederationError
+from local_federation.host import LocalFederationError, Standing
 from local_federation.processes import Child, free_port, reachable, stop_all
 
 ROOT = Path(__file__).parent.parent
 _CONNECTION = "here"
 _START_S = 60.0
+_END_S = 30.0
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 _RUN_ID = re.compile(r"started run (\d+)")
 
@@ -98,6 +99,8 @@ class SuperLink:
         SuperLink and its nodes; each takes the options of what it stands for.
     warm : bool
         Whether apps come from warm workers; otherwise they start as Flower starts them.
+    standing : Standing | None
+        One that runs already, to be used instead of starting one.
     """
 
     def __init__(
@@ -107,9 +110,12 @@ class SuperLink:
         simulation: bool,
         stand_ins: Mapping[str, Sequence[str]] = MappingProxyType({}),
         warm: bool = True,
+        standing: Standing | None = None,
     ) -> None:
         self.folder = folder
-        self.port = free_port()
+        self._standing = standing
+        self.host = standing.host if standing else "127.0.0.1"
+        self.port = standing.port if standing else free_port()
         self.env = environment(folder / "flwr")
         self.secret = folder / "superexec.secret"
         self._simulation = simulation
@@ -123,16 +129,19 @@ class SuperLink:
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it listens.
+        """Start it and wait until it listens; one that runs already is only waited for.
 
         Raises
         ------
         LocalFederationError
             If it ends or does not listen in time; with the end of its log.
         """
+        if self._standing is not None:
+            self._wait_for_standing()
+            return
         command = ["flower-superlink", "--insecure", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--database", str(self.folder / "superlink.db")]
         command += ["--disable-runtime-dependency-installation"]
@@ -249,6 +258,28 @@ class SuperLink:
         except (ValueError, KeyError, IndexError):
             return f"unknown: {answer.stdout.strip()} {answer.stderr.strip()}"
 
+    def follow_log(self, run: Child) -> Child:
+        """Go on with the log of a run; the returned process ends when the run ends."""
+        command = ["flwr", "log", str(self.run_id(run)), _CONNECTION, "--stream"]
+        return self.child(f"{run.name}-log", command)
+
+    def end(self, run: Child) -> None:
+        """End a run that may go on without whoever started it."""
+        run_id = self.run_id(run)
+        if run_id is not None:
+            command = ["flwr", "stop", run_id, _CONNECTION]
+            self.child(f"{run.name}-stop", command).wait(_END_S)
+
+    def _wait_for_standing(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while not reachable(self.port, self.host):
+            if time.monotonic() > deadline:
+                raise LocalFederationError(
+                    f"{self.address}: expected a SuperLink, but nothing listens there; start the "
+                    f"federation first, and run this where that address can be reached"
+                )
+            time.sleep(1.0)
+
     def _stage(self) -> Path:
         """Copy what the app bundle takes, once.
 
@@ -267,7 +298,11 @@ class SuperLink:
         return app
 
     def _write_home(self) -> None:
-        connection = {"address": self.address, "insecure": True}
+        connection: dict[str, bool | str] = {"address": self.address}
+        if self._standing and self._standing.root_certificates:
+            connection["root-certificates"] = str(self._standing.root_certificates.resolve())
+        else:
+            connection["insecure"] = True
         config = {"superlink": {"default": _CONNECTION, _CONNECTION: connection}}
         (self.folder / "flwr" / "config.toml").write_text(tomli_w.dumps(config))
         if not self.secret.exists():

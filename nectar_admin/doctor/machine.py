@@ -146,7 +146,7 @@ def torch_build(cuda: str | None, *, is_there: bool) -> Finding:
             "NVIDIA GPU"
         )
         cure = (
-            "install with constraints-device.txt, or take torch from the index of CPU wheels: "
+            "take torch from the index of CPU wheels (--torch-index of systemd/install.sh): "
             "nothing of CUDA is then installed"
         )
         if platform.machine() in _BOARDS:

@@ -60,7 +60,7 @@ def test_a_torch_for_cuda_on_a_machine_without(
     monkeypatch.setattr(machine.platform, "machine", lambda: processor)
     found = machine.torch_build("13.0", is_there=False)
     assert (found.verdict, "brings CUDA 13.0" in found.said) == (verdict, True)
-    assert "constraints-device.txt" in found.cure
+    assert "index of CPU wheels" in found.cure
     assert machine.torch_build("13.0", is_there=True).verdict is Verdict.GOOD
 
 
