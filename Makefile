@@ -17,10 +17,10 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reord
 # Counting lines makes tests two fifths slower, so it is done for these alone: what they cover is theirs.
 MEASURED := tests/strategies/common tests/server_app
 
-.PHONY: help install demo demo-split demo-adapters federation test test-deployed check types-of-tests check-versions format clean
+.PHONY: help install install-device install-server demo demo-split demo-adapters federation compose compose-down test test-deployed check check-containers types-of-tests check-versions format clean
 
 help: ## Show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install everything, at the versions in constraints.txt
 
@@ -43,6 +43,18 @@ demo-adapters: $(STAMP) ## FedDAT on five clients that ask about pictures (about
 federation: $(STAMP) ## One SuperLink and three SuperNodes as separate processes, FedKTL on them
 	$(BIN)/python -m local_federation deploy --folder runs/federation --replace
 
+compose: ## The same in containers, with TLS, node keys and a proxy; Docker or podman-compose
+	$(PYTHON) -m local_federation.containers play $(ARGS)
+
+compose-down: ## Remove all that make compose started (KEEP=1 keeps keys, runs and states)
+	$(PYTHON) -m local_federation.containers down $(if $(KEEP),--keep)
+
+install-device: ## What this checkout would install as a device's services; NOW=1 does it (ARGS: systemd/install.sh --help)
+	systemd/install.sh device $(if $(NOW),,--dry-run) $(ARGS)
+
+install-server: ## The same for the server of a federation
+	systemd/install.sh server $(if $(NOW),,--dry-run) $(ARGS)
+
 test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)
 
@@ -60,6 +72,9 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests
+
+check-containers: $(STAMP) ## For maintainers: the containers refused, killed and compared, then removed
+	$(BIN)/python -m benchmarks.check_containers
 
 check-versions: ## For maintainers: the tests at the lowest versions, and on Python 3.13 if there is one
 	tests/check_versions.sh $(PYTHON)

@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# Installs this checkout as services of systemd: a device of a federation, or its server.
+#
+#   systemd/install.sh device --keys FOLDER --superlink HOST:PORT --partition N --of M [--data SPEC] [--model MODEL]
+#   systemd/install.sh server --keys FOLDER [--split-name HOST]
+#   systemd/install.sh upgrade          install this checkout beside the release in use, and switch to it
+#   systemd/install.sh rollback         switch back to the release before
+#   systemd/install.sh remove           stop and remove the services; keys, state and releases stay
+#
+#   --dry-run        print every command, run none; needs no rights
+#   --extras LIST    of pyproject.toml, e.g. simulation; for a server, server by default
+#   --torch-index U  take torch from there, e.g. https://download.pytorch.org/whl/cpu: saves gigabytes
+#   --constraints F  versions to install (constraints.txt)
+#   --python PROGRAM Python 3.11 to 3.13 (python3.11, or else python3)
+#   --no-start       install only
+#
+# FOLDER holds the files that `python -m nectar_admin keys` made for this machine: keys/nodes/NAME of
+# a device, keys/server of the server. What is there already is kept or replaced by the same; a second
+# call mends what the first did not finish. Everything lies in three places:
+#
+#   /opt/nectar      releases, each an environment with this checkout's programs, and `current`
+#   /etc/nectar      keys and settings, for the user nectar to read
+#   /var/lib/nectar  state, for the user nectar alone
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+home=/opt/nectar
+settings=/etc/nectar
+state=/var/lib/nectar
+units=/etc/systemd/system
+device_units=(nectar-supernode.service nectar-superexec.service)
+server_units=(nectar-superlink.service nectar-server-superexec.service nectar-proxy.service)
+bundle=(server_app client_app strategies generators models pickles taressfl own_models docs pyproject.toml README.md LICENSE)
+
+fail() {
+  echo "install.sh: $1" >&2
+  exit 2
+}
+
+# Everything that changes the machine goes through these two.
+run() {
+  printf '+ '
+  printf '%q ' "$@"
+  printf '\n'
+  [[ -n $dry ]] || "$@"
+}
+
+write() { # FILE MODE, its text on standard input
+  local text
+  text=$(cat)
+  printf '+ write %s (mode %s, root:nectar):\n' "$1" "$2"
+  sed 's/^/    /' <<<"$text"
+  if [[ -z $dry ]]; then
+    install -m "$2" -o root -g nectar /dev/stdin "$1.part" <<<"$text"
+    mv -f "$1.part" "$1"
+  fi
+}
+
+usage() { sed -n '2,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+read_options() {
+  while (($#)); do
+    case $1 in
+      --dry-run) dry=1 ;;
+      --no-start) start= ;;
+      --keys | --superlink | --partition | --of | --data | --model | --extras | --torch-index | --constraints | --python | --split-name)
+        (($# > 1)) || fail "$1: expected a value"
+        local name=${1#--}
+        options[$name]=$2
+        shift
+        ;;
+      *) fail "unknown option $1; --help lists them" ;;
+    esac
+    shift
+  done
+}
+
+need() { # OPTION WHAT
+  [[ -n ${options[$1]:-} ]] || fail "--$1 is needed: $2"
+}
+
+check_device() {
+  need keys "the folder keys/nodes/NAME that 'python -m nectar_admin keys node' made for this device"
+  need superlink "host and port of the server's proxy, e.g. cloud.example.org:8443"
+  need partition "which client this device is, from 0"
+  need of "how many clients there are"
+  [[ ${options[superlink]} =~ ^[^:/[:space:]]+:[0-9]+$ ]] || fail "--superlink: expected HOST:PORT, got '${options[superlink]}'"
+  [[ ${options[of]} =~ ^[1-9][0-9]*$ ]] || fail "--of: expected a whole number from 1, got '${options[of]}'"
+  [[ ${options[partition]} =~ ^(0|[1-9][0-9]*)$ ]] || fail "--partition: expected a whole number from 0, got '${options[partition]}'"
+  ((options[partition] < options[of])) || fail "--partition: expected less than --of ${options[of]}, got ${options[partition]}"
+  local option
+  for option in data model; do
+    [[ ${options[$option]:-} != *[\"\\]* ]] || fail "--$option: expected no quotes or backslashes, got '${options[$option]}'"
+  done
+  check_keys node.key ca.crt superexec.secret
+}
+
+check_keys() {
+  local file
+  for file in "$@"; do
+    [[ -r ${options[keys]}/$file ]] || fail "--keys ${options[keys]}: expected $file in it; it is made by 'python -m nectar_admin keys'"
+  done
+}
+
+check_machine() {
+  [[ -d $here/nectar_admin && -d $here/warm_worker ]] || fail "expected a whole checkout in $here; start this script from one"
+  command -v "$python" >/dev/null || fail "there is no $python; name one with --python"
+  "$python" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
+    fail "$python: expected Python 3.11 to 3.13 with venv (Debian: apt install python3-venv); name another with --python"
+  [[ -f ${options[constraints]} ]] || fail "--constraints: there is no file ${options[constraints]}"
+  if [[ -z $dry ]]; then
+    ((EUID == 0)) || fail "run this as root, or look first with --dry-run"
+    command -v systemctl >/dev/null || fail "there is no systemctl: this machine does not run systemd"
+  fi
+}
+
+make_owner() {
+  if ! getent passwd nectar >/dev/null; then
+    run useradd --system --user-group --home-dir "$state" --no-create-home --shell /usr/sbin/nologin nectar
+  fi
+  run install -d -m 0755 "$home" "$home/releases"
+  run install -d -m 0750 -o root -g nectar "$settings"
+  run install -d -m 0700 -o nectar -g nectar "$state"
+}
+
+make_release() {
+  local version extras
+  version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/pyproject.toml" | head -n 1)
+  release=$home/releases/$version-$(date -u +%Y%m%d-%H%M%S)
+  extras=${options[extras]:+[${options[extras]}]}
+  # Half a release is of no use to anybody.
+  trap '[[ -n $dry ]] || rm -rf "$release"' EXIT
+  run "$python" -m venv "$release"
+  # What is installed are libraries alone; Flower brings the app's code with every run.
+  local pip=("$release/bin/pip" install --disable-pip-version-check --quiet --constraint "${options[constraints]}")
+  [[ -z ${options[torch-index]:-} ]] || run "${pip[@]}" --index-url "${options[torch-index]}" torch torchvision
+  run "${pip[@]}" "$here$extras"
+  run install -d -m 0755 "$release/tools" "$release/app"
+  run cp -r "$here/warm_worker" "$here/nectar_admin" "$release/tools/"
+  # For the commands that a person calls: client_app.data, client_app.export, flwr run.
+  run cp -r "${bundle[@]/#/$here/}" "$release/app/"
+  run "$release/bin/python" -m compileall -q "$release/tools" "$release/app"
+  trap - EXIT
+}
+
+use() { # RELEASE
+  if [[ -e $home/current ]]; then
+    run ln -sfn "$(readlink "$home/current")" "$home/previous"
+  fi
+  run ln -sfn "$1" "$home/current"
+}
+
+copy_keys() { # FILE...
+  local file
+  for file in "$@"; do
+    run install -m 0640 -o root -g nectar "${options[keys]}/$file" "$settings/$file"
+  done
+}
+
+copy_units() {
+  run install -d "$units/nectar-.service.d"
+  run install -m 0644 "$here/systemd/nectar-.service.d/10-common.conf" "$units/nectar-.service.d/"
+  local unit
+  for unit in "$@"; do
+    run install -m 0644 "$here/systemd/$unit" "$units/"
+  done
+  run systemctl daemon-reload
+  run systemctl enable "$@"
+  [[ -z $start ]] || run systemctl restart "$@"
+}
+
+install_device() {
+  check_device
+  check_machine
+  make_owner
+  make_release
+  use "$release"
+  copy_keys node.key ca.crt superexec.secret
+  local config="partition-id=${options[partition]} num-partitions=${options[of]} state-dir=\"$state/state\""
+  [[ -z ${options[data]:-} ]] || config+=" data=\"${options[data]}\""
+  [[ -z ${options[model]:-} ]] || config+=" model=\"${options[model]}\""
+  printf 'SUPERLINK=%s\nNODE_CONFIG=%s\n' "${options[superlink]}" "$config" | write "$settings/device.env" 0640
+  copy_units "${device_units[@]}"
+  say "journalctl -fu nectar-supernode -u nectar-superexec" "device"
+}
+
+install_server() {
+  need keys "the folder keys/server that 'python -m nectar_admin keys server' made"
+  options[extras]=${options[extras]:-server}
+  check_keys server.crt server.key ca.crt superexec.secret
+  check_machine
+  [[ -n $dry || -x /usr/sbin/nginx ]] || fail "there is no /usr/sbin/nginx (Debian: apt install nginx-light; then systemctl disable --now nginx)"
+  make_owner
+  make_release
+  use "$release"
+  copy_keys server.crt server.key ca.crt superexec.secret
+  # The container's configuration with this machine's paths; the hub is on loopback and never moves.
+  sed -e '/resolver/d' -e "s|/keys/server/|$settings/|g" -e "s|/keys/|$settings/|g" \
+    -e 's|set \$hub .*;|set $hub 127.0.0.1:8000;|' "$here/docker/nginx.conf" | write "$settings/nginx.conf" 0640
+  if [[ -n ${options[split-name]:-} ]]; then
+    printf 'NECTAR_SPLIT_HOST=0.0.0.0\nNECTAR_SPLIT_PORT=9443\nNECTAR_SPLIT_ADVERTISE=%s:9443\n' "${options[split-name]}" |
+      write "$settings/server.env" 0640
+  fi
+  copy_units "${server_units[@]}"
+  say "journalctl -fu nectar-superlink -u nectar-server-superexec -u nectar-proxy" "server"
+}
+
+installed_units() {
+  local unit
+  for unit in "${device_units[@]}" "${server_units[@]}"; do
+    [[ ! -e $units/$unit ]] || printf '%s\n' "$unit"
+  done
+}
+
+upgrade() {
+  mapfile -t known < <(installed_units)
+  ((${#known[@]})) || fail "nothing is installed here yet; use 'device' or 'server' first"
+  if [[ " ${known[*]} " == *" nectar-superlink.service "* ]]; then
+    options[extras]=${options[extras]:-server}
+  fi
+  check_machine
+  make_release
+  # A newer Flower may change the database for good: with the copy, going back is possible.
+  if [[ -e $state/superlink.db ]]; then
+    run systemctl stop nectar-superlink.service
+    run cp -p "$state/superlink.db" "$state/superlink.db.before-$(basename "$release")"
+  fi
+  use "$release"
+  copy_units "${known[@]}"
+  say "$0 rollback" "upgrade; if it does not work"
+}
+
+rollback() {
+  [[ -e $home/previous ]] || fail "there is no release before the one in use"
+  mapfile -t known < <(installed_units)
+  local newer copy
+  newer=$(basename "$(readlink "$home/current")")
+  copy=$state/superlink.db.before-$newer
+  if [[ -e $copy ]]; then
+    run systemctl stop nectar-superlink.service
+    run cp -p "$copy" "$state/superlink.db"
+  fi
+  use "$(readlink "$home/previous")"
+  [[ -z $start || ${#known[@]} -eq 0 ]] || run systemctl restart "${known[@]}"
+}
+
+remove() {
+  mapfile -t known < <(installed_units)
+  ((${#known[@]})) || fail "nothing is installed here"
+  run systemctl disable --now "${known[@]}"
+  run rm -f "${known[@]/#/$units/}" "$units/nectar-.service.d/10-common.conf"
+  run systemctl daemon-reload
+  echo "Kept: $settings (keys), $state (private models and splits), $home (releases). Remove them by hand once you are sure."
+}
+
+say() { # COMMAND WHAT
+  if [[ -n $dry ]]; then
+    echo "Nothing was changed: this was a dry run."
+  else
+    echo "Done ($2): $1"
+  fi
+}
+
+dry=
+start=1
+python=$(command -v python3.11 || echo python3)
+release=
+declare -A options=([constraints]=$here/constraints.txt)
+action=${1:-}
+(($# == 0)) || shift
+case $action in
+  device | server | upgrade | rollback | remove) read_options "$@" ;;
+  -h | --help) usage && exit 0 ;;
+  "") usage >&2 && exit 2 ;;
+  *) fail "expected device, server, upgrade, rollback or remove, got '$action'" ;;
+esac
+python=${options[python]:-$python}
+[[ -n $dry || $EUID -eq 0 ]] || fail "run this as root, or look first with --dry-run"
+case $action in
+  device) install_device ;;
+  server) install_server ;;
+  *) "$action" ;;
+esac

@@ -1,0 +1,121 @@
+"""The installer: its dry run shows every step, and bad options are refused before any."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "systemd" / "install.sh"
+_DEVICE_KEYS = ("node.key", "ca.crt", "superexec.secret")
+_SERVER_KEYS = ("server.crt", "server.key", "ca.crt", "superexec.secret")
+
+
+def called(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/bash", str(SCRIPT), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PATH": os.environ["PATH"]},
+    )
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Return a folder with files of the names that a device or a server gets."""
+    for name in {*_DEVICE_KEYS, *_SERVER_KEYS}:
+        (tmp_path / name).write_text("x")
+    return tmp_path
+
+
+@pytest.fixture
+def device(keys: Path) -> list[str]:
+    """Return a good call for a device, without changes."""
+    return [
+        *("device", "--dry-run", "--keys", str(keys), "--superlink", "cloud.example.org:8443"),
+        *("--partition", "2", "--of", "3"),
+    ]
+
+
+def test_a_dry_run_shows_what_a_device_gets_and_changes_nothing(device: list[str]) -> None:
+    done = called(*device, "--data", "folder:/srv/images", "--model", "resnet8")
+    assert done.returncode == 0, done.stderr
+    assert "    SUPERLINK=cloud.example.org:8443\n" in done.stdout
+    assert (
+        '    NODE_CONFIG=partition-id=2 num-partitions=3 state-dir="/var/lib/nectar/state" '
+        'data="folder:/srv/images" model="resnet8"\n' in done.stdout
+    )
+    for name in _DEVICE_KEYS:
+        assert re.search(rf"install -m 0640 -o root -g nectar \S+/{name} /etc/nectar/", done.stdout)
+    assert "server.key" not in done.stdout
+    assert "systemctl restart nectar-supernode.service nectar-superexec.service" in done.stdout
+    assert done.stdout.endswith("Nothing was changed: this was a dry run.\n")
+
+
+def test_a_dry_run_shows_what_a_server_gets(keys: Path) -> None:
+    done = called("server", "--dry-run", "--keys", str(keys), "--split-name", "cloud.example.org")
+    assert done.returncode == 0, done.stderr
+    for name in _SERVER_KEYS:
+        assert f"/etc/nectar/{name} " in done.stdout
+    assert re.search(r"pip install .* \S+\\\[server\\\]", done.stdout)
+    assert "    NECTAR_SPLIT_ADVERTISE=cloud.example.org:9443\n" in done.stdout
+    assert "nectar-proxy.service" in done.stdout
+
+
+def test_the_hosts_proxy_looks_where_the_hosts_keys_are(keys: Path) -> None:
+    done = called("server", "--dry-run", "--keys", str(keys))
+    shown = done.stdout.partition("write /etc/nectar/nginx.conf")[2].partition("\n+ ")[0]
+    assert "set $hub 127.0.0.1:8000;" in shown
+    assert "ssl_certificate_key /etc/nectar/server.key;" in shown
+    assert "/etc/nectar/ca.crt" in shown
+    assert "/keys" not in shown
+    assert "resolver" not in shown
+
+
+def test_everything_that_is_copied_lies_in_the_checkout(device: list[str]) -> None:
+    copied = re.findall(rf"(?:{re.escape(str(ROOT))})/[\w./-]+", called(*device).stdout)
+    assert len(copied) > 15
+    assert [path for path in copied if not Path(path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("--superlink", "cloud.example.org"), "--superlink: expected HOST:PORT"),
+        (("--partition", "3"), "--partition: expected less than --of 3, got 3"),
+        (("--partition", "-1"), "--partition: expected a whole number from 0, got '-1'"),
+        (("--of", "many"), "--of: expected a whole number from 1, got 'many'"),
+        (("--data", 'folder:/a"b'), "--data: expected no quotes"),
+        (("--keys", "/nowhere"), "--keys /nowhere: expected node.key in it"),
+        (("--python", "python0"), "there is no python0"),
+        (("--constraints", "/nowhere"), "--constraints: there is no file /nowhere"),
+        (("--colour",), "unknown option --colour"),
+        (("--data",), "--data: expected a value"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_runs(
+    change: tuple[str, ...], said: str, device: list[str]
+) -> None:
+    done = called(*device, *change)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "+ " not in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["--keys", "--superlink", "--partition", "--of"])
+def test_what_is_needed_is_asked_for(missing: str, device: list[str]) -> None:
+    at = device.index(missing)
+    done = called(*device[:at], *device[at + 2 :])
+    assert done.returncode == 2
+    assert f"{missing} is needed: " in done.stderr
+
+
+def test_what_it_does_not_know_is_refused() -> None:
+    done = called("devices", "--dry-run")
+    assert done.returncode == 2
+    assert "expected device, server, upgrade, rollback or remove, got 'devices'" in done.stderr
+    assert called("--help").stdout.startswith("Installs this checkout as services of systemd")
