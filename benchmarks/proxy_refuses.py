@@ -138,7 +138,13 @@ def show(answers: list[Answer], console: Console) -> bool:
 
 def _status(host: str, port: int, context: ssl.SSLContext, method: str, target: str) -> int:
     """Send a target as it is, which no client library would, and return the answer's status."""
-    lines = f"{method} {target} HTTP/1.1", f"Host: {host}:{port}", "Content-Length: 0"
+    lines = (
+        f"{method} {target} HTTP/1.1",
+        f"Host: {host}:{port}",
+        # What the hub asks for before it asks who calls.
+        "Content-Type: application/protobuf",
+        "Content-Length: 0",
+    )
     request = "\r\n".join((*lines, "Connection: close", "", ""))
     with (
         socket.create_connection((host, port), _TIMEOUT_S) as plain,

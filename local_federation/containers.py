@@ -72,8 +72,21 @@ class Lab:
         return [*self.command, "-p", PROJECT, *(w for f in files for w in ("-f", f)), *words]
 
     def inside(self, service: str, *words: str) -> list[str]:
-        """Return a command line that runs something within a service that is up."""
-        return self.compose("exec", "-T", service, *words)
+        """Return a command line that runs something within a service that is up.
+
+        The engine's own: podman-compose 1.0.3 writes what it does to where the answer is read.
+
+        Raises
+        ------
+        ContainerError
+            If the service is not up.
+        """
+        labels = (f"project={PROJECT}", f"service={service}")
+        filters = [w for own in labels for w in ("--filter", f"label=com.docker.compose.{own}")]
+        found = _output([self.engine, "container", "ls", "-q", *filters]).split()
+        if not found:
+            raise ContainerError(f"service {service} is not up; start it by make compose")
+        return [self.engine, "exec", "-i", found[0], *words]
 
     def build(self) -> None:
         """Build images that are missing, or were made from other files than those of now.

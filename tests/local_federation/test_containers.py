@@ -83,3 +83,13 @@ def test_a_command_that_fails_is_named_with_what_it_said(programs: Path) -> None
     write_program(programs / "podman-compose", "echo the socket is gone >&2; exit 7")
     with pytest.raises(ContainerError, match=r"status 7 of podman-compose .*: the socket is gone"):
         Lab(("podman-compose",)).up()
+
+
+def test_a_service_is_reached_by_the_engine_itself(programs: Path) -> None:
+    write_program(programs / "podman", "echo a1")
+    assert Lab(("podman-compose",)).inside("proxy", "cat", "x") == [
+        *("podman", "exec", "-i", "a1", "cat", "x")
+    ]
+    write_program(programs / "podman", "exit 0")
+    with pytest.raises(ContainerError, match="service proxy is not up"):
+        Lab(("podman-compose",)).inside("proxy", "cat", "x")
