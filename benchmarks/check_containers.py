@@ -210,7 +210,7 @@ def _look(lab: Lab, console: Console, *, keep: bool) -> None:
 def _command(lab: Lab, name: str, method: str, settings: Settings) -> list[str]:
     changes = [word for key in settings for word in ("--set", f"{key}={json.dumps(settings[key])}")]
     options = ("--replace", "--name", name, "--method", method, *changes)
-    return lab.compose("run", "--rm", "-T", "run", *options)
+    return lab.compose("run", "--rm", "--no-deps", "-T", "run", *options)
 
 
 def _simulated(folder: Path, name: str) -> list[dict[str, float]]:

@@ -30,7 +30,7 @@ state=/var/lib/nectar
 units=/etc/systemd/system
 device_units=(nectar-supernode.service nectar-superexec.service)
 server_units=(nectar-superlink.service nectar-server-superexec.service nectar-proxy.service)
-bundle=(server_app client_app strategies generators models pickles taressfl own_models docs pyproject.toml README.md LICENSE)
+bundle=(server_app client_app local_federation strategies generators models pickles taressfl own_models docs pyproject.toml README.md LICENSE)
 
 fail() {
   echo "install.sh: $1" >&2
@@ -93,6 +93,10 @@ check_device() {
     [[ ${options[$option]:-} != *[\"\\]* ]] || fail "--$option: expected no quotes or backslashes, got '${options[$option]}'"
   done
   check_keys node.key ca.crt superexec.secret
+}
+
+check_alone() { # UNIT WHAT
+  [[ ! -e $units/$1 ]] || fail "this machine is a federation's $2 already, and keys of both would lie in $settings; use another machine, or 'remove' first"
 }
 
 check_keys() {
@@ -171,6 +175,7 @@ copy_units() {
 
 install_device() {
   check_device
+  check_alone nectar-superlink.service server
   check_machine
   make_owner
   make_release
@@ -188,6 +193,7 @@ install_server() {
   need keys "the folder keys/server that 'python -m nectar_admin keys server' made"
   options[extras]=${options[extras]:-server}
   check_keys server.crt server.key ca.crt superexec.secret
+  check_alone nectar-supernode.service device
   check_machine
   [[ -n $dry || -x /usr/sbin/nginx ]] || fail "there is no /usr/sbin/nginx (Debian: apt install nginx-light; then systemctl disable --now nginx)"
   make_owner
