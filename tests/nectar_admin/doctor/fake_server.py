@@ -1,13 +1,14 @@
 """A server on loopback with a certificate and a clock of its own, that answers as it is told."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 from nectar_admin.authority import Identity, new_authority, new_server
@@ -43,7 +44,11 @@ def made(
 
 @contextmanager
 def serving(
-    keys: Path | None, *, ahead_s: float = 0.0, answer: Answer = everything_refused
+    keys: Path | None,
+    *,
+    ahead_s: float = 0.0,
+    answer: Answer = everything_refused,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Address]:
     """Serve on loopback, with TLS if there are keys, by a clock that is ahead by seconds."""
 
@@ -58,6 +63,8 @@ def serving(
             status, body = answer(self.command, self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from flwr.supercore.constant import VERSION_INCOMPATIBILITY_MESSAGE_METADATA_KEY
 from flwr.supercore.error import ApiErrorCode
 
 from nectar_admin.doctor.finding import Finding, Verdict
@@ -50,6 +51,16 @@ def test_a_key_that_was_never_registered_or_is_void(keys: Path) -> None:
     found = asked(keys, unknown)
     assert (found.verdict, "void for ever" in found.said) == (Verdict.FAULT, True)
     assert "under a new name" in found.cure
+
+
+def test_a_flower_that_the_servers_does_not_match(keys: Path) -> None:
+    said = "expected a peer from the same major.minor release, but received 1.41.0"
+    headers = {VERSION_INCOMPATIBILITY_MESSAGE_METADATA_KEY: said}
+    refused = refusal(412, ApiErrorCode.FLEET_INVALID_HEARTBEAT_INTERVAL)
+    with serving(keys, answer=refused, headers=headers) as address:
+        _, found = known(address, keys / "ca.crt", keys / "node.key")
+    assert (found.subject, found.verdict, said in found.said) == ("flwr", Verdict.FAULT, True)
+    assert "install the server's version" in found.cure
 
 
 @pytest.mark.parametrize(
