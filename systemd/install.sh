@@ -200,8 +200,10 @@ install_server() {
   make_release
   use "$release"
   copy_keys server.crt server.key ca.crt superexec.secret
-  # The container's configuration with this machine's paths; the hub is on loopback and never moves.
-  sed -e '/resolver/d' -e "s|/keys/server/|$settings/|g" -e "s|/keys/|$settings/|g" \
+  # The container's configuration with this machine's paths; the hub is on loopback and never moves, and
+  # the journal is no file that can be opened.
+  sed -e '/resolver/d' -e 's|access_log /dev/stdout|access_log syslog:server=unix:/dev/log,nohostname|' \
+    -e "s|/keys/server/|$settings/|g" -e "s|/keys/|$settings/|g" \
     -e 's|set \$hub .*;|set $hub 127.0.0.1:8000;|' "$here/docker/nginx.conf" | write "$settings/nginx.conf" 0640
   if [[ -n ${options[split-name]:-} ]]; then
     printf 'NECTAR_SPLIT_HOST=0.0.0.0\nNECTAR_SPLIT_PORT=9443\nNECTAR_SPLIT_ADVERTISE=%s:9443\n' "${options[split-name]}" |

@@ -74,6 +74,9 @@ def test_the_hosts_proxy_looks_where_the_hosts_keys_are(keys: Path) -> None:
     assert "/etc/nectar/ca.crt" in shown
     assert "/keys" not in shown
     assert "resolver" not in shown
+    # A unit's output is a socket of the journal's, which nothing can open.
+    assert "/dev/stdout" not in shown
+    assert "access_log syslog:" in shown
 
 
 def test_everything_that_is_copied_lies_in_the_checkout(device: list[str]) -> None:
