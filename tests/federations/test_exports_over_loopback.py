@@ -57,6 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
 }
 
 
+@pytest.mark.quick("local", "fedktl", "fedproto")
 @pytest.mark.parametrize("case", CASES)
 def test_an_exported_client_is_as_good_as_the_journal_says(tmp_path: Path, case: str) -> None:
     changes, server = CASES[case]
@@ -90,6 +91,7 @@ def test_prototypes_lie_on_the_server(tmp_path: Path, capsys: pytest.CaptureFixt
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_prototypes_of_half_precision_are_those_that_arrived(tmp_path: Path) -> None:
     played = tiny(tmp_path, "fedproto", wire_dtype="float16")
     played.play()
@@ -113,6 +115,7 @@ def test_a_split_network_is_joined_from_the_servers_checkpoint(tmp_path: Path) -
         assert opened.card.architecture.name == "resnet18 cut 1"
 
 
+@pytest.mark.thorough
 def test_what_learns_no_classes_leaves_as_features(tmp_path: Path) -> None:
     played = tiny(tmp_path, "mocosfl")
     played.play()

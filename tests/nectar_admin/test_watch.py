@@ -103,6 +103,7 @@ def test_a_command_that_ends_well_for_being_deaf_counts_as_failed(
     assert ended(start(f"{handler}; time.sleep(60)", 0.3))[0] == 1
 
 
+@pytest.mark.thorough
 @linux
 def test_reconnecting_within_patience_is_no_reason(
     start: Callable[..., "subprocess.Popen[str]"],
@@ -113,6 +114,7 @@ def test_reconnecting_within_patience_is_no_reason(
     assert ended(process) == (0, "")
 
 
+@pytest.mark.thorough
 @linux
 def test_connections_of_its_children_are_not_its_own(
     start: Callable[..., "subprocess.Popen[str]"],
@@ -187,6 +189,7 @@ def test_what_a_terminal_sends_to_all_reaches_the_command_once(
         process.wait()
 
 
+@pytest.mark.thorough
 def test_where_connections_are_not_to_be_seen_it_says_so_once_and_lets_be(
     start: Callable[..., "subprocess.Popen[str]"],
 ) -> None:

@@ -30,6 +30,7 @@ def written(out: Path, name: str, inputs: Inputs, network: nn.Module, **more: st
     return batch
 
 
+@pytest.mark.quick("cnn", "resnet4", "resnet10", "sensor_cnn")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_comes_back_bit_for_bit(tmp_path: Path, name: str) -> None:
     inputs = Windows(2, 32) if name == "sensor_cnn" else Images(1, 8, 8)

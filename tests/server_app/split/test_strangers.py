@@ -63,6 +63,7 @@ def play(session: SplitSession, toy: Toy) -> None:
     assert toy.engine.finished == [11, 12, 13]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("strict")
 def test_those_beyond_a_number_are_turned_away_at_once_and_the_others_after_a_while() -> None:
     toy = Toy(nodes=1, cohorts=1, steps=3)
@@ -98,6 +99,7 @@ def test_who_finishes_the_handshake_and_opens_no_stream_is_sent_away() -> None:
         play(session, toy)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("strict")
 def test_a_node_that_thinks_for_longer_than_strangers_may_is_kept() -> None:
     toy = Toy(nodes=1, cohorts=1, steps=3)
