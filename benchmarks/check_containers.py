@@ -46,7 +46,8 @@ _KILL: Final = """
 import os, pathlib, signal, sys
 for place in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
     words = place.read_bytes().decode().split("\\0")[:2]
-    if any(w.rpartition("/")[2].startswith(sys.argv[1]) for w in words):
+    # nginx writes a title there, with its options.
+    if any(name.startswith(sys.argv[1]) for w in words for name in (w, w.rpartition("/")[2])):
         os.kill(int(place.parent.name), signal.SIGKILL)
         sys.exit()
 sys.exit("there is no " + sys.argv[1])
