@@ -96,6 +96,7 @@ def test_a_round_on_prepared_data_needs_torch_alone(tmp_path: Path, fresh_proces
     assert done.stdout.strip() == "trained on 30 samples"
 
 
+@pytest.mark.thorough
 def test_a_round_that_prepares_its_data_is_noticed(tmp_path: Path, fresh_process: Fresh) -> None:
     done = fresh_process(play_round(tmp_path))
     assert done.returncode == 1

@@ -108,6 +108,7 @@ print(read_run(default_config()).method)
 """
 
 
+@pytest.mark.thorough
 def test_the_bundle_imports_nothing_of_the_repository_beside_it(
     bundle: bytes, tmp_path: Path, fresh_processes: FreshProcesses
 ) -> None:

@@ -112,6 +112,7 @@ def test_what_the_tutorials_write_keeps_the_import_contracts(project: Path) -> N
     run(project, "-c", "from importlinter.cli import lint_imports_command as c; c()")
 
 
+@pytest.mark.thorough
 @pytest.mark.xdist_group("tutorial")
 @pytest.mark.federation
 def test_what_the_tutorials_write_passes_its_tests(

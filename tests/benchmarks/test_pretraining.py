@@ -54,6 +54,7 @@ def test_stopping_and_going_on_changes_nothing(tmp_path: Path) -> None:
         assert torch.equal(found, expected)
 
 
+@pytest.mark.thorough
 def test_pictures_come_to_look_like_the_images() -> None:
     trainer = Trainer(_RECIPE, _images(), _CPU)
     noise = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))

@@ -167,6 +167,7 @@ finally:
 """
 
 
+@pytest.mark.thorough
 def test_the_measuring_process_imports_what_a_device_imports(
     fresh_processes: FreshProcesses,
 ) -> None:
@@ -181,6 +182,7 @@ def test_the_measuring_process_imports_what_a_device_imports(
     assert DeviceFigures.from_json(done.stdout).parameters == 232
 
 
+@pytest.mark.thorough
 def test_the_command_writes_json(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -38,6 +38,7 @@ def superlink(keys: KeyFolder, tmp_path: Path) -> Iterator[str]:
         child.stop()
 
 
+@pytest.mark.thorough
 def test_devices_come_and_go(
     keys: KeyFolder, superlink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -305,6 +305,7 @@ def imported_by(statements: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.thorough
 def test_neither_torch_nor_apps_are_imported() -> None:
     names = sorted(path.stem for path in (ROOT / "nectar_admin").glob("[a-z]*.py"))
     found = imported_by("".join(f"import nectar_admin.{name}\n" for name in names))

@@ -132,6 +132,7 @@ def test_connections_of_its_children_are_not_its_own(
     assert "no connection to port" in told
 
 
+@pytest.mark.thorough
 @linux
 def test_a_command_that_does_not_end_is_killed(
     start: Callable[..., "subprocess.Popen[str]"],
@@ -302,6 +303,7 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.mark.thorough
 @linux
 @pytest.mark.parametrize("form", ["--superlink=[::1]:{}", "--superlink 127.0.0.1:{}"])
 def test_the_port_is_that_of_the_commands_superlink(server: socket.socket, form: str) -> None:

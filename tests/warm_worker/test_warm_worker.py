@@ -90,6 +90,7 @@ def test_what_cannot_be_imported_is_not_tried_again_until_the_bundle_changes(
     assert workplace.imports("fragile") == 5 + 3 + 1
 
 
+@pytest.mark.thorough
 def test_apps_draw_differently(workplace: Workplace) -> None:
     draw = "import random, numpy; print(random.random(), numpy.random.rand())"
     with workplace.working():
@@ -111,6 +112,7 @@ def test_another_bundle_brings_its_own_code_from_its_first_message_on(workplace:
     assert workplace.said() == ""
 
 
+@pytest.mark.thorough
 def test_bundles_that_take_turns_do_not_restart_the_server(workplace: Workplace) -> None:
     first, second = workplace.bundle("first"), workplace.bundle("second")
     with workplace.working():
@@ -139,6 +141,7 @@ def test_signals_reach_the_app_and_its_end_the_launcher(workplace: Workplace) ->
         assert not alive(pid)
 
 
+@pytest.mark.thorough
 def test_a_signal_to_all_reaches_the_app_once(workplace: Workplace, tmp_path: Path) -> None:
     counts = (
         "import signal, time; got = []; signal.signal(signal.SIGTERM, lambda *_: got.append(1));"
@@ -178,6 +181,7 @@ def test_with_the_server_killed_an_app_goes_on_and_the_next_has_a_new_one(
     assert "it is started again" in workplace.said()
 
 
+@pytest.mark.thorough
 def test_a_server_that_does_not_hold_is_done_without(workplace: Workplace) -> None:
     (workplace.libraries / "torch.py").write_text("import os\nos._exit(3)\n")
     with workplace.working():
@@ -314,6 +318,7 @@ def test_what_was_learnt_is_there_at_the_first_message_after_a_boot(
         assert workplace.play(TOLD).stdout == "False False\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spoilt", ["mode", "link", "file"])
 def test_what_others_may_write_is_not_imported(
     workplace: Workplace, tmp_path: Path, spoilt: str
@@ -337,6 +342,7 @@ def test_what_others_may_write_is_not_imported(
 @pytest.mark.parametrize(
     "text", ["", "{}", "[1, null]", '["no.such.module", "../x", "a b", "os; 1/0"]', "[" * 100_000]
 )
+@pytest.mark.thorough
 def test_a_damaged_file_is_as_good_as_none(workplace: Workplace, tmp_path: Path, text: str) -> None:
     (tmp_path / "kept").mkdir(mode=0o700)
     (tmp_path / "kept" / "modules.json").write_text(text)
@@ -345,6 +351,7 @@ def test_a_damaged_file_is_as_good_as_none(workplace: Workplace, tmp_path: Path,
     assert workplace.said() == ""
 
 
+@pytest.mark.thorough
 def test_what_keeps_a_server_from_starting_is_forgotten(
     workplace: Workplace, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def test_the_second_load_reads_the_file(
     assert second.notes == first.notes
 
 
+@pytest.mark.thorough
 def test_processes_agree_and_a_hit_imports_nothing_heavy(
     run_settings: Build,
     config: dict[str, Any],

@@ -77,6 +77,7 @@ def test_a_node_config_that_cannot_be_read_is_a_fault() -> None:
     assert command._config('a=1 data="folder:/a b"') == {"a": 1, "data": "folder:/a b"}
 
 
+@pytest.mark.thorough
 def test_data_are_looked_at_by_the_app(tmp_path: Path) -> None:
     spec = f"folder:{tmp_path / 'none'}"
     found = readable(spec, "partition-id=0 num-partitions=1", ROOT)

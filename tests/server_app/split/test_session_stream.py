@@ -328,6 +328,7 @@ class StreamLinkOfNode0:
         self.session.__exit__(None, None, None)
 
 
+@pytest.mark.thorough
 def test_a_server_behind_a_slow_network_is_reached() -> None:
     toy = Toy(nodes=1, cohorts=1, steps=3)
     # Each way: a handshake takes more than a second.
