@@ -24,6 +24,7 @@ from strategies.common.method import (
 )
 from strategies.common.model import FeatureModel
 from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
+from strategies.common.payloads import FeatureRows
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
 
@@ -123,14 +124,17 @@ class MessageClient(
         return state.model
 
     def sent_by(self, server: Mapping[str, Tensor]) -> Downlink | None:
-        """Return what a server in some state sends, for a test that needs it; by default nothing.
+        """Return what a server in some state sends, for a test that needs it: rows, or nothing.
 
         Parameters
         ----------
         server : Mapping[str, Tensor]
             State of the server half, as its checkpoint has it.
         """
-        return None
+        down = self.wire.down
+        if down is None or not issubclass(down, FeatureRows) or not len(server["labels"]):
+            return None
+        return cast(Downlink, down(server["rows"], server["labels"]))
 
     def evaluate(
         self,

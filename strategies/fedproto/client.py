@@ -1,6 +1,5 @@
 """FedProto on a device: learn towards the global prototypes, send one's own."""
 
-from collections.abc import Mapping
 from typing import final
 
 from torch import Tensor
@@ -43,11 +42,6 @@ class FedProtoClient(MessageClient[FedProtoSettings, ModelState, GlobalPrototype
         return LocalTraining(
             losses, lambda: Prototypes(*class_means(device, model)).under(self.settings)
         )
-
-    def sent_by(self, server: Mapping[str, Tensor]) -> GlobalPrototypes | None:
-        """Return the federation's prototypes."""
-        rows, labels = server["rows"], server["labels"]
-        return GlobalPrototypes(rows, labels) if len(labels) else None
 
     def classifier(
         self, device: MessageDevice, state: ModelState, downlink: GlobalPrototypes | None
