@@ -12,7 +12,7 @@ from rich.console import Console
 
 from nectar_admin.doctor import machine
 from nectar_admin.doctor.data import readable
-from nectar_admin.doctor.finding import Finding, Verdict, tell
+from nectar_admin.doctor.finding import Finding, Verdict, fault, tell
 from nectar_admin.doctor.identity import RUNTIME, known, secret
 from nectar_admin.doctor.reach import Address, reached
 from nectar_admin.doctor.server import served
@@ -132,9 +132,8 @@ def _config(text: str) -> dict[str, object] | Finding:
     try:
         return dict(parse_config_args([text] if text else None))
     except (ValueError, ClickException) as error:
-        return Finding(
+        return fault(
             "node config",
-            Verdict.FAULT,
             f"'{text}' cannot be read ({error})",
             "write key=value with spaces between, and quotes around texts: "
             'data="folder:/srv/images"',
