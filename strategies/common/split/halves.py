@@ -9,7 +9,7 @@ from torch import Tensor
 
 from strategies.common.agreed import Need
 from strategies.common.device import Device, ExchangeDevice
-from strategies.common.errors import ExchangeError, ModelError, WireError
+from strategies.common.errors import ExchangeError, WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.method import (
     ClientHalf,
@@ -24,7 +24,7 @@ from strategies.common.samples import Samples
 from strategies.common.split.client_models import AveragedModel
 from strategies.common.split.engine import Engine
 from strategies.common.split.lockstep import run_lanes
-from strategies.common.split.members import AnyMembers, Learnt
+from strategies.common.split.members import AnyMembers, Learnt, rows_of, seated
 from strategies.common.split.networks.joined import JoinedNetwork
 from strategies.common.split.networks.of_run import client_models, client_part
 from strategies.common.split.networks.stacked import StackedModels
@@ -130,8 +130,9 @@ class SplitClientHalf(
             What they did.
         """
 
-    def joined(self, server: Mapping[str, Tensor]) -> JoinedNetwork:  # noqa: ARG002
-        """Return the whole network, for whoever takes it away; by default there is no such way.
+    @abstractmethod
+    def joined(self, server: Mapping[str, Tensor]) -> JoinedNetwork:
+        """Return the whole network, for whoever takes it away.
 
         Parameters
         ----------
@@ -143,10 +144,6 @@ class SplitClientHalf(
         ModelError, StoreError
             If the parts cannot be joined.
         """
-        raise ModelError(
-            f"method {self.provided.run.method}: expected one that says how its network is joined, "
-            f"got none; write joined in its client half"
-        )
 
     def surveyed(self, client: Device) -> Mapping[Split, Samples]:
         """Return what a client sends for evaluation, as it is; by default its test samples."""
@@ -168,14 +165,14 @@ class SplitClientHalf(
             not answer in time.
         """
         averaged, models, plan = self._received(downlink), self._models(device), device.link.plan
-        seats = _seated(device)
+        seats = seated(device)
         if not seats:
             raise ExchangeError(
                 f"node {device.partition}: expected a session of clients that it carries, got one "
                 f"of {list(plan.pool)}; server and devices must run with the same clients-per-node"
             )
         cohorts = {
-            cohort: self.members(device, state, averaged, models, _rows(device, clients))
+            cohort: self.members(device, state, averaged, models, rows_of(device, clients))
             for cohort, clients in seats.items()
         }
         lanes = {
@@ -184,7 +181,7 @@ class SplitClientHalf(
         }
         exchanged = run_lanes(plan, lanes, cohorts)
         learnt = Learnt(list(cohorts.values()))
-        rows = _rows(device, learnt.clients.tolist())
+        rows = rows_of(device, learnt.clients.tolist())
         uplink, losses = self.bring_home(device, state, rows, learnt)
         steps = {"steps": float(exchanged.taken), "skipped_steps": float(exchanged.skipped)}
         return Trained(uplink, losses, steps)
@@ -201,8 +198,8 @@ class SplitClientHalf(
         """
         averaged, models = self._received(downlink), self._models(device)
         model = averaged.model.to(device.torch_device)
-        for clients in _seated(device).values():
-            for row in _rows(device, clients):
+        for clients in seated(device).values():
+            for row in rows_of(device, clients):
                 client = device.clients[row]
                 for split, samples in self.surveyed(client).items():
                     send_samples(device, client.partition, split, samples, models, model)
@@ -345,15 +342,3 @@ class SplitServerHalf(
 
 
 AnySplitServerHalf = SplitServerHalf[Any, Any, Any, Any, Any]
-
-
-def _seated(device: ExchangeDevice) -> dict[int, tuple[int, ...]]:
-    """Return this node's clients by cohort, for the cohorts in which it has any."""
-    seats = device.link.plan.seats(device.partition, len(device.clients))
-    return {cohort: clients for cohort, clients in enumerate(seats) if clients}
-
-
-def _rows(device: ExchangeDevice, clients: Sequence[int]) -> list[int]:
-    """Return at which places of the node's clients some of them stand."""
-    carried = [client.partition for client in device.clients]
-    return [carried.index(client) for client in clients]

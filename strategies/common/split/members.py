@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, final
 import torch
 from torch import Tensor
 
-from strategies.common.device import Device
+from strategies.common.device import Device, ExchangeDevice
 
 Batch = TypeVar("Batch")
 
@@ -93,3 +93,15 @@ class Learnt(Generic[AnyMembers]):
 
     def _numbers(self) -> Tensor:
         return torch.tensor([own.partition for cohort in self.cohorts for own in cohort.clients])
+
+
+def seated(device: ExchangeDevice) -> dict[int, tuple[int, ...]]:
+    """Return a node's logical clients by cohort, for the cohorts in which it has any."""
+    seats = device.link.plan.seats(device.partition, len(device.clients))
+    return {cohort: clients for cohort, clients in enumerate(seats) if clients}
+
+
+def rows_of(device: ExchangeDevice, clients: Sequence[int]) -> list[int]:
+    """Return at which places of a node's clients some of them stand."""
+    carried = [client.partition for client in device.clients]
+    return [carried.index(client) for client in clients]
