@@ -50,12 +50,14 @@ def test_clients_with_lists_of_other_lengths_test_what_aggregation_made(
 
 
 @pytest.mark.parametrize("method", ADAPTING)
+@pytest.mark.quick("feddat")
 def test_it_is_tested_every_so_many_rounds_and_after_the_last(tmp_path: Path, method: str) -> None:
     lines = tiny(tmp_path, method, rounds=3, evaluate_every=2).play()
     assert [line["accuracy"] is None for line in lines] == [True, False, False]
 
 
 @pytest.mark.parametrize("method", ADAPTING)
+@pytest.mark.quick("feddat")
 def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, method: str) -> None:
     # That the same seed gives the same one is told in test_guards_of_methods.py.
     other = tiny(tmp_path, method, seed=1).play()
@@ -63,6 +65,7 @@ def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, meth
 
 
 @pytest.mark.parametrize("method", ADAPTING)
+@pytest.mark.quick("feddat")
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path, method: str) -> None:
     # A schedule that falls to the end of the run would know how long each was to be.
     steady: dict[str, Any] = {

@@ -80,6 +80,7 @@ def test_the_same_seed_draws_the_same(
     assert play(tmp_path, pipelines / "sd") == first("sd")
 
 
+@pytest.mark.thorough
 def test_another_seed_draws_other_pictures(
     tmp_path: Path, pipelines: Path, first: Callable[[str], Played]
 ) -> None:

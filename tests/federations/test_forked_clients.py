@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.federation, pytest.mark.xdist_group("forked clients")]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.quick("fedproto", "mocosfl", "feddat")
+@pytest.mark.quick("fedproto", "mocosfl")
 def test_nothing_survives_in_a_clients_memory(
     tmp_path: Path, method: str, played: Callable[..., Federation], fork_server: ForkServer
 ) -> None:

@@ -21,6 +21,7 @@ Played = Callable[..., Federation]
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("splitfed")
 def test_a_round_is_one_message_and_evaluation_another(tmp_path: Path, method: str) -> None:
     played = tiny(tmp_path, method, rounds=4, evaluate_every=2)
     lines = played.play()
@@ -45,6 +46,7 @@ def test_a_round_is_one_message_and_evaluation_another(tmp_path: Path, method: s
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("splitfed")
 def test_evaluate_every_0_evaluates_after_the_last_round_alone(played: Played, method: str) -> None:
     lines = played(method, evaluate_every=0).lines()
     assert [line["accuracy"] is not None for line in lines] == [False, True]
@@ -60,6 +62,7 @@ def test_another_seed_gives_another_journal(tmp_path: Path, played: Played, meth
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("mocosfl")
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     tmp_path: Path, played: Played, method: str
 ) -> None:
@@ -84,6 +87,7 @@ def test_it_does_not_matter_which_node_carries_a_client(tmp_path: Path, method: 
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("mocosfl")
 def test_cohorts_and_batched_models_change_the_last_digits_alone(
     tmp_path: Path, played: Played, method: str
 ) -> None:
@@ -95,6 +99,7 @@ def test_cohorts_and_batched_models_change_the_last_digits_alone(
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("splitfed")
 def test_half_precision_halves_what_streams(tmp_path: Path, played: Played, method: str) -> None:
     single = played(method).lines()[0]["nodes"]["0"]["payload_bytes"]
     codecs = {"split__codec": "float16", "split__gradient_codec": "float16"}

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.federation
 
 
 @pytest.mark.parametrize("method", EXCHANGING)
+@pytest.mark.quick("mocosfl")
 def test_one_process_gives_the_numbers_of_a_federation(tmp_path: Path, method: str) -> None:
     lines = federation(tmp_path, method, nodes=1, clients_per_node=3).play()
     config = {**default_config(), **TINY, "method": method, "clients-per-node": 3, "device": "cpu"}

@@ -91,6 +91,7 @@ print([pid for pid in pids if alive(pid)])
     ("part", "expected"),
     [(0.5, ["0", "0", "1", "1"]), (1.0, ["0", "1", "2", "3"]), (2.0, ["0,1", "2,3", "4,5", "6,7"])],
 )
+@pytest.mark.quick("0.5-expected0")
 def test_gpus_are_dealt_in_turn(
     fresh_processes: FreshProcesses, part: float, expected: list[str]
 ) -> None:

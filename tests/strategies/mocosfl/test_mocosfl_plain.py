@@ -51,6 +51,7 @@ def pair(
 
 
 @pytest.mark.parametrize(("count", "per_node"), [(1, 1), (5, 5), (20, 20)])
+@pytest.mark.quick("1-1", "5-5")
 def test_the_split_loop_is_the_plain_loop_bit_for_bit(
     pair: Callable[..., tuple[SmallPool, PlainMocoSFL]], count: int, per_node: int
 ) -> None:
@@ -71,6 +72,7 @@ def test_the_split_loop_is_the_plain_loop_bit_for_bit(
         ({"fronts": "batched", "merge_passes": True, "cohorts": 2, "cut": 2}, 1e-3),
     ],
 )
+@pytest.mark.quick("how1-1e-05")
 def test_faster_ways_give_the_same_numbers(
     pair: Callable[..., tuple[SmallPool, PlainMocoSFL]], how: dict[str, Any], rounding: float
 ) -> None:
