@@ -1,8 +1,10 @@
 """Live progress of a run, read from its folder while it goes on."""
 
 import json
+import os
 import re
 from pathlib import Path
+from typing import final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -44,10 +46,10 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(run_dir.name, total=None, phase="starting")
-        shown = 0
+        journal = GrowingJournal(run_dir / "rounds.jsonl")
         while (status := run.ended(_POLL_S)) is None:
-            shown = _update(progress, bar, run_dir, shown)
-        _update(progress, bar, run_dir, shown)
+            _update(progress, bar, run_dir, journal)
+        _update(progress, bar, run_dir, journal)
         if stopped := _read_progress(run_dir).get("stopped"):
             progress.console.print(stopped, highlight=False, soft_wrap=True)
     if status != COMPLETED:
@@ -74,11 +76,52 @@ def reason(log: str) -> str:
     return last["text"] if ours and last["text"] else last[0]
 
 
-def _update(progress: Progress, bar: TaskID, run_dir: Path, shown: int) -> int:
+@final
+class GrowingJournal:
+    """A journal that somebody else appends to, of which each line is read once.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which need not be there yet.
+
+    Attributes
+    ----------
+    rounds : int
+        Complete lines that are there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_bytes = 0
+        self.rounds = 0
+
+    def new_lines(self) -> list[RoundLine]:
+        """Return the lines that are complete by now and were not the last time.
+
+        A journal that has become shorter, since its run goes on from an earlier round, has none.
+        """
+        try:
+            with self._path.open("rb") as file:
+                went_back = file.seek(0, os.SEEK_END) < self._read_bytes
+                file.seek(0 if went_back else self._read_bytes)
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        complete = text[: text.rfind(b"\n") + 1]
+        lines = complete.splitlines()
+        if went_back:
+            self._read_bytes, self.rounds = len(complete), len(lines)
+            return []
+        self._read_bytes += len(complete)
+        self.rounds += len(lines)
+        return [read_round(json.loads(line), str(self._path)) for line in lines]
+
+
+def _update(progress: Progress, bar: TaskID, run_dir: Path, journal: GrowingJournal) -> None:
     now = _read_progress(run_dir)
     rounds, eta = int(now.get("rounds", 0)), now.get("eta_s")
-    lines = _read_lines(run_dir)
-    for line in lines[shown:]:
+    for line in journal.new_lines():
         text = round_line(line, rounds, None)
         progress.console.print(text, highlight=False, soft_wrap=True)
     if now:
@@ -87,8 +130,7 @@ def _update(progress: Progress, bar: TaskID, run_dir: Path, shown: int) -> int:
             phase += f" {now.get('done')}/{now.get('total')}"
         if isinstance(eta, float):
             phase += f" · ETA {format_duration(eta)}"
-        progress.update(bar, total=rounds, completed=len(lines), phase=phase)
-    return len(lines)
+        progress.update(bar, total=rounds, completed=journal.rounds, phase=phase)
 
 
 def _read_progress(run_dir: Path) -> dict[str, int | float | str]:
@@ -96,12 +138,3 @@ def _read_progress(run_dir: Path) -> dict[str, int | float | str]:
         return dict(json.loads((run_dir / "progress.json").read_text()))
     except (OSError, ValueError):
         return {}
-
-
-def _read_lines(run_dir: Path) -> list[RoundLine]:
-    journal = run_dir / "rounds.jsonl"
-    if not journal.exists():
-        return []
-    text = journal.read_text()
-    complete = text[: text.rfind("\n") + 1]
-    return [read_round(json.loads(line), str(journal)) for line in complete.splitlines()]

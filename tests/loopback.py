@@ -19,7 +19,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run as FlowerRun
 
 import server_app.main
-from local_federation.engine.answering import answer, identify
+from local_federation.engine.answering import answer_copied, identify
 from strategies.common.payload import Payload
 from strategies.common.settings import default_config
 from strategies.common.transport import envelope
@@ -131,7 +131,7 @@ class LoopbackGrid(Grid):
             run_config=dict(self.config),
         )
         if self.fork_server is None or node_id != min(self.node_configs):
-            return answer(message, context)
+            return answer_copied(message, context)
         return self.fork_server.answer(message, context, self.stand_ins)
 
 

@@ -5,6 +5,7 @@ learnt from could then be dealt to its test.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -74,20 +75,23 @@ class Keeper:
         self._deal = kept_split.dealer(settings.seed, client, settings.test_fraction)
         self._client, self._seed = client, settings.seed
         self._notes: tuple[str, ...] = ()
-        self._kept = self._read()
+        self._kept: KeptSplit | None = None
         self._seating: Seating | None = None
 
     @property
     def split(self) -> str:
-        """Short name of the split that is kept; empty for none."""
-        return f"kept:{self._kept.name}" if self._kept else ""
+        """Short name of the split that is kept; empty for none, or for one that is damaged."""
+        # Every message of a run asks: thousands of seats need not be made for it.
+        with suppress(StoreError):
+            return f"kept:{name}" if (name := kept_split.read_name(self._path)) else ""
+        return ""
 
     def seat(
         self,
         samples: Sequence[Identity],
         published: Callable[[Identity], int] | None = None,
     ) -> Seating | None:
-        """Seat all samples of the source; ``None`` if their first split is yet to be dealt.
+        """Seat all samples of the source, once; ``None`` if their first split is yet to be dealt.
 
         Parameters
         ----------
@@ -97,6 +101,7 @@ class Keeper:
             Gives the side of each, where the source itself splits them. Where it puts one that is
             known on the other side, it counts, and all is begun anew.
         """
+        self._kept = self._read()
         if self._kept is None:
             return None
         seating = self._kept.seat(samples, self._limit, published or self._deal)

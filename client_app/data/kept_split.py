@@ -256,6 +256,17 @@ def read(path: Path) -> KeptSplit | None:
         raise StoreError(f"{path}: expected a split that was kept, got {error!r}") from None
 
 
+def read_name(path: Path) -> str:
+    """Return the name of the split in a file; empty if there is no file.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged.
+    """
+    return tensor_file.read(path)[1].get("name", "") if path.exists() else ""
+
+
 def write(path: Path, kept: KeptSplit) -> None:
     """Write a split to a file, whole or not at all.
 

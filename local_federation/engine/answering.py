@@ -2,7 +2,7 @@
 
 from bdb import BdbQuit
 
-from flwr.app import Context, Error, Message
+from flwr.app import Context, Error, Message, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -13,27 +13,35 @@ _CLIENT_RAISED = 2
 
 
 def answer(message: Message, context: Context) -> Message:
-    """Hand a copy of a message to the ClientApp; what it raises becomes an error reply.
-
-    Contents are serialised and read back on the way, so that halves in one process share no
-    tensor and what could not travel fails here too.
+    """Hand a message to the ClientApp; what it raises becomes an error reply.
 
     Raises
     ------
     bdb.BdbQuit
         If someone left a debugger in the middle of it, which is to end the run.
     """
-    content = recorddict_from_proto(recorddict_to_proto(message.content))
-    # Flower declares other ways only, but takes this one.
-    arrived = Message(content, metadata=message.metadata)  # type: ignore[call-overload]
     try:
-        reply = client_app.main.app(arrived, context)
+        return client_app.main.app(message, context)
     except Exception as error:  # whatever a method raises is this client's failure
         if _left_the_debugger(error):
             raise BdbQuit from error
         return Message(Error(_CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
-    sent = recorddict_from_proto(recorddict_to_proto(reply.content))
-    return Message(sent, reply_to=message)
+
+
+def answer_copied(message: Message, context: Context) -> Message:
+    """Do the same where server and client are in one process.
+
+    Contents are serialised and read back on the way, so that halves share no tensor and what
+    could not travel fails here too.
+    """
+    # Flower declares other ways only, but takes this one.
+    arrived = Message(_copied(message.content), metadata=message.metadata)  # type: ignore[call-overload]
+    reply = answer(arrived, context)
+    return reply if reply.has_error() else Message(_copied(reply.content), reply_to=message)
+
+
+def _copied(content: RecordDict) -> RecordDict:
+    return recorddict_from_proto(recorddict_to_proto(content))
 
 
 def identify() -> None:

@@ -7,7 +7,7 @@ from flwr.serverapp import ServerApp
 
 import server_app.main
 from client_app.data.fingerprint import forget_files
-from local_federation.engine.answering import answer, identify
+from local_federation.engine.answering import answer_copied, identify
 from local_federation.engine.grid import EngineGrid
 from local_federation.engine.resources import Resources
 from local_federation.engine.workers import Workers
@@ -66,7 +66,7 @@ def serve_here(app: ServerApp, config: Config, num_nodes: int) -> None:
     """
     identify()
     forget_files()
-    grid = EngineGrid(config, num_nodes, answer, 0)
+    grid = EngineGrid(config, num_nodes, answer_copied, 0)
     try:
         _serve(app, config, grid)
     finally:
