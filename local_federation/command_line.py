@@ -38,6 +38,7 @@ _DEMO: dict[str, bool | int | float | str] = {
 }
 _DEMO_CLIENTS = 5
 _MOST_GPUS = 64
+_LARGEST_PORT = 65_535
 # All that is left of a command has ended by then, or is named.
 _END_S = 8.0
 # What options say is no setting of a command; a demo says the first two itself.
@@ -167,8 +168,10 @@ def _add_standing(parser: argparse.ArgumentParser) -> None:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+    if not host or not port.isdecimal() or not 0 < int(port) <= _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"expected HOST:PORT, such as 127.0.0.1:8000, got {text!r}"
+        )
     return host, int(port)
 
 

@@ -172,6 +172,15 @@ def test_what_cannot_begin_is_told_in_one_line_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("address", ["cloud", ":8000", "cloud:", "cloud:0", "cloud:70000"])
+def test_a_superlink_is_a_host_and_a_port(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    with pytest.raises(SystemExit):
+        command(monkeypatch, f"attach --superlink {address}")
+    assert f"such as 127.0.0.1:8000, got '{address}'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
 def test_a_federation_has_clients(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
     with pytest.raises(SystemExit):
