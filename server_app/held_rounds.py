@@ -13,7 +13,7 @@ from flwr.app import Message
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.exchange import Answers
+from server_app.answers import Answers
 from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.large_uploads import refuse_large

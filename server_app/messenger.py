@@ -9,7 +9,8 @@ from flwr.app import Message, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.exchange import Answers, Question
+from server_app.answers import Answers
+from server_app.exchange import Question
 from server_app.reported_classes import check_classes
 from server_app.reported_samples import check_agreement
 from server_app.roster import NOTHING_GIVEN, Client, reading

@@ -22,7 +22,8 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.agreement import Agreement
-from server_app.exchange import Answers, Question
+from server_app.answers import Answers
+from server_app.exchange import Question
 from strategies.common.errors import NectarError, WireError
 from strategies.common.foreign_text import seen
 from strategies.common.settings import RunConfig

@@ -3,7 +3,7 @@
 import pytest
 from flwr.app import ConfigRecord, Error, RecordDict
 
-from server_app.exchange import Answers
+from server_app.answers import Answers
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
 from strategies.common.inputs import Images, Tokens, Windows
 from strategies.common.task import Task

@@ -2,7 +2,7 @@
 
 from flwr.app import Error, Message, RecordDict
 
-from server_app.exchange import Answers
+from server_app.answers import Answers
 from server_app.roster import Roster
 from tests.server_app.test_roster import Nodes, described
 
