@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from logging import WARNING
 from typing import Any, Literal, Protocol, final
 
@@ -16,6 +17,7 @@ from server_app.reported_samples import check_agreement
 from server_app.roster import NOTHING_GIVEN, Client, reading
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
+from server_app.turn_lengths import TurnLengths
 from strategies.common.errors import WireError
 from strategies.common.method import AnyServerHalf
 from strategies.common.round import Reply, Tested
@@ -126,6 +128,7 @@ class Messenger:
         self._watch = watch
         self._given = dict(given)
         self._heard = heard
+        self._turns = TurnLengths()
 
     def ask(self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind) -> None:
         """Send one message to each client and take in what comes back.
@@ -143,12 +146,16 @@ class Messenger:
         messages = self.write(ongoing, clients, kind)
         # In a run within one process clients are at work before they have all been asked.
         with record.timed("replies"):
-            question = Question(self._grid, messages)
+            # Whoever has exchanged activations cannot do it again.
+            usual = partial(self._turns.patience_s, kind)
+            patience = usual if ongoing.session is None else None
+            question = Question(self._grid, messages, patience)
             answers = question.wait(
                 self._run.round_deadline_s,
                 lambda done, total: self._tell(ongoing, kind, done, total),
                 ongoing.session.hopeless if ongoing.session else lambda: None,
             )
+        self._turns.take(kind, answers.seconds)
         self.take_in(ongoing, clients, messages, answers)
 
     def write(
@@ -183,6 +190,12 @@ class Messenger:
             A reply or a failure of each.
         """
         self._heard(answers)
+        ongoing.record.notes += [
+            f"{client.label}: what it was sent, or its reply, was lost on the way; sent again"
+            f"{f' {times} times' if times > 1 else ''}"
+            for client in clients.values()
+            if (times := answers.sent_again.get(client.node_id, 0))
+        ]
         with ongoing.record.timed("decode"):
             for client, message in zip(clients.values(), messages, strict=True):
                 self._take_in(ongoing, client, answers, message)

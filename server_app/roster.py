@@ -41,6 +41,9 @@ NOTHING_GIVEN: Final[RunConfig] = {}
 _NAMED_CLIENTS = 10
 # A client with more samples than so many times what is usual would be alone in every mean.
 _MOST_SAMPLES: Final = 10_000
+# A node says who it is within seconds; where the question is lost it is sent again well within the
+# minute in which a round waits for it.
+_QUERY_PATIENCE_S: Final = 20.0
 # So many clients tell what is usual although one of them lies.
 _QUORUM: Final = 3
 
@@ -131,7 +134,7 @@ class Roster:
         if new:
             content = to_record_dict(self._order, None)
             messages = [Message(content, node_id, "query") for node_id in sorted(new)]
-            self._questions.append(Question(self._grid, messages))
+            self._questions.append(Question(self._grid, messages, lambda _: _QUERY_PATIENCE_S))
         for question in self._questions:
             question.poll()
             self._take_in(question)

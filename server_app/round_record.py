@@ -202,6 +202,7 @@ class RoundRecord:
             elif partition not in self.failures:
                 self.nodes[partition] = node
         self.seconds["evaluate"] = sum(later.seconds.values())
+        self.notes += later.notes
         return [*self.told_later(later).values()]
 
     def told_later(self, later: "RoundRecord") -> dict[int, str]:

@@ -204,6 +204,13 @@ def test_the_process_is_left_as_it_was(grid: LoopbackGrid) -> None:
     assert torch.get_num_threads() == before[1]
 
 
+def test_a_ping_is_answered_without_a_look_at_settings_or_data(tmp_path: Path) -> None:
+    reply = ask(grid_of(tmp_path, method="fedmagic"), "query.ping", RecordDict())
+    assert not reply.has_error()
+    assert list(reply.content) == []
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("kind", ["query", "train", "evaluate"])
 def test_a_bad_setting_reaches_the_server_as_this_nodes_failure(tmp_path: Path, kind: str) -> None:
     grid = grid_of(tmp_path, models="cnn,perceptron")
