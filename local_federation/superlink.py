@@ -131,6 +131,11 @@ class SuperLink:
         """Host and port."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def pids(self) -> list[int]:
+        """Ids of its processes, its own first; none of one that ran already."""
+        return [child.pid for child in self._children]
+
     def start(self) -> None:
         """Start it and wait until it listens; one that runs already is only waited for.
 

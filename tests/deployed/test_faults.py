@@ -3,6 +3,14 @@
 All tests use one deployment, which is made whole before each of them.
 """
 
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
 import pytest
 from deployed.conftest import TINY, Deployment
 from loopback import Federation, without_clocks
@@ -67,6 +75,51 @@ def test_a_lost_reply_is_rolled_back_and_no_round_is_trained_twice(deployment: D
     back = [line["nodes"]["1"] for line in lines[2:] if "accuracy" in line["nodes"].get("1", {})]
     assert back[0]["continued_from"] == 1
     assert "no usable state" not in " ".join(back[0]["notes"])
+
+
+# What a SuperLink leaves that is killed while it hands a message to a node: one of round 2 is
+# fetched, as far as it knows, and no node ever sees it.
+LOSES_ONE = """
+CREATE TABLE lost (message_id TEXT);
+CREATE TRIGGER lose AFTER INSERT ON message_ins
+WHEN NEW.message_type = 'train' AND NEW.group_id = '2' AND NOT EXISTS (SELECT 1 FROM lost)
+BEGIN
+  INSERT INTO lost VALUES (NEW.message_id);
+  UPDATE message_ins SET delivered_at = datetime() WHERE message_id = NEW.message_id;
+END;
+"""
+
+
+@contextmanager
+def losing_one(database: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.executescript(LOSES_ONE)
+        try:
+            yield connection
+        finally:
+            connection.executescript("DROP TRIGGER lose; DROP TABLE lost;")
+
+
+def test_what_was_lost_in_the_superlink_is_sent_again_and_no_number_differs(
+    deployment: Deployment,
+) -> None:
+    with losing_one(deployment.folder / "superlink.db") as connection:
+        # Whoever waits for the deadline is not done when this test has had enough.
+        run = deployment.submit(rounds=2, round_deadline_s=3600.0)
+        lost = "SELECT count(*) FROM lost"
+        deployment.wait_for(lambda: connection.execute(lost).fetchone() == (1,), "the loss")
+        # As long as a SuperLink takes that is started again.
+        os.kill(deployment.superlink.pids[0], signal.SIGSTOP)
+        time.sleep(5.0)
+        os.kill(deployment.superlink.pids[0], signal.SIGCONT)
+        assert deployment.finish(run) == "finished:completed", deployment.logs()
+    first, second = without_clocks(deployment.lines())
+    told = "what it was sent, or its reply, was lost on the way; sent again"
+    (note,) = [note for note in second["notes"] if note.endswith(told)]
+    second["notes"].remove(note)
+    same = {**TINY, "rounds": 2, "run-name": deployment.run_dir.name, "round-deadline-s": 3600.0}
+    whole = Federation(deployment.folder / "whole", 3, same).play()
+    assert [first, second] == without_clocks(whole)
 
 
 def test_a_damaged_state_is_named_and_the_round_before_is_used(deployment: Deployment) -> None:
