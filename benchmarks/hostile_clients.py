@@ -34,6 +34,7 @@ from benchmarks.hostile_attacks import (
     with_upload,
 )
 from benchmarks.hostile_federations import SETTINGS, STAND_INS, Settings, changes, has_keys, streams
+from benchmarks.hostile_outcomes import Outcome, table
 from strategies.common.errors import NectarError
 from tests.answering import standing_in
 from tests.loopback import Federation
@@ -233,15 +234,13 @@ def named(line: dict[str, Any], partition: int) -> int:
     return failed + notes
 
 
-def row(stage: Stage, method: str, attack: Attack, *, once: bool) -> tuple[str, bool]:
-    """Play one attack and return what it came to, and whether that is as it should be."""
+def outcome(stage: Stage, method: str, attack: Attack, *, once: bool) -> Outcome:
+    """Play one attack and return what it came to."""
     played = stage.play(attack, once=once)
     when = f"round {_ONCE}" if once else "every round"
-    head = f"{method} | {attack.name} | {when}"
     if not played.lines:
-        return f"{head} | ENDED: {played.error}", False
+        return Outcome(method, attack.name, when, error=played.error)
     attacked = [line for line in played.lines if not once or line["round"] == _ONCE]
-    told = [[named(line, villain) for line in attacked] for villain in stage.villains]
     blamed = [
         f"client {p} in round {line['round']}"
         for line in [*played.lines, *played.resumed]
@@ -249,18 +248,18 @@ def row(stage: Stage, method: str, attack: Attack, *, once: bool) -> tuple[str, 
         if named(line, p)
     ]
     apart, without = stage.apart(played, attack, once=once)
-    counts = [n for own in told for n in own]
-    harmed = all(counts) and apart > 1
-    good = bool(played.resumed) and not blamed and max(counts) <= 1 and not harmed
-    bounds = "" if all(counts) else " | within bounds" + " in the others" * any(counts)
-    text = ", ".join(f"{sum(map(bool, own))} of {len(own)}" for own in told)
-    more = f" (as often as {max(counts)} times)" if max(counts) > 1 else ""
-    return (
-        f"{head} | {text}{more} | {apart:.1f} of {without:.3f} | ended well | "
-        f"{'resumed well' if played.resumed else f'RESUME: {played.error}'} | "
-        f"{'; '.join(blamed) or 'nobody blamed'}"
-        f"{bounds}"
-    ), good
+    return Outcome(
+        method,
+        attack.name,
+        when,
+        tuple(tuple(named(line, villain) for line in attacked) for villain in stage.villains),
+        apart,
+        without,
+        played.error,
+        ended=True,
+        resumed=bool(played.resumed),
+        blamed=tuple(blamed),
+    )
 
 
 def suits(method: str, attack: Attack) -> bool:
@@ -286,7 +285,8 @@ def main() -> int:
     parser.add_argument("--models", default="", help="of message methods, e.g. cnn,resnet4")
     options = parser.parse_args()
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
-    console, begin, bad = Console(width=200), time.perf_counter(), 0
+    console, begin = Console(width=200), time.perf_counter()
+    outcomes: list[Outcome] = []
     console.print(
         "method | attack | when | named | test samples apart | run | resumed | honest ones"
     )
@@ -297,9 +297,11 @@ def main() -> int:
                 for when in options.when if suits(method, attack) else ():
                     if attack.kind == "description" and when == "once":
                         continue  # it is asked for once
-                    text, good = row(stage, method, attack, once=when == "once")
-                    bad += not good
-                    console.print(f"{text}{'' if good else ' | NOT WELL'}", markup=False)
+                    found = outcome(stage, method, attack, once=when == "once")
+                    outcomes.append(found)
+                    console.print(f"{found}{'' if found.good else ' | NOT WELL'}", markup=False)
+    console.print(table(outcomes), markup=False, soft_wrap=True)
+    bad = sum(not one.good for one in outcomes)
     console.print(f"{bad} not well, in {time.perf_counter() - begin:.0f} s")
     return int(bad > 0)
 
