@@ -17,6 +17,7 @@ from client_app.exporting import card, files
 from client_app.exporting.found import find
 from client_app.exporting.taken import Taken, take
 from client_app.new_folder import free_or_ours
+from strategies.common.typed_once import CommandLine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +67,7 @@ def _told(taken: Taken) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m client_app.export", description=__doc__)
+    parser = CommandLine(prog="python -m client_app.export", description=__doc__)
     parser.add_argument(
         "state", type=Path, metavar="STATE", help="<state-dir>/<run-name> on this device"
     )

@@ -23,6 +23,7 @@ from strategies.common.errors import SettingsError, StoreError
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.transport.state import load_tensors, to_tensors
+from strategies.common.typed_once import CommandLine
 
 HEAD, ANSWERS = "head.safetensors", "answers.json"
 
@@ -103,9 +104,7 @@ def _method(place: Path, stored: Stored, changes: RunConfig) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m client_app.export_adapter", description=__doc__
-    )
+    parser = CommandLine(prog="python -m client_app.export_adapter", description=__doc__)
     parser.add_argument("--run", required=True, help="name of the run")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument(

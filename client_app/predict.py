@@ -22,6 +22,7 @@ from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
 from strategies.common.new_file import require_place, whole
+from strategies.common.typed_once import CommandLine
 
 # Fewer are classified before anybody would look.
 _LONG: Final = 200
@@ -112,7 +113,7 @@ def _shown_progress(work: Iterable[Classified], total: int) -> Iterable[Classifi
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m client_app.predict", description=__doc__)
+    parser = CommandLine(prog="python -m client_app.predict", description=__doc__)
     parser.add_argument(
         "model_folder", type=Path, metavar="MODEL", help="folder that client_app.export wrote"
     )

@@ -24,6 +24,7 @@ from client_app.backbones.pretraining.recipe import Recipe
 from client_app.data.digitgrid import handwriting
 from strategies.common.errors import NectarError, SettingsError, StoreError
 from strategies.common.settings import default_config
+from strategies.common.typed_once import CommandLine
 
 _PICTURES = 4000
 _SMOOTHING = 0.98
@@ -159,9 +160,7 @@ def _recipe(asked: argparse.Namespace) -> Recipe:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m client_app.pretrain_backbone", description=__doc__
-    )
+    parser = CommandLine(prog="python -m client_app.pretrain_backbone", description=__doc__)
     usual, defaults = Recipe(), default_config()
     cache = loading.cache_folder(Path(str(defaults["state-dir"])))
     parser.add_argument(

@@ -24,6 +24,7 @@ from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
+from strategies.common.typed_once import CommandLine
 
 _ROOT = Path(__file__).parents[1]
 _NETWORK = {
@@ -129,7 +130,7 @@ def _workload(asked: argparse.Namespace) -> Workload:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m client_app.profile", description=__doc__)
+    parser = CommandLine(prog="python -m client_app.profile", description=__doc__)
     defaults = default_config()
     for key, text in _NETWORK.items():
         default = defaults[f"split.{key}"]

@@ -25,6 +25,7 @@ from strategies.common.image_generator import ImageGenerator
 from strategies.common.new_file import require_picture_place
 from strategies.common.settings import RunConfig, flatten
 from strategies.common.settings_changes import read_changes
+from strategies.common.typed_once import CommandLine
 
 _EXAMPLES = """\
 examples:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m generators", description="Tools for the server's image generators."
     )
     commands = parser.add_subparsers(dest="command", required=True)

@@ -21,6 +21,7 @@ from strategies.common.settings import AnySettings, read_run, read_table
 from strategies.common.settings_changes import changed_config
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads
+from strategies.common.typed_once import CommandLine
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl import expert
 from strategies.mocosfl.taressfl.expert import Provenance
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m taressfl",
         description=__doc__,
         epilog=_EXAMPLES,

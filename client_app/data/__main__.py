@@ -25,6 +25,7 @@ from strategies.common.new_file import mark, require_picture_place, whole
 from strategies.common.samples import class_counts
 from strategies.common.settings import RunSettings, read_run
 from strategies.common.settings_changes import changed_config, read_changes
+from strategies.common.typed_once import CommandLine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,7 +124,7 @@ def _tell(data: ClientData, title: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m client_app.data", description=__doc__)
+    parser = CommandLine(prog="python -m client_app.data", description=__doc__)
     parser.add_argument(
         "spec", nargs="?", metavar="SPEC", help="data source, e.g. folder:/data/images or digits"
     )

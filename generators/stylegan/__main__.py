@@ -8,6 +8,7 @@ from pathlib import Path
 from generators.stylegan.load import convert
 from strategies.common.errors import GeneratorError, NectarError
 from strategies.common.new_file import require_place
+from strategies.common.typed_once import CommandLine
 
 _EPILOG = """\
 examples:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m generators.stylegan",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

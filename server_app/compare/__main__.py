@@ -1,12 +1,12 @@
 """Compare runs: ``python -m server_app.compare RUN_DIR... [--out FOLDER] [--reach 0.8]``."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from server_app.compare.page import write_comparison
 from strategies.common.errors import RunFolderError
+from strategies.common.typed_once import CommandLine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0, or 1 if the runs cannot be compared.
     """
-    parser = argparse.ArgumentParser(prog="python -m server_app.compare", description=__doc__)
+    parser = CommandLine(prog="python -m server_app.compare", description=__doc__)
     parser.add_argument("run_dirs", nargs="*", type=Path, metavar="RUN_DIR", help="folder of a run")
     parser.add_argument(
         "--out", type=Path, default=Path("comparison"), help="takes page and tables (comparison)"

@@ -1,12 +1,12 @@
 """Write a run's report again: ``python -m server_app.report RUN_DIR [--compare RUN_DIR]``."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from server_app.report.page import write_report
 from strategies.common.errors import RunFolderError
+from strategies.common.typed_once import CommandLine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0, or 1 if a folder cannot be read.
     """
-    parser = argparse.ArgumentParser(prog="python -m server_app.report", description=__doc__)
+    parser = CommandLine(prog="python -m server_app.report", description=__doc__)
     parser.add_argument("run_dir", type=Path, help="folder of the run")
     parser.add_argument("--compare", type=Path, help="folder of a run to draw beside it")
     asked = parser.parse_args(arguments)

@@ -22,6 +22,7 @@ from client_app.data.vqa.picture_files import PictureFiles, contents, put
 from client_app.data.vqa.rows import Row
 from client_app.new_folder import free_place, whole
 from strategies.common.errors import DataError, SettingsError
+from strategies.common.typed_once import CommandLine
 
 PICTURE_IDS = ("image_id", "imageid", "img_id", "picture_id")
 
@@ -177,9 +178,7 @@ def _pairs(given: str) -> Iterator[tuple[str, str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m client_app.data.vqa.convert", description=__doc__
-    )
+    parser = CommandLine(prog="python -m client_app.data.vqa.convert", description=__doc__)
     parser.add_argument(
         "--questions", type=Path, required=True, help=f"file, {', '.join(rows.SUFFIXES)}"
     )

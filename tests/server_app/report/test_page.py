@@ -330,3 +330,6 @@ def test_the_command_line(run, local, tmp_path, capsys):
     assert "below Local" in (run / "report.html").read_text()
     assert main([str(tmp_path)]) == 1
     assert "expected a run's settings" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([str(run), "--compare", str(local), "--compare", str(run)])
+    assert f"argument --compare: expected once, got {local} and {run}" in capsys.readouterr().err
