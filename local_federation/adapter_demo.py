@@ -13,6 +13,7 @@ from client_app.backbones import loading
 from client_app.backbones.pretraining.recipe import Recipe
 from local_federation import examples
 from local_federation.campaign import Campaign
+from local_federation.own_defaults import typed_over
 from server_app.report import page
 from server_app.run_record import RunRecord, read_run_record
 from strategies.methods import display_name
@@ -103,7 +104,8 @@ def play(asked: Campaign, console: Console) -> Path:
     named[last]["compare-with"] = others[0]
     # Before minutes are spent on the model.
     replace(asked, settings={**ADAPTER_SETTINGS, **asked.settings}).check(named)
-    settings = {**defaults(folder, asked.settings, console), **asked.settings}
+    own = defaults(folder, asked.settings, console)
+    settings = typed_over("demo-adapters", own, asked.settings, console)
     campaign = replace(asked, settings=settings)
     campaign.play(named, console)
     examples.answer(folder / last, _SHOWN)

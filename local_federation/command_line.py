@@ -19,12 +19,14 @@ from local_federation.descendants import end_descendants, keep_orphans
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError, Standing
+from local_federation.own_defaults import typed_over
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
 from local_federation.split_demo import check as check_split
 from local_federation.stopping import Stop, command_to_go_on, heeding_signals, say_last
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.settings_changes import read_changes
+from strategies.common.typed_once import CommandLine
 from strategies.methods import METHODS, adapts, display_name
 
 _ROOT = Path(__file__).parent.parent
@@ -57,7 +59,7 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
     "rounds": 3,
     "device": "cpu",
 }
-# What differs from pyproject.toml's defaults; a simulation plays those.
+# What differs from pyproject.toml's defaults; a simulation plays those, but for adapters.
 _DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED, "attach": _DEPLOYED}
 # Clients are nodes, not simulated.
 _WITH_NODES = ("deploy", "attach")
@@ -105,7 +107,7 @@ def _end(stop: Stop, *, begun: bool) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local_federation", description=__doc__)
+    parser = CommandLine(prog="python -m local_federation", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind, clients, text in (
         ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
@@ -290,9 +292,8 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     overrides = asked.settings
     demo = arguments.kind == "demo"
     method = "fedktl" if demo else arguments.method
-    defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(arguments.kind, {})
-    if told := ", ".join(f"{key}={defaults[key]}" for key in defaults if key not in overrides):
-        console.print(f"settings of {arguments.kind}: {told}", highlight=False)
+    what: str = arguments.kind
+    defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(what, {})
     name = "demo" if demo else arguments.name or method
     baseline = baseline_of(method)
     beside = f"{name}-local" if baseline else None
@@ -302,15 +303,15 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     runs[name] = {"method": method, "compare-with": beside or ""}
     asked.check(runs)
     if adapts(method):
-        defaults = adapter_demo.defaults(asked.folder, overrides, console)
-    campaign = replace(asked, settings={**defaults, **overrides})
+        what, defaults = "adapters", adapter_demo.defaults(asked.folder, overrides, console)
+    campaign = replace(asked, settings=typed_over(what, defaults, overrides, console))
     console.print(f"{display_name(method)}: {asked.num_clients} clients, {arguments.kind}")
     campaign.play(runs, console)
     campaign.show(name, beside, console)
 
 
 def _play_split(asked: Campaign, console: Console) -> None:
-    settings = {**SPLIT_SETTINGS, **asked.settings}
+    settings = typed_over("demo-split", SPLIT_SETTINGS, asked.settings, console)
     check_split(settings)
     campaign = replace(asked, settings=settings)
     carried = settings["clients-per-node"]

@@ -1,7 +1,7 @@
 """The command ``compare``: plan, play what is left, and write the comparison."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,11 @@ from local_federation.compare.choices import read_grid, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
-from local_federation.compare.study import PlannedRun, Study, Value
+from local_federation.compare.study import PlannedRun, Study
 from local_federation.engine.resources import Resources, cores
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
+from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
 from server_app.report.page import write_report
@@ -114,8 +115,10 @@ def play(
         _show_plan(study.runs(), home, arguments, console)
         return
     if any(map(adapts, names)):
-        backbone = adapter_demo.defaults(folder, changes, console)
-        study = Study(names, study.seeds, study.grid, _on(backbone, changes, console))
+        own = adapter_demo.defaults(folder, changes, console)
+        fixed = {key: value for key, value in own.items() if key not in study.grid}
+        settings = typed_over("adapters", fixed, changes, console)
+        study = Study(names, study.seeds, study.grid, settings)
     with home.held(study.settings, arguments.clients):
         runs = study.runs()
         left = _show_plan(runs, home, arguments, console)
@@ -149,14 +152,6 @@ def _write_missing_reports(run_dirs: Sequence[Path], console: Console) -> None:
             # As at a run's own end: drawn by libraries of others, of what devices told.
             except Exception as error:
                 console.print(f"{run_dir.name}: no report ({error})", highlight=False)
-
-
-def _on(
-    defaults: Mapping[str, Value], changes: Mapping[str, Value], console: Console
-) -> dict[str, Value]:
-    told = ", ".join(f"{key}={value}" for key, value in defaults.items() if key not in changes)
-    console.print(f"settings for adapters: {told}", highlight=False)
-    return {**defaults, **changes}
 
 
 def _check_name(name: str) -> None:

@@ -15,10 +15,12 @@ import pytest
 from rich.console import Console
 
 from local_federation import command_line
+from local_federation.adapter_demo import ADAPTER_SETTINGS
 from local_federation.campaign import Campaign
 from local_federation.engine.start import Asked
 from local_federation.home import Home
 from local_federation.host import LocalFederationError
+from local_federation.split_demo import SPLIT_SETTINGS
 from local_federation.watch import reason
 from nectar.places import Places
 from strategies.common.errors import RunFolderError, SettingsError
@@ -132,7 +134,9 @@ def test_what_is_there_is_gone_on_with_replaced_or_left_alone(tmp_path: Path) ->
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("key", ["method", "run-name", "runs-dir", "state-dir", "min-nodes"])
+@pytest.mark.parametrize(
+    "key", ["method", "run-name", "runs-dir", "state-dir", "min-nodes", "compare-with"]
+)
 @pytest.mark.parametrize("kind", ["simulate", "deploy", "demo", "compare --methods fd"])
 def test_settings_that_options_decide_are_refused(
     tmp_path: Path,
@@ -179,6 +183,46 @@ def test_a_superlink_is_a_host_and_a_port(
     with pytest.raises(SystemExit):
         command(monkeypatch, f"attach --superlink {address}")
     assert f"such as 127.0.0.1:8000, got '{address}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "own"),
+    [
+        ("simulate --method fd", {}),
+        ("simulate --method mocosfl --clients 2", {}),
+        ("demo", command_line._DEMO),
+        ("demo-split", SPLIT_SETTINGS),
+        ("demo-adapters --set adapters.backbone=folder:x", ADAPTER_SETTINGS),
+        ("simulate --method feddat --set adapters.backbone=folder:x", ADAPTER_SETTINGS),
+    ],
+)
+def test_what_is_played_was_typed_or_is_told_or_is_the_apps_default(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    own: dict[str, bool | int | float | str],
+) -> None:
+    asked: list[Asked] = []
+
+    def note(runs: Asked) -> NoReturn:
+        asked.append(runs)
+        raise StartedError
+
+    with pytest.raises(StartedError):
+        command(monkeypatch, f"{words} --folder {tmp_path} --set rounds=7 --set seed=3", note)
+    (line,) = [
+        *(said for said in capsys.readouterr().out.splitlines() if "settings of" in said),
+        *([] if own else [""]),
+    ]
+    decided = {"method", "run-name", "runs-dir", "state-dir", "min-nodes", "compare-with", "resume"}
+    for run in asked[0].runs:
+        assert (run["rounds"], run["seed"]) == (7, 3)
+        theirs = run.keys() - decided - {"rounds", "seed", "adapters.backbone"}
+        assert theirs - {"fedadapter.shared-rounds"} == own.keys() - decided - {"rounds"}
+        for key in own.keys() - {"rounds"}:
+            assert f"{key}={own[key]}" in line
+            assert key == "method" or run[key] == own[key]
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])

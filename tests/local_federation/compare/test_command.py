@@ -111,6 +111,17 @@ def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
     assert "fd-seed1" in page.read_text()
 
 
+def test_what_is_varied_is_not_fixed_by_settings_of_the_commands_own(compare: Play) -> None:
+    said = compare(
+        *("--methods", "feddat", "--seeds", "0", "--grid", "adapters.rank=2,4"),
+        *("--set", "adapters.backbone=folder:x"),
+    )
+    assert {"feddat-rank=2-seed0", "feddat-rank=4-seed0"} <= set(Player.played)
+    (told,) = [line for line in said.splitlines() if line.startswith("settings of adapters: ")]
+    assert "batch-size=32" in told
+    assert "rank" not in told
+
+
 def test_a_run_that_was_cut_off_goes_on(compare: Play, tmp_path: Path) -> None:
     compare("--methods", "local", "--seeds", "0")
     journal = tmp_path / "comparison" / "local-seed0" / "rounds.jsonl"
