@@ -66,3 +66,27 @@ def test_sigterm_in_mid_round_ends_all_and_the_last_line_goes_on(tmp_path: Path)
     )
     assert refused.returncode == 1
     assert "holds a run already" in refused.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "name"),
+    [
+        ("ray", "mid-round", "INT"),
+        ("deploy", "mid-round", "TERM"),
+        ("demo", "report", "HUP"),
+        ("compare", "mid-round", "INT"),
+    ],
+)
+def test_whoever_carries_clients_they_end_and_the_last_line_goes_on(
+    kind: str, phase: str, name: str
+) -> None:
+    # In a process of its own: whatever a command leaves behind comes back to it, to be ended.
+    words = ["--kinds", kind, "--phases", phase, "--signals", name]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.ended_commands", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    assert "equal" in done.stdout
