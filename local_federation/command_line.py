@@ -10,8 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local_federation import adapter_demo
-from local_federation.adapter_demo import ADAPTER_CLIENTS
+from local_federation import adapter_demo, options
 from local_federation.baselines import baseline_of
 from local_federation.campaign import Campaign, Carrier
 from local_federation.compare import command
@@ -20,16 +19,13 @@ from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError, Standing
 from local_federation.own_defaults import typed_over
-from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS, alone_beside
+from local_federation.split_demo import SPLIT_SETTINGS, alone_beside
 from local_federation.split_demo import check as check_split
-from local_federation.stopping import Stop, command_to_go_on, heeding_signals, say_last
+from local_federation.stopping import Heard, Stop, command_to_go_on, heeding_signals, say_last
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.settings_changes import read_changes
-from strategies.common.typed_once import CommandLine
-from strategies.methods import METHODS, adapts, display_name
-
-_ROOT = Path(__file__).parent.parent
+from strategies.methods import adapts, display_name
 
 # Small enough for two cores and two minutes, large enough that every client learns.
 _DEMO: dict[str, bool | int | float | str] = {
@@ -38,9 +34,6 @@ _DEMO: dict[str, bool | int | float | str] = {
     "device": "cpu",
     "server-device": "cpu",
 }
-_DEMO_CLIENTS = 5
-_MOST_GPUS = 64
-_LARGEST_PORT = 65_535
 # All that is left of a command has ended by then, or is named.
 _END_S = 8.0
 # What options say is no setting of a command; a demo says the first two itself.
@@ -52,7 +45,6 @@ _DECIDED = {
     "min-nodes": "--clients says it",
     "compare-with": "the baseline is played beside and compared with",
 }
-_DEMOS = ("demo", "demo-split", "demo-adapters")
 _DEPLOYED: dict[str, bool | int | float | str] = {
     "data": "digits",
     "models": "cnn,resnet4,resnet6",
@@ -61,8 +53,6 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
 }
 # What differs from pyproject.toml's defaults; a simulation plays those, but for adapters.
 _DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED, "attach": _DEPLOYED}
-# Clients are nodes, not simulated.
-_WITH_NODES = ("deploy", "attach")
 
 
 def main(start_engine: StartEngine) -> int:
@@ -73,158 +63,66 @@ def main(start_engine: StartEngine) -> int:
     start_engine : StartEngine
         Starts the engine for runs that it carries.
     """
-    arguments = _parser().parse_args()
+    arguments = options.parser().parse_args()
     console = Console()
     keep_orphans()
     begun: list[bool] = []
     with heeding_signals() as heard:
         try:
-            started = time.monotonic()
-            _play(arguments, start_engine, console, lambda: begun.append(True))
-            console.print(f"done in {format_duration(time.monotonic() - started)}")
+            return _ended(arguments, start_engine, console, heard, lambda: begun.append(True))
         except BaseException as error:
             # A closed terminal, or a process that was asked too, raises something of its own.
             stop = heard.stop or (isinstance(error, KeyboardInterrupt) and Stop(signal.SIGINT))
             if stop:
                 return _end(stop, begun=bool(begun))
-            if not isinstance(error, LocalFederationError | NectarError | OSError):
-                raise
-            told = escape(" ".join(str(error).split("\n")))
-            console.print(f"[bold red]failed:[/] {told}", highlight=False, soft_wrap=True)
-            return 1
-    return 0
+            _leave_nothing(console)
+            raise
+
+
+def _ended(
+    arguments: argparse.Namespace,
+    start_engine: StartEngine,
+    console: Console,
+    heard: Heard,
+    begun: Callable[[], None],
+) -> int:
+    """Play, say how it ended, and return the exit status."""
+    started, status = time.monotonic(), 0
+    try:
+        _play(arguments, start_engine, console, begun)
+    except (LocalFederationError, NectarError, OSError) as error:
+        if heard.stop:
+            raise
+        told, status = f"[bold red]failed:[/] {escape(' '.join(str(error).splitlines()))}", 1
+    _leave_nothing(console)
+    if not status:
+        told = f"done in {format_duration(time.monotonic() - started)}"
+    console.print(told, highlight=False, soft_wrap=True)
+    return status
+
+
+def _leave_nothing(console: Console) -> None:
+    """End what programs of others left behind: workers of Ray outlive their run by a while."""
+    if told := _named(end_descendants(_END_S)):
+        console.print(f"these processes do not end: {told}", highlight=False, soft_wrap=True)
 
 
 def _end(stop: Stop, *, begun: bool) -> int:
     """End all that was started, say how to go on, and return the exit status."""
     said = "stopped: everything that was started has been ended. To go on:"
-    if left := end_descendants(_END_S):
-        told = ", ".join(f"{name} ({pid})" for pid, name in left.items())
+    if told := _named(end_descendants(_END_S)):
         said = f"stopped, but these processes do not end: {told}"
     # A comparison is never told that it has begun: it goes on by itself.
     say_last(said, command_to_go_on(by_setting=begun))
     return stop.exit_status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandLine(prog="python -m local_federation", description=__doc__)
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind, clients, text in (
-        ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
-        ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
-        (
-            "demo-adapters",
-            ADAPTER_CLIENTS,
-            "FedDAT on five clients that ask about digits, simulated",
-        ),
-        ("simulate", 5, "one method, clients simulated on this machine or by Ray"),
-        ("deploy", 3, "one method, a SuperLink and SuperNodes as separate processes"),
-        ("attach", 3, "one method, on a SuperLink and SuperNodes that run already"),
-    ):
-        sub = kinds.add_parser(kind, help=text, description=text)
-        sub.add_argument(
-            "--clients", type=_from_one, default=clients, metavar="N", help="clients (%(default)s)"
-        )
-        sub.add_argument("--folder", type=Path, default=_ROOT / "runs", help="takes runs and logs")
-        sub.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="a setting as TOML, e.g. rounds=5 or 'models=\"cnn,resnet8\"'; repeatable",
-        )
-        if kind not in _WITH_NODES:
-            _add_resources(sub)
-        if kind == "attach":
-            _add_standing(sub)
-        if kind not in _DEMOS:
-            sub.add_argument("--method", choices=list(METHODS), default="fedktl")
-            sub.add_argument("--name", help="name of the run (the method)")
-            sub.add_argument(
-                "--replace",
-                action="store_true",
-                help="play a run of that name anew, if one is there",
-            )
-    text = command.HELP
-    comparing = kinds.add_parser("compare", help=text, description=text, epilog=command.EPILOG)
-    command.add_arguments(comparing, _ROOT / "runs")
-    _add_workers(comparing)
-    return parser
-
-
-def _add_standing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--superlink",
-        type=_address,
-        required=True,
-        metavar="HOST:PORT",
-        help="its address, which must never be reachable from outside",
-    )
-    parser.add_argument(
-        "--root-certificates",
-        type=Path,
-        metavar="FILE",
-        help="what its certificate is checked with; without it, no TLS",
-    )
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= _LARGEST_PORT:
-        raise argparse.ArgumentTypeError(
-            f"expected HOST:PORT, such as 127.0.0.1:8000, got {text!r}"
-        )
-    return host, int(port)
-
-
-def _add_resources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--engine",
-        choices=["local", "ray"],
-        default="local",
-        help="what carries the clients: processes of this machine, or Ray, which a cluster may "
-        "have; the numbers are the same (%(default)s)",
-    )
-    _add_workers(parser)
-
-
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers",
-        type=command.number_or_auto,
-        default=0,
-        metavar="N|auto",
-        help="clients at work at once (auto: as many as there are cores)",
-    )
-    parser.add_argument(
-        "--gpus-per-client",
-        type=_part_of_a_gpu,
-        default=0.0,
-        metavar="G",
-        help="GPUs, or part of one, that a client at work has; 0 lets each see all (%(default)s)",
-    )
-
-
-def _from_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
-    return int(text)
-
-
-def _part_of_a_gpu(text: str) -> float:
-    try:
-        part = float(text)
-    except ValueError:
-        part = -1.0
-    if not 0 <= part <= _MOST_GPUS or not (part <= 1 or part.is_integer()):
-        raise argparse.ArgumentTypeError(
-            f"expected a part of a GPU in [0, 1] or a whole number of GPUs, got {text!r}"
-        )
-    return part
+def _named(left: Mapping[int, str]) -> str:
+    return ", ".join(f"{name} ({pid})" for pid, name in left.items())
 
 
 def _carrier(arguments: argparse.Namespace) -> Carrier:
-    if arguments.kind in _WITH_NODES:
+    if arguments.kind in options.WITH_NODES:
         return "nodes"
     return "ray" if arguments.engine == "ray" else "engine"
 
@@ -243,7 +141,7 @@ def _standing(arguments: argparse.Namespace) -> Standing | None:
 
 
 def _resources(arguments: argparse.Namespace) -> Resources:
-    if arguments.kind in _WITH_NODES:
+    if arguments.kind in options.WITH_NODES:
         return Resources()
     return Resources(arguments.workers, arguments.gpus_per_client)
 
@@ -258,9 +156,9 @@ def _play(
         command.play(arguments, _resources(arguments), start_engine, console)
         return
     overrides = read_changes(arguments.set)
-    _refuse_decided(overrides, demo=arguments.kind in _DEMOS)
+    _refuse_decided(overrides, demo=arguments.kind in options.DEMOS)
     # What a demo plays is its own, so that its runs may be played anew.
-    replaces = arguments.kind in _DEMOS and not overrides.get("resume")
+    replaces = arguments.kind in options.DEMOS and not overrides.get("resume")
     campaign = Campaign(
         folder=arguments.folder.resolve(),
         num_clients=arguments.clients,
@@ -268,7 +166,7 @@ def _play(
         settings=overrides,
         resources=_resources(arguments),
         start_engine=start_engine,
-        replace=replaces if arguments.kind in _DEMOS else arguments.replace,
+        replace=replaces if arguments.kind in options.DEMOS else arguments.replace,
         begun=begun,
         standing=_standing(arguments),
     )

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 from rich.console import Console
 
-from local_federation import command_line
+from local_federation import command_line, descendants
 from local_federation.adapter_demo import ADAPTER_SETTINGS
 from local_federation.campaign import Campaign
 from local_federation.engine.start import Asked
@@ -262,6 +262,34 @@ def test_a_folder_that_a_server_held_and_did_not_sign_is_begun_anew(tmp_path: Pa
     assert Places(tmp_path, "local").check(replace=False, resume=True, beside="") is False
 
 
+@pytest.mark.parametrize("raised", [LocalFederationError("no\nroom"), ValueError("a bug"), None])
+def test_however_a_command_ends_what_it_started_is_ended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: Exception | None,
+) -> None:
+    def play(*_: object) -> None:
+        if raised:
+            raise raised
+
+    ended: list[float] = []
+    left = {4711: "ray::ClientAppA"}
+    monkeypatch.setattr(command_line, "end_descendants", lambda s: ended.append(s) or left)
+    monkeypatch.setattr(command_line, "_play", play)
+    words = f"simulate --folder {tmp_path}"
+    if isinstance(raised, ValueError):
+        with pytest.raises(ValueError, match="a bug"):
+            command(monkeypatch, words)
+        assert len(ended) == 1
+        return
+    assert command(monkeypatch, words) == bool(raised)
+    *_, before, last = capsys.readouterr().out.splitlines()
+    assert before == "these processes do not end: ray::ClientAppA (4711)"
+    assert last == "failed: no room" if raised else last.startswith("done in ")
+    assert len(ended) == 1
+
+
 def test_what_is_raised_on_the_way_out_does_not_keep_anything_from_being_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,7 +300,7 @@ def test_what_is_raised_on_the_way_out_does_not_keep_anything_from_being_ended(
             raise OSError(errno.EIO, "Input/output error")
 
     ended: list[float] = []
-    monkeypatch.setattr(command_line, "end_descendants", ended.append)
+    monkeypatch.setattr(command_line, "end_descendants", lambda s: ended.append(s) or {})
     assert command(monkeypatch, f"simulate --folder {tmp_path}", stopped) == 128 + signal.SIGHUP
     assert len(ended) == 1
     assert capsys.readouterr().out.endswith("--set resume=true\n")
@@ -344,4 +372,7 @@ def command(
 ) -> int:
     monkeypatch.setattr(sys, "argv", ["local_federation", *shlex.split(words)])
     monkeypatch.setattr(command_line, "keep_orphans", lambda: None)
+    if command_line.end_descendants is descendants.end_descendants:
+        # Those of the process that tests are others'.
+        monkeypatch.setattr(command_line, "end_descendants", lambda _: {})
     return command_line.main(start)
