@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from local_federation import command_line, processes
 from local_federation.stopping import Stop, command_to_go_on, heeding_signals
 
 # It starts an orphan in a session of its own, and one that does not heed polite requests.
@@ -116,6 +117,11 @@ def test_whoever_reads_no_more_does_not_keep_a_command_from_ending() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_waits_for_those_who_are_asked_to_end_add_up_to_less_than_was_promised() -> None:
+    # A run, its nodes and their SuperLink, one after another; then whatever else is found.
+    assert 3 * processes.GRACE_S + command_line.END_S < 15
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system tells of parents on Linux")
