@@ -202,7 +202,7 @@ class Lab:
 
 def image_inputs() -> list[Path]:
     """Return the files that images are made of, but pyproject.toml, of which a table counts."""
-    files = [ROOT / "constraints.txt"]
+    files = [ROOT / "constraints.txt", ROOT / "constraints-device.txt"]
     files += [ROOT / "docker" / n for n in ("Dockerfile", "nginx.conf", "wanted.py", "when-ready")]
     for package in ("nectar_admin", "warm_worker"):
         files += sorted((ROOT / package).rglob("*.py"))

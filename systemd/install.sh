@@ -10,7 +10,7 @@
 #   --dry-run        print every command, run none; needs no rights
 #   --extras LIST    of pyproject.toml, e.g. simulation; for a server, server by default
 #   --torch-index U  take torch from there, e.g. https://download.pytorch.org/whl/cpu: saves gigabytes
-#   --constraints F  versions to install (constraints.txt)
+#   --constraints F  versions to install (constraints.txt; for a device on ARM constraints-device.txt)
 #   --python PROGRAM Python 3.11 to 3.13 (python3.11, or else python3)
 #   --no-start       install only
 #
@@ -106,6 +106,13 @@ check_keys() {
   done
 }
 
+choose_versions() { # device|server
+  [[ -z ${options[constraints]:-} ]] || return 0
+  options[constraints]=$here/constraints.txt
+  # The newer torch for ARM brings gigabytes of CUDA, which a board without a GPU cannot use.
+  [[ $1 != device || $(uname -m) != aarch64 ]] || options[constraints]=$here/constraints-device.txt
+}
+
 check_machine() {
   [[ -d $here/nectar_admin && -d $here/warm_worker ]] || fail "expected a whole checkout in $here; start this script from one"
   command -v "$python" >/dev/null || fail "there is no $python; name one with --python"
@@ -176,6 +183,7 @@ copy_units() {
 install_device() {
   check_device
   check_alone nectar-superlink.service server
+  choose_versions device
   check_machine
   make_owner
   make_release
@@ -194,6 +202,7 @@ install_server() {
   options[extras]=${options[extras]:-server}
   check_keys server.crt server.key ca.crt superexec.secret
   check_alone nectar-supernode.service device
+  choose_versions server
   check_machine
   [[ -n $dry || -x /usr/sbin/nginx ]] || fail "there is no /usr/sbin/nginx (Debian: apt install nginx-light; then systemctl disable --now nginx)"
   make_owner
@@ -225,7 +234,9 @@ upgrade() {
   ((${#known[@]})) || fail "nothing is installed here yet; use 'device' or 'server' first"
   if [[ " ${known[*]} " == *" nectar-superlink.service "* ]]; then
     options[extras]=${options[extras]:-server}
+    choose_versions server
   fi
+  choose_versions device
   check_machine
   make_release
   # A newer Flower may change the database for good: with the copy, going back is possible.
@@ -273,7 +284,7 @@ dry=
 start=1
 python=$(command -v python3.11 || echo python3)
 release=
-declare -A options=([constraints]=$here/constraints.txt)
+declare -A options=()
 action=${1:-}
 (($# == 0)) || shift
 case $action in

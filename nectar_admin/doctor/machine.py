@@ -146,8 +146,8 @@ def torch_build(cuda: str | None, *, is_there: bool) -> Finding:
             "NVIDIA GPU"
         )
         cure = (
-            "take torch from the index of CPU wheels (--torch-index of systemd/install.sh): "
-            "nothing of CUDA is then installed"
+            "take torch from the index of CPU wheels (--torch-index of systemd/install.sh), or on "
+            "ARM the versions of constraints-device.txt: nothing of CUDA is then installed"
         )
         if platform.machine() in _BOARDS:
             return fault("torch", told, cure)

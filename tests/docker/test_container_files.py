@@ -163,7 +163,8 @@ def test_all_that_images_are_made_of_is_at_hand_and_told_apart() -> None:
         source
         for line in re.findall(r"^COPY (?!--from)(.*)", DOCKERFILE, re.MULTILINE)
         for source in line.split()[:-1]
-    ] + ["constraints.txt"]
+    ]
+    assert {"constraints.txt", "constraints-device.txt"} <= set(copied)
     allowed = (ROOT / ".dockerignore").read_text().splitlines()
     inputs = {str(file.relative_to(ROOT)) for file in containers.image_inputs()}
     for source in copied:

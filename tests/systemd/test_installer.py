@@ -13,14 +13,14 @@ _DEVICE_KEYS = ("node.key", "ca.crt", "superexec.secret")
 _SERVER_KEYS = ("server.crt", "server.key", "ca.crt", "superexec.secret")
 
 
-def called(*words: str) -> subprocess.CompletedProcess[str]:
+def called(*words: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/bash", str(SCRIPT), *words],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": path},
     )
 
 
@@ -64,6 +64,29 @@ def test_a_dry_run_shows_what_a_server_gets(keys: Path) -> None:
     assert re.search(r"pip install .* \S+\\\[server\\\]", done.stdout)
     assert "    NECTAR_SPLIT_ADVERTISE=cloud.example.org:9443\n" in done.stdout
     assert "nectar-proxy.service" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("machine", "role", "file"),
+    [
+        ("x86_64", "device", "constraints.txt"),
+        ("aarch64", "device", "constraints-device.txt"),
+        ("aarch64", "server", "constraints.txt"),
+    ],
+)
+def test_a_device_on_arm_gets_a_torch_without_cuda(
+    machine: str, role: str, file: str, device: list[str], keys: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "uname").write_text(f"#!/bin/sh\necho {machine}\n")
+    (tmp_path / "uname").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    words = device if role == "device" else ["server", "--dry-run", "--keys", str(keys)]
+    told = re.findall(r"--constraint (\S+)", called(*words, path=path).stdout)
+    assert told == [str(ROOT / file)]
+    own = tmp_path / "own.txt"
+    own.touch()
+    given = called(*words, "--constraints", str(own), path=path)
+    assert re.findall(r"--constraint (\S+)", given.stdout) == [str(own)]
 
 
 def test_the_hosts_proxy_looks_where_the_hosts_keys_are(keys: Path) -> None:
