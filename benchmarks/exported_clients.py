@@ -30,7 +30,7 @@ Overrides = dict[str, bool | int | float | str]
 _SMALL: Final[Overrides] = {
     "rounds": 1,
     "partition": "iid",
-    "max-samples": 100,
+    "max-samples": 60,
     "test-fraction": 0.4,
     "client-threads": 2,
     "round-deadline-s": 3600.0,

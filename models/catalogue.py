@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 from torch.nn import init
@@ -136,9 +136,10 @@ class _NothingDrawn(TorchFunctionMode):
     """Leaves tensors as they are where weights would be drawn: most of the time of building."""
 
     # Those of torch.nn.init that hand themselves over come here whole; others by what they call.
-    _DRAWING = frozenset(
-        (Tensor.uniform_, Tensor.normal_, init.uniform_, init.normal_, init.kaiming_uniform_)
-    )
+    _WHOLE = frozenset((init.uniform_, init.normal_, init.kaiming_uniform_))
+    # Mean, or least: truncated draws are repeated until all lie within their bounds, and what
+    # happened to be in memory never would.
+    _CALLED: ClassVar[Mapping[Any, str]] = {Tensor.normal_: "mean", Tensor.uniform_: "from"}
 
     def __torch_function__(
         self,
@@ -149,8 +150,11 @@ class _NothingDrawn(TorchFunctionMode):
     ) -> Any:
         """Call what draws nothing."""
         named = kwargs or {}
-        if func in self._DRAWING:
+        if func in self._WHOLE:
             return args[0] if args else named["tensor"]
+        if func in self._CALLED:
+            least = args[1] if len(args) > 1 else named.get(self._CALLED[func], 0.0)
+            return args[0].fill_(least)
         return func(*args, **named)
 
 

@@ -305,3 +305,16 @@ def test_a_model_that_is_to_be_loaded_draws_nothing() -> None:
         nn.init.zeros_(torch.empty(2))
     assert before.tolist() == [7.0, 7.0, 7.0]
     assert torch.equal(torch.random.get_rng_state(), generator)
+
+
+def test_truncated_weights_are_not_drawn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn_again(*_: object) -> None:
+        raise AssertionError("memory that is beyond the bounds is drawn again, and is as it was")
+
+    usual, unlikely = torch.full((3,), 9.0), torch.full((3,), 9.0)
+    with catalogue._NothingDrawn():
+        with monkeypatch.context() as patched:
+            patched.setattr(torch, "empty_like", drawn_again)
+            nn.init.trunc_normal_(usual)
+        nn.init.trunc_normal_(unlikely, mean=2.5, std=0.5)
+    assert bool(torch.cat([usual, unlikely]).abs().le(2.0).all())
