@@ -20,6 +20,7 @@ from strategies.common import seeds
 from strategies.common.classifiers import convertible
 from strategies.common.errors import NectarError, SettingsError, StoreError
 from strategies.common.samples import prepare
+from strategies.common.split.networks.layers import with_filters_applied
 
 SAFETENSORS: Final = "safetensors"
 # By name: file, module here that writes and runs it, libraries, and the extra that brings them.
@@ -116,7 +117,7 @@ def write(
         if form != SAFETENSORS:
             name, module = OTHERS[form][:2]
             write_file = import_module(f"client_app.exporting.{module}").write
-            network = convertible(taken.network).eval()
+            network = with_filters_applied(convertible(taken.network)).eval()
             run = _written(form, write_file, network, inputs, folder / name)
             away = _require_equal(name, expected, run(inputs), TOLERANCE)
             told = f"{name} differs by {away:.1e} at most on {len(inputs)} samples"

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from client_app.exporting import files
+from client_app.exporting import executorch_file, files
 from client_app.exporting.taken import Taken
 from strategies.common.classifiers import DirectionClassifier, PrototypeClassifier
 from strategies.common.inputs import Images, Windows
-from tests.client_app.exporting.small_exports import described, trained
+from strategies.common.split.networks import joined
+from strategies.common.split.networks.layers import with_filters_applied
+from tests.client_app.exporting.small_exports import TASK, described, split, trained
 
 pytestmark = [
     pytest.mark.skipif(find_spec("executorch") is None, reason="not installed: executorch"),
@@ -44,3 +46,11 @@ def test_what_classifies_in_place_of_the_head_gives_its_outputs(tmp_path: Path, 
     taken = Taken(network.eval(), described("cnn", inputs, network), None)  # type: ignore[arg-type]
     batch = inputs.example(3, torch.Generator().manual_seed(3))
     files.write(tmp_path / "out", taken, "executorch", batch, "")
+
+
+def test_a_joined_network_gives_its_outputs(tmp_path: Path) -> None:
+    network = joined.build(split(), TASK, classifies=True).eval()
+    batch = Images(1, 8, 8).example(3, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        run = executorch_file.write(with_filters_applied(network), batch, tmp_path / "model.pte")
+        assert torch.allclose(run(batch), network(batch), atol=1e-4)

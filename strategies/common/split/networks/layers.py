@@ -7,6 +7,7 @@ then depend on that sample alone: one sample per client is enough, and batches o
 clients may be computed together or apart with the same result.
 """
 
+import copy
 from typing import final
 
 import torch
@@ -24,11 +25,33 @@ class StandardisedConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Map (batch, inputs, height, width) to (batch, outputs, height', width')."""
-        deviation, mean = torch.std_mean(self.weight, dim=(1, 2, 3), correction=1, keepdim=True)
-        weight = (self.weight - mean) / (deviation + STANDARD_DEVIATION_FLOOR)
+        weight = self.standardised()
         return functional.conv2d(
             input, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
+
+    def standardised(self) -> Tensor:
+        """Return the filters as they are applied: (outputs, inputs / groups, kernel, kernel)."""
+        deviation, mean = torch.std_mean(self.weight, dim=(1, 2, 3), correction=1, keepdim=True)
+        return (self.weight - mean) / (deviation + STANDARD_DEVIATION_FLOOR)
+
+
+@torch.no_grad()
+def with_filters_applied(network: nn.Module) -> nn.Module:
+    """Return a network that learns no more, with filters that are standardised once and for all.
+
+    Its outputs are the same, in operators that programs which convert networks know. A network
+    without standardised filters comes back itself, others as a copy.
+    """
+    if not any(isinstance(layer, StandardisedConv2d) for layer in network.modules()):
+        return network
+    copied = copy.deepcopy(network)
+    for layer in copied.modules():
+        if isinstance(layer, StandardisedConv2d):
+            layer.weight.copy_(layer.standardised())
+            # Settings and tensors are those of a plain convolution already.
+            layer.__class__ = nn.Conv2d  # type: ignore[assignment]
+    return copied
 
 
 def convolution(

@@ -7,7 +7,12 @@ import torch
 from torch import nn
 
 from strategies.common import seeds
-from strategies.common.split.networks.layers import convolution, normalisation
+from strategies.common.split.networks.layers import (
+    StandardisedConv2d,
+    convolution,
+    normalisation,
+    with_filters_applied,
+)
 
 
 def test_filters_have_mean_zero_and_unbiased_deviation_one() -> None:
@@ -24,6 +29,18 @@ def test_filters_have_mean_zero_and_unbiased_deviation_one() -> None:
     torch.testing.assert_close(shown[0, 0].flatten(), expected)
     # A constant filter has deviation 0 and becomes zero, not infinite.
     assert torch.equal(shown[0, 1], torch.zeros(3, 3))
+
+
+def test_filters_that_are_standardised_once_give_the_same_bits() -> None:
+    network = nn.Sequential(
+        convolution(3, 4, 3, stride=2, standardised=True), convolution(4, 4, 1, standardised=True)
+    )
+    inputs = torch.randn(2, 3, 5, 5, generator=seeds.generator(0, "test"))
+    applied = with_filters_applied(network)
+    assert torch.equal(applied(inputs), network(inputs))
+    assert [type(layer) for layer in applied] == [nn.Conv2d, nn.Conv2d]
+    assert [type(layer) for layer in network] == [StandardisedConv2d, StandardisedConv2d]
+    assert with_filters_applied(applied) is applied
 
 
 def test_each_filter_is_standardised_by_itself() -> None:
