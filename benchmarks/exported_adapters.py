@@ -21,6 +21,7 @@ from client_app.node import NodeConfig
 from client_app.store import ClientStore
 from strategies.common.adapters import export
 from strategies.common.adapters.answering import Answering
+from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.adapters.reading import Batch, Reader
 from strategies.common.settings import default_config, read_run
@@ -41,8 +42,6 @@ _SMALL: Final[dict[str, bool | int | float | str]] = {
     "adapters.learning-rate": 0.01,
     "fedlora.ranks": "2,3",
 }
-# Of a client's models, by method, the one that leaves.
-_LEAVES: Final = {"feddat": "teacher", "fedadapter": "own"}
 
 
 def answers(folder: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -53,14 +52,16 @@ def answers(folder: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
         Federation(folder / method, 2, settings).play()
         out = folder / f"out-{method}"
         _export(folder / method, out, settings)
-        device, half, state = _client(folder / method, settings)
+        device, state = _client(folder / method, settings)
         (batch,) = Reader(device.backbone, device.test, device.torch_device).ordered()
         with torch.no_grad():
-            if method in _LEAVES:
-                with half.models(device, state, None) as models:
-                    expected = models[_LEAVES[method]](batch)
-            else:
+            if method == "fedlora":
                 expected = _with_factors(device, state, batch)
+            else:
+                own = method == "fedadapter"
+                adapters = state.adapter if own else DualAdapter(state.frozen, state.local)
+                with Answering(device.backbone, state.head) as answering:
+                    expected = answering.logits(batch, adapters)
             yield method, expected, _read_back(out, device, batch)
 
 
@@ -72,9 +73,7 @@ def _export(folder: Path, out: Path, settings: dict[str, Any]) -> None:
         raise SystemExit(f"{settings['method']}: nothing was exported; the reason stands above")
 
 
-def _client(
-    folder: Path, settings: dict[str, Any]
-) -> tuple[LocalAdapterDevice, AdapterClientHalf[Any, Any, Any, Any], Any]:
+def _client(folder: Path, settings: dict[str, Any]) -> tuple[LocalAdapterDevice, Any]:
     """Return a client as its newest state has it."""
     config = {**default_config(), **settings}
     run = read_run(config)
@@ -88,7 +87,7 @@ def _client(
     half.provided.agree(device.task)
     state = half.start(device)
     load_tensors(state, stored.tensors)
-    return device, half, state
+    return device, state
 
 
 def _with_factors(device: LocalAdapterDevice, state: Any, batch: Batch) -> Tensor:
