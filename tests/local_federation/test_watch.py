@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
 
-from local_federation.watch import GrowingJournal
+import pytest
+
+from local_federation.watch import GrowingJournal, reason
 from tests.server_app.run_folders import round_of
 
 
@@ -39,3 +41,22 @@ def test_rounds_that_are_played_again_are_new(tmp_path: Path) -> None:
     assert journal.rounds == 1
     path.write_text(text_of(1, 2))
     assert new_rounds(journal) == [2]
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", ""),
+        (
+            "INFO : round 1\nclient 0: expected 2 classes, got 3\n",
+            "client 0: expected 2 classes, got 3",
+        ),
+        ("Traceback\n  File x\nKeyError: 'a'\nINFO : the run is saved", "KeyError: 'a'"),
+        (
+            "\x1b[91mERROR\x1b[0m\nstrategies.common.errors.DataError: x: empty\n\nbye",
+            "x: empty",
+        ),
+    ],
+)
+def test_the_reason_of_a_log_is_one_sentence(log: str, told: str) -> None:
+    assert reason(log) == told
