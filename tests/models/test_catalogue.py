@@ -175,8 +175,11 @@ def test_training_twice_gives_the_same_bits_without_touching_global_randomness(n
 
 
 # Plain SGD without warm-up: batch normalisation and attention each bear another step size.
-@pytest.mark.parametrize(("name", "rate"), [("cnn", 0.1), ("resnet4", 0.03), ("vit_tiny", 0.01)])
-def test_a_model_learns_which_half_is_bright(name: str, rate: float) -> None:
+# Enough steps for whatever a version of torch draws.
+@pytest.mark.parametrize(
+    ("name", "rate", "steps"), [("cnn", 0.1, 20), ("resnet4", 0.03, 20), ("vit_tiny", 0.003, 40)]
+)
+def test_a_model_learns_which_half_is_bright(name: str, rate: float, steps: int) -> None:
     labels = torch.arange(8) % 2
     inputs = images(1, 8, 8, count=8) * 0.3
     inputs[labels == 0, :, :, :4] += 0.7
@@ -184,7 +187,7 @@ def test_a_model_learns_which_half_is_bright(name: str, rate: float) -> None:
     model = catalogue.build(name, Task(2, Images(1, 8, 8), 0), 512, seed=3)
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=rate)
-    for _ in range(20):
+    for _ in range(steps):
         loss = nn.functional.cross_entropy(model(inputs), labels)
         optimiser.zero_grad()
         loss.backward()
