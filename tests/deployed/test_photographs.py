@@ -11,21 +11,22 @@ from client_app import export, predict
 pytestmark = [pytest.mark.deployed, pytest.mark.timeout(900)]
 
 SIDE = 64
-# Of each photograph, cut into 6 rows of 10 pieces.
-UNSEEN_ROW = 3
+# Of each photograph, cut into 6 rows of 10 pieces: every sixth, along a diagonal.
+APART = 6
 
 
 def cut_photographs(folder: Path) -> None:
-    """Write pieces of two photographs, one row of each apart."""
+    """Write pieces of two photographs, some of each apart."""
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
     for name in ("china", "flower"):
         photograph = load_sample_image(f"{name}.jpg")
         for row in range(6):
-            place = folder / ("unseen" if row == UNSEEN_ROW else "seen") / name
-            place.mkdir(parents=True, exist_ok=True)
             for column in range(10):
+                side = "unseen" if (row + column) % APART == 0 else "seen"
+                place = folder / side / name
+                place.mkdir(parents=True, exist_ok=True)
                 top, left = row * SIDE, column * SIDE
                 piece = photograph[top : top + SIDE, left : left + SIDE]
                 Image.fromarray(piece).save(place / f"{row}-{column}.jpg", quality=95)
@@ -43,16 +44,18 @@ def test_photographs_are_labelled_by_what_a_run_left_on_a_node(
         image_size=32,
         max_samples=0,
         min_test_samples=2,
-        rounds=4,
+        rounds=6,
+        local_epochs=2,
         learning_rate=0.03,
         **{"fedproto.inference": "head"},
     )
     assert deployment.finish(run) == "finished:completed", deployment.logs()
-    state, out, told = deployment.state_folder(0).parent, tmp_path / "out", tmp_path / "told.csv"
+    state, out, told = deployment.state_folder(1).parent, tmp_path / "out", tmp_path / "told.csv"
     assert export.main([str(state), f"--out={out}"]) == 0
     assert predict.main([str(out), str(tmp_path / "unseen"), f"--csv={told}"]) == 0
     with told.open(newline="") as file:
         found = {row["file"]: row["label"] for row in csv.DictReader(file)}
     assert len(found) == 20
     right = [Path(name).parent.name == label for name, label in found.items()]
-    assert sum(right) >= 18
+    # Guessing gives ten.
+    assert sum(right) >= 15
