@@ -59,7 +59,9 @@ class _Walk:
             self._note("", "", step.where, "left out", step.why)
             return
         where, what = self._words(step)
-        self._console.print(f"{step.machine}: {what}", markup=False, highlight=False)
+        self._console.print(
+            f"{step.machine}: {what}", markup=False, highlight=False, soft_wrap=True
+        )
         started = time.monotonic()
         came = self._done(step)
         seconds = f"{time.monotonic() - started:.0f}"

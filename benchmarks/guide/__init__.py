@@ -1,1 +1,1 @@
-"""The guide ``docs/deployment.md``, followed to the letter by containers that stand in for machines."""
+"""``docs/deployment.md`` followed to the letter, by containers in the place of machines."""

@@ -23,7 +23,7 @@ _SHOWN: Final = 'import ssl; print(ssl.get_server_certificate(("{}", 8443)))'
 
 
 def services(machine: str) -> Look:
-    """Units run and start at boot; systemd finds no fault in them, and them well shut in."""
+    """Expect units that run, start at boot, have no fault that systemd finds, and are shut in."""
 
     def look(network: Network) -> str:
         units = network.ask(machine, f"ls {_UNITS}").split()
@@ -42,7 +42,7 @@ def services(machine: str) -> Look:
 
 
 def devices(server: str, online: Collection[str], removed: Collection[str] = ()) -> Look:
-    """The server lists these devices as online, and those as removed."""
+    """Expect a server to list these devices as online, and those as removed."""
     expected = {**dict.fromkeys(online, "online"), **dict.fromkeys(removed, "unregistered")}
 
     def look(network: Network) -> str:
@@ -58,7 +58,7 @@ def devices(server: str, online: Collection[str], removed: Collection[str] = ())
 
 
 def journal(server: str, run: str, rounds: int, clients: int) -> Look:
-    """Every round of a run has a good reply of every client."""
+    """Expect a good reply of every client in every round of a run."""
 
     def look(network: Network) -> str:
         text = network.ask(server, f"sudo cat /var/lib/nectar/runs/{run}/rounds.jsonl")
@@ -74,7 +74,7 @@ def journal(server: str, run: str, rounds: int, clients: int) -> Look:
 
 
 def labels(board: str, file: str) -> Look:
-    """Every photograph of a board has one of its classes as label."""
+    """Expect each photograph of a board to have one of its classes as label."""
 
     def look(network: Network) -> str:
         rows = list(csv.DictReader(network.ask(board, f"cat {file}").splitlines()))
@@ -89,7 +89,7 @@ def labels(board: str, file: str) -> Look:
 
 
 def certificate(owner: str, server: str) -> Look:
-    """The server shows the certificate that was made last."""
+    """Expect a server to show the certificate that was made last."""
 
     def look(network: Network) -> str:
         made = network.ask(owner, "cat nectar/keys/server/server.crt")
@@ -105,7 +105,7 @@ def certificate(owner: str, server: str) -> Look:
 
 
 def release(machine: str, *, newest: bool) -> Look:
-    """The newest release is in use, or the one before."""
+    """Expect the newest release in use, or the one before."""
 
     def look(network: Network) -> str:
         releases = sorted(network.ask(machine, "ls /opt/nectar/releases").split())
@@ -118,7 +118,7 @@ def release(machine: str, *, newest: bool) -> Look:
 
 
 def removed(machine: str) -> Look:
-    """No service is left; keys, state and releases are."""
+    """Expect keys, state and releases, and no service."""
 
     def look(network: Network) -> str:
         units = network.ask(machine, "systemctl list-units --all --plain --no-legend 'nectar-*'")
@@ -130,7 +130,7 @@ def removed(machine: str) -> Look:
 
 
 def reboot(machine: str) -> Look:
-    """A machine boots with its services."""
+    """Boot a machine, and expect its services."""
 
     def look(network: Network) -> str:
         network.restart(machine)
@@ -159,6 +159,6 @@ def _await(look: Callable[[], str]) -> str:
         time.sleep(_POLL_S)
 
 
-def _must(good: bool, told: str) -> None:  # noqa: FBT001 - the condition itself
+def _must(good: bool, told: str) -> None:
     if not good:
         raise MachineError(told)
