@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
@@ -28,12 +29,23 @@ from rich.text import Text
 from benchmarks.guide import photographs
 from benchmarks.guide.network import MachineError, Network
 from benchmarks.guide.plan import BOARDS, MACHINES, PLAN
-from benchmarks.guide.steps import Check, Follow, Given, LeaveOut, Put, Step, faults, text_of
+from benchmarks.guide.steps import (
+    AtOnce,
+    Check,
+    Follow,
+    Given,
+    LeaveOut,
+    Plan,
+    Put,
+    Step,
+    faults,
+    text_of,
+)
 from benchmarks.guide.told import Told, told
 
 ROOT: Final = Path(__file__).parents[1]
 GUIDE: Final = ROOT / "docs" / "deployment.md"
-_LOG: Final = ROOT / "runs" / "follow_guide.log"
+_LOGS: Final = ROOT / "runs" / "follow_guide"
 _BASE: Final = "docker.io/library/debian:bookworm-slim"
 _WIDTH: Final = 200
 # As the guide says of the option.
@@ -53,8 +65,28 @@ class _Walk:
         self._torch = rf"\g<0> --torch-index {torch_index}" if torch_index else r"\g<0>"
         self.table = Table("s", "machine", "from", "what", "came of it", title=GUIDE.name)
 
-    def do(self, step: Step) -> None:
-        """Do a step, and note it."""
+    def walk(self, steps: Plan) -> None:
+        """Do steps, and note each."""
+        for step in steps:
+            if isinstance(step, AtOnce):
+                self._walk_at_once(step)
+            else:
+                self._do(step)
+
+    def _walk_at_once(self, steps: AtOnce) -> None:
+        pool = ThreadPoolExecutor(len(steps.lines))
+        waits = True
+        try:
+            for line in [pool.submit(self.walk, line) for line in steps.lines]:
+                line.result()
+        except KeyboardInterrupt:
+            # They end with their machines.
+            waits = False
+            raise
+        finally:
+            pool.shutdown(wait=waits, cancel_futures=True)
+
+    def _do(self, step: Step) -> None:
         if isinstance(step, LeaveOut):
             self._note("", "", step.where, "left out", step.why)
             return
@@ -109,14 +141,14 @@ def main() -> int:
         return 1
     started = time.monotonic()
     try:
-        network = Network(arguments.log)
+        network = Network(arguments.logs)
         network.down()
         network.build(arguments.base)
         with _machines(network, arguments.pip_cache, keep=arguments.keep):
             _walk(_Walk(network, guide, console, arguments.torch_index), console)
     except MachineError as error:
-        told_by = f"failed: {error}\nall of it: {arguments.log}"
-        console.print(told_by, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        failed = f"failed: {error}"
+        console.print(failed, style="bold red", markup=False, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("stopped, and nothing left")
@@ -128,8 +160,7 @@ def main() -> int:
 
 def _walk(walk: _Walk, console: Console) -> None:
     try:
-        for step in PLAN:
-            walk.do(step)
+        walk.walk(PLAN)
     finally:
         wide = console if console.is_terminal else Console(width=_WIDTH)
         wide.print(walk.table)
@@ -179,7 +210,9 @@ def _parser() -> argparse.ArgumentParser:
         "--pip-cache", type=Path, metavar="FOLDER", help="what is downloaded, for all machines"
     )
     parser.add_argument("--torch-index", metavar="URL", help="of wheels for CPUs")
-    parser.add_argument("--log", type=Path, default=_LOG, metavar="FILE", help="(%(default)s)")
+    parser.add_argument(
+        "--logs", type=Path, default=_LOGS, metavar="FOLDER", help="what machines say (%(default)s)"
+    )
     parser.add_argument("--keep", action="store_true", help="leave machines up if a step fails")
     return parser
 

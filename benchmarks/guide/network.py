@@ -21,6 +21,8 @@ _LONGEST_S: Final = 3600.0
 _BOOT_S: Final = 120.0
 _POLL_S: Final = 2.0
 _SHOWN: Final = 40
+# Whose words are in a log of their own.
+_ENGINE: Final = "podman"
 _FILTER: Final = ("--filter", f"label={_LABEL}")
 
 
@@ -34,14 +36,15 @@ class Network:
 
     Parameters
     ----------
-    log : Path
-        Takes all that they say.
+    logs : Path
+        Folder that takes all that they say, by machine.
     """
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        logs.mkdir(parents=True, exist_ok=True)
+        for log in logs.glob("*.log"):
+            log.unlink()
         if shutil.which("podman") is None:
             raise MachineError(
                 "expected podman, which knows how a container boots systemd, found none; install "
@@ -74,7 +77,8 @@ class Network:
         for machine in machines:
             words = ["podman", "run", "-d", "--systemd=always", "--privileged", "--label", _LABEL]
             words += ["--name", _container(machine), "--hostname", machine]
-            words += ["--network", _NAME, "--network-alias", machine, *shared]
+            # On disk, as it is on a Debian: what pip downloads there does not fit into memory.
+            words += ["--network", _NAME, "--network-alias", machine, "-v", "/tmp", *shared]  # noqa: S108
             self._do([*words, *_options("RUN_OPTIONS"), _IMAGE])
         for machine in machines:
             self._await_boot(machine)
@@ -101,7 +105,7 @@ class Network:
         MachineError
             If a command fails.
         """
-        return self._do(_as_user(machine, f"cd {folder} || exit\n{script(text)}"))
+        return self._do(_as_user(machine, f"cd {folder} || exit\n{script(text)}"), machine)
 
     def ask(self, machine: str, command: str) -> str:
         """Return what a command writes to standard output alone.
@@ -159,9 +163,10 @@ class Network:
                 raise MachineError(f"{machine}: did not boot within {_BOOT_S:.0f} s")
             time.sleep(_POLL_S)
 
-    def _do(self, words: Sequence[str]) -> str:
-        """Run a command and return what it said, which the log has as it is said."""
-        with self._log.open("ab") as log:
+    def _do(self, words: Sequence[str], machine: str = _ENGINE) -> str:
+        """Run a command and return what it said, which its log has as it is said."""
+        path = self._logs / f"{machine}.log"
+        with path.open("ab") as log:
             begin = log.tell()
             try:
                 status = subprocess.run(  # noqa: S603 - our own
@@ -174,11 +179,13 @@ class Network:
                 ).returncode
             except subprocess.TimeoutExpired:
                 status = -1
-        with self._log.open("rb") as log:
+        with path.open("rb") as log:
             log.seek(begin)
             said = log.read().decode(errors="replace")
         if status:
-            raise MachineError(f"status {status} of {' '.join(words[:5])} …:\n{_end(said)}")
+            raise MachineError(
+                f"{machine}: status {status}, after\n{_end(said)}\nall of it: {path}"
+            )
         return said
 
 

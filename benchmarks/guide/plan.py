@@ -6,7 +6,7 @@ This is all that stands between the guide and the machines.
 from typing import Final
 
 from benchmarks.guide import outcomes
-from benchmarks.guide.steps import Check, Follow, Given, LeaveOut, Put, Step
+from benchmarks.guide.steps import AtOnce, Check, Follow, Given, LeaveOut, Plan, Put
 
 OWN: Final = "laptop"
 SERVER: Final = "cloud.example.org"
@@ -38,7 +38,7 @@ _MODEL: Final = "5. A model to use"
 _RENEW: Final = "Renew the server's certificate, at 60 of its 90 days"
 _WRONG: Final = "What is wrong with a board, or with the server?"
 
-PLAN: Final[tuple[Step, ...]] = (
+PLAN: Final[Plan] = (
     LeaveOut("Deployment", "board 0", "a drawing"),
     Given(
         OWN,
@@ -50,12 +50,13 @@ PLAN: Final[tuple[Step, ...]] = (
     Follow(_SERVER, "sudo apt", SERVER),
     Follow(_SERVER, "cd /opt", SERVER),
     Check(SERVER, "services", outcomes.services(SERVER)),
-    *(
-        step
-        for board in BOARDS
-        for step in (
-            Follow(_BOARD, "sudo apt", board, instead=_partition(board)),
-            Follow(_BOARD, "cd /opt", board),
+    AtOnce(
+        tuple(
+            (
+                Follow(_BOARD, "sudo apt", board, instead=_partition(board)),
+                Follow(_BOARD, "cd /opt", board),
+            )
+            for board in BOARDS
         )
     ),
     Check(BOARDS[0], "services", outcomes.services(BOARDS[0])),

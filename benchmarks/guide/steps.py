@@ -118,6 +118,33 @@ class Check:
 Step = Follow | Put | LeaveOut | Given | Check
 
 
+@final
+@dataclass(frozen=True)
+class AtOnce:
+    """Walk on several machines at the same time.
+
+    Attributes
+    ----------
+    lines : tuple[tuple[Step, ...], ...]
+        What is done one after another, by machine.
+    """
+
+    lines: tuple[tuple[Step, ...], ...]
+
+
+Plan = Sequence[Step | AtOnce]
+
+
+def each(plan: Plan) -> Iterator[Step]:
+    """Yield all steps of a plan."""
+    for step in plan:
+        if isinstance(step, AtOnce):
+            for line in step.lines:
+                yield from line
+        else:
+            yield step
+
+
 def text_of(step: Follow | Put, guide: Sequence[Told]) -> str:
     """Return what the guide says at a step's place, with what the machine puts in its place.
 
@@ -140,9 +167,9 @@ def text_of(step: Follow | Put, guide: Sequence[Told]) -> str:
     return text
 
 
-def faults(guide: Sequence[Told], plan: Sequence[Step]) -> Iterator[str]:
+def faults(guide: Sequence[Told], plan: Plan) -> Iterator[str]:
     """Yield what the guide tells that no step follows or leaves out, and steps that are gone."""
-    entries = [step for step in plan if isinstance(step, Follow | Put | LeaveOut)]
+    entries = [step for step in each(plan) if isinstance(step, Follow | Put | LeaveOut)]
     for told in guide:
         if told.texts and not any(_found(entry, [told]) for entry in entries):
             yield f"{told.where}: nothing follows or leaves out: {told.texts[0]}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.guide import photographs
 from benchmarks.guide.plan import PLAN
-from benchmarks.guide.steps import Follow, faults, text_of
+from benchmarks.guide.steps import Follow, each, faults, text_of
 from benchmarks.guide.told import Told, script, told
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
@@ -59,7 +59,11 @@ def test_a_new_block_and_one_that_is_gone_are_noticed() -> None:
 
 def test_the_second_board_is_told_its_own_partition() -> None:
     guide = list(told(GUIDE))
-    calls = [text_of(s, guide) for s in PLAN if isinstance(s, Follow) and s.machine == "pi-1"]
+    calls = [
+        text_of(step, guide)
+        for step in each(PLAN)
+        if isinstance(step, Follow) and step.machine == "pi-1"
+    ]
     assert "--partition 1 --of 3" in calls[0]
     assert "--partition 0" not in calls[0]
 
