@@ -11,6 +11,7 @@ network asks for are in ``BUILD_OPTIONS`` and ``RUN_OPTIONS``. Nothing is left b
 
 import argparse
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,26 +171,26 @@ def _walk(walk: _Walk, console: Console) -> None:
 def _machines(network: Network, pip_cache: Path | None, *, keep: bool) -> Iterator[None]:
     """Boot all machines, and remove them in the end."""
     left_up = False
-    with tempfile.TemporaryDirectory() as place:
-        mounts = {_published(Path(place)): "/srv/nectar.git"}
-        if pip_cache is not None:
-            pip_cache.mkdir(parents=True, exist_ok=True)
-            mounts[pip_cache.absolute()] = "/root/.cache/pip"
-        try:
-            network.start(MACHINES, mounts)
-            for seed, board in enumerate(BOARDS):
-                images = Path(place) / board
-                photographs.draw(images, seed)
-                network.copy(images, board, "/srv/images")
-            yield
-        except MachineError:
-            left_up = keep
-            raise
-        finally:
-            if not left_up:
-                # Whoever presses Ctrl-C again does not want containers to stay either.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                network.down()
+    place = Path(tempfile.mkdtemp())
+    mounts = {_published(place): "/srv/nectar.git"}
+    if pip_cache is not None:
+        pip_cache.mkdir(parents=True, exist_ok=True)
+        mounts[pip_cache.absolute()] = "/root/.cache/pip"
+    try:
+        network.start(MACHINES, mounts)
+        for seed, board in enumerate(BOARDS):
+            photographs.draw(place / board, seed)
+            network.copy(place / board, board, "/srv/images")
+        yield
+    except MachineError:
+        left_up = keep
+        raise
+    finally:
+        if not left_up:
+            # Whoever presses Ctrl-C again does not want containers to stay either.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            network.down()
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _published(place: Path) -> Path:

@@ -202,7 +202,9 @@ def _options(name: str) -> list[str]:
 
 
 def _end(said: str) -> str:
-    return "\n".join(said.strip().splitlines()[-_SHOWN:])
+    # Of a line that was written over, what stood there last.
+    lines = [line.rpartition("\r")[2] for line in said.strip().split("\n")]
+    return "\n".join(lines[-_SHOWN:])
 
 
 def _output(words: Sequence[str]) -> str:
