@@ -5,7 +5,8 @@ three boards, runs on each what the guide prints for it, and looks whether it is
 services without a fault, every client in every round, photographs labelled, a certificate renewed,
 an upgrade and the way back, a board less. ``benchmarks/guide/plan.py`` names the machine of each
 block, and what is left out and why. Needs podman, five gigabytes of memory, forty of disk unless
-``--torch-index`` names wheels for CPUs, and half an hour or more. Options of the engine that a
+``--torch-index`` names wheels for CPUs, half an hour or more, and a machine with nothing else
+to do: `doctor` finds fault with boards that take long to start. Options of the engine that a
 network asks for are in ``BUILD_OPTIONS`` and ``RUN_OPTIONS``. Nothing is left but an image.
 """
 
