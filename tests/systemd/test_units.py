@@ -60,6 +60,14 @@ def test_the_hub_is_reached_over_loopback_alone() -> None:
     assert "--insecure" not in hub["ExecStart"]
 
 
+def test_a_hub_that_is_started_anew_does_not_end_the_run() -> None:
+    # What is part of the hub would be stopped with it, and the server half of the run within.
+    server_half = dict(settings_of(FOLDER / "nectar-server-superexec.service"))
+    assert "PartOf" not in server_half
+    hub = dict(settings_of(FOLDER / "nectar-superlink.service"))
+    assert "nectar-server-superexec.service" in hub["Wants"]
+
+
 def test_no_secret_stands_on_a_command_line() -> None:
     for unit in UNITS:
         command = dict(settings_of(unit))["ExecStart"]
