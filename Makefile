@@ -73,8 +73,8 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests
 
-check-containers: $(STAMP) ## For maintainers: the containers refused, killed and compared, and docs/deployment.md followed; GUIDE: options
-	$(BIN)/python -m benchmarks.check_containers
+check-containers: $(STAMP) ## For maintainers: the containers compared, killed, moved and shaped, and docs/deployment.md followed (ARGS, GUIDE: options)
+	$(BIN)/python -m benchmarks.check_containers $(ARGS)
 	$(BIN)/python -m benchmarks.follow_guide $(GUIDE)
 
 check-versions: ## For maintainers: the tests at the lowest versions, and on Python 3.13 if there is one

@@ -1,31 +1,36 @@
-"""The containers of ``docker/compose.yml``, for real: refused, compared, killed, removed.
+"""The containers of ``docker/compose.yml``, for real: refused, compared, disturbed, removed.
 
 ``python -m benchmarks.check_containers`` (``make check-containers``) builds what is missing, brings
-the lab up, asks its proxy for all that it must refuse, plays FedKTL there and in a simulation,
-which must agree to the last digit, plays a run in which a SuperExec, a SuperNode, the hub and the
-proxy are killed one after another, plays a method that splits a network, brings everything down
-and looks for what is left. Options of the engine are those of ``local_federation.containers``.
+the lab up and looks at all that ``STEPS`` names, one after another: what the proxy must refuse; that
+numbers are those of a simulation to the last digit, also where parts of the lab are killed and moved
+meanwhile but no client fails; a node behind a slow line; everything that can happen in one run. Then
+it brings everything down and looks for what is left. Options of the engine are those of
+``local_federation.containers``.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, final
 
 from rich.console import Console
 
 from benchmarks import proxy_refuses
-from local_federation.campaign import Campaign
-from local_federation.containers import RUNS, ContainerError, Lab, find_lab
+from benchmarks.containers import uplink
+from benchmarks.containers.disturbances import ADDED, Disturbances
+from benchmarks.containers.failure import CheckError
+from benchmarks.containers.journals import Line, accuracies, difference, failures
+from benchmarks.containers.player import CLIENTS, PlayedRun, Player, simulated
+from benchmarks.containers.twins import Twins
+from local_federation.containers import ContainerError, Lab, find_lab
 from local_federation.host import Settings
 
 _URL: Final = "https://127.0.0.1:8443"
-_ATTEMPT_S, _ROUND_S = 180.0, 900.0
+_ATTEMPT_S: Final = 180.0
 _POLL_S: Final = 3.0
 _SMALL: Final[Settings] = {
     "data": "digits",
@@ -34,39 +39,38 @@ _SMALL: Final[Settings] = {
     "device": "cpu",
     "max-samples": 300,
 }
-# Service, and the program in it that is killed.
-_KILLED: Final = (
-    ("node-0-superexec", "flower-superexec"),
-    ("node-1", "flower-supernode"),
-    ("superlink", "flower-superlink"),
-    ("proxy", "nginx: master"),
-)
-# Of a command whose container ended while it ran: what it killed was all that the container is for.
-_WITH_ITS_CONTAINER: Final = 128 + 9
-# There is no pkill in the images. Of what starts a program, its name stands later on the line.
-_KILL: Final = """
-import os, pathlib, signal, sys
-for place in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-    words = place.read_bytes().decode().split("\\0")[:2]
-    # nginx writes a title there, with its options.
-    if any(name.startswith(sys.argv[1]) for w in words for name in (w, w.rpartition("/")[2])):
-        os.kill(int(place.parent.name), signal.SIGKILL)
-        sys.exit()
-sys.exit("there is no " + sys.argv[1])
-"""
-
-
-# A line of a journal, as far as it is read here.
-_Line = dict[str, dict[str, dict[str, float]]]
-
-
-class _CheckError(Exception):
-    """The containers did not do what they must."""
+# A message that a node fetches while the hub is killed can be lost: then the round is late.
+_DISTURBED: Final[Settings] = {**_SMALL, "round-deadline-s": 120.0}
+# Such a message is a client that failed, and what it did to a run is played once more.
+_ATTEMPTS: Final = 3
+_SPLIT: Final[Settings] = {
+    **_SMALL,
+    "image-size": 16,
+    "split.width": 8,
+    "split.step-deadline-s": 120.0,
+    "split.connect-deadline-s": 120.0,
+}
+_SPLITFED: Final[Settings] = {**_SPLIT, "splitfed.steps-per-round": 5}
+_MOCOSFL: Final[Settings] = {
+    **_SPLIT,
+    "mocosfl.batch": 16,
+    "mocosfl.steps-per-round": 4,
+    "mocosfl.memory-size": 256,
+    "mocosfl.probe-epochs": 5,
+    "mocosfl.semi-supervised": False,
+}
+_LINES: Final[Mapping[str, tuple[str, Settings]]] = {
+    "message": ("fedproto", {**_SMALL, "rounds": 3}),
+    "large-message": ("fedproto", {**_SMALL, "rounds": 3, "feature-dim": 65536}),
+    "activations": ("splitfed", {**_SPLITFED, "rounds": 3}),
+}
+# Rounds after the last disturbance, in which who is left goes on.
+_ALL_ROUNDS: Final = 16
 
 
 @final
 class _Check:
-    """All that is looked at, in its order.
+    """All that is looked at.
 
     Parameters
     ----------
@@ -74,25 +78,33 @@ class _Check:
         Where it is looked at.
     console : Console
         Told what is found.
+    folder : Path
+        Takes what is simulated.
     """
 
-    def __init__(self, lab: Lab, console: Console) -> None:
+    def __init__(self, lab: Lab, console: Console, folder: Path) -> None:
         self._lab = lab
         self._console = console
+        self._folder = folder
+        self._player = Player(lab)
+        self.twins = Twins(lab)
+        self._disturbances = Disturbances(lab, self.twins, console)
 
-    def refusals(self, folder: Path) -> None:
+    def refuse(self) -> None:
         """Ask the proxy for what it must refuse."""
-        ca = folder / "ca.crt"
+        ca = self._folder / "ca.crt"
         until = time.monotonic() + _ATTEMPT_S
         while True:
-            found = _output(self._lab.inside("proxy", "cat", "/keys/server/ca.crt"))
+            words = self._lab.inside("proxy", "cat", "/keys/server/ca.crt")
+            done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+            found = done.stdout
             ca.write_text(found)
             try:
                 answers = list(proxy_refuses.ask_all(_URL, ca)) if found else []
             except OSError as error:
                 # Started a moment ago.
                 if time.monotonic() > until:
-                    raise _CheckError(f"{_URL} does not answer: {error}") from None
+                    raise CheckError(f"{_URL} does not answer: {error}") from None
                 answers = []
             if answers and all(answer.got < 500 for answer in answers):
                 break
@@ -100,67 +112,100 @@ class _Check:
                 break
             time.sleep(_POLL_S)
         if not answers or not proxy_refuses.show(answers, self._console):
-            raise _CheckError("the proxy did not answer as it must")
+            raise CheckError("the proxy did not answer as it must")
 
-    def comparison(self, folder: Path) -> None:
-        """Play the same in containers and simulated, and compare every accuracy."""
-        name = "compared"
-        self._play(name, "fedktl", _SMALL)
-        expected = _simulated(folder, name)
-        got = [_accuracies(line) for line in self._journal(name)]
-        self._console.print(f"accuracies by round, in containers: {got}")
-        if got != expected:
-            raise _CheckError(f"simulated they are {expected}")
-
-    def kills(self) -> None:
-        """Play a run in which things are killed, each after a round, and see it go on."""
-        name, rounds = "killed", len(_KILLED) + 2
-        command = _command(self._lab, name, "fedproto", {**_SMALL, "rounds": rounds})
-        with subprocess.Popen(command) as player:  # noqa: S603 - our own
-            try:
-                for number, (service, program) in enumerate(_KILLED, 1):
-                    self._await_rounds(name, number, player)
-                    _must(self._lab.inside(service, "python", "-c", _KILL, program))
-                    self._console.print(f"after round {number}: killed {program} of {service}")
-                self._await_rounds(name, rounds, player)
-                status = player.wait(_ROUND_S)
-            finally:
-                player.terminate()
-        if status:
-            raise _CheckError(f"the run ended with status {status}")
-        replies = [len(_accuracies(line)) for line in self._journal(name)]
-        self._console.print(f"clients that answered, by round: {replies}")
-        if replies[-1] != 3:
-            raise _CheckError("in the last round not all clients were back")
+    def message(self) -> None:
+        """Play a method of messages in containers and simulated."""
+        self._compare("fedktl", "fedktl", _SMALL)
 
     def split(self) -> None:
-        """Play a method whose devices send activations on the second port."""
-        settings = {
-            **_SMALL,
-            "rounds": 1,
-            "splitfed.steps-per-round": 5,
-            "split.width": 8,
-            "split.step-deadline-s": 60.0,
-            "split.connect-deadline-s": 120.0,
-        }
-        self._play("split", "splitfed", settings)
+        """Play methods whose devices send activations on the second port, as above."""
+        self._compare("splitfed", "splitfed", _SPLITFED)
+        self._compare("mocosfl", "mocosfl", _MOCOSFL)
 
-    def _play(self, name: str, method: str, settings: Settings) -> None:
-        command = _command(self._lab, name, method, settings)
-        status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
-        if status:
-            raise _CheckError(f"run {name} ended with status {status}")
+    def kill(self) -> None:
+        """Kill and move what no client need fail for, and compare with the undisturbed run."""
+        settings = {**_DISTURBED, "rounds": 6}
+        expected = simulated(self._folder, "undisturbed", "fedproto", settings)
+        for attempt in range(1, _ATTEMPTS + 1):
+            with self._player.playing(f"killed-{attempt}", "fedproto", settings) as run:
+                journal = self._kill_one_after_another(run)
+            if not (failed := failures(journal)):
+                self._require_equal(expected, journal, "undisturbed")
+                return
+            self._console.print(f"not compared, since clients failed: {'; '.join(failed)}")
+        raise CheckError(f"clients failed in each of {_ATTEMPTS} runs")
 
-    def _await_rounds(self, name: str, number: int, player: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + _ROUND_S
-        while len(self._journal(name)) < number:
-            if player.poll() or time.monotonic() > until:
-                raise _CheckError(f"run {name} did not come to the end of round {number}")
-            time.sleep(_POLL_S)
+    def disturb(self) -> None:
+        """Do everything that can happen to a federation in one run, and see it go on."""
+        settings = {**_DISTURBED, "rounds": _ALL_ROUNDS}
+        happen, gone = self._disturbances, "2"
+        once: tuple[Callable[[], None], ...] = (
+            lambda: happen.kill("node-0-superexec"),
+            lambda: happen.kill("node-1"),
+            lambda: happen.kill("superlink"),
+            lambda: happen.kill("proxy"),
+            happen.move_hub,
+            happen.add_node,
+        )
+        with self._player.playing("disturbed", "fedproto", settings) as run:
+            for number, happens in enumerate(once, 1):
+                run.reach(number)
+                self._console.print(f"after round {number}:")
+                happens()
+            came = _await(run, len(once), lambda line: ADDED[-1] in accuracies(line))
+            self._console.print(f"{ADDED} answered in round {came}")
+            happen.revoke(f"node-{gone}")
+            left = {str(client) for client in range(CLIENTS + 1)} - {gone}
+            last = _await(run, came, lambda line: set(accuracies(line)) == left)
+            journal = run.finish()
+        for failed in failures(journal):
+            self._console.print(failed, soft_wrap=True, markup=False)
+        if any(gone in accuracies(line) for line in journal[last:]):
+            raise CheckError(f"node-{gone} took part after it had been revoked")
+        if set(accuracies(journal[-1])) != left:
+            raise CheckError(f"in the last round, expected clients {sorted(left)}")
 
-    def _journal(self, name: str) -> list[_Line]:
-        text = _output(self._lab.inside("superexec", "cat", f"{RUNS}/{name}/rounds.jsonl"))
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    def slow(self) -> None:
+        """Put a node behind a slow line, and print what rounds take then."""
+        uplink.compare(self._player, self.twins, _LINES, self._console)
+
+    def _kill_one_after_another(self, run: PlayedRun) -> list[Line]:
+        happen = self._disturbances
+        run.reach(1)
+        read = happen.read_logs()
+        happen.kill("node-0-superexec", idle=True)
+        happens: tuple[Callable[[], None], ...] = (
+            lambda: happen.kill("proxy"),
+            lambda: happen.kill("superlink"),
+            happen.move_hub,
+        )
+        for number, happened in enumerate(happens, 2):
+            run.reach(number)
+            happen.await_messages(number + 1, read)
+            self._console.print(f"in round {number + 1}:")
+            happened()
+        return run.finish()
+
+    def _compare(self, name: str, method: str, settings: Settings) -> None:
+        expected = simulated(self._folder, name, method, settings)
+        self._require_equal(expected, self._player.play(name, method, settings), "simulated")
+
+    def _require_equal(self, expected: list[Line], got: list[Line], where: str) -> None:
+        self._console.print(f"accuracies by round, in containers: {[accuracies(x) for x in got]}")
+        if differs := difference(expected, got):
+            raise CheckError(f"not as {where}: {differs}")
+        self._console.print(f"the journal is that of the {where} run, but for what it measures")
+
+
+STEPS: Final[Mapping[str, tuple[str, Callable[[_Check], None]]]] = {
+    "refused": ("the proxy refuses", _Check.refuse),
+    "message": ("the numbers are those of a simulation", _Check.message),
+    "split": ("activations take the second port", _Check.split),
+    "killed": ("what is killed and moved changes no number", _Check.kill),
+    "slow": ("a node behind a slow line", _Check.slow),
+    "disturbed": ("everything at once", _Check.disturb),
+}
 
 
 def main() -> int:
@@ -170,6 +215,7 @@ def main() -> int:
     )
     parser.add_argument("--no-build", action="store_true", help="take images as they are")
     parser.add_argument("--keep", action="store_true", help="leave the lab up if something fails")
+    parser.add_argument("--only", nargs="+", default=list(STEPS), choices=STEPS, help="some steps")
     arguments = parser.parse_args()
     console = Console()
     try:
@@ -177,66 +223,45 @@ def main() -> int:
         lab.down(keep=False)
         if not arguments.no_build:
             lab.build()
-        _look(lab, console, keep=arguments.keep)
-    except (ContainerError, _CheckError) as error:
+        _look(lab, console, arguments.only, keep=arguments.keep)
+    except (ContainerError, CheckError) as error:
         console.print(f"failed: {error}", style="bold red", markup=False, soft_wrap=True)
         return 1
     console.print("all as it must be, and nothing left")
     return 0
 
 
-def _look(lab: Lab, console: Console, *, keep: bool) -> None:
-    check = _Check(lab, console)
+def _look(lab: Lab, console: Console, steps: list[str], *, keep: bool) -> None:
     good = False
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        steps: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("everything comes up", lab.up),
-            ("the proxy refuses", lambda: check.refusals(folder)),
-            ("the numbers are those of a simulation", lambda: check.comparison(folder)),
-            ("a run goes on", check.kills),
-            ("activations take the second port", check.split),
-        )
+        check = _Check(lab, console, Path(place))
         try:
-            for title, step in steps:
+            console.rule("everything comes up")
+            lab.up()
+            for name in steps:
+                title, step = STEPS[name]
+                started = time.monotonic()
                 console.rule(title)
-                step()
+                step(check)
+                console.print(f"{name}: {time.monotonic() - started:.0f} s")
             good = True
         finally:
             if good or not keep:
+                check.twins.remove_all()
+                lab.down(keep=True)
+                kept = lab.left()
                 lab.down(keep=False)
-    if any(left := lab.left().values()):
-        raise _CheckError(f"left behind: {list(left)}")
+    left = {**lab.left(), "container or network, KEEP=1": kept["container"] + kept["network"]}
+    if any(left.values()) or not kept["volume"]:
+        raise CheckError(f"left behind: {left}; kept: {kept['volume']}")
 
 
-def _command(lab: Lab, name: str, method: str, settings: Settings) -> list[str]:
-    changes = [word for key in settings for word in ("--set", f"{key}={json.dumps(settings[key])}")]
-    options = ("--replace", "--name", name, "--method", method, *changes)
-    return lab.compose("run", "--rm", "--no-deps", "-T", "run", *options)
-
-
-def _simulated(folder: Path, name: str) -> list[dict[str, float]]:
-    campaign = Campaign(folder, 3, "engine", _SMALL)
-    campaign.play({name: {"method": "fedktl"}}, Console(quiet=True))
-    text = (folder / name / "rounds.jsonl").read_text()
-    return [_accuracies(json.loads(line)) for line in text.splitlines()]
-
-
-def _accuracies(line: _Line) -> dict[str, float]:
-    """Return the accuracy of each client whose reply counts."""
-    nodes = line["nodes"].items()
-    return {client: entry["accuracy"] for client, entry in nodes if "failure" not in entry}
-
-
-def _output(words: list[str]) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    return done.stdout
-
-
-def _must(words: list[str]) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode not in (0, _WITH_ITS_CONTAINER):
-        raise _CheckError(f"{done.stdout}{done.stderr}".strip())
+def _await(run: PlayedRun, number: int, seen: Callable[[Line], bool]) -> int:
+    """Return the first round after another of which something holds."""
+    while True:
+        number += 1
+        if seen(run.await_round(number)[number - 1]):
+            return number
 
 
 if __name__ == "__main__":

@@ -81,12 +81,23 @@ class Lab:
         ContainerError
             If the service is not up.
         """
+        return [self.engine, "exec", "-i", self.container(service), *words]
+
+    def container(self, service: str, *, stopped: bool = False) -> str:
+        """Return the id of a service's container, which is up unless ``stopped`` allows others.
+
+        Raises
+        ------
+        ContainerError
+            If there is none.
+        """
         labels = (f"project={PROJECT}", f"service={service}")
         filters = [w for own in labels for w in ("--filter", f"label=com.docker.compose.{own}")]
-        found = _output([self.engine, "container", "ls", "-q", *filters]).split()
+        every = ["-a"] if stopped else []
+        found = _output([self.engine, "container", "ls", "-q", *every, *filters]).split()
         if not found:
             raise ContainerError(f"service {service} is not up; start it by make compose")
-        return [self.engine, "exec", "-i", found[0], *words]
+        return found[0]
 
     def build(self) -> None:
         """Build images that are missing, or were made from other files than those of now.

@@ -93,3 +93,11 @@ def test_a_service_is_reached_by_the_engine_itself(programs: Path) -> None:
     write_program(programs / "podman", "exit 0")
     with pytest.raises(ContainerError, match="service proxy is not up"):
         Lab(("podman-compose",)).inside("proxy", "cat", "x")
+
+
+def test_a_container_that_has_stopped_is_found_where_it_may_have(programs: Path) -> None:
+    write_program(programs / "podman", '[ "$4" = -a ] && echo a1; exit 0')
+    lab = Lab(("podman-compose",))
+    assert lab.container("node-0", stopped=True) == "a1"
+    with pytest.raises(ContainerError, match="service node-0 is not up"):
+        lab.container("node-0")
