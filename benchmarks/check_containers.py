@@ -1,11 +1,10 @@
 """The containers of ``docker/compose.yml``, for real: refused, compared, disturbed, removed.
 
 ``python -m benchmarks.check_containers`` (``make check-containers``) builds what is missing, brings
-the lab up and looks at all that ``STEPS`` names, one after another: what the proxy must refuse; that
-numbers are those of a simulation to the last digit, also where parts of the lab are killed and moved
-meanwhile but no client fails; a node behind a slow line; everything that can happen in one run. Then
-it brings everything down and looks for what is left. Options of the engine are those of
-``local_federation.containers``.
+the lab up and looks at what ``STEPS`` names: what the proxy must refuse; that numbers are those of
+a simulation to the last digit, also where parts are killed and moved but no client fails; a node
+behind a slow line; everything that can happen, in one run. Then it brings everything down and looks
+for what is left. Options of the engine are those of ``local_federation.containers``.
 """
 
 import argparse
@@ -38,6 +37,8 @@ _SMALL: Final[Settings] = {
     "rounds": 2,
     "device": "cpu",
     "max-samples": 300,
+    # Nodes whose machine is busy start their first app late.
+    "quorum-timeout-s": 900.0,
 }
 # A message that a node fetches while the hub is killed can be lost: then the round is late.
 _DISTURBED: Final[Settings] = {**_SMALL, "round-deadline-s": 120.0}

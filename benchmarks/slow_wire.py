@@ -116,10 +116,21 @@ def _accept(listener: socket.socket, server: tuple[str, int], up: Line, down: Li
             continue
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Thread(target=_carry, args=(near, far, up, down), daemon=True).start()
+
+
+def _carry(near: socket.socket, far: socket.socket, up: Line, down: Line) -> None:
+    """Carry all that two ends have for each other, and close both."""
+    with near, far:
+        workers = []
         for source, sink, line in ((near, far, up), (far, near, down)):
             pieces: SimpleQueue[_Piece] = SimpleQueue()
-            Thread(target=_take, args=(source, pieces, line), daemon=True).start()
-            Thread(target=_pass, args=(sink, pieces), daemon=True).start()
+            workers.append(Thread(target=_take, args=(source, pieces, line), daemon=True))
+            workers.append(Thread(target=_pass, args=(sink, pieces), daemon=True))
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
 
 
 def _take(source: socket.socket, pieces: "SimpleQueue[_Piece]", line: Line) -> None:
@@ -138,7 +149,8 @@ def _pass(sink: socket.socket, pieces: "SimpleQueue[_Piece]") -> None:
         time.sleep(max(0.0, due - time.monotonic()))
         try:
             if not data:
-                sink.shutdown(socket.SHUT_RDWR)
+                # The other direction may go on.
+                sink.shutdown(socket.SHUT_WR)
                 return
             sink.sendall(data)
         except OSError:

@@ -13,7 +13,8 @@ from benchmarks.containers.failure import CheckError
 from local_federation.containers import PROJECT, Lab
 
 _STATE: Final = "/var/lib/nectar"
-_TMP: Final = "rw,exec,nosuid,nodev,mode=1777"
+_TMP: Final = "/tmp:rw,exec,nosuid,nodev,mode=1777"  # noqa: S108 - a container's own
+_NONE: Final[Mapping[str, str]] = {}
 
 
 @final
@@ -36,8 +37,8 @@ class Twins:
         like: str,
         *,
         command: Sequence[str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        hosts: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = _NONE,
+        hosts: Mapping[str, str] = _NONE,
         fresh: bool = False,
     ) -> None:
         """Start one as a service of the lab, on the network and with the volumes of another.
@@ -50,9 +51,9 @@ class Twins:
             The service that it is like; its container may have stopped.
         command : Sequence[str] | None
             What it runs instead.
-        environment : Mapping[str, str] | None
+        environment : Mapping[str, str]
             What its command is told, all of it.
-        hosts : Mapping[str, str] | None
+        hosts : Mapping[str, str]
             Addresses of names that it is to find elsewhere.
         fresh : bool
             Whether it keeps its state in memory instead of in the other's volume.
@@ -66,7 +67,9 @@ class Twins:
         name = f"{PROJECT}-twin-{service}"
         words = ["run", "-d", "--name", name, "--restart", "always", "--network-alias", service]
         words += [w for key, value in (environment or {}).items() for w in ("-e", f"{key}={value}")]
-        words += [w for key, value in (hosts or {}).items() for w in ("--add-host", f"{key}:{value}")]
+        words += [
+            w for key, value in (hosts or {}).items() for w in ("--add-host", f"{key}:{value}")
+        ]
         if fresh:
             words += ["--tmpfs", f"{_STATE}:rw,mode=1777"]
         self._names.append(name)
@@ -135,7 +138,7 @@ def _like(told: Mapping[str, Any], service: str, *, fresh: bool) -> list[str]:
     words = ["--label", f"com.docker.compose.project={PROJECT}"]
     words += ["--label", f"com.docker.compose.service={service}"]
     words += ["--network", next(iter(told["NetworkSettings"]["Networks"]))]
-    words += ["--init", "--read-only", "--tmpfs", f"/tmp:{_TMP}", "--cap-drop", "ALL"]
+    words += ["--init", "--read-only", "--tmpfs", _TMP, "--cap-drop", "ALL"]
     words += ["--security-opt", "no-new-privileges:true"]
     for mount in told["Mounts"]:
         place = mount["Destination"]

@@ -117,7 +117,9 @@ def compare(
 
 def table(plain: Mapping[str, Rounds], slow: Mapping[str, Rounds]) -> Table:
     """Return what rounds took without the line and with it, by run and client."""
-    title = f"{_NODE} behind {LATENCY_S * 1000:g} ms each way and {UPLINK_BIT_S / _MEGA:g} Mbit/s up"
+    title = (
+        f"{_NODE} behind {LATENCY_S * 1000:g} ms each way and {UPLINK_BIT_S / _MEGA:g} Mbit/s up"
+    )
     shown = Table(title=title)
     for heading in ("run", "client", "MB up", "MB down", "s of its own"):
         shown.add_column(heading)

@@ -27,7 +27,7 @@ def told(service: str) -> dict[str, Any]:
         "Config": {
             "Image": COMPOSE[service]["image"],
             # As the shell of a container gets it.
-            "Cmd": [word.replace("$$", "$") for word in COMPOSE[service]["command"]],
+            "Cmd": [word.replace("$$", "$") for word in COMPOSE[service].get("command", [])],
         },
         "NetworkSettings": {
             "Networks": {
@@ -80,7 +80,7 @@ def disturbing() -> tuple[Disturbances, Twins]:
     return Disturbances(lab, twins, Console(quiet=True)), twins
 
 
-def test_what_is_killed_is_what_the_service_starts(log: Path) -> None:
+def test_what_is_killed_is_what_the_service_starts() -> None:
     words = {name: " ".join(COMPOSE[name].get("command", [])) for name in PROGRAMS}
     for name, program in PROGRAMS.items():
         # The proxy's command is its image's.

@@ -56,7 +56,9 @@ def test_what_one_journal_lacks_is_named(got: list[dict[str, Any]], told: str) -
 
 def test_rounds_are_told_without_the_first() -> None:
     nodes = [{"n0": node(0.5, downlink_bytes=size * 10**6)} for size in (9, 1, 3, 2)]
-    journal = [line(n, s, **own) for n, s, own in zip(range(1, 5), (60, 5, 9, 7), nodes, strict=True)]
+    journal = [
+        line(n, s, **own) for n, s, own in zip(range(1, 5), (60, 5, 9, 7), nodes, strict=True)
+    ]
     rounds = Rounds.of(journal)
     assert rounds.seconds == 7
     assert rounds.own == {"0": 1.0}
