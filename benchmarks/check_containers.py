@@ -36,7 +36,7 @@ _SMALL: Final[Settings] = {
     "models": "cnn,resnet4,resnet6",
     "rounds": 2,
     "device": "cpu",
-    "max-samples": 300,
+    "max-samples": 120,
     # Nodes whose machine is busy start their first app late.
     "quorum-timeout-s": 900.0,
 }
@@ -66,7 +66,7 @@ _LINES: Final[Mapping[str, tuple[str, Settings]]] = {
     "activations": ("splitfed", {**_SPLITFED, "rounds": 3}),
 }
 # Rounds after the last disturbance, in which who is left goes on.
-_ALL_ROUNDS: Final = 16
+_ALL_ROUNDS: Final = 14
 
 
 @final

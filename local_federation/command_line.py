@@ -194,7 +194,7 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     what: str = arguments.kind
     defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(what, {})
     name = "demo" if demo else arguments.name or method
-    baseline = baseline_of(method)
+    baseline = None if not demo and arguments.no_baseline else baseline_of(method)
     beside = f"{name}-local" if baseline else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
     if baseline and beside:

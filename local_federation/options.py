@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="play a run of that name anew, if one is there",
             )
+            sub.add_argument(
+                "--no-baseline", action="store_true", help="play no baseline beside it"
+            )
     text = command.HELP
     comparing = kinds.add_parser("compare", help=text, description=text, epilog=command.EPILOG)
     command.add_arguments(comparing, _ROOT / "runs")

@@ -18,7 +18,7 @@ from local_federation.host import Settings
 
 CLIENTS: Final = 3
 _ROUND_S: Final = 900.0
-_POLL_S: Final = 2.0
+_POLL_S: Final = 3.0
 
 
 @final
@@ -58,7 +58,7 @@ class Player:
         settings : Settings
             Those that differ from the lab's, ``rounds`` among them.
         """
-        words = ["--replace", "--name", name, "--method", method]
+        words = ["--replace", "--no-baseline", "--name", name, "--method", method]
         words += [w for key in settings for w in ("--set", f"{key}={json.dumps(settings[key])}")]
         command = self._lab.compose("run", "--rm", "--no-deps", "-T", "run", *words)
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603 - our own
