@@ -12,6 +12,7 @@ from typing import Any, Final, final
 from benchmarks.containers.failure import CheckError
 from local_federation.containers import PROJECT, Lab
 
+_PROJECT: Final = f"com.docker.compose.project={PROJECT}"
 _STATE: Final = "/var/lib/nectar"
 _TMP: Final = "/tmp:rw,exec,nosuid,nodev,mode=1777"  # noqa: S108 - a container's own
 _NONE: Final[Mapping[str, str]] = {}
@@ -56,7 +57,7 @@ class Twins:
         hosts : Mapping[str, str]
             Addresses of names that it is to find elsewhere.
         fresh : bool
-            Whether it keeps its state in memory instead of in the other's volume.
+            Whether it keeps its state in a new volume instead of the other's.
 
         Raises
         ------
@@ -71,7 +72,9 @@ class Twins:
             w for key, value in (hosts or {}).items() for w in ("--add-host", f"{key}:{value}")
         ]
         if fresh:
-            words += ["--tmpfs", f"{_STATE}:rw,mode=1777"]
+            # What is labelled goes with the lab.
+            self._engine(["volume", "create", "--label", _PROJECT, f"{PROJECT}_{service}"])
+            words += ["-v", f"{PROJECT}_{service}:{_STATE}"]
         self._names.append(name)
         self._engine([*words, *_like(told, service, fresh=fresh), *(command or command_of(told))])
 
@@ -135,7 +138,7 @@ def command_of(told: Mapping[str, Any]) -> list[str]:
 
 def _like(told: Mapping[str, Any], service: str, *, fresh: bool) -> list[str]:
     """Return options and image of a container that can do as little as another."""
-    words = ["--label", f"com.docker.compose.project={PROJECT}"]
+    words = ["--label", _PROJECT]
     words += ["--label", f"com.docker.compose.service={service}"]
     words += ["--network", next(iter(told["NetworkSettings"]["Networks"]))]
     words += ["--init", "--read-only", "--tmpfs", _TMP, "--cap-drop", "ALL"]

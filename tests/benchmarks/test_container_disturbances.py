@@ -130,10 +130,12 @@ def test_a_twin_can_do_as_little_as_the_lab_s_own_containers(log: Path) -> None:
 def test_a_node_that_is_added_has_its_own_key_state_and_images(log: Path) -> None:
     happen, _ = disturbing()
     happen.add_node()
-    keys, superexec, images, admitted, node = asked(log)
+    keys, volume, superexec, images, admitted, node = asked(log)
     assert keys[-3:] == ["node", "/keys", ADDED]
     assert "--rm" in keys
-    assert "--tmpfs /var/lib/nectar:rw,mode=1777" in " ".join(superexec)
+    # It is labelled, so that it goes with the lab.
+    assert volume[-2:] == ["com.docker.compose.project=nectar", f"nectar_{ADDED}-superexec"]
+    assert f"-v nectar_{ADDED}-superexec:/var/lib/nectar" in " ".join(superexec)
     assert [word for word in superexec if word.startswith("state-")] == []
     assert images[:3] == ["exec", "-i", f"{ADDED}-superexec"]
     assert admitted[admitted.index("add") :][:3] == ["add", "/keys", ADDED]
