@@ -4,12 +4,13 @@ import errno
 import os
 import signal
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from local_federation import command_line
 from local_federation.adapter_demo import ADAPTER_SETTINGS
+from local_federation.campaign import Campaign
 from local_federation.engine.start import Asked
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_SETTINGS
@@ -170,3 +171,16 @@ def test_what_is_raised_on_the_way_out_does_not_keep_anything_from_being_ended(
     assert command(monkeypatch, f"simulate --folder {tmp_path}", stopped) == 128 + signal.SIGHUP
     assert len(ended) == 1
     assert capsys.readouterr().out.endswith("--set resume=true\n")
+
+
+@pytest.mark.parametrize(("option", "names"), [("", ["x-local", "x"]), ("--no-baseline", ["x"])])
+def test_a_run_may_be_played_without_its_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, names: list[str]
+) -> None:
+    played: list[dict[str, Any]] = []
+    monkeypatch.setattr(Campaign, "play", lambda _, runs, __: played.append(runs))
+    monkeypatch.setattr(Campaign, "show", lambda *_: None)
+    words = f"simulate --method fedproto --name x --folder {tmp_path} {option}"
+    assert command(monkeypatch, words.strip()) == 0
+    assert [list(runs) for runs in played] == [names]
+    assert played[0]["x"]["compare-with"] == ("x-local" if len(names) == 2 else "")
