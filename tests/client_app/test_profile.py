@@ -209,7 +209,8 @@ def test_what_the_measuring_process_refuses_is_told(
         return subprocess.CompletedProcess(command, status, told.out, told.err)
 
     monkeypatch.setattr(profile.subprocess, "run", in_this_process)
-    assert profile.main([*SMALL, "--cut", "10"]) == 1
+    cut = SMALL.index("--cut") + 1
+    assert profile.main([*SMALL[:cut], "10", *SMALL[cut + 1 :]]) == 1
     told = capsys.readouterr()
     assert told.err == "setting split.cut: expected 1 to 9, the modules of resnet18, got 10\n"
     assert told.out == ""

@@ -27,7 +27,10 @@ SMALL = (
 
 
 def command(out: Path, *more: str) -> Sequence[str]:
-    return [*SMALL, "--out", str(out), *more]
+    """Return the small command with other options, each typed once but ``--set``."""
+    pairs = zip(SMALL[::2], SMALL[1::2], strict=True)
+    kept = [pair for pair in pairs if pair[0] == "--set" or pair[0] not in more]
+    return [*(word for pair in kept for word in pair), "--out", str(out), *more]
 
 
 def test_it_writes_an_expert_that_a_run_takes(
