@@ -58,7 +58,7 @@ install-server: ## The same for the server of a federation
 test: $(STAMP) ## Unit tests and whole federations, on all cores (no network)
 	$(BIN)/pytest $(PARALLEL)
 
-test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes: parity, kills, resume
+test-deployed: $(STAMP) ## Real SuperLink and SuperNode processes, further cases too: parity, kills, signals, resume
 	$(BIN)/pytest -m deployed tests/deployed
 
 check: $(STAMP) ## All that a change must pass: format, lint, types, imports, all tests
@@ -68,7 +68,7 @@ check: $(STAMP) ## All that a change must pass: format, lint, types, imports, al
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) -m "not deployed" $(MEASURED) --cov=strategies/common --cov=server_app --cov-report=term:skip-covered
 	$(BIN)/pytest $(PARALLEL) -m "not deployed" $(MEASURED:%=--ignore=%)
-	$(BIN)/pytest -m deployed tests/deployed
+	$(BIN)/pytest -m "deployed and not thorough" tests/deployed
 
 types-of-tests: $(STAMP) ## Type-check the tests, leniently
 	$(BIN)/mypy --config-file tests/mypy.ini tests

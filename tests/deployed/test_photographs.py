@@ -32,6 +32,7 @@ def cut_photographs(folder: Path) -> None:
                 Image.fromarray(piece).save(place / f"{row}-{column}.jpg", quality=95)
 
 
+@pytest.mark.thorough
 def test_photographs_are_labelled_by_what_a_run_left_on_a_node(
     deployment: Deployment, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def lines(run: Path) -> list[dict[str, object]]:
     return [without_clocks(json.loads(line)) for line in written if line.endswith("\n")]
 
 
+@pytest.mark.thorough
 def test_commands_at_once_end_well_each_with_its_own_results(tmp_path: Path) -> None:
     # Orders carry the name of the run, whose length is counted.
     commands = {
@@ -64,6 +65,7 @@ def test_commands_at_once_end_well_each_with_its_own_results(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["simulate", "deploy"])
+@pytest.mark.quick("simulate")
 def test_a_second_command_on_one_run_is_refused_in_two_seconds(tmp_path: Path, kind: str) -> None:
     # It has no baseline that is played before it.
     words = (kind, "--method", "local", "--name", "one")

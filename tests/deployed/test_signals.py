@@ -77,6 +77,7 @@ def test_sigterm_in_mid_round_ends_all_and_the_last_line_goes_on(tmp_path: Path)
         ("compare", "mid-round", "INT"),
     ],
 )
+@pytest.mark.thorough
 def test_whoever_carries_clients_they_end_and_the_last_line_goes_on(
     kind: str, phase: str, name: str
 ) -> None:
