@@ -11,7 +11,7 @@ import pytest
 
 from tests.loopback import without_clocks
 
-pytestmark = [pytest.mark.deployed, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.deployed, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 SETTINGS = ("rounds=3", "max-samples=60", 'models="cnn"', 'device="cpu"', 'writers=""')
 DEMO = ("fedktl.server-epochs=5", "oriented.image-size=16")
@@ -40,7 +40,6 @@ def lines(run: Path) -> list[dict[str, object]]:
     return [without_clocks(json.loads(line)) for line in written if line.endswith("\n")]
 
 
-@pytest.mark.thorough
 def test_commands_at_once_end_well_each_with_its_own_results(tmp_path: Path) -> None:
     # Orders carry the name of the run, whose length is counted.
     commands = {
@@ -65,7 +64,6 @@ def test_commands_at_once_end_well_each_with_its_own_results(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["simulate", "deploy"])
-@pytest.mark.quick("simulate")
 def test_a_second_command_on_one_run_is_refused_in_two_seconds(tmp_path: Path, kind: str) -> None:
     # It has no baseline that is played before it.
     words = (kind, "--method", "local", "--name", "one")
