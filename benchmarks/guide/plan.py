@@ -105,7 +105,7 @@ PLAN: Final[Plan] = (
     LeaveOut("Containers instead", "", "python -m benchmarks.check_containers does that"),
     LeaveOut("Stop a run", "", "asks for a run's number; tests/deployed stops runs"),
     LeaveOut("Go on with it", "", "a setting; tests/deployed goes on with runs"),
-    LeaveOut("Restart the SuperLink or the proxy", "", "a setting; tests/deployed kills them"),
+    LeaveOut("Restart the SuperLink or the proxy", "", "a setting; check_containers kills both"),
     LeaveOut("One board more", "", "what was done for the three, on a fourth machine"),
     LeaveOut("A new key for a board", "", "told in words; tests/nectar_admin does it"),
     LeaveOut("Back up", "", "says what to copy, and leaves to you by what"),
