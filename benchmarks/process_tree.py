@@ -1,7 +1,9 @@
 """CPU time and memory of a process and of all that it started."""
 
 import os
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
@@ -40,6 +42,20 @@ class ProcessTree:
             1 for children of the first process, 2 for their children, and so on.
         """
         return sum(_resident_bytes(pid) for pid, depth in self._all() if depth == generation)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop all of them, and let them go on at the end."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid, _ in list(self._all()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _all(self) -> Iterator[tuple[int, int]]:
         waiting = [(self._pid, 0)]

@@ -1,10 +1,12 @@
 """Wall time and CPU of a simulated round against the bare PyTorch loops of the same clients.
 
-``simulate`` is started as a user would, with method ``local``. The floor is the sum of the bare
-training and evaluation loops over the clients, divided by the number of workers; the loops run
-in as many processes at once as there are workers, so that both sides share the machine alike.
-What is above the floor is Nectar's and Flower's: messages, processes, reading data and states,
-saving them, aggregation and the journal. CPU is that of the command and of all it started.
+``simulate`` is started as a user would, with method ``local``. After each round all of its
+processes are stopped while the bare training and evaluation loops of the same clients are
+played, in as many processes at once as there are workers, and are then let go on: so both
+sides meet the machine in the same minute, and each round has its own floor, the sum of the
+loops divided by the number of workers. What is above it is Nectar's and Flower's: messages,
+processes, reading data and states, saving them, aggregation and the journal. CPU is that of
+the command and of all it started.
 
 Run with ``python -m benchmarks.simulated_round DATA``, where DATA is a source, for example
 ``parquet:FOLDER`` with CIFAR-10 in the hub's layout or ``pfllib:FOLDER``.
@@ -12,7 +14,6 @@ Run with ``python -m benchmarks.simulated_round DATA``, where DATA is a source, 
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import subprocess
 import sys
@@ -23,19 +24,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-import torch
 from rich.console import Console
-from torch.nn import functional
 
+from benchmarks.bare_loops import BareLoops, LoopTime, Settings
 from benchmarks.process_tree import ProcessTree
-from client_app.devices.message_device import LocalDevice
-from client_app.node import read_node
-from strategies.common.samples import ordered_batches, prepare, shuffled_batches
-from strategies.common.settings import default_config, read_run
 
-_POLL_S = 0.05
+# A round's end is seen so late at most.
+_LOOK_S = 0.005
+# Processes that end between two looks are missed with what they used since the last one.
+_COUNT_S = 0.25
 _RUN = "run"
-Settings = dict[str, bool | int | float | str]
 
 
 def main() -> None:
@@ -56,14 +54,10 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        played = _simulate(folder, arguments, settings)
-        state = folder / ".federation" / "state"
-        jobs = [
-            (client, arguments.clients, settings, str(state)) for client in range(arguments.clients)
-        ]
-        with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
-            loops = pool.starmap(bare_loop, jobs, chunksize=1)
-    for line in _told(played, loops, arguments.workers):
+        state = {**settings, "state-dir": str(folder / ".federation" / "state")}
+        with BareLoops(arguments.clients, arguments.workers, state) as loops:
+            played = _simulate(folder, arguments, settings, loops)
+    for line in _told(played, arguments.workers):
         console.print(line)
 
 
@@ -77,52 +71,80 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--partition", default="iid", help="of a common data set (%(default)s)")
     parser.add_argument("--max-samples", type=int, default=2000, help="of a client; 0 for all")
     parser.add_argument("--feature-dim", type=int, default=512)
-    parser.add_argument("--engine", choices=["local", "ray"], default="local")
     return parser
 
 
 @final
 @dataclass
-class Played:
-    """What was seen of a run.
+class Round:
+    """One round as it was seen, and the loops that were played after it.
 
     Attributes
     ----------
-    startup : tuple[float, float]
-        Wall and CPU seconds until the first client was at work.
-    whole : tuple[float, float]
-        Wall and CPU seconds of the command.
-    cpu_at : list[float]
-        CPU seconds when each round was complete.
-    lines : list[dict[str, Any]]
-        The journal.
+    wall, cpu : float
+        Seconds from the end of the round before to its own.
+    turns : float
+        CPU seconds of the clients' turns, as they told.
+    loops : LoopTime
+        The bare loops of all clients.
+    """
+
+    wall: float
+    cpu: float
+    turns: float
+    loops: LoopTime
+
+
+@final
+@dataclass
+class Played:
+    """What was seen of a run; times in which it was stopped do not count.
+
+    Attributes
+    ----------
+    startup, whole : tuple[float, float]
+        Wall and CPU seconds until the first client was at work, and of the command.
+    rounds : list[Round]
+        In their order.
     """
 
     startup: tuple[float, float] = (0.0, 0.0)
     whole: tuple[float, float] = (0.0, 0.0)
-    cpu_at: list[float] = field(default_factory=list)
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
 
 
-def _simulate(folder: Path, arguments: argparse.Namespace, settings: Settings) -> Played:
+def _simulate(
+    folder: Path, arguments: argparse.Namespace, settings: Settings, loops: BareLoops
+) -> Played:
     words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     places = ["--folder", str(folder), "--name", _RUN, "--clients", str(arguments.clients)]
-    carrier = ["--engine", arguments.engine, "--workers", str(arguments.workers)]
+    carrier = ["--workers", str(arguments.workers)]
     command = [sys.executable, "-m", "local_federation", "simulate", "--method", "local"]
     played, run_dir, started = Played(), folder / _RUN, time.monotonic()
     process = subprocess.Popen([*command, *places, *carrier, *words])  # noqa: S603 - our own
     tree = ProcessTree(process.pid)
+    stopped, counted, read = 0.0, 0.0, 0
+    last = (0.0, 0.0)
     while process.poll() is None:
-        cpu = tree.cpu_seconds()
-        if not played.startup[0] and _phase(run_dir) == "training":
-            played.startup = time.monotonic() - started, cpu
-        for _ in range(len(_lines(run_dir)) - len(played.cpu_at)):
-            played.cpu_at.append(cpu)
-        time.sleep(_POLL_S)
+        now = time.monotonic()
+        if now - counted > _COUNT_S:
+            counted, cpu = now, tree.cpu_seconds()
+            if not played.startup[0] and _phase(run_dir) == "training":
+                played.startup = last = now - started, cpu
+        if (size := _size(run_dir)) > read and len(lines := _lines(run_dir)) > len(played.rounds):
+            read = size
+            seen = time.monotonic() - started - stopped, tree.cpu_seconds()
+            turns = sum(node["figures"].get("cpu_s", 0.0) for node in lines[-1]["nodes"].values())
+            with tree.stopped():
+                began = time.monotonic()
+                found = loops.play()
+                stopped += time.monotonic() - began
+            played.rounds.append(Round(seen[0] - last[0], seen[1] - last[1], turns, found))
+            last = seen
+        time.sleep(_LOOK_S)
     if process.returncode:
         raise SystemExit(process.returncode)
-    played.whole = time.monotonic() - started, tree.cpu_seconds()
-    played.lines = _lines(run_dir)
+    played.whole = time.monotonic() - started - stopped, tree.cpu_seconds()
     return played
 
 
@@ -133,6 +155,13 @@ def _phase(run_dir: Path) -> str:
         return ""
 
 
+def _size(run_dir: Path) -> int:
+    try:
+        return (run_dir / "rounds.jsonl").stat().st_size
+    except OSError:
+        return 0
+
+
 def _lines(run_dir: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in (run_dir / "rounds.jsonl").read_text().splitlines()]
@@ -140,60 +169,34 @@ def _lines(run_dir: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _told(played: Played, loops: list[tuple[float, float]], workers: int) -> Iterator[str]:
-    rounds = [line["seconds"]["total"] for line in played.lines][1:]
-    wall, cpu = (sum(loop[part] for loop in loops) for part in (0, 1))
-    floor, simulated = wall / workers, statistics.median(rounds)
+def _told(played: Played, workers: int) -> Iterator[str]:
+    # The first round also prepares the data.
+    counted = played.rounds[1:]
+    walls = [one.wall for one in counted]
+    floors = [one.loops.wall / workers for one in counted]
     yield (
-        f"round: median {simulated:.2f} s of {len(rounds)} ({min(rounds):.2f} to "
-        f"{max(rounds):.2f}); bare loops {wall:.2f} s / {workers} workers = {floor:.2f} s; ratio "
-        f"{simulated / floor:.3f}"
+        f"round: median {statistics.median(walls):.2f} s of {len(walls)} ({min(walls):.2f} to "
+        f"{max(walls):.2f}); bare loops / {workers} workers {statistics.median(floors):.2f} s; "
+        f"{_ratios(walls, floors)}"
     )
-    counted = len(played.cpu_at) - 1
-    everything = (played.cpu_at[-1] - played.cpu_at[0]) / counted
+    bare = [one.loops.cpu for one in counted]
+    every, turns = [one.cpu for one in counted], [one.turns for one in counted]
     yield (
-        f"CPU of everything: {everything:.2f} s a round; bare loops {cpu:.2f} s; ratio "
-        f"{everything / cpu:.3f}"
+        f"CPU of everything: {statistics.median(every):.2f} s a round; bare loops "
+        f"{statistics.median(bare):.2f} s; {_ratios(every, bare)}"
     )
-    turns = statistics.median(
-        sum(node["figures"].get("cpu_s", 0.0) for node in line["nodes"].values())
-        for line in played.lines[1:]
-    )
-    yield f"CPU of the clients' turns: {turns:.2f} s a round; ratio {turns / cpu:.3f}"
+    yield f"CPU of the clients' turns: {statistics.median(turns):.2f} s; {_ratios(turns, bare)}"
     yield "start-up: {:.1f} s, {:.1f} CPU-s".format(*played.startup)
-    yield "the command: {:.1f} s, {:.1f} CPU-s, {} rounds".format(*played.whole, counted + 1)
+    yield "the command: {:.1f} s, {:.1f} CPU-s, {} rounds".format(*played.whole, len(played.rounds))
 
 
-def bare_loop(partition: int, clients: int, settings: Settings, state: str) -> tuple[float, float]:
-    """Return wall and CPU seconds of one client's plain training epoch and evaluation.
-
-    Data and model are ready before the clock starts; the medians of three epochs count.
-    """
-    torch.set_num_threads(1)
-    run = read_run({**default_config(), **settings, "state-dir": state})
-    node = read_node({"partition-id": partition, "num-partitions": clients})
-    device = LocalDevice(node, run, round_number=1)
-    model, train, test = device.build_model(), device.train, device.test
-    optimiser = torch.optim.SGD(model.parameters(), run.learning_rate)
-    walls, cpus = [], []
-    for _ in range(3):
-        started, used = time.perf_counter(), time.process_time()
-        model.train()
-        order = device.generator("batches")
-        for index in shuffled_batches(len(train), run.batch_size, order):
-            loss = functional.cross_entropy(
-                model(prepare(train.inputs[index])), train.labels[index]
-            )
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        model.eval()
-        with torch.no_grad():
-            for part in ordered_batches(len(test), 256):
-                model(prepare(test.inputs[part])).argmax(1)
-        walls.append(time.perf_counter() - started)
-        cpus.append(time.process_time() - used)
-    return statistics.median(walls), statistics.median(cpus)
+def _ratios(taken: list[float], floors: list[float]) -> str:
+    ratios = [one / floor for one, floor in zip(taken, floors, strict=True)]
+    whole = sum(taken) / sum(floors)
+    return (
+        f"ratio {whole:.3f} over all, {statistics.median(ratios):.3f} in the median round "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
         BarColumn(),
         TextColumn("{task.fields[phase]}"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Where nothing moves, nothing need be drawn again and again.
+    moving = console.is_terminal
+    with Progress(*columns, console=console, transient=True, auto_refresh=moving) as progress:
         bar = progress.add_task(run_dir.name, total=None, phase="starting")
         journal = GrowingJournal(run_dir / "rounds.jsonl")
         while (status := run.ended(_POLL_S)) is None:

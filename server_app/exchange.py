@@ -24,6 +24,8 @@ from strategies.common.transport.envelope import count_bytes
 _SHORTEST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _PAUSES_PER_WAIT = 40
+# A grid that knows when replies are there ends a pause itself; looks then only show how far it is.
+_SHOWING_PAUSE_S = 0.2
 
 # A call takes milliseconds and what the messages take that it carries, unless Flower had to try
 # more than once. Replies come no slower than devices send them, here over the slowest of links.
@@ -227,7 +229,7 @@ class Question:
                 break
             pause = pause_after(waited)
             if isinstance(self._grid, KnowsReplies):
-                self._grid.wait_for_replies(self._pending, pause)
+                self._grid.wait_for_replies(self._pending, max(pause, _SHOWING_PAUSE_S))
             else:
                 time.sleep(pause)
         return self.answers

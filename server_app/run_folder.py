@@ -52,6 +52,7 @@ class RunFolder:
         self.name = name
         self._clients_text = ""
         self._left_out: set[str] = set()
+        self._shown: dict[str, object] = {}
         self._hold: folder_lock.Hold | None = None
         self.path = (runs_dir.expanduser() / name).resolve()
         try:
@@ -286,8 +287,12 @@ class RunFolder:
 
     def show_progress(self, **progress: object) -> None:
         """Tell a watcher what is going on; ``progress.json`` is a hint, not a record."""
-        with self._if_possible("progress.json"), whole(self.path / "progress.json") as file:
-            file.write_text(json.dumps(progress))
+        if progress == self._shown:
+            return
+        with self._if_possible("progress.json"):
+            with whole(self.path / "progress.json") as file:
+                file.write_text(json.dumps(progress))
+            self._shown = progress
 
     def save_pictures(self, round_number: int, pictures: tuple[Picture, ...]) -> None:
         """Save what was drawn in a round as PNG files."""

@@ -273,6 +273,16 @@ def test_progress_is_one_small_file(folder: RunFolder) -> None:
     assert [file.name for file in folder.path.iterdir()] == ["progress.json"]
 
 
+def test_progress_is_written_when_there_is_any(folder: RunFolder) -> None:
+    told = folder.path / "progress.json"
+    folder.show_progress(round=1, done=3)
+    first = told.stat().st_ino
+    folder.show_progress(round=1, done=3)
+    assert told.stat().st_ino == first
+    folder.show_progress(round=1, done=4)
+    assert json.loads(told.read_text()) == {"round": 1, "done": 4}
+
+
 def test_pictures_are_saved_pixel_by_pixel(folder: RunFolder) -> None:
     from PIL import Image
 
