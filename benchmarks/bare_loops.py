@@ -16,9 +16,9 @@ from client_app.node import read_node
 from strategies.common.model import FeatureModel
 from strategies.common.samples import ordered_batches, prepare, shuffled_batches
 from strategies.common.settings import default_config, read_run
+from strategies.common.training import EVALUATION_BATCH
 
 Settings = Mapping[str, bool | int | float | str]
-_EVALUATION_BATCH = 256
 # Allocator and kernels have then seen every shape, as those of a worker have.
 _WARM_UP_BATCHES = 3
 
@@ -110,5 +110,5 @@ def bare_loop(partition: int, clients: int, settings: Settings) -> LoopTime:
 @torch.no_grad()
 def _evaluate(model: FeatureModel, inputs: Tensor) -> None:
     model.eval()
-    for part in ordered_batches(len(inputs), _EVALUATION_BATCH):
+    for part in ordered_batches(len(inputs), EVALUATION_BATCH):
         model(prepare(inputs[part])).argmax(1)
