@@ -6,6 +6,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from client_app.data.looked_at_once import looked_at_once
 from client_app.data.sources import SOURCES, Source
 from strategies.common.settings import RunSettings
 
@@ -29,7 +30,7 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
 
     Files count by name, size and time of last change, folders of classes by name; what the
     hub holds under a name is not looked up again, and files of all clients are looked at once
-    per process, until :func:`forget_files`.
+    per process, until they are forgotten.
 
     Raises
     ------
@@ -65,12 +66,7 @@ def _place(source: Source) -> str:
     return str(source.folder.resolve()) if SOURCES[source.kind].files else source.place
 
 
-def forget_files() -> None:
-    """Look at all files anew, for another run in this process."""
-    _files_of_all.cache_clear()
-
-
-@cache
+@looked_at_once
 def _files_of_all(source: Source) -> str:
     return _files(source, 0)
 

@@ -26,6 +26,7 @@ from client_app.data import npz
 from client_app.data.collection import require_folder
 from client_app.data.folder import DEEPER, unusable, walk
 from client_app.data.left_out import LeftOut, told
+from client_app.data.looked_at_once import looked_at_once
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 
@@ -93,7 +94,8 @@ def left_out_notes(folder: Path, client: int) -> tuple[str, ...]:
 def files_of(folder: Path, client: int) -> list[Path]:
     """Return the files that decide what one client has and is told.
 
-    They are those of all clients if classes must be counted, and those that are left out.
+    They are those of all clients if classes must be counted, and those that are left out, which
+    are the same for all clients and looked for once per process: it takes a look at every file.
 
     Raises
     ------
@@ -103,8 +105,12 @@ def files_of(folder: Path, client: int) -> list[Path]:
     own = [folder / _CONFIG, *_own(folder, client)]
     is_enough = declared_classes(folder) is not None and all(path.is_file() for path in own)
     deciding = own if is_enough else files(folder)
-    stray = [folder / name for names in left_out(folder).values() for name in names]
-    return list(dict.fromkeys([*deciding, *stray]))
+    return list(dict.fromkeys([*deciding, *_all_left_out(folder)]))
+
+
+@looked_at_once
+def _all_left_out(folder: Path) -> list[Path]:
+    return [folder / name for names in left_out(folder).values() for name in names]
 
 
 def read(folder: Path, partition: int) -> tuple[Samples, Samples]:

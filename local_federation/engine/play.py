@@ -6,7 +6,7 @@ from flwr.app import Context, RecordDict
 from flwr.serverapp import ServerApp
 
 import server_app.main
-from client_app.data.fingerprint import forget_files
+from client_app.data.looked_at_once import forget_files
 from local_federation.engine.answering import answer_copied, identify
 from local_federation.engine.grid import EngineGrid
 from local_federation.engine.resources import Resources
@@ -33,6 +33,8 @@ def play(config: Config, num_nodes: int, resources: Resources) -> None:
         If the run cannot be begun or cannot go on.
     """
     identify()
+    # Workers are forked with all that is remembered here.
+    forget_files()
     at_once = resources.at_once(str(config["method"]), num_nodes)
     with Workers(at_once, resources.gpus_per_client) as workers:
         grid = EngineGrid(config, num_nodes, workers.answer, at_once)

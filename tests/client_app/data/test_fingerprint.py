@@ -7,6 +7,7 @@ import pytest
 
 from client_app.data import fingerprint as module
 from client_app.data.fingerprint import fingerprint
+from client_app.data.looked_at_once import forget_files
 from client_app.data.sources import Source
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
@@ -92,7 +93,7 @@ def test_files_of_all_clients_are_looked_at_once_until_they_are_forgotten(
     first = fingerprint(chosen, source, 0, 5)
     image.with_name("b.png").write_bytes(b"12")
     assert fingerprint(chosen, source, 1, 5) == first
-    module.forget_files()
+    forget_files()
     assert fingerprint(chosen, source, 1, 5) != first
 
 

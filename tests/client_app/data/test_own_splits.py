@@ -11,7 +11,7 @@ from PIL import Image
 
 from client_app.data import partition, prepared
 from client_app.data.client_data import ClientData
-from client_app.data.fingerprint import forget_files
+from client_app.data.looked_at_once import forget_files
 from client_app.data.partition import Share
 from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from client_app.data import folder, pfllib, prepared
+from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
@@ -242,6 +243,8 @@ def test_strays_are_told_by_a_client_and_again_when_they_change(
     kept = tmp_path_factory.mktemp("kept") / "prepared"
 
     def told() -> str:
+        # Each time as a process of its own.
+        forget_files()
         data = prepared.load(
             run_settings(min_train_samples=2, min_test_samples=1),
             f"pfllib:{place}",
@@ -256,6 +259,25 @@ def test_strays_are_told_by_a_client_and_again_when_they_change(
     assert "pfllib: 1 of 3 files left out: 1 not named after a client, as N.npz (train/n" in told()
     (place / "train" / "notes.txt").unlink()
     assert "left out" not in told()
+
+
+def test_what_no_client_has_is_looked_for_once_for_all_of_them(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def look(folder: Path) -> dict[str, list[str]]:
+        looks.append(folder)
+        return {"beside": ["train/notes.txt"]}
+
+    monkeypatch.setattr(pfllib, "left_out", look)
+    forget_files()
+    for client in range(3):
+        own = [place / part / f"{client}.npz" for part in pfllib.PARTS]
+        expected = [place / "config.json", *own, place / "train" / "notes.txt"]
+        assert pfllib.files_of(place, client) == expected
+    assert looks == [place]
+    forget_files()
 
 
 def test_a_client_without_files_is_told_what_was_left_out(place: Path, run_settings: Build) -> None:

@@ -51,6 +51,22 @@ with Workers(1) as workers:
     assert run(fresh_processes, code) == ["1 True", "none said 0|none said 5"]
 
 
+def test_workers_do_not_look_for_garbage_in_what_was_imported(
+    fresh_processes: FreshProcesses,
+) -> None:
+    code = """
+import gc
+from flwr.app import Error
+def answer(message, context):
+    told = f"{gc.get_freeze_count() > 10 * len(gc.get_objects())} {gc.isenabled()}"
+    return Message(Error(7, told), reply_to=message)
+worker.answer = answer
+with Workers(1) as workers:
+    print(workers.answer(message(), context()).error.reason)
+"""
+    assert run(fresh_processes, code) == ["True True"]
+
+
 def test_a_worker_that_dies_fails_its_message_and_is_replaced(
     fresh_processes: FreshProcesses,
 ) -> None:
