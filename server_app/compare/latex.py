@@ -80,7 +80,7 @@ def _table(table: TextTable, caption: str) -> str:
     return "\n".join(
         [
             r"\begin{table}",
-            r"  \centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            r"  \centering\scriptsize\setlength{\tabcolsep}{2pt}",
             rf"  \caption{{{escaped(f'{table.title}: {caption}')}}}",
             rf"  \label{{tab:comparison-{table.title.lower()}}}",
             rf"  \begin{{tabular}}{{@{{}}{kinds}@{{}}}}",

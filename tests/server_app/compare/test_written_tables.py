@@ -38,7 +38,7 @@ def test_latex():
             r"% Needs \usepackage{booktabs}.",
             r"% A note of 5%.",
             r"\begin{table}",
-            r"  \centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            r"  \centering\scriptsize\setlength{\tabcolsep}{2pt}",
             r"  \caption{Accuracy: 3 seeds, cifar\_10.}",
             r"  \label{tab:comparison-accuracy}",
             r"  \begin{tabular}{@{}lr@{}}",
