@@ -86,7 +86,7 @@ def left_out_notes(folder: Path, client: int) -> tuple[str, ...]:
     DataError
         If there is no folder.
     """
-    stray = left_out(folder)
+    stray = _looked_for(folder)
     used = sum(path.is_file() for path in _own(folder, client))
     return told("pfllib", stray, used + sum(map(len, stray.values())))
 
@@ -105,12 +105,13 @@ def files_of(folder: Path, client: int) -> list[Path]:
     own = [folder / _CONFIG, *_own(folder, client)]
     is_enough = declared_classes(folder) is not None and all(path.is_file() for path in own)
     deciding = own if is_enough else files(folder)
-    return list(dict.fromkeys([*deciding, *_all_left_out(folder)]))
+    stray = [folder / name for names in _looked_for(folder).values() for name in names]
+    return list(dict.fromkeys([*deciding, *stray]))
 
 
 @looked_at_once
-def _all_left_out(folder: Path) -> list[Path]:
-    return [folder / name for names in left_out(folder).values() for name in names]
+def _looked_for(folder: Path) -> LeftOut:
+    return left_out(folder)
 
 
 def read(folder: Path, partition: int) -> tuple[Samples, Samples]:

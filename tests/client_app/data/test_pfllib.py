@@ -231,6 +231,7 @@ def test_what_is_no_clients_file_is_counted_with_its_reason(place: Path) -> None
         folder.DEEPER: ["train/old/0.npz", "test/9.npz/inside"],
         folder.NO_FILE: ["test/link.npz"],
     }
+    forget_files()
     (note,) = pfllib.left_out_notes(place, 1)
     # Its own two files, and those that are left out.
     assert note.startswith("pfllib: 11 of 13 files left out: 2 hidden (.DS_Store, ")
