@@ -8,9 +8,13 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 
 # Read by torch when it is imported: tests compute tiny things, and workers share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Under nohup; but a test that sends the signal expects that it is heard.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 from typing import TYPE_CHECKING
 
