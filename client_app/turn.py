@@ -100,7 +100,7 @@ def take_turn(
     if learn:
         store.save(
             order.round_number,
-            to_tensors(state),
+            to_tensors(state, copy=False),
             base=stored.round_number,
             method=device.settings.method,
             origin=device.origin,

@@ -67,17 +67,18 @@ def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) ->
     try:
         make_private(path.parent)
         temporary.touch(mode=_OWN_FILE)
-        with temporary.open("wb") as file:
-            file.write(safetensors.torch.save(dict(tensors), metadata=stamp))
-            file.flush()
+        # Opened before it is written: what the disk refuses later is told to those who hold it.
+        with temporary.open("r+b") as file:
+            safetensors.torch.save_file(dict(tensors), temporary, metadata=stamp)
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         with suppress(OSError):  # where the folder itself is at fault, there is no file either
             temporary.unlink()
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
-            f"{path}: cannot be written ({error.strerror}); make the folder writable, free "
+            f"{path}: cannot be written ({reason}); make the folder writable, free "
             f"space on its disk, or name another one"
         ) from None
 

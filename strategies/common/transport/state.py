@@ -16,7 +16,7 @@ from strategies.common.errors import ModelError, StoreError
 _NOTHING = ":nothing"
 
 
-def to_tensors(state: object) -> dict[str, Tensor]:
+def to_tensors(state: object, *, copy: bool = True) -> dict[str, Tensor]:
     """Flatten a state into named tensors.
 
     Parameters
@@ -24,14 +24,23 @@ def to_tensors(state: object) -> dict[str, Tensor]:
     state : object
         Dataclass whose fields are ``nn.Module``, ``Tensor``, mappings from names to tensors, or
         ``None``.
+    copy : bool
+        Whether the tensors stay as they are when the state goes on; otherwise they are its own
+        where they can be, for whoever needs them at once.
 
     Returns
     -------
     dict[str, Tensor]
         ``"field"`` for a tensor, ``"field/name"`` for each tensor of a module or mapping, and
-        an empty ``"field:nothing"`` where there is none; contiguous copies on the CPU.
+        an empty ``"field:nothing"`` where there is none; contiguous, on the CPU, and no two in
+        the same memory.
     """
-    tensors = {name: _detached(tensor) for name, tensor in _named(state)}
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in _named(state):
+        place = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.detach().to("cpu", copy=copy or place in seen).contiguous()
+        seen.add(place)
     for field in fields(state):  # type: ignore[arg-type]
         value = getattr(state, field.name)
         if value is None or (isinstance(value, Mapping) and not value):
@@ -118,7 +127,3 @@ def _is_there(name: str, value: object, tensors: Mapping[str, Tensor]) -> bool:
 def _of_field(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     prefix = f"{name}/"
     return {k.removeprefix(prefix): own for k, own in tensors.items() if k.startswith(prefix)}
-
-
-def _detached(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()

@@ -1,6 +1,7 @@
 """Files of tensors are written whole or not at all, and damage never goes unnoticed."""
 
 import os
+import resource
 import struct
 from pathlib import Path
 
@@ -178,6 +179,23 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     found, text = tensor_file.read(path)
     assert same(found, tensors())
     assert text == TEXT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_stops_in_the_middle_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state"
+    tensor_file.write(path, tensors(), TEXT)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"cannot be written \(.*File too large.* free space"):
+            tensor_file.write(path, {"x": torch.ones(64 * 1024)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found, _ = tensor_file.read(path)
+    assert same(found, tensors())
     assert list(tmp_path.iterdir()) == [path]
 
 

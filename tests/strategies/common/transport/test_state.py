@@ -89,6 +89,19 @@ def test_tensors_are_copies_that_later_training_does_not_touch() -> None:
     assert torch.equal(tensors["model/0.weight"], torch.zeros(3, 2))
 
 
+def test_without_copies_tensors_are_the_states_own_but_no_two_share_memory() -> None:
+    tied = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    tied[1].weight = tied[0].weight
+    means = torch.arange(6.0).reshape(2, 3)
+    tensors = to_tensors(Toy(tied, means.T, means), copy=False)
+    assert tensors["model/0.weight"].data_ptr() == tied[0].weight.data_ptr()
+    assert len({tensor.untyped_storage().data_ptr() for tensor in tensors.values()}) == 4
+    assert all(tensor.is_contiguous() for tensor in tensors.values())
+    assert torch.equal(tensors["model/1.weight"], tied[0].weight)
+    assert torch.equal(tensors["means"], means.T)
+    assert torch.equal(tensors["labels"], means)
+
+
 def test_a_state_of_nothing_is_no_tensor() -> None:
     assert to_tensors(Empty()) == {}
     load_tensors(Empty(), {})
