@@ -1,6 +1,7 @@
 """The report's tables: clients, payloads, rounds and settings."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -108,12 +109,20 @@ def devices_table(run: RunRecord) -> Html:
         [str(client), *(_figure(name, own.get(name)) for name in names)]
         for client, own in figures.items()
     ]
-    told = (
-        "Figures per image are of one client, measured once in a process of its own; the others "
-        "are medians over rounds. Peak memory is the largest, and that of the whole process."
-    )
-    note = element("p", told, attributes={"class": "muted"})
+    note = element("p", _measured(names), attributes={"class": "muted"})
     return join(table("Devices", columns, rows), note)
+
+
+def _measured(names: Sequence[str]) -> str:
+    once = any("per_image" in name for name in names)
+    peaks = any(name.startswith("peak_") for name in names)
+    return " ".join(
+        [
+            *(["Figures per image: of one client, once, in a process of its own."] if once else []),
+            "Other figures: medians over rounds." if once or peaks else "Medians over rounds.",
+            *(["Peak memory: the largest, of the whole process."] if peaks else []),
+        ]
+    )
 
 
 def _title(name: str) -> str:

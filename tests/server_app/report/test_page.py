@@ -243,6 +243,8 @@ def test_devices_are_shown_with_the_median_of_their_figures_and_the_peak_of_memo
         for n, own in enumerate(told, start=1)
     ]
     shown = devices_table(read_run_record(write_run(tmp_path / "run", lines)))
+    assert "per image" not in shown  # and so there is no word on how that was measured
+    assert "medians over rounds. Peak memory: the largest" in shown
     row = re.search(r"<tr><th[^>]*>0</th>(.*?)</tr>", shown)
     assert re.findall(r"<td[^>]*>(.*?)</td>", row[1]) == ["2.0 s", format_bytes(5e6), "4"]
     silent = re.search(r"<tr><th[^>]*>1</th>(.*?)</tr>", shown)
