@@ -33,7 +33,8 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     """
     settings, task = device.settings, device.task
     data = [client.data for client in device.clients]
-    notes = [note for own in data for note in own.notes]
+    # A node's clients may come from one source, which says the same of itself for each.
+    notes = list(dict.fromkeys(note for own in data for note in own.notes))
     figures: dict[str, float] = {}
     if isinstance(device, LocalDevice):
         notes += device.first_model()[1]

@@ -4,7 +4,7 @@ from typing import Final
 
 from server_app.comparison import ABSENT, Comparison, typical_bytes
 from server_app.progress import format_bytes, format_duration
-from server_app.report.markup import Html, block, element, join
+from server_app.report.markup import Html, block, element, join, text
 from server_app.run_record import RunRecord
 from strategies.methods import display_name
 
@@ -54,9 +54,10 @@ def header(run: RunRecord) -> Html:
         facts.append(f"{partition} partition")
     if "seed" in run.settings:
         facts.append(f"seed {run.settings['seed']}")
+    parts = [text(" · ".join(facts))]
     if run.started:
-        facts.append(run.started)
-    line = element("p", " · ".join(facts), attributes={"class": "facts"})
+        parts += [text(" · "), element("span", run.started, attributes={"class": "whole"})]
+    line = element("p", *parts, attributes={"class": "facts"})
     return element("header", element("h1", title(run)), line)
 
 

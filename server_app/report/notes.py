@@ -26,7 +26,7 @@ class Note:
     Attributes
     ----------
     source : str
-        Who said it: ``"client 3"``, ``"clients 3, 4"``; empty for the server.
+        Who said it: ``"client 3"``, ``"clients 3, 4"``, ``"all clients"``; empty for the server.
     words : str
         What was said last; numbers in it may have differed before.
     rounds : tuple[int, ...]
@@ -72,7 +72,11 @@ def notes(run: RunRecord) -> list[Note]:
     by_said: dict[_Said, list[int]] = {}
     for source, said in (*((s, one) for s, r in spoken.items() for one in _merged(r)), *found):
         by_said.setdefault(said, []).extend([] if source is None else [source])
-    merged = [Note(_named(who), one.words, one.rounds, one.holds) for one, who in by_said.items()]
+    known = len(run.clients)
+    merged = [
+        Note(_named(list(dict.fromkeys(who)), known), one.words, one.rounds, one.holds)
+        for one, who in by_said.items()
+    ]
     return sorted(merged, key=lambda note: not note.holds)
 
 
@@ -86,9 +90,11 @@ def failures(run: RunRecord) -> list[str]:
     return [f"{_upper(_spans(found))}, {told}" for told, found in rounds.items()]
 
 
-def _named(clients: Sequence[int]) -> str:
+def _named(clients: Sequence[int], known: int) -> str:
     if len(clients) < 2:
         return "".join(f"client {client}" for client in clients)
+    if len(clients) == known:
+        return "all clients"
     rest = len(clients) - _MAX_NAMED
     more = f" and {rest} more" if rest > 0 else ""
     return f"clients {', '.join(map(str, clients[:_MAX_NAMED]))}{more}"

@@ -34,6 +34,7 @@ h1, h2, h3, p, li, dd, figcaption { overflow-wrap: anywhere; }
 p { margin: 0 0 12px; max-width: 76ch; }
 ul { margin: 0 0 12px; padding-left: 1.25em; }
 .facts { color: var(--muted); margin: 0; }
+.whole { white-space: nowrap; }
 .save { color: var(--accent); font-size: .8125rem; text-decoration: underline;
   text-underline-offset: 2px; white-space: nowrap; }
 figure > .save { float: right; margin: 4px 0 0 12px; }

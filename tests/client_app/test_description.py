@@ -102,6 +102,15 @@ def test_names_stay_on_a_device_that_keeps_them(tmp_path: Path) -> None:
     assert refusals(told, open_) == [None, None]
 
 
+def test_a_node_says_once_what_holds_of_all_its_clients(tmp_path: Path) -> None:
+    told = describe(
+        tmp_path, of=2, method="mocosfl", clients_per_node=3, partition="shards", image_size=16
+    )
+    assert told.clients == 3
+    (note,) = told.notes
+    assert "went to no client" in note
+
+
 def test_an_image_whose_name_is_no_text_does_not_end_a_run(tmp_path: Path) -> None:
     data = pictures(tmp_path / "photos", "cats", "dogs")
     odd = b"caf\xe9.png".decode("utf-8", "surrogateescape")

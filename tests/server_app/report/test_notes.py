@@ -50,9 +50,15 @@ def test_clients_that_say_the_same_are_named_together(tmp_path: Path) -> None:
     # Client 1 has said nothing since, so what it said last still holds.
     assert [(note.told, note.holds) for note in found] == [
         ("Round 1, client 1: cut", True),
-        ("Clients 0, 1: old", True),
+        ("All clients: old", True),
         ("Round 1, client 0: cut", False),
     ]
+
+
+def test_a_client_that_says_the_same_twice_is_named_once(tmp_path: Path) -> None:
+    clients = {"0": {"notes": ["old", "old"]}, "1": {"notes": []}}
+    run = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5))], clients=clients)
+    assert [note.told for note in notes(read_run_record(run))] == ["Client 0: old"]
 
 
 def test_failures_of_one_reason_are_one(tmp_path: Path) -> None:
