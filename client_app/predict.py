@@ -11,21 +11,17 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
-from rich.progress import track
 
 from client_app.data.left_out import shown
 from client_app.exporting import classifying
 from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
+from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
-
-# Fewer are classified before anybody would look.
-_LONG: Final = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,10 +102,11 @@ def _sum_up(files: int, left_out: int, refused: int) -> None:
     sys.stderr.write(", ".join(told) + "\n")
 
 
-def _shown_progress(work: Iterable[Classified], total: int) -> Iterable[Classified]:
-    console = Console(stderr=True)
-    hidden = total < _LONG or not console.is_terminal
-    return track(work, "classifying", total=total, console=console, disable=hidden)
+def _shown_progress(found: Iterable[Classified], total: int) -> Iterator[Classified]:
+    with LongWork("classifying", total, Console(stderr=True)) as work:
+        for one in found:
+            yield one
+            work.advance()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client_app.backbones import loading, pretrained
 from client_app.backbones.pretraining import learning, measuring, publishing, recipe
 from client_app.backbones.pretraining.recipe import Recipe
 from client_app.data.digitgrid import handwriting
 from strategies.common.errors import NectarError, SettingsError, StoreError
+from strategies.common.long_work import LongWork
 from strategies.common.settings import default_config
 from strategies.common.typed_once import CommandLine
 
@@ -132,21 +132,13 @@ def _check_place(out: Path, replace: bool) -> None:
 
 @contextmanager
 def _progress(console: Console, steps: int) -> Iterator[Callable[[int, float], None]]:
-    columns = (
-        TextColumn("pretraining"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=steps, loss=float("nan"))
+    with LongWork("pretraining", steps, console) as work:
         smooth = float("nan")
 
         def tell(step: int, loss: float) -> None:
             nonlocal smooth
             smooth = loss if step == 1 else _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
-            progress.update(task, completed=step, loss=smooth)
+            work.advance(told=f"loss {smooth:.3f}")
 
         yield tell
 

@@ -6,12 +6,10 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from generators.appearance import appearance
 from generators.build import build, check
@@ -22,6 +20,7 @@ from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
 from strategies.common.image_generator import ImageGenerator
+from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_picture_place
 from strategies.common.settings import RunConfig, flatten
 from strategies.common.settings_changes import read_changes
@@ -184,10 +183,9 @@ def _look(
 def _draw_all(generator: ImageGenerator, parts: dict[str, torch.Tensor]) -> dict[str, Drawn]:
     console = Console(stderr=True)
     drawn = {}
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for name, latents in parts.items():
-            bar = progress.add_task(f"drawing {name}", total=len(latents))
-            drawn[name] = draw(generator, latents, partial(progress.advance, bar))
+    for name, latents in parts.items():
+        with LongWork(f"drawing {name}", len(latents), console) as work:
+            drawn[name] = draw(generator, latents, work.advance)
     return drawn
 
 

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.console import Console
-from rich.progress import Progress
 
 from local_federation import alone
 from server_app.report import page
 from server_app.report.alone_baseline import raw_sentence, sentence
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
+from strategies.common.long_work import LongWork
 from strategies.common.settings import default_config
 
 Value = bool | int | float | str
@@ -86,14 +86,13 @@ def alone_beside(
     config = {**default_config(), **settings, **_ALONE}
     clients = num_nodes * int(config["clients-per-node"])
     console.print("Now each client alone, on its own samples with the same method")
-    with Progress(console=console) as progress, TemporaryDirectory() as folder:
-        bar = progress.add_task("clients", total=clients)
+    with LongWork("clients", clients, console) as work, TemporaryDirectory() as folder:
         baselines = alone.play_alone(
             config,
             clients,
             Path(folder),
             os.cpu_count() or 1,
-            lambda done, _: progress.update(bar, completed=done),
+            lambda *_: work.advance(),
         )
         raw = alone.judge_inputs(config, clients, Path(folder))
     alone.save(baselines, raw, run_dir)

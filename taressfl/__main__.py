@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from strategies.common import seeds
 from strategies.common.errors import NectarError
+from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place
 from strategies.common.settings import AnySettings, read_run, read_table
 from strategies.common.settings_changes import changed_config
@@ -219,10 +219,9 @@ def _table(
 
 
 def _train(session: Session, epochs: int, console: Console) -> Epoch:
-    with Progress(console=console) as progress:
-        task = progress.add_task("pretraining", total=session.steps)
+    with LongWork("pretraining", session.steps, console) as work:
         for number in range(1, epochs + 1):
-            epoch = session.epoch(number, lambda: progress.advance(task))
+            epoch = session.epoch(number, work.advance)
             console.print(
                 f"epoch {number}: loss {epoch.loss:.2f}, "
                 f"{100 * epoch.contrast_accuracy:.0f} % find their key, "
@@ -240,8 +239,8 @@ def _examine(
     attackers: AttackSettings,
     console: Console,
 ) -> Examination:
-    with Progress(console=console) as progress:
-        task = progress.add_task("attacks", total=turns(attackers, len(session.decoders)))
+    total = turns(attackers, len(session.decoders))
+    with LongWork("attacks", total, console) as work:
         return examine(
             session.front,
             Exhibits(images.known.inputs, images.unseen.inputs, images.others, session.decoders),
@@ -249,7 +248,7 @@ def _examine(
             attackers,
             seeds.derive(recipe.run.seed, "attack"),
             session.device,
-            lambda: progress.advance(task),
+            work.advance,
         )
 
 
