@@ -14,9 +14,7 @@ _BY_SERVER: Final = (
     "Clients hold the first layers of a network and the server the rest, so the server tests: "
     "clients send it the activations and labels of samples, computed with the averaged client "
     "model after the round's synchronisation. Which samples and which test stands among what "
-    "the server measured; a probe's best epoch is picked on the test samples themselves and "
-    "therefore only stands beside the last. Bytes are what crossed the network in replies that "
-    "count and on the stream of activations, headers included."
+    "the server measured."
 )
 _BY_CLIENTS: Final = (
     "Every accuracy is that of a client's own model on the client's own test split{share}, which "
@@ -27,6 +25,10 @@ _BY_CLIENTS: Final = (
     "themselves and therefore flatters, so it only stands beside the last."
 )
 _BYTES: Final = "Bytes are what crossed the network in replies that count, headers included."
+_STREAMED_BYTES: Final = (
+    "Bytes are what crossed the network in replies that count and on the stream of activations, "
+    "headers included."
+)
 
 
 def title(run: RunRecord) -> str:
@@ -111,7 +113,8 @@ def verdict(comparison: Comparison, run: RunRecord, other: RunRecord) -> Html:
 def method_of_measurement(run: RunRecord) -> Html:
     """Say how the numbers are made."""
     if any(n.tested_by == "server" for line in run.rounds for n in line.answered.values()):
-        return element("p", _BY_SERVER)
+        sentences = [_BY_SERVER, run.presentation.measurement, _STREAMED_BYTES]
+        return element("p", " ".join(filter(None, sentences)))
     stated = run.presentation.measurement or _BY_CLIENTS.format(share=_share_tested(run))
     return element("p", " ".join([stated, *_about_classes(run), *_about_models(run), _BYTES]))
 

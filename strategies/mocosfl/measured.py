@@ -4,6 +4,10 @@ from typing import Final
 
 from strategies.common.presentation import Measured
 
+PROBED: Final = (
+    "A probe's best epoch is picked on the test samples themselves and therefore only stands "
+    "beside the last."
+)
 MEASURED: Final = (
     Measured(
         "Accuracy of simple classifiers on the representation",

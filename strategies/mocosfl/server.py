@@ -22,7 +22,7 @@ from strategies.mocosfl.assessment import Assessor
 from strategies.mocosfl.cache import Recorder
 from strategies.mocosfl.engine import MocoSFLEngine
 from strategies.mocosfl.figures import collapse_notes, spread
-from strategies.mocosfl.measured import LOSSES, MEASURED
+from strategies.mocosfl.measured import LOSSES, MEASURED, PROBED
 from strategies.mocosfl.settings import (
     MocoSFLSettings,
     is_symmetric,
@@ -60,7 +60,7 @@ class MocoSFLServer(
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
         """State how what it measures is drawn."""
-        return Presentation(measured=MEASURED, losses=LOSSES)
+        return Presentation(measurement=PROBED, measured=MEASURED, losses=LOSSES)
 
     def phase(self, round_number: int) -> Phase:
         """Return the payloads; clients that are frozen upload nothing."""

@@ -256,10 +256,13 @@ def test_devices_are_shown_with_the_median_of_their_figures_and_the_peak_of_memo
 
 def test_accuracies_that_the_server_found_are_explained(tmp_path):
     nodes = {"0": node(0, 0.5, tested_by="server"), "1": node(1, 0.5, tested_by="server")}
-    folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5), nodes=nodes)])
-    page = write_report(folder).read_text()
-    assert "the server tests" in page
-    assert "own model on the client" not in page
+    for method, probed in (("mocosfl", True), ("splitfed", False)):
+        line = round_of(1, (0.5, 0.5), nodes=nodes)
+        page = write_report(write_run(tmp_path / method, [line], method=method)).read_text()
+        assert "the server tests" in page
+        assert "on the stream of activations" in page
+        assert ("best epoch is picked" in page) == probed
+        assert "own model on the client" not in page
 
 
 def test_counts_that_are_not_shared(tmp_path):
