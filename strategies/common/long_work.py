@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, a line now and then where nothing can move."""
 
+import sys
 import time
 from types import TracebackType
 from typing import Final, Self, final
@@ -40,7 +41,14 @@ class LongWork:
             TimeRemainingColumn(),
         )
         still = not console.is_terminal
-        self._bars = Progress(*columns, console=console, transient=True, disable=still)
+        self._bars = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            disable=still,
+            # Results that go to a file or a pipe are not to be drawn above the bar instead.
+            redirect_stdout=sys.stdout.isatty(),
+        )
         self._bar = self._bars.add_task(what, total=total, told="")
         # On a terminal the bar is seen, and no line is ever due.
         self._due = time.monotonic() + TELL_S if still else float("inf")

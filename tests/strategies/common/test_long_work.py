@@ -1,6 +1,7 @@
 """Long work says how far it has come, on a terminal and elsewhere."""
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -67,3 +68,12 @@ def test_a_bar_is_drawn_on_a_terminal_and_taken_away(clock: Clock) -> None:
     assert "1/2" in shown
     assert "loss 0.500" in shown
     assert " · " not in shown
+
+
+def test_results_reach_a_file_while_a_bar_moves(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = io.StringIO()
+    with LongWork("classifying", 2, Console(file=screen, force_terminal=True)) as work:
+        sys.stdout.write("cat.png  cat\n")
+        work.advance()
+    assert capsys.readouterr().out == "cat.png  cat\n"
+    assert "cat.png" not in screen.getvalue()
