@@ -20,6 +20,11 @@ def plain(run: SmallRun) -> PlainSplitFed:
     return PlainSplitFed(network.front, network.back, run.clients, run.settings)
 
 
+def assert_as_rounded(found: Tensor, expected: Tensor) -> None:
+    """Compare sums in float32: what is left where large terms cancel is as exact as those are."""
+    torch.testing.assert_close(found, expected, atol=2e-6 * float(expected.abs().max()), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("version", "scale", "count", "steps"),
     [
@@ -132,7 +137,7 @@ def test_a_client_moves_by_one_over_the_pool_where_gradients_are_the_pools(
         reply = run.exchange(1)[0].uplink
         assert reply is not None
         moved.append(reply.models - run.state.front)
-    torch.testing.assert_close(moved[0], 4 * moved[1], atol=1e-6, rtol=1e-3)
+    assert_as_rounded(moved[0], 4 * moved[1])
     assert float(moved[0].abs().max()) > 1e-3
 
 
@@ -181,7 +186,7 @@ def test_a_late_client_leaves_the_weight_of_the_others_as_it_is(run_settings: Se
     whole = gradients([])
     assert torch.equal(gradients([(1, 1, 1)]), whole)
     # Its cohort's half of the step is then the mean over one client instead of two.
-    torch.testing.assert_close(gradients([(1, 0, 2)]), 2 * whole, atol=1e-6, rtol=1e-3)
+    assert_as_rounded(gradients([(1, 0, 2)]), 2 * whole)
 
 
 def test_the_order_of_v2_changes_from_step_to_step(run_settings: Settings) -> None:
