@@ -77,7 +77,7 @@ class ClientStore:
         """
         try:
             tensor_file.make_private(self._folder)
-            return folder_lock.hold(self._folder, self._refusal, wait_s=_WAIT_S)
+            return folder_lock.hold(self._folder, self._refusal, wait_s=_WAIT_S, stays=True)
         except OSError as error:
             raise StoreError(
                 f"{self._folder}: cannot be written ({error.strerror}); make the folder writable, "

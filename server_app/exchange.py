@@ -25,7 +25,7 @@ _SHORTEST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _PAUSES_PER_WAIT = 40
 # A grid that knows when replies are there ends a pause itself; looks then only show how far it is.
-_SHOWING_PAUSE_S = 0.2
+_SHOWING_PAUSE_S = 0.5
 
 # A call takes milliseconds and what the messages take that it carries, unless Flower had to try
 # more than once. Replies come no slower than devices send them, here over the slowest of links.

@@ -61,7 +61,7 @@ class ForkServer:
             socket.send_fds(self._door, [b"."], [theirs.fileno()])
             theirs.close()
             pipe.send(dict(stand_ins))
-            return ask(pipe, message, context)
+            return ask(pipe, message, context)()
 
     def close(self) -> None:
         """End the process; nobody can ask any more, and its own farewell takes seconds."""

@@ -9,7 +9,7 @@ from flwr.supercore.task_identity import TaskIdentity
 import client_app.main
 
 # Flower's code for a ClientApp that raised.
-_CLIENT_RAISED = 2
+CLIENT_RAISED = 2
 
 
 def answer(message: Message, context: Context) -> Message:
@@ -25,7 +25,7 @@ def answer(message: Message, context: Context) -> Message:
     except Exception as error:  # whatever a method raises is this client's failure
         if _left_the_debugger(error):
             raise BdbQuit from error
-        return Message(Error(_CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
+        return Message(Error(CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
 
 
 def answer_copied(message: Message, context: Context) -> Message:

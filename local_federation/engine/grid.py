@@ -1,8 +1,9 @@
 """A grid within one process: messages go to workers, and replies are there when asked for."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, final
 
 from flwr.app import Context, Message, RecordDict
@@ -11,8 +12,8 @@ from flwr.supercore.run import Run
 
 from strategies.common.transport.envelope import INVITATION
 
-# Whoever answers messages for the nodes.
-Answer = Callable[[Message, Context], Message]
+# Whoever answers messages for the nodes: what it returns reads the reply, once the node is done.
+Answer = Callable[[Message, Context], Callable[[], Message]]
 Config = Mapping[str, bool | int | float | str]
 _Arguments = ParamSpec("_Arguments")
 _Given = TypeVar("_Given")
@@ -29,7 +30,8 @@ class EngineGrid(Grid):
     num_nodes : int
         How many there are.
     answer : Answer
-        Answers a message to a node; called by threads.
+        Answers a message to a node; called by threads. Its reply is read while the next message
+        is answered.
     at_once : int
         How many nodes may be at work at once; 0 lets the thread that sends a message answer it,
         but for nodes that are invited to exchange activations, which wait for each other.
@@ -39,9 +41,7 @@ class EngineGrid(Grid):
         self._config = dict(config)
         self._num_nodes = num_nodes
         self._answer = answer
-        self._threads: Executor = (
-            ThreadPoolExecutor(at_once, thread_name_prefix="node") if at_once else _SameThread()
-        )
+        self._threads, self._readers = (_threads(at_once, name) for name in ("node", "reader"))
         # Its threads begin when it is first used.
         self._invited = self._threads if at_once else ThreadPoolExecutor(num_nodes, "node")
         self._answers: dict[str, Future[Message]] = {}
@@ -51,7 +51,7 @@ class EngineGrid(Grid):
 
     def close(self) -> None:
         """Forget what was not begun, and wait for what was."""
-        for threads in (self._threads, self._invited):
+        for threads in (self._threads, self._invited, self._readers):
             threads.shutdown(cancel_futures=True)
 
     def set_run(self, run: Run) -> None:
@@ -135,18 +135,42 @@ class EngineGrid(Grid):
             run_config=self._config,
         )
         threads = self._invited if INVITATION in message.content else self._threads
-        self._answers[key] = threads.submit(self._timed, message, context)
+        replied: Future[Message] = Future()
+        self._answers[key] = replied
+        threads.submit(self._work, message, context, replied)
         return key
 
-    def _timed(self, message: Message, context: Context) -> Message:
+    def _work(self, message: Message, context: Context, replied: Future[Message]) -> None:
+        if not replied.set_running_or_notify_cancel():
+            return
         asked = message.metadata.message_type, message.metadata.dst_node_id
         started = time.monotonic()
-        reply = self._answer(message, context)
-        self._took[asked] = time.monotonic() - started
-        return reply
+        with _told(replied):
+            read = self._answer(message, context)
+            self._took[asked] = time.monotonic() - started
+            self._readers.submit(_read, read, replied)
 
     def _expected(self, message: Message) -> float:
         return self._took.get((message.metadata.message_type, message.metadata.dst_node_id), 0.0)
+
+
+def _threads(at_once: int, name: str) -> Executor:
+    return ThreadPoolExecutor(at_once, thread_name_prefix=name) if at_once else _SameThread()
+
+
+def _read(read: Callable[[], Message], replied: Future[Message]) -> None:
+    with _told(replied):
+        replied.set_result(read())
+
+
+@contextmanager
+def _told(replied: Future[Message]) -> Iterator[None]:
+    """Let whoever waits for a reply have what is raised in its place."""
+    try:
+        yield
+    except BaseException as error:
+        replied.set_exception(error)
+        raise
 
 
 @final

@@ -1,8 +1,8 @@
 """One run on this machine: the server in this process, its clients in workers or here as well."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from flwr.app import Context, RecordDict
+from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import ServerApp
 
 import server_app.main
@@ -68,11 +68,16 @@ def serve_here(app: ServerApp, config: Config, num_nodes: int) -> None:
     """
     identify()
     forget_files()
-    grid = EngineGrid(config, num_nodes, answer_copied, 0)
+    grid = EngineGrid(config, num_nodes, _answer_here, 0)
     try:
         _serve(app, config, grid)
     finally:
         grid.close()
+
+
+def _answer_here(message: Message, context: Context) -> Callable[[], Message]:
+    reply = answer_copied(message, context)
+    return lambda: reply
 
 
 def _serve(app: ServerApp, config: Config, grid: EngineGrid) -> None:

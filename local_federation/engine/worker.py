@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from flwr.app import Context, Message
+from flwr.app import Context, Error, Message
 from flwr.common.serde import (
     context_from_proto,
     context_to_proto,
@@ -25,12 +25,19 @@ from flwr.common.serde import (
 from flwr.proto.message_pb2 import Context as ProtoContext
 from flwr.proto.message_pb2 import Message as ProtoMessage
 
-from local_federation.engine.answering import answer, identify
+from local_federation.engine.answering import CLIENT_RAISED, answer, identify
 from local_federation.engine.parent import end_with_parent
+from strategies.common import tensor_file
+from strategies.common.errors import StoreError
 
 
-def ask(pipe: Connection, message: Message, context: Context) -> Message:
+def ask(pipe: Connection, message: Message, context: Context) -> Callable[[], Message]:
     """Let a worker answer.
+
+    Returns
+    -------
+    Callable[[], Message]
+        Reads the reply, once what the worker wrote has reached the disk.
 
     Raises
     ------
@@ -39,11 +46,21 @@ def ask(pipe: Connection, message: Message, context: Context) -> Message:
     """
     pipe.send_bytes(message_to_proto(message).SerializeToString())
     pipe.send_bytes(context_to_proto(context).SerializeToString())
-    return message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
+    reply, written = pipe.recv_bytes(), pipe.recv()
+
+    def read() -> Message:
+        try:
+            for file in written:
+                tensor_file.sync(file)
+        except StoreError as error:
+            return Message(Error(CLIENT_RAISED, f"{type(error)}:<'{error}'>"), reply_to=message)
+        return message_from_proto(ProtoMessage.FromString(reply))
+
+    return read
 
 
 def answer_next(pipe: Connection) -> None:
-    """Answer the next message that a pipe brings.
+    """Answer the next message that a pipe brings; what was written may not be on the disk yet.
 
     Raises
     ------
@@ -52,7 +69,10 @@ def answer_next(pipe: Connection) -> None:
     """
     message = message_from_proto(ProtoMessage.FromString(pipe.recv_bytes()))
     context = context_from_proto(ProtoContext.FromString(pipe.recv_bytes()))
-    pipe.send_bytes(message_to_proto(answer(message, context)).SerializeToString())
+    with tensor_file.synced_later() as written:
+        reply = answer(message, context)
+    pipe.send_bytes(message_to_proto(reply).SerializeToString())
+    pipe.send(written)
 
 
 def fork_for_each(door: socket.socket, work: Callable[[Connection, str], None]) -> None:

@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from threading import Lock
@@ -76,10 +77,15 @@ class Workers:
         """Ids of the processes at work."""
         return [worker.pid for worker in self._every.values()]
 
-    def answer(self, message: Message, context: Context) -> Message:
+    def answer(self, message: Message, context: Context) -> Callable[[], Message]:
         """Let the next worker that is free answer; any number of threads may ask.
 
         A worker that dies fails its message, and another takes its place.
+
+        Returns
+        -------
+        Callable[[], Message]
+            Reads the reply, while the worker may be at work for another.
         """
         worker = self._idle.get()
         try:
@@ -91,7 +97,8 @@ class Workers:
                 f"have run out of memory"
             )
             worker = self._fork(worker.number)
-            return Message(Error(_WORKER_DIED, reason), reply_to=message)
+            died = Message(Error(_WORKER_DIED, reason), reply_to=message)
+            return lambda: died
         finally:
             self._idle.put(worker)
 

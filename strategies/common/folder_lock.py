@@ -28,6 +28,8 @@ else:
     fcntl = _fcntl
 
 NAME: Final = ".in-use"
+# With a name of a host of 255 characters at most.
+_LONGEST_SIGN: Final = 512
 # Before nothing of this folder is theirs to write, others look again this often.
 _POLL_S: Final = 0.05
 # What a disk answers that cannot lock, such as one of a network without a lock service.
@@ -46,10 +48,13 @@ class Hold:
         The file that says so.
     handle : int
         The same file, open and locked.
+    stays : bool
+        Whether the file is left there.
     """
 
-    def __init__(self, path: Path, handle: int) -> None:
+    def __init__(self, path: Path, handle: int, *, stays: bool) -> None:
         self._path = path
+        self._stays = stays
         self._owner = os.getpid()
         self._close = weakref.finalize(self, os.close, handle)
 
@@ -69,13 +74,19 @@ class Hold:
     def release(self) -> None:
         """Let go; more than once is the same as once."""
         # A fork of the holder is not the holder.
-        if self._close.alive and self._owner == os.getpid():
+        if self._close.alive and self._owner == os.getpid() and not self._stays:
             with suppress(OSError):
                 self._path.unlink()
         self._close()
 
 
-def hold(folder: Path, refuse: Callable[[str], NectarError], *, wait_s: float = 0.0) -> Hold:
+def hold(
+    folder: Path,
+    refuse: Callable[[str], NectarError],
+    *,
+    wait_s: float = 0.0,
+    stays: bool = False,
+) -> Hold:
     """Hold a folder that is there.
 
     Parameters
@@ -86,6 +97,9 @@ def hold(folder: Path, refuse: Callable[[str], NectarError], *, wait_s: float = 
         Makes the error where another holds it, of who that is and since when.
     wait_s : float
         How long to wait for it to be let go.
+    stays : bool
+        Whether the file that says so is left behind, for a folder that is held again and again:
+        to make and remove one takes the disk longer than to write into it.
 
     Raises
     ------
@@ -103,7 +117,7 @@ def hold(folder: Path, refuse: Callable[[str], NectarError], *, wait_s: float = 
             # Who held it before took the file away: it is another's, or nobody's, by now.
             if locked and _is_at(path, handle):
                 _sign(handle)
-                return Hold(path, handle)
+                return Hold(path, handle, stays=stays)
         except BaseException:
             os.close(handle)
             raise
@@ -153,13 +167,13 @@ def _sign(handle: int) -> None:
     }
     # A full disk keeps nobody from locking.
     with suppress(OSError):
-        os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(told).encode())
+        # Always as long, so that a file that stays keeps its place on the disk.
+        os.pwrite(handle, json.dumps(told).ljust(_LONGEST_SIGN).encode(), 0)
 
 
 def _holder(handle: int) -> str:
     try:
-        told = json.loads(os.pread(handle, 1000, 0))
+        told = json.loads(os.pread(handle, _LONGEST_SIGN, 0))
         return f"process {told['pid']} on {told['host']} since {told['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

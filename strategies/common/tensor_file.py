@@ -8,8 +8,9 @@ here are their owner's alone to read, whatever the umask says.
 import os
 import re
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import safetensors.torch
@@ -21,6 +22,8 @@ from strategies.common.errors import StoreError
 
 # What a device learned, and what it learned from, is for its owner.
 _OWN_FOLDER, _OWN_FILE = 0o700, 0o600
+# Files that others bring down to the disk; ``None`` where whoever writes does.
+_later: ContextVar[list[Path] | None] = ContextVar("later", default=None)
 _ROUND = re.compile(r"round-(\d+)\.safetensors")
 
 
@@ -64,23 +67,58 @@ def write(path: Path, tensors: Mapping[str, Tensor], text: Mapping[str, str]) ->
     """
     stamp = {**text, "checksum": _checksum(tensors, text)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    later = _later.get()
     try:
         make_private(path.parent)
         temporary.touch(mode=_OWN_FILE)
         # Opened before it is written: what the disk refuses later is told to those who hold it.
         with temporary.open("r+b") as file:
             safetensors.torch.save_file(dict(tensors), temporary, metadata=stamp)
-            os.fsync(file.fileno())
+            if later is None:
+                os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if later is None:
+            _sync(path.parent)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):  # where the folder itself is at fault, there is no file either
             temporary.unlink()
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(
-            f"{path}: cannot be written ({reason}); make the folder writable, free "
-            f"space on its disk, or name another one"
-        ) from None
+        raise _unwritten(path, error) from None
+    if later is not None:
+        later.append(path)
+
+
+@contextmanager
+def synced_later() -> Iterator[list[Path]]:
+    """Leave it to others to bring what is written down to the disk, by :func:`sync`.
+
+    Until they have, a power cut may leave a damaged file where a whole one was written.
+
+    Yields
+    ------
+    list[Path]
+        What has been written.
+    """
+    written: list[Path] = []
+    token = _later.set(written)
+    try:
+        yield written
+    finally:
+        _later.reset(token)
+
+
+def sync(path: Path) -> None:
+    """Bring a file that was written under :func:`synced_later` down to the disk.
+
+    Raises
+    ------
+    StoreError
+        If the disk refuses it.
+    """
+    try:
+        for place in (path, path.parent):
+            _sync(place)
+    except OSError as error:
+        raise _unwritten(path, error) from None
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -120,8 +158,16 @@ def _checksum(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> str:
     return f"{checksum:08x}"
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _unwritten(path: Path, error: OSError | SafetensorError) -> StoreError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return StoreError(
+        f"{path}: cannot be written ({reason}); make the folder writable, free "
+        f"space on its disk, or name another one"
+    )
+
+
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -7,7 +7,7 @@ import torch
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from strategies.common import tensor_file
+from strategies.common import folder_lock, tensor_file
 from strategies.common.confusion import ConfusionCounts
 from strategies.common.settings import DEVICES_OWN, default_config
 from strategies.common.transport.control import Description, Order, Report
@@ -71,7 +71,8 @@ def failure(reply: Message) -> str:
 
 def states(folder: Path, partition: int = 0, run: str = "run-1") -> list[str]:
     place = folder / "state" / run / str(partition)
-    return sorted(file.name for file in place.glob("*"))
+    # The file that says who is at work stays, and holds nothing.
+    return sorted(file.name for file in place.glob("*") if file.name != folder_lock.NAME)
 
 
 def test_a_device_describes_itself(grid: LoopbackGrid) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from client_app.store import ClientStore, Stored
+from strategies.common import folder_lock
 from strategies.common.errors import StoreError
 
 
@@ -203,7 +204,7 @@ def test_another_process_waits_a_while_and_is_then_refused(
         # Another client, and the same one in another run, are not in its way.
         ClientStore(tmp_path / "run" / "1").hold().release()
     ClientStore(place).hold().release()
-    assert list(place.iterdir()) == []
+    assert files(place) == [folder_lock.NAME]
 
 
 def test_a_state_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:

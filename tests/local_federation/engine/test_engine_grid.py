@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from flwr.app import Context, Message, RecordDict
@@ -19,11 +20,11 @@ def message(node: int) -> Message:
     return Message(RecordDict(), node, "query", group_id="1")
 
 
-def echo(asked: Message, context: Context) -> Message:
+def echo(asked: Message, context: Context) -> Callable[[], Message]:
     reply = Message(RecordDict(), reply_to=asked)
     config = context.node_config
     reply.metadata.group_id = f"{config['partition-id']} of {config['num-partitions']}"
-    return reply
+    return lambda: reply
 
 
 def test_every_node_answers_for_its_partition() -> None:
@@ -38,7 +39,7 @@ def test_every_node_answers_for_its_partition() -> None:
 def test_a_reply_is_handed_over_once_and_only_when_it_is_there() -> None:
     gate = threading.Event()
 
-    def late(asked: Message, context: Context) -> Message:
+    def late(asked: Message, context: Context) -> Callable[[], Message]:
         if asked.metadata.dst_node_id == 2:
             assert gate.wait(10)
         return echo(asked, context)
@@ -61,7 +62,7 @@ def test_who_took_longest_begins_and_replies_keep_their_order() -> None:
     begun: list[int] = []
     lasting = {1: 0.0, 2: 0.03, 3: 0.01}
 
-    def busy(asked: Message, context: Context) -> Message:
+    def busy(asked: Message, context: Context) -> Callable[[], Message]:
         begun.append(asked.metadata.dst_node_id)
         time.sleep(lasting[asked.metadata.dst_node_id])
         return echo(asked, context)
@@ -77,7 +78,7 @@ def test_who_took_longest_begins_and_replies_keep_their_order() -> None:
 def test_the_thread_that_sends_may_answer_and_what_it_raises_comes_out() -> None:
     seen: list[threading.Thread] = []
 
-    def noted(asked: Message, context: Context) -> Message:
+    def noted(asked: Message, context: Context) -> Callable[[], Message]:
         seen.append(threading.current_thread())
         if asked.metadata.dst_node_id == 2:
             raise KeyboardInterrupt
@@ -95,7 +96,7 @@ def test_the_thread_that_sends_may_answer_and_what_it_raises_comes_out() -> None
 def test_a_wait_has_an_end() -> None:
     gate = threading.Event()
 
-    def never(asked: Message, context: Context) -> Message:
+    def never(asked: Message, context: Context) -> Callable[[], Message]:
         gate.wait(10)
         return echo(asked, context)
 
@@ -117,7 +118,7 @@ def test_what_belongs_to_a_superlink_is_not_there() -> None:
 def test_who_waits_for_replies_goes_on_as_soon_as_all_are_there() -> None:
     gate = threading.Event()
 
-    def late(asked: Message, context: Context) -> Message:
+    def late(asked: Message, context: Context) -> Callable[[], Message]:
         assert gate.wait(10)
         return echo(asked, context)
 
@@ -128,4 +129,32 @@ def test_who_waits_for_replies_goes_on_as_soon_as_all_are_there() -> None:
     threading.Timer(0.05, gate.set).start()
     grid.wait_for_replies([*ids, "unknown"], 10)
     assert len(list(grid.pull_messages(ids))) == 2
+    grid.close()
+
+
+def test_a_node_is_at_the_next_message_while_a_reply_is_read() -> None:
+    begun = threading.Event()
+
+    def first_read_late(asked: Message, context: Context) -> Callable[[], Message]:
+        read = echo(asked, context)
+        if asked.metadata.dst_node_id == 2:
+            begun.set()
+            return read
+        return lambda: read() if begun.wait(10) else echo(asked, context)()
+
+    grid = EngineGrid({}, 2, first_read_late, at_once=1)
+    assert len(list(grid.send_and_receive([message(1), message(2)], timeout=5))) == 2
+    grid.close()
+
+
+def test_what_reading_a_reply_raises_reaches_whoever_waits() -> None:
+    def unreadable(asked: Message, context: Context) -> Callable[[], Message]:
+        def read() -> Message:
+            raise ValueError(asked.metadata.dst_node_id)
+
+        return read
+
+    grid = EngineGrid({}, 1, unreadable, at_once=1)
+    with pytest.raises(ValueError, match="1"):
+        list(grid.send_and_receive([message(1)], timeout=5))
     grid.close()

@@ -44,7 +44,7 @@ def run(fresh_processes: FreshProcesses, code: str) -> list[str]:
 def test_a_worker_answers_in_a_process_of_its_own(fresh_processes: FreshProcesses) -> None:
     code = """
 with Workers(1) as workers:
-    said = [workers.answer(message(), context(n)).metadata.group_id for n in (0, 5)]
+    said = [workers.answer(message(), context(n))().metadata.group_id for n in (0, 5)]
     print(len({line.split()[0] for line in said}), workers.pids[0] != os.getpid())
     print(*(line.split(maxsplit=1)[1] for line in said), sep="|")
 """
@@ -62,7 +62,7 @@ def answer(message, context):
     return Message(Error(7, told), reply_to=message)
 worker.answer = answer
 with Workers(1) as workers:
-    print(workers.answer(message(), context()).error.reason)
+    print(workers.answer(message(), context())().error.reason)
 """
     assert run(fresh_processes, code) == ["True True"]
 
@@ -73,11 +73,11 @@ def test_a_worker_that_dies_fails_its_message_and_is_replaced(
     code = """
 with Workers(2) as workers:
     before = set(workers.pids)
-    failed = workers.answer(message("die"), context())
+    failed = workers.answer(message("die"), context())()
     print(failed.has_error(), failed.metadata.reply_to_message_id)
     (dead,) = before - set(workers.pids)
     print(f"worker process {dead} died" in failed.error.reason)
-    print(sum(not workers.answer(message(), context()).has_error() for _ in range(4)))
+    print(sum(not workers.answer(message(), context())().has_error() for _ in range(4)))
 """
     assert run(fresh_processes, code) == ["True 1", "True", "4"]
 
@@ -113,7 +113,7 @@ def test_gpus_are_dealt_in_turn(
 ) -> None:
     code = f"""
 with Workers(4, {part}) as workers:
-    own = [worker.ask(w.pipe, message(), context()) for w in workers._every.values()]
+    own = [worker.ask(w.pipe, message(), context())() for w in workers._every.values()]
     print(*(reply.metadata.group_id.split()[1] for reply in own))
 """
     assert run(fresh_processes, code) == [" ".join(expected)]

@@ -42,6 +42,15 @@ def test_letting_go_leaves_nothing_and_lets_the_next_in(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_stays_is_signed_anew_and_binds_nobody(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(json.dumps({"pid": 7, "host": "x" * 200, "since": "long ago"}))
+    for _ in range(2):
+        hold(tmp_path, StoreError, stays=True).release()
+        assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
+    with hold(tmp_path, StoreError, stays=True), pytest.raises(StoreError, match=r"^process \d"):
+        hold(tmp_path, StoreError)
+
+
 def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:

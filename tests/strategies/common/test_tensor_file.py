@@ -211,6 +211,39 @@ def test_a_file_is_flushed_before_it_takes_its_name(
     assert flushed == [False, True]
 
 
+def test_what_is_synced_later_is_flushed_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flushed, flush = tmp_path / "state", [], os.fsync
+
+    def noted(handle: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{handle}").resolve())
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with tensor_file.synced_later() as written:
+        tensor_file.write(path, tensors(), TEXT)
+    assert (written, flushed) == ([path], [])
+    assert same(tensor_file.read(path)[0], tensors())
+    tensor_file.sync(path)
+    assert flushed == [path, tmp_path]
+    tensor_file.write(path, tensors(), TEXT)
+    assert len(flushed) == 4
+
+
+def test_a_disk_that_refuses_later_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with tensor_file.synced_later():
+        tensor_file.write(tmp_path / "state", tensors(), TEXT)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"state: .*\(No space left on device\); .* free space"):
+        tensor_file.sync(tmp_path / "state")
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022])
 def test_files_and_folders_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
