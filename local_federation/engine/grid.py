@@ -1,6 +1,5 @@
 """A grid within one process: messages go to workers, and replies are there when asked for."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
+from local_federation.engine.agenda import Agenda
 from strategies.common.transport.envelope import INVITATION
 
 # Whoever answers messages for the nodes: what it returns reads the reply, once the node is done.
@@ -44,10 +44,10 @@ class EngineGrid(Grid):
         self._threads, self._readers = (_threads(at_once, name) for name in ("node", "reader"))
         # Its threads begin when it is first used.
         self._invited = self._threads if at_once else ThreadPoolExecutor(num_nodes, "node")
+        self._agenda = Agenda(at_once or 1)
+        self._asked: dict[str, tuple[Message, Future[Message]]] = {}
         self._answers: dict[str, Future[Message]] = {}
         self._sent = 0
-        # Seconds that each node's last answer to each type of message took.
-        self._took: dict[tuple[str, int], float] = {}
 
     def close(self) -> None:
         """Forget what was not begun, and wait for what was."""
@@ -83,14 +83,16 @@ class EngineGrid(Grid):
         return range(1, self._num_nodes + 1)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Hand messages to whoever answers them, and return their ids.
-
-        Nodes that took longest last time begin, so that none is left to work alone at the end.
-        """
-        given = list(messages)
-        order = sorted(range(len(given)), key=lambda place: -self._expected(given[place]))
-        keys = {place: self._push(given[place]) for place in order}
-        return [keys[place] for place in range(len(given))]
+        """Hand messages to whoever answers them, and return their ids."""
+        asked = {self._name(message): message for message in messages}
+        for key, message in asked.items():
+            self._answers[key] = Future()
+            self._asked[key] = message, self._answers[key]
+        self._agenda.add((key, _kind(message)) for key, message in asked.items())
+        for message in asked.values():
+            threads = self._invited if INVITATION in message.content else self._threads
+            threads.submit(self._work)
+        return list(asked)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Return the replies that are there, each once."""
@@ -122,36 +124,36 @@ class EngineGrid(Grid):
                 future.cancel()
         return found
 
-    def _push(self, message: Message) -> str:
+    def _name(self, message: Message) -> str:
         self._sent += 1
-        key = str(self._sent)
-        message.metadata.__dict__["_message_id"] = key
-        node = message.metadata.dst_node_id
-        context = Context(
+        message.metadata.__dict__["_message_id"] = str(self._sent)
+        return str(self._sent)
+
+    def _work(self) -> None:
+        """Let the node answer whose turn it is."""
+        key = self._agenda.begin()
+        message, replied = self._asked.pop(key)
+        try:
+            if replied.set_running_or_notify_cancel():
+                with _told(replied):
+                    read = self._answer(message, self._context(message.metadata.dst_node_id))
+                    self._readers.submit(_read, read, replied)
+        finally:
+            self._agenda.end(key)
+
+    def _context(self, node: int) -> Context:
+        return Context(
             run_id=1,
             node_id=node,
             node_config={"partition-id": node - 1, "num-partitions": self._num_nodes},
             state=RecordDict(),
             run_config=self._config,
         )
-        threads = self._invited if INVITATION in message.content else self._threads
-        replied: Future[Message] = Future()
-        self._answers[key] = replied
-        threads.submit(self._work, message, context, replied)
-        return key
 
-    def _work(self, message: Message, context: Context, replied: Future[Message]) -> None:
-        if not replied.set_running_or_notify_cancel():
-            return
-        asked = message.metadata.message_type, message.metadata.dst_node_id
-        started = time.monotonic()
-        with _told(replied):
-            read = self._answer(message, context)
-            self._took[asked] = time.monotonic() - started
-            self._readers.submit(_read, read, replied)
 
-    def _expected(self, message: Message) -> float:
-        return self._took.get((message.metadata.message_type, message.metadata.dst_node_id), 0.0)
+def _kind(message: Message) -> tuple[str, int]:
+    """Return what messages have in common that a node answers in about the same time."""
+    return message.metadata.message_type, message.metadata.dst_node_id
 
 
 def _threads(at_once: int, name: str) -> Executor:
