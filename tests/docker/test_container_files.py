@@ -248,3 +248,10 @@ def test_a_command_begins_once_its_file_is_there(tmp_path: Path) -> None:
         file.touch()
         assert waiting.stdout.read() == "begun\n"
     assert waiting.returncode == 0
+
+
+def test_libraries_are_installed_where_images_look_for_them() -> None:
+    # A shell that has found the system's pip once goes on with it, whatever environment is made.
+    installs = re.findall(r"(\S*pip) install\b", DOCKERFILE)
+    assert set(installs) == {"/opt/nectar/bin/pip"}
+    assert len(installs) == 4
