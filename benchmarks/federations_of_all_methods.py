@@ -41,6 +41,7 @@ _ADAPTERS: dict[str, Any] = {
 # Settings by name; ``nodes`` is the number of clients. An expert's file is given by whoever plays.
 FEDERATIONS: dict[str, dict[str, Any]] = {
     "local": {**_SMALL, "method": "local"},
+    "fedavg": {**_SMALL, "nodes": 5, "method": "fedavg", "fedavg.proximal-weight": 0.1},
     "fedproto": {**_SMALL, "method": "fedproto"},
     "fedproto, one of two": {**_SMALL, "method": "fedproto", "participation": 0.5, "rounds": 4},
     "fedproto, uniform, head": {
@@ -51,6 +52,13 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "wire-dtype": "float16",
     },
     "fd": {**_SMALL, "method": "fd"},
+    "dsfl": {
+        **_SMALL,
+        "method": "dsfl",
+        "open-data": "digits",
+        "open-samples": 200,
+        "dsfl.samples-per-round": 100,
+    },
     "fd, one of two": {**_SMALL, "method": "fd", "participation": 0.5, "rounds": 4},
     "fedktl": {**_SMALL, "method": "fedktl"},
     "fedktl, head kept": {

@@ -46,8 +46,15 @@ _SPLIT: Final[Settings] = {
     "mocosfl.probe-epochs": 5,
     "mocosfl.semi-supervised": False,
 }
+_OPEN: Final[Settings] = {
+    **_MESSAGES,
+    "open-data": "digits",
+    "open-samples": 200,
+    "dsfl.samples-per-round": 100,
+}
 SETTINGS: Final[Mapping[str, Settings]] = {
-    **dict.fromkeys(("fedproto", "fd", "fedktl"), _MESSAGES),
+    "dsfl": _OPEN,
+    **dict.fromkeys(("fedavg", "fedproto", "fd", "fedktl"), _MESSAGES),
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
 }
@@ -60,7 +67,7 @@ def streams(method: str) -> bool:
 
 def changes(method: str) -> bool:
     """Tell whether clients send weights that they changed."""
-    return method in ("fedadapter", "feddat") or streams(method)
+    return method in ("fedavg", "fedadapter", "feddat") or streams(method)
 
 
 def has_keys(method: str) -> bool:

@@ -13,6 +13,7 @@ from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
+from strategies.common.architecture import NO_MODEL
 from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import sizes_of
 from strategies.common.meaning import BYTES, FLOATS, READINGS
@@ -45,6 +46,9 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     private = isinstance(device, LocalAdapterDevice)
     shared = device.clients if settings.share_class_counts and not private else ()
     foundation = task.foundation
+    holds = NO_MODEL
+    if isinstance(device, LocalDevice) and half.phase(1).follows_model:
+        holds = device.architecture
     # Every client of a node has the same classes.
     # As they arrive: names are compared by what the server may show of them.
     names = [] if private else [_as_sent(name) for name in data[0].class_names]
@@ -53,6 +57,9 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         partition=device.partition,
         num_partitions=device.node.num_partitions,
         model=device.model_name,
+        architecture=holds.digest,
+        parameters=holds.parameters,
+        statistics=holds.statistics,
         num_classes=task.num_classes,
         inputs=task.inputs.kind,
         sizes=sizes_of(task.inputs),
@@ -60,6 +67,8 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         foundation=foundation.sha256 if foundation else "",
         rank=foundation.rank if foundation else 0,
         places=[place.to_word() for place in foundation.places] if foundation else [],
+        open_set=task.open_set.sha256 if task.open_set else "",
+        open_samples=task.open_set.samples if task.open_set else 0,
         class_names=told,
         class_digest=digest(names) if names else "",
         classes_counted=data[0].counted,

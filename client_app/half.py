@@ -23,6 +23,7 @@ def client_half(settings: RunSettings, config: RunConfig) -> AnyClientHalf:
     SettingsError
         If the method is unknown, or a setting of its table is bad.
     """
-    makers = {Need.MODELS: catalogue.builder(settings.feature_dim)}
+    # Open data are the device's, which knows where they lie here.
+    makers = {Need.MODELS: catalogue.builder(settings.feature_dim), Need.OPEN_DATA: None}
     device = torch_device(settings.device)
     return methods.client_half(settings.method, config, settings, device, makers)

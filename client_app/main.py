@@ -21,6 +21,7 @@ from client_app.carried_errors import errors_that_travel
 from client_app.description import describe_device
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.kinds import AnyLocalDevice, device_for
+from client_app.devices.message_device import LocalDevice
 from client_app.half import client_half
 from client_app.link import open_link
 from client_app.node import NodeConfig, read_node, state_folder
@@ -117,9 +118,10 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
         stored = store.load(order.continue_from)
         device = device_for(half, node, settings, order.round_number, link)
         standing = Standing(store, _taken_up(stored, device))
-        agreed = half.provided.agree(device.task)
-        expected = half.phase(order.round_number).down
-        downlink = read_payload(message.content, Order, expected, agreed, sender=_SERVER)
+        agreed, phase = half.provided.agree(device.task), half.phase(order.round_number)
+        if phase.follows_model and isinstance(device, LocalDevice):
+            agreed = replace(agreed, architecture=device.architecture)
+        downlink = read_payload(message.content, Order, phase.down, agreed, sender=_SERVER)
         report, uplink = take_turn(
             half, device, standing, order, downlink, clock, learn=learn, conditions=conditions
         )

@@ -23,15 +23,18 @@ class NodeConfig(Settings):
         Folder for private state; empty uses the run's ``state-dir``.
     data : str
         This device's own data source; empty uses the run's ``data``.
+    open_data : str
+        Where this device holds the run's open data; empty where ``open-data`` says it.
     model : str
         This device's own model; empty takes its turn in the run's ``models``.
     """
 
     partition_id: int = Field(ge=0)
     num_partitions: int = Field(ge=1)
-    # Flower's simulation sets only the two above, so these three may be absent.
+    # Flower's simulation sets only the two above, so these may be absent.
     state_dir: str = ""
     data: str = ""
+    open_data: str = ""
     model: str = ""
 
 

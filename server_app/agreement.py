@@ -8,6 +8,7 @@ from typing import TypeVar, final
 from server_app import differences
 from strategies.common.inputs import sizes_of
 from strategies.common.meaning import BYTES, Dealt, Meaning, ValueRange
+from strategies.common.open_data import OpenSet
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.transport.control import Description
 
@@ -61,8 +62,8 @@ class Agreement:
         ``None`` if it fits.
         """
         own, expected = self._view(described), replace(task, feature_dim=0)
-        if own.foundation != expected.foundation:
-            return differences.of_foundations(expected.foundation, own.foundation)
+        if said := _unlike_common(expected, own):
+            return said
         if own.inputs != expected.inputs:
             return differences.of_inputs(expected, own)
         if own.num_classes != expected.num_classes or _unlike_classes(expected, own):
@@ -88,7 +89,19 @@ class Agreement:
         if self._private_classes:
             num_classes = 0
             meaning = replace(meaning, classes="", class_names=(), counted=False)
-        return Task(num_classes, described.each_input, 0, foundation, meaning)
+        open_set = (
+            OpenSet(described.open_set, described.open_samples) if described.open_set else None
+        )
+        return Task(num_classes, described.each_input, 0, foundation, open_set, meaning)
+
+
+def _unlike_common(expected: Task, got: Task) -> str | None:
+    """Return how what all must hold a copy of differs."""
+    if got.foundation != expected.foundation:
+        return differences.of_foundations(expected.foundation, got.foundation)
+    if got.open_set != expected.open_set:
+        return differences.of_open_sets(expected.open_set, got.open_set)
+    return None
 
 
 def _unlike_classes(expected: Task, got: Task) -> bool:
@@ -119,7 +132,13 @@ def _most(
 def _order(choice: tuple[Task, str]) -> tuple[object, ...]:
     task, classes = choice
     inputs = task.inputs
-    return task.num_classes, inputs.kind, sizes_of(inputs), repr(task.foundation), classes
+    return (
+        task.num_classes,
+        inputs.kind,
+        sizes_of(inputs),
+        repr((task.foundation, task.open_set)),
+        classes,
+    )
 
 
 def _widely_fitting(found: Sequence[ValueRange]) -> ValueRange | None:

@@ -6,6 +6,7 @@ from typing import Final
 from strategies.common.inputs import Images
 from strategies.common.meaning import Dealt, ValueRange
 from strategies.common.names import printable
+from strategies.common.open_data import OpenSet
 from strategies.common.task import Foundation, Task
 
 _DIGITS: Final = 12
@@ -24,6 +25,14 @@ def of_foundations(expected: Foundation | None, got: Foundation | None) -> str:
     return (
         f"expected the foundation model {_model(expected)} that most clients hold, got "
         f"{_model(got)}; copy the same folder to this device and name it in adapters.backbone"
+    )
+
+
+def of_open_sets(expected: OpenSet | None, got: OpenSet | None) -> str:
+    """Say that the open data are others."""
+    return (
+        f"expected the open data that most clients hold, {_open(expected)}, got {_open(got)}; copy "
+        f"the same files to this device, and name them with open-data in its node config"
     )
 
 
@@ -136,6 +145,10 @@ def _shown(name: str) -> str:
 
 def _source(dealt: Dealt) -> str:
     return f"{dealt.source} (labels of sha256 {dealt.digest[:_DIGITS]})"
+
+
+def _open(told: OpenSet | None) -> str:
+    return f"{told.samples} samples of sha256 {told.sha256[:_DIGITS]}" if told else "none"
 
 
 def _model(foundation: Foundation | None) -> str:

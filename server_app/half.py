@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from client_app.data import sources
+from client_app.data import open_set, sources
 from generators import build as generators
 from models import catalogue, weights
 from server_app.writers import chosen
 from strategies import methods
 from strategies.common.agreed import Need
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import RunFolderError, SettingsError
 from strategies.common.method import AnyServerHalf
 from strategies.common.settings import RunConfig, RunSettings, read_run
 from strategies.common.simulated import read_simulated
@@ -39,9 +40,21 @@ def open_settings(config: RunConfig) -> RunSettings:
     catalogue.check_here(settings.models)
     weights.check(settings.weights, catalogue.check(settings.models))
     sources.check(settings.data)
+    _check_open_data(settings)
     generators.check(settings.generator)
     chosen.check(settings.writers)
     return settings
+
+
+def _check_open_data(settings: RunSettings) -> None:
+    if settings.open_data:
+        open_set.check(settings)
+    elif settings.method in methods.METHODS and methods.asks_about_open_data(settings.method):
+        raise SettingsError(
+            f"setting open-data: expected a source of samples that all hold for {settings.method}, "
+            f"which asks clients about them, got none; name one, e.g. open-data={settings.data} "
+            f"and open-samples=500, which then no client is given"
+        )
 
 
 def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
@@ -102,9 +115,11 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
         If the method needs a generator that cannot be built.
     """
     device = torch_device(settings.server_device)
+    prepared = Path(settings.state_dir).expanduser().resolve() / "prepared"
     makers = {
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),
         Need.MODELS: catalogue.builder(settings.feature_dim),
+        Need.OPEN_DATA: lambda: open_set.load(settings, settings.open_data, prepared),
     }
     with threads(settings.server_threads):
         return methods.server_half(settings.method, config, settings, device, makers)

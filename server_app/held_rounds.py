@@ -18,7 +18,7 @@ from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.large_uploads import refuse_large
 from server_app.messenger import RoundInProgress
-from server_app.roster import Client
+from server_app.roster import Client, held_by
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
 from server_app.undoing import Undoing
@@ -107,6 +107,7 @@ class HeldRounds:
         task = loop.roster.task()
         if self._state is None:
             self._state = first_state(self._half, self._settings, task)
+            self._half.check_clients(held_by(clients))
         state = self._state
         context = RoundContext(round_number, clients, state, task, self._accepted)
         ongoing = loop.begin(context, lambda reply: self._half.check(state, reply))

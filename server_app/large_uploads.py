@@ -25,7 +25,7 @@ def refuse_large(ongoing: RoundInProgress, half: AnyAggregatingHalf | AnySplitSe
     for partition, reason in ongoing.session.refused.items() if ongoing.session else ():
         _refuse(ongoing, partition, reason)
     replies = dict(sorted(ongoing.replies.items()))
-    sizes = {p: half.magnitudes(ongoing.context.state, r.uplink) for p, r in replies.items()}
+    sizes = {p: half.magnitudes(ongoing.context.state, r) for p, r in replies.items()}
     samples = {partition: reply.samples for partition, reply in replies.items()}
     nodes = ongoing.record.nodes
     models = {p: nodes[p].client.description.model for p in replies if p in nodes}

@@ -1,10 +1,10 @@
 """Messages of one round to many nodes, and the strict reading of what comes back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import WARNING
-from typing import Any, Literal, Protocol, final
+from typing import Any, Final, Literal, Protocol, final
 
 from flwr.app import Message, RecordDict
 from flwr.common.logger import log
@@ -33,6 +33,8 @@ from strategies.common.transport.envelope import (
 )
 
 Kind = Literal["train", "evaluate"]
+# In place of an architecture.
+_ALL: Final = "all"
 
 
 class Watcher(Protocol):
@@ -66,17 +68,24 @@ class RoundInProgress:
     session: Session | None = None
     record: RoundRecord = field(init=False)
     replies: dict[int, Reply[Any]] = field(default_factory=dict)
-    # What goes to all, packed once whoever is asked and however often.
-    _broadcast: list[Parcel | None] = field(default_factory=list)
+    # What goes to all, or to all of an architecture, packed once however often it is asked for.
+    _packed: dict[str, Parcel | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.record = RoundRecord(self.context.round_number)
 
-    def broadcast(self, half: AnyServerHalf, wire_dtype: str) -> Parcel | None:
-        """Return what a server half sends to all clients of this round, packed."""
-        if not self._broadcast:
-            self._broadcast.append(pack(half.broadcast(self.context.state), wire_dtype))
-        return self._broadcast[0]
+    def parcel(self, half: AnyServerHalf, client: Client, wire_dtype: str) -> Parcel | None:
+        """Return what a server half sends to a client of this round, packed."""
+        state, like = self.context.state, client.description.holds
+        if _ALL not in self._packed:
+            self._packed[_ALL] = pack(half.broadcast(state), wire_dtype)
+        if (to_all := self._packed[_ALL]) is not None:
+            return to_all
+        if like.key not in self._packed:
+            self._packed[like.key] = pack(half.shared(state, like), wire_dtype)
+        if (to_its_like := self._packed[like.key]) is not None:
+            return to_its_like
+        return pack(half.personal(state, client.description.partition), wire_dtype)
 
     def refuse(self, partition: int, reason: str) -> None:
         """Count a client that had answered as failed after all."""
@@ -165,8 +174,8 @@ class Messenger:
         with ongoing.record.timed("configure"):
             group = str(ongoing.record.round_number)
             return [
-                Message(self._content(ongoing, partition), client.node_id, kind, group_id=group)
-                for partition, client in clients.items()
+                Message(self._content(ongoing, client), client.node_id, kind, group_id=group)
+                for client in clients.values()
             ]
 
     def take_in(
@@ -209,7 +218,8 @@ class Messenger:
                 phase, done, total = f"{phase} step", played, steps
         self._watch(ongoing.record.round_number, phase, done, total)
 
-    def _content(self, ongoing: RoundInProgress, partition: int) -> RecordDict:
+    def _content(self, ongoing: RoundInProgress, client: Client) -> RecordDict:
+        partition = client.description.partition
         order = Order(
             run=self._run_name,
             round_number=ongoing.record.round_number,
@@ -217,10 +227,7 @@ class Messenger:
             resolved=dict(self._half.resolved()),
             given=self._given,
         )
-        wire_dtype = self._run.wire_dtype
-        parcel = ongoing.broadcast(self._half, wire_dtype)
-        if parcel is None:
-            parcel = pack(self._half.personal(ongoing.context.state, partition), wire_dtype)
+        parcel = ongoing.parcel(self._half, client, self._run.wire_dtype)
         invitation = ongoing.session.invitation(partition) if ongoing.session else None
         return to_record_dict(order, parcel, invitation)
 
@@ -287,11 +294,13 @@ class Messenger:
         num_classes, shared = half.agreed.task.num_classes, run.share_class_counts
         check_classes(report, num_classes, shared=shared, sender=client.label)
         kind = half.phase(record.round_number).up if learnt else None
-        uplink = read_payload(content, Report, kind, half.agreed, sender=client.label)
+        holds = client.description.holds
+        agreed = replace(half.agreed, architecture=holds)
+        uplink = read_payload(content, Report, kind, agreed, sender=client.label)
         if kind is None or uplink is None:
             if kind is not None:
                 raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
             return report, None
-        reply = Reply(client.description.partition, report.train_samples, uplink)
+        reply = Reply(client.description.partition, report.train_samples, uplink, holds)
         ongoing.check(reply)
         return report, reply

@@ -10,7 +10,7 @@ with a key of its own keeps its id, so that no other can be taken for it.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import INFO, WARNING
@@ -24,6 +24,7 @@ from flwr.serverapp import Grid
 from server_app.agreement import Agreement
 from server_app.answers import Answers
 from server_app.exchange import Question
+from strategies.common.architecture import Architecture
 from strategies.common.errors import NectarError, WireError
 from strategies.common.foreign_text import seen
 from strategies.common.settings import RunConfig
@@ -68,6 +69,11 @@ class Client:
     def label(self) -> str:
         """How messages name this client."""
         return f"client {self.description.partition} ({self.description.model})"
+
+
+def held_by(clients: Mapping[int, Client]) -> dict[int, Architecture]:
+    """Return what the clients' models hold, by partition."""
+    return {partition: client.description.holds for partition, client in clients.items()}
 
 
 @final

@@ -16,7 +16,7 @@ from server_app.half import decisions, first_state, open_settings, run_name, ser
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
-from server_app.roster import NOTHING_GIVEN, Client
+from server_app.roster import NOTHING_GIVEN, Client, held_by
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
@@ -177,6 +177,7 @@ class Run:
         task = self._loop.roster.task()
         if self._state is None:
             self._state = first_state(self._half, self._settings, task)
+            self._half.check_clients(held_by(clients))
         if clients:  # without any, nothing is known that could be written down
             self._folder.save_clients(task, clients)
         return task

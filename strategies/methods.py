@@ -33,9 +33,11 @@ from strategies.common.split.settings import SplitSettings
 
 METHODS = {
     "local": "Local",
+    "fedavg": "FedAvg",
     "fedktl": "FedKTL",
     "fedproto": "FedProto",
     "fd": "FD",
+    "dsfl": "DSFL",
     "splitfed": "SplitFed",
     "mocosfl": "MocoSFL",
     "feddat": "FedDAT",
@@ -140,6 +142,11 @@ def resolved_config(name: str, config: RunConfig, resolved: Mapping[str, Any]) -
 def exchanges(name: str) -> bool:
     """Tell whether a method exchanges activations within a round."""
     return issubclass(client_class(name), SplitClientHalf)
+
+
+def asks_about_open_data(name: str) -> bool:
+    """Tell whether a method asks clients about samples that all hold."""
+    return Need.OPEN_DATA in client_class(name).all_needs()
 
 
 def adapts(name: str) -> bool:

@@ -40,9 +40,9 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     parts = {
         "version": VERSION,
         "libraries": [_version(name) for name in LIBRARIES],
-        "source": [source.kind, _place(source)],
+        "source": [source.kind, place_of(source)],
         "num_partitions": num_partitions,
-        "files": _files_of_all(source) if source.is_one_for_all else _files(source, partition),
+        "files": files_of(source) if source.is_one_for_all else _files(source, partition),
         "settings": [
             settings.partition,
             settings.dirichlet_alpha,
@@ -58,16 +58,24 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.seed,
         ],
     }
+    if settings.open_data == settings.data:
+        parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _place(source: Source) -> str:
+def versions() -> list[object]:
+    """Return what changes with how data are prepared."""
+    return [VERSION, *(_version(name) for name in LIBRARIES)]
+
+
+def place_of(source: Source) -> str:
     """Return the same for a folder from wherever it is named, and another for another."""
     return str(source.folder.resolve()) if SOURCES[source.kind].files else source.place
 
 
 @looked_at_once
-def _files_of_all(source: Source) -> str:
+def files_of(source: Source) -> str:
+    """Return what changes with the files of a source that is one for all."""
     return _files(source, 0)
 
 

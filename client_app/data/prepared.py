@@ -21,6 +21,7 @@ from client_app.data import (
     images,
     keeper,
     left_out,
+    open_set,
     partition,
     pfllib,
     published,
@@ -149,9 +150,10 @@ def _dealt(
     """Prepare a client's share of a collection that is dealt to all clients."""
     collection = _collection(settings, source)
     generator = seeds.generator(settings.seed, "split", partition=client)
+    private = open_set.private_rows(len(collection.labels), settings)
     with left_out.explained(_left_out(source, collection)):
-        share = partition.deal(collection.labels, settings, client, num_partitions, dealt)
-    rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
+        share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
+    rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]
     reading = collection.read(rows, settings.image_size)
     inputs = images.recolour(reading.inputs, settings.channels)
     used = rows[reading.kept]

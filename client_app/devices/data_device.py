@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -65,14 +66,18 @@ class DataDevice(ABC):
         """Side in pixels to which images are resized; 0 keeps their size."""
         return self.settings.image_size
 
+    @property
+    def prepared(self) -> Path:
+        """Where prepared data are kept on this device."""
+        return state_folder(self.node, self.settings) / "prepared"
+
     @cached_property
     def data(self) -> ClientData:
         """The client's split, prepared on first use and read back afterwards."""
         settings = self.settings.model_copy(update={"image_size": self.image_size})
         spec = self.node.data or settings.data
-        folder = state_folder(self.node, settings) / "prepared"
         clients = self.node.num_partitions
-        data = prepared.load(settings, spec, self.partition, clients, folder, self.answers)
+        data = prepared.load(settings, spec, self.partition, clients, self.prepared, self.answers)
         if bool(data.train.questions) is not self.asks_questions:
             asks = self.asks_questions
             wanted = "questions about images" if asks else "samples without questions"

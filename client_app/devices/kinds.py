@@ -5,6 +5,7 @@ from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig
 from strategies.common.adapters.halves import AdapterClientHalf
+from strategies.common.agreed import Need
 from strategies.common.method import AnyClientHalf
 from strategies.common.settings import RunSettings
 from strategies.common.split.halves import SplitClientHalf
@@ -39,4 +40,6 @@ def device_for(
         return ExchangeNode(half.provided.split, node, settings, round_number, link)
     if isinstance(half, AdapterClientHalf):
         return LocalAdapterDevice(half, node, settings, round_number)
-    return LocalDevice(node, settings, round_number)
+    device = LocalDevice(node, settings, round_number)
+    device.asks_about_open_data = Need.OPEN_DATA in half.all_needs()
+    return device

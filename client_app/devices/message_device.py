@@ -1,12 +1,18 @@
 """A client with a model of its own."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
+from client_app.data import open_set
 from client_app.devices.data_device import DataDevice
 from models import catalogue, weights
 from strategies.common import seeds
+from strategies.common.architecture import Architecture
+from strategies.common.errors import DataError
+from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
+from strategies.common.open_data import OpenData
 from strategies.common.task import Task
 
 
@@ -20,10 +26,13 @@ class LocalDevice(DataDevice):
         Whether the model is one to start from, and no place for a state that was kept.
     known_task : Task | None
         The task, where a state tells it and the data need not be read for it.
+    asks_about_open_data : bool
+        Whether the method does.
     """
 
     begins = True
     known_task: Task | None = None
+    asks_about_open_data = False
 
     @property
     def model_name(self) -> str:
@@ -40,29 +49,66 @@ class LocalDevice(DataDevice):
             return shape
         return self.data_task(self._build(shape).feature_dim)
 
-    def build_model(self) -> FeatureModel:
+    @cached_property
+    def open_data(self) -> OpenData:
+        """The run's open data, as this device holds them."""
+        spec = self.node.open_data or self.settings.open_data
+        return open_set.load(self.settings, spec, self.prepared)
+
+    def data_task(self, feature_dim: int) -> Task:
+        """Return the task as the data have it, with a width of features."""
+        shape = super().data_task(feature_dim)
+        if not self.asks_about_open_data:
+            return shape
+        opened = inputs_of(self.open_data.inputs)
+        if opened != shape.inputs:
+            raise DataError(
+                f"setting open-data: expected {shape.inputs} as of this client's own data, got "
+                f"{opened}; set image-size and channels"
+            )
+        return replace(shape, open_set=self.open_data.told)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """What this client's model holds."""
+        return Architecture.of(self._build(self.task, to_be_loaded=True))
+
+    def build_model(self, *, alike: bool = False) -> FeatureModel:
         """Build this client's own architecture with the weights that it starts from.
 
         Where a state that was kept is loaded into it next, its weights are none yet.
+
+        Parameters
+        ----------
+        alike : bool
+            Whether all clients of this architecture start from the same weights.
         """
         if self.begins:
-            return self.first_model()[0]
+            return self.first_model(alike=alike)[0]
         return self._build(self.task, to_be_loaded=True).to(self.torch_device)
 
-    def first_model(self) -> tuple[FeatureModel, tuple[str, ...]]:
+    def first_model(self, *, alike: bool = False) -> tuple[FeatureModel, tuple[str, ...]]:
         """Build the client's model as it starts, and say what of given weights it has.
+
+        Parameters
+        ----------
+        alike : bool
+            As of :meth:`build_model`.
 
         Raises
         ------
         ModelError
             If the weights cannot be had, or do not fit.
         """
-        model = self._build(self.task)
+        model = self._build(self.task, alike=alike)
         notes = weights.load(model, self.chosen, self.settings.weights)
         return model.to(self.torch_device), notes
 
-    def _build(self, task: Task, *, to_be_loaded: bool = False) -> FeatureModel:
-        seed = seeds.derive(self.settings.seed, "model", partition=self.partition)
+    def _build(
+        self, task: Task, *, to_be_loaded: bool = False, alike: bool = False
+    ) -> FeatureModel:
+        whose = seeds.EVERYONE if alike else self.partition
+        seed = seeds.derive(self.settings.seed, "model", partition=whose)
         width = self.settings.feature_dim
         return catalogue.build(self.chosen, task, width, seed, to_be_loaded=to_be_loaded)
 

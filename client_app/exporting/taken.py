@@ -19,11 +19,11 @@ from client_app.half import client_half
 from client_app.store import ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
+from strategies.common.architecture import Architecture as Holds
 from strategies.common.classifiers import MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Inputs
 from strategies.common.message import MessageClient
-from strategies.common.round import Tested
 from strategies.common.samples import Samples
 from strategies.common.settings import app_version, read_run
 from strategies.common.split.halves import SplitClientHalf
@@ -129,12 +129,13 @@ def _own_model(
         ) from None
     measured: Measured | None = _of_device(blueprint, stored.round_number)
     downlink = None
-    if half.testing() is Tested.WITH_AGGREGATED:
+    if half.testing().is_later:
         held = _required(folder, held, half, "what classifies its clients' samples")
-        sent = half.sent_by(held.tensors)
+        sent = half.sent_by(held.tensors, state)
         if sent is not None:
             blob = encode(sent, device.settings.wire_dtype)
-            downlink = decode(type(sent), blob, half.agreed, sender="server")
+            agreed = replace(half.agreed, architecture=Holds.of(state.model))
+            downlink = decode(type(sent), blob, agreed, sender="server")
         measured = held.measured(blueprint.partition)
     with torch.no_grad():
         classifier = half.classifier(device, state, downlink)

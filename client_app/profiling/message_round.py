@@ -6,7 +6,7 @@ test, after a round that brought the payload that a server would send.
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, final
 
 import torch
@@ -17,10 +17,12 @@ from client_app.profiling import memory
 from models import catalogue
 from strategies.common import seeds
 from strategies.common.agreed import Agreed
+from strategies.common.architecture import Architecture
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images, Inputs, from_sizes, sizes_of
 from strategies.common.message import MessageClient, ModelState
 from strategies.common.model import FeatureModel
+from strategies.common.open_data import OpenData
 from strategies.common.payload import Payload, Rule, rules_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunConfig, RunSettings, read_run
@@ -30,6 +32,8 @@ from strategies.common.wire import encode
 
 # From the second round on, clients receive what the first has brought.
 _ROUND: Final = 2
+# Open data where no setting says how many.
+_OPEN: Final = 1000
 
 
 @final
@@ -129,11 +133,12 @@ class NoiseDevice:
         self.torch_device = torch.device("cpu")
         shape = Task(work.num_classes, work.inputs, settings.feature_dim)
         dim = shape.feature_dim or self._build(shape).feature_dim
-        self.task = Task(work.num_classes, work.inputs, dim)
+        self.open_data = OpenData.of(self._samples(settings.open_samples or _OPEN).inputs)
+        self.task = Task(work.num_classes, work.inputs, dim, open_set=self.open_data.told)
         self.train = self._samples(work.train_samples)
         self.test = self._samples(work.test_samples)
 
-    def build_model(self) -> FeatureModel:
+    def build_model(self, *, alike: bool = False) -> FeatureModel:  # noqa: ARG002 - it is alone
         """Build the client's model with fresh weights."""
         return self._build(self.task)
 
@@ -178,6 +183,8 @@ def measure(work: MessageWorkload) -> RoundFigures:
         device = NoiseDevice(work, settings)
         agreed = half.provided.agree(device.task)
         down = half.phase(_ROUND).down
+        if half.phase(_ROUND).follows_model:
+            agreed = replace(agreed, architecture=Architecture.of(device.build_model()))
         downlink = None if down is None else example(down, agreed)
         state = half.start(device)
         begin = time.perf_counter()
@@ -226,7 +233,7 @@ def example(kind: type[Payload], agreed: Agreed) -> Payload:
             values[name] = None
             continue
         shape = [sizes.bound(axis) for axis in rule.axes]
-        if 0 in shape:
+        if 0 in shape and not kind.follows_model:
             axis, method = rule.axes[shape.index(0)], agreed.run.method
             raise SettingsError(
                 f"--method {method}: the length of {kind.schema}'s axis {axis} is what the server "
@@ -239,7 +246,7 @@ def example(kind: type[Payload], agreed: Agreed) -> Payload:
 def _filled(rule: Rule, shape: list[int], num_classes: int) -> Tensor:
     if rule.kind == "float":
         # Rows that sum to 1 are what every reader of rows takes.
-        return torch.full(shape, 1 / shape[-1])
+        return torch.full(shape, 1 / max(shape[-1], 1))
     if rule.is_label:
         return torch.arange(shape[0]) % num_classes
     if rule.kind == "uint8":

@@ -27,6 +27,11 @@ _DIAGNOSTICS: Final = (
         "Good: both equal; a label that one client alone holds has no teacher there.",
     ),
     Measured(
+        "Distance of the clients' models from their mean",
+        {"client_drift": "root mean square, of weights"},
+        "Good: small; what unlike data teach apart is lost in the mean.",
+    ),
+    Measured(
         "Entropy of the mean soft labels (nats)",
         {"entropy": "entropy"},
         "Good: falling; the logarithm of the number of classes is guessing.",

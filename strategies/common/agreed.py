@@ -6,7 +6,9 @@ from enum import Enum
 from typing import Any, final
 
 from strategies.common.adapters.settings import AdapterSettings
+from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.errors import ModelError
+from strategies.common.open_data import OpenSet
 from strategies.common.settings import AnySettings, RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -20,6 +22,7 @@ class Need(Enum):
     ADAPTERS = "the settings of adapters"
     GENERATOR = "an image generator"
     MODELS = "models of the zoo by name"
+    OPEN_DATA = "samples without labels that all hold"
 
 
 @final
@@ -37,12 +40,16 @@ class Agreed:
         The method's own; what the server resolved stands in them on both sides.
     tables : Mapping[Need, Settings]
         Settings that methods of a kind share.
+    architecture : Architecture
+        What the model holds of the client that a message goes to or comes from; of no payload but
+        those that follow it (``Payload.follows_model``).
     """
 
     task: Task
     run: RunSettings
     settings: Any
     tables: Mapping[Need, Settings] = field(default_factory=dict)
+    architecture: Architecture = NO_MODEL
 
     @property
     def feature_dim(self) -> int:
@@ -59,6 +66,22 @@ class Agreed:
                 f"set feature-dim to the width that all models' features are pooled to"
             )
         return self.task.feature_dim
+
+    @property
+    def open_set(self) -> OpenSet:
+        """The open data that all hold.
+
+        Raises
+        ------
+        ModelError
+            If there are none.
+        """
+        if self.task.open_set is None:
+            raise ModelError(
+                f"{self.run.method}: expected open data that all clients hold, got none; set "
+                f"open-data"
+            )
+        return self.task.open_set
 
     @property
     def split(self) -> SplitSettings:

@@ -72,9 +72,9 @@ class AveragingServer(
         kind = cast(type[Sent], self.wire.down)
         return kind(**state.fields) if state.fields else None
 
-    def magnitudes(self, state: AverageState, uplink: Sent) -> Mapping[str, Size]:
+    def magnitudes(self, state: AverageState, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far weights are from the last average, and how large all else is."""
-        return sizes_of(uplink, state.fields)
+        return sizes_of(reply.uplink, state.fields)
 
     def aggregate(
         self, state: AverageState, round_number: int, replies: Sequence[Reply[Sent]]

@@ -7,6 +7,7 @@ import torch
 
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.model import FeatureModel
+from strategies.common.open_data import OpenData
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.split.link import Link
@@ -59,8 +60,19 @@ class Device(Protocol):
 class MessageDevice(Device, Protocol):
     """A client with a model of its own."""
 
-    def build_model(self) -> FeatureModel:
-        """Build this client's own architecture with fresh, seeded weights."""
+    @property
+    def open_data(self) -> OpenData:
+        """Samples without labels that server and clients all hold, where the run has any."""
+        ...
+
+    def build_model(self, *, alike: bool = False) -> FeatureModel:
+        """Build this client's own architecture with fresh, seeded weights.
+
+        Parameters
+        ----------
+        alike : bool
+            Whether all clients of this architecture have the same.
+        """
         ...
 
 

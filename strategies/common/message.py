@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, final
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.architecture import Architecture
 from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
 from strategies.common.method import (
@@ -24,7 +25,8 @@ from strategies.common.method import (
 )
 from strategies.common.model import FeatureModel
 from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
-from strategies.common.payloads import FeatureRows
+from strategies.common.payload import rules_of
+from strategies.common.payloads import FeatureRows, WholeModel
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
 
@@ -123,15 +125,21 @@ class MessageClient(
         """Return what the client is tested by, and leaves with; by default the model's own head."""
         return state.model
 
-    def sent_by(self, server: Mapping[str, Tensor]) -> Downlink | None:
-        """Return what a server in some state sends, for a test that needs it: rows, or nothing.
+    def sent_by(self, server: Mapping[str, Tensor], state: AnyModelState) -> Downlink | None:
+        """Return what a server in some state sends for a test: rows, a mean model, or nothing.
 
         Parameters
         ----------
         server : Mapping[str, Tensor]
             State of the server half, as its checkpoint has it.
+        state : ModelState
+            The client's.
         """
         down = self.wire.down
+        if down is not None and issubclass(down, WholeModel):
+            held = [f"{part}/{Architecture.of(state.model).key}" for part in rules_of(down)]
+            known = all(name in server for name in held)
+            return cast(Downlink, down(*(server[name] for name in held))) if known else None
         if down is None or not issubclass(down, FeatureRows) or not len(server["labels"]):
             return None
         return cast(Downlink, down(server["rows"], server["labels"]))

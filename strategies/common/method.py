@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from strategies.common.agreed import Agreed, Need
+from strategies.common.architecture import Architecture
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation, Setting
@@ -124,9 +125,30 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink])
         """Return what goes down to every client alike; it is packed once a round."""
         return None
 
-    def personal(self, state: State, partition: int) -> Downlink | None:  # noqa: ARG002
-        """Return what one client receives, asked for where nothing goes to all."""
+    def shared(self, state: State, architecture: Architecture) -> Downlink | None:  # noqa: ARG002
+        """Return what clients with models of one architecture receive; packed once for all these.
+
+        Asked for where nothing goes to all.
+        """
         return None
+
+    def personal(self, state: State, partition: int) -> Downlink | None:  # noqa: ARG002
+        """Return what one client receives, asked for where nothing goes to all or to its like."""
+        return None
+
+    def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
+        """Refuse clients that the method cannot bring together; by default accept all.
+
+        Parameters
+        ----------
+        architectures : Mapping[int, Architecture]
+            What the clients' models hold that begin the run, by partition.
+
+        Raises
+        ------
+        ModelError
+            Naming expected and got, and what to do.
+        """
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:  # noqa: ARG003
@@ -172,20 +194,20 @@ class AggregatingServerHalf(
         """
         reply.check_counted()
 
-    def magnitudes(self, state: State, uplink: Uplink) -> Mapping[str, Size]:  # noqa: ARG002
+    def magnitudes(self, state: State, reply: Reply[Uplink]) -> Mapping[str, Size]:  # noqa: ARG002
         """Return how large an upload is, by field, to be compared with the round's others.
 
         By default the size of every floating-point field in itself. A method whose fields are
-        changes of what it sent says so: ``return sizes_of(uplink, {"adapter": state.shared})``.
+        changes of what it sent says so: ``sizes_of(reply.uplink, {"adapter": state.shared})``.
 
         Parameters
         ----------
         state : State
             As what was sent came from it.
-        uplink : Uplink
+        reply : Reply[Uplink]
             One client's.
         """
-        return sizes_of(uplink)
+        return sizes_of(reply.uplink)
 
     @abstractmethod
     def aggregate(

@@ -132,6 +132,8 @@ class Payload(ABC):
 
     schema: ClassVar[str]
     version: ClassVar[int]
+    # Whether lengths follow from the model of the client that it goes to or comes from.
+    follows_model: ClassVar[bool] = False
     # Not where form alone bounds every value: a sure distribution is larger than an even one.
     compared: ClassVar[bool] = True
 

@@ -1,6 +1,7 @@
 """What several methods send: rows by class, and the weights of a part of a model."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common.agreed import Agreed
+from strategies.common.architecture import statistics_of
 from strategies.common.payload import (
     Payload,
     Sizes,
@@ -22,6 +24,7 @@ from strategies.common.payload import (
 _ROW_SUM_TOLERANCE = 1e-3
 
 AnyWeights = TypeVar("AnyWeights", bound="Weights")
+AnyWholeModel = TypeVar("AnyWholeModel", bound="WholeModel")
 
 
 @payload_base
@@ -91,19 +94,53 @@ class SoftRows(ClassRows):
 
     def fault(self) -> str | None:
         """Refuse rows that are no distributions, such as logits."""
-        if not len(self.labels):
-            return None
-        low, high = float(self.rows.min()), float(self.rows.max())
-        if low < 0 or high > 1:
-            return f"rows: expected entries in [0, 1], got {low:g} to {high:g}"
-        totals = self.rows.double().sum(1)
-        worst = int((totals - 1).abs().argmax())
-        if abs(float(totals[worst]) - 1) > _ROW_SUM_TOLERANCE:
-            label = int(self.labels[worst])
-            return (
-                f"rows: expected each to sum to 1, got {float(totals[worst]):g} for class {label}"
-            )
+        return _unlike_distributions(self.rows, lambda row: f"class {int(self.labels[row])}")
+
+
+@payload_base
+class OpenRows(Payload):
+    """A distribution over the classes for each open sample that a round asks about: ``4nC`` bytes.
+
+    n stands for these samples and C for the classes. A method derives from it, names the schema
+    and says how many it asks about.
+
+    Attributes
+    ----------
+    rows : Tensor
+        (open, class) float, in the order in which the samples were drawn.
+    """
+
+    compared = False
+
+    rows: Tensor = tensor("float", "open", "class", means="statistics")
+
+    @classmethod
+    @abstractmethod
+    def asked(cls, agreed: Agreed) -> int:
+        """Return how many open samples a round asks about."""
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return one row for each of them."""
+        return Sizes({"open": cls.asked(agreed), "class": agreed.task.num_classes, "one": 1})
+
+    def fault(self) -> str | None:
+        """Refuse rows that are no distributions, such as logits."""
+        return _unlike_distributions(self.rows, lambda row: f"open sample {row}")
+
+
+def _unlike_distributions(rows: Tensor, named: Callable[[int], str]) -> str | None:
+    """Return which row is no distribution, and why."""
+    if not len(rows):
         return None
+    low, high = float(rows.min()), float(rows.max())
+    if low < 0 or high > 1:
+        return f"rows: expected entries in [0, 1], got {low:g} to {high:g}"
+    totals = rows.double().sum(1)
+    worst = int((totals - 1).abs().argmax())
+    if abs(float(totals[worst]) - 1) > _ROW_SUM_TOLERANCE:
+        return f"rows: expected each to sum to 1, got {float(totals[worst]):g} for {named(worst)}"
+    return None
 
 
 @payload_base
@@ -145,3 +182,48 @@ class Weights(Payload):
         like = next(module.parameters())
         with torch.no_grad():
             vector_to_parameters(self.parameters.to(like), module.parameters())
+
+
+@payload_base
+class WholeModel(Payload):
+    """All of a client's own model: ``4(P + S)`` bytes.
+
+    P stands for its parameters and S for its statistics. A method derives from it, names the
+    schema and says what the numbers reveal.
+
+    Attributes
+    ----------
+    parameters : Tensor
+        (parameters,) float, in the order of ``nn.Module.parameters``.
+    statistics : Tensor
+        (statistics,) float, what the model measures while it trains, in the order of
+        ``nn.Module.buffers``.
+    """
+
+    follows_model = True
+
+    parameters: Tensor = tensor("float", "parameters", means="weights")
+    statistics: Tensor = tensor("float", "statistics", means="statistics")
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return how much the client's model holds."""
+        own = agreed.architecture
+        return Sizes({"parameters": own.parameters, "statistics": own.statistics})
+
+    @classmethod
+    def of(cls: type[AnyWholeModel], model: nn.Module) -> AnyWholeModel:
+        """Return what a model holds."""
+        statistics = [value.flatten() for value in statistics_of(model)]
+        parameters = parameters_to_vector(model.parameters()).detach()
+        return cls(parameters, torch.cat([parameters[:0], *statistics]))
+
+    def into(self, model: nn.Module) -> None:
+        """Put the numbers into a model of the same architecture."""
+        like = next(model.parameters())
+        kept = list(statistics_of(model))
+        with torch.no_grad():
+            vector_to_parameters(self.parameters.to(like), model.parameters())
+            parts = torch.split(self.statistics.to(like), [value.numel() for value in kept])
+            for value, part in zip(kept, parts, strict=True):
+                value.copy_(part.view_as(value))

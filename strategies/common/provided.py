@@ -7,8 +7,10 @@ import torch
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Agreed, Need
+from strategies.common.errors import DataError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.model import FeatureModel
+from strategies.common.open_data import OpenData
 from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -46,6 +48,7 @@ class Provided:
         self._settings = settings
         self._offers = offers
         self._generator: ImageGenerator | None = None
+        self._open_data: OpenData | None = None
         self._agreed: Agreed | None = None
 
     @property
@@ -66,6 +69,26 @@ class Provided:
         if self._generator is None:
             self._generator = self._offer(Need.GENERATOR)()
         return self._generator
+
+    @property
+    def open_data(self) -> OpenData:
+        """The run's open data on the server, read when first asked for; needs ``OPEN_DATA``.
+
+        Raises
+        ------
+        DataError
+            If they are not those that the clients hold.
+        """
+        if self._open_data is None:
+            self._open_data = self._offer(Need.OPEN_DATA)()
+        expected, got = self.agreed.open_set, self._open_data.told
+        if got != expected:
+            raise DataError(
+                f"server: setting open-data: expected the {expected.samples} samples of sha256 "
+                f"{expected.sha256[:12]} that clients hold, got {got.samples} of "
+                f"{got.sha256[:12]}; copy the same files to the server"
+            )
+        return self._open_data
 
     def build_model(self, name: str, task: Task, seed: int) -> FeatureModel:
         """Build a model of the zoo on the CPU; needs ``Need.MODELS``.

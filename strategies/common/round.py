@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, final
 
 from torch import Tensor
 
+from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.confusion import ConfusionCounts
 from strategies.common.errors import WireError
 from strategies.common.payload import Payload, rules_of
@@ -46,6 +47,11 @@ class Phase:
     up: type[Payload] | None = None
     down: type[Payload] | None = None
 
+    @property
+    def follows_model(self) -> bool:
+        """Whether what travels is as long as each client's own model says."""
+        return any(kind is not None and kind.follows_model for kind in (self.up, self.down))
+
 
 @final
 @dataclass(frozen=True)
@@ -60,11 +66,14 @@ class Reply(Generic[Uplink]):
         Its training samples, at least 1.
     uplink : Uplink
         What it sent.
+    architecture : Architecture
+        What its model holds, where the upload follows that.
     """
 
     partition: int
     samples: int
     uplink: Uplink
+    architecture: Architecture = NO_MODEL
 
     def check_counted(self) -> None:
         """Refuse a field that counts more samples than the client has.

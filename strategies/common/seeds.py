@@ -11,8 +11,11 @@ from contextlib import contextmanager
 
 import torch
 
+# In place of a client, what all have alike.
+EVERYONE = -1
 
-def derive(seed: int, purpose: str, *, round_number: int = 0, partition: int = -1) -> int:
+
+def derive(seed: int, purpose: str, *, round_number: int = 0, partition: int = EVERYONE) -> int:
     """Derive an independent 63-bit seed.
 
     Parameters
@@ -24,7 +27,7 @@ def derive(seed: int, purpose: str, *, round_number: int = 0, partition: int = -
     round_number : int
         Round it is for; 0 where it holds for the whole run.
     partition : int
-        Client it is for; -1 for the server.
+        Client it is for; ``EVERYONE`` for the server, and for all clients alike.
 
     Examples
     --------
@@ -36,7 +39,7 @@ def derive(seed: int, purpose: str, *, round_number: int = 0, partition: int = -
 
 
 def generator(
-    seed: int, purpose: str, *, round_number: int = 0, partition: int = -1
+    seed: int, purpose: str, *, round_number: int = 0, partition: int = EVERYONE
 ) -> torch.Generator:
     """Return a CPU generator seeded by :func:`derive`."""
     derived = derive(seed, purpose, round_number=round_number, partition=partition)

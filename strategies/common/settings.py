@@ -64,6 +64,13 @@ class RunSettings(Settings):
     data : str
         Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``images:<dir>``,
         ``folder:<dir>`` or ``hub:<name>``. A device may name its own in its node config.
+    open_data : str
+        Source of samples whose labels nobody reads, which server and clients all hold, for methods
+        that ask clients about them: ``digits``, ``parquet:<dir>``, ``images:<dir>``,
+        ``folder:<dir>`` or ``hub:<name>``; empty for none. A device may name its own copy in its
+        node config. If it is the same as ``data``, ``open_samples`` of that are given to no client.
+    open_samples : int
+        How many of them; 0 takes all.
     partition : str
         How a common data set is dealt to clients; sources that are already split ignore it.
     dirichlet_alpha : float
@@ -159,6 +166,8 @@ class RunSettings(Settings):
     weights: str
     feature_dim: int = Field(ge=0, le=65536)
     data: str
+    open_data: str
+    open_samples: int = Field(ge=0)
     partition: Literal["iid", "dirichlet", "pathological", "shards"]
     dirichlet_alpha: float = Field(gt=0)
     classes_per_client: int = Field(ge=1)

@@ -7,6 +7,7 @@ from typing import Any, final
 from strategies.common.errors import ModelError
 from strategies.common.inputs import Images, Inputs, from_sizes, sizes_of
 from strategies.common.meaning import UNKNOWN, Meaning
+from strategies.common.open_data import OpenSet
 
 
 @final
@@ -78,6 +79,8 @@ class Task:
         Width of the clients' features (K' in FedKTL); 0 on the server when clients differ.
     foundation : Foundation | None
         What methods that train adapters adapt; ``None`` for all others.
+    open_set : OpenSet | None
+        The open data that all hold; ``None`` where there are none.
     meaning : Meaning
         What stands behind the shape, on the server; no part of equality, since what travels in a
         round follows from the shape alone.
@@ -87,6 +90,7 @@ class Task:
     inputs: Inputs
     feature_dim: int
     foundation: Foundation | None = None
+    open_set: OpenSet | None = None
     meaning: Meaning = field(default=UNKNOWN, compare=False)
 
     @property
@@ -108,6 +112,7 @@ class Task:
     def to_values(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_values` reads back, as JSON can hold them."""
         known = {} if self.meaning == UNKNOWN else {"meaning": self.meaning.to_values()}
+        known |= {"open_set": asdict(self.open_set)} if self.open_set else {}
         return {
             "num_classes": self.num_classes,
             "inputs": {"kind": self.inputs.kind, "sizes": sizes_of(self.inputs)},
@@ -132,5 +137,11 @@ class Task:
         foundation = Foundation(found["sha256"], found["rank"], places) if found else None
         inputs = from_sizes(**values["inputs"])
         meaning = Meaning.from_values(values.get("meaning", {}))
-        built = {"inputs": inputs, "foundation": foundation, "meaning": meaning}
+        open_set = OpenSet(**values["open_set"]) if values.get("open_set") else None
+        built = {
+            "inputs": inputs,
+            "foundation": foundation,
+            "open_set": open_set,
+            "meaning": meaning,
+        }
         return Task(**{**values, **built})

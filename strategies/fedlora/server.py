@@ -90,13 +90,14 @@ class FedLoRAServer(
     def magnitudes(
         self,
         state: FedLoRAServerState,
-        uplink: TrainedFactors,
+        reply: Reply[TrainedFactors],
     ) -> Mapping[str, Size]:
         """Return how large the factors are, and the change that they come to.
 
         The rows of factors are of any size beside each other, and one factor may be small where
         the other is large: neither alone says how far the weights move.
         """
+        uplink = reply.uplink
         whole = float(uplink.factors.double().square().mean().sqrt())
         update = magnitude(uplink.read("upload", self._shape))
         found = {"factors": whole, "update": update}

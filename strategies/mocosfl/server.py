@@ -140,10 +140,12 @@ class MocoSFLServer(
             reply.partition, reply.uplink, current.plan, self.provided.run.clients_per_node
         )
 
-    def magnitudes(self, state: MocoSFLServerState, uplink: MocoSFLModels) -> Mapping[str, Size]:
+    def magnitudes(
+        self, state: MocoSFLServerState, reply: Reply[MocoSFLModels]
+    ) -> Mapping[str, Size]:
         """Return how far the client models moved, and the momentum models where they travel."""
         sent = {"models": state.front, "momentum": state.momentum_front}
-        return sizes_of(uplink, sent, slack=FRONT_SLACK)
+        return sizes_of(reply.uplink, sent, slack=FRONT_SLACK)
 
     def aggregate(
         self,

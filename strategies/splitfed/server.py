@@ -144,10 +144,12 @@ class SplitFedServer(
         )
         reply.check_counted()
 
-    def magnitudes(self, state: SplitFedServerState, uplink: SplitFedModels) -> Mapping[str, Size]:
+    def magnitudes(
+        self, state: SplitFedServerState, reply: Reply[SplitFedModels]
+    ) -> Mapping[str, Size]:
         """Return how far the client models moved."""
         slack = V2_FRONT_SLACK if self.settings.version == "v2" else SLACK
-        return sizes_of(uplink, {"models": state.front}, slack=slack)
+        return sizes_of(reply.uplink, {"models": state.front}, slack=slack)
 
     def aggregate(
         self,

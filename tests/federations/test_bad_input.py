@@ -21,7 +21,10 @@ TINY = {"method": "local", "models": "cnn", "max-samples": 60, "rounds": 1}
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"method": "fedavgg"}, ["setting method", "'fedavgg'", "local, fedktl, fedproto, fd"]),
+        (
+            {"method": "fedavgg"},
+            ["setting method", "'fedavgg'", "local, fedavg, fedktl, fedproto"],
+        ),
         ({"models": "cnn,resnet5"}, ["setting models", "'resnet5'", "resnet4"]),
         ({"data": "digitz"}, ["data", "'digitz'", "digits", "parquet"]),
         ({"generator": "gan"}, ["generator", "'gan'", "oriented"]),

@@ -50,14 +50,17 @@ def journal(played: Federation, partition: int) -> dict[str, Any]:
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "local": ({}, False),
     "fd": ({}, False),
+    "dsfl": ({}, False),
     "fedktl": ({}, False),
+    "fedavg": ({}, True),
+    "fedavg-trained": ({"fedavg__test": "trained"}, False),
     "fedproto": ({}, True),
     "fedproto-all": ({"fedproto__test_classes": "all"}, True),
     "fedproto-head": ({"fedproto__inference": "head"}, False),
 }
 
 
-@pytest.mark.quick("local", "fedktl", "fedproto")
+@pytest.mark.quick("local", "fedktl", "fedproto", "fedavg")
 @pytest.mark.parametrize("case", CASES)
 def test_an_exported_client_is_as_good_as_the_journal_says(tmp_path: Path, case: str) -> None:
     changes, server = CASES[case]

@@ -15,13 +15,14 @@ from loopback import Federation, without_clocks
 
 from server_app.checkpoints import Checkpoints
 from server_app.half import first_state, open_settings, server_half
+from strategies.common.architecture import Architecture
 from strategies.common.errors import FederationError
 from strategies.common.guard import Guard, NoGuard
 from strategies.common.magnitudes import too_large
 from strategies.common.payload import Payload, rules_of
 from strategies.common.round import Reply
-from strategies.common.transport.control import Report
-from strategies.common.transport.envelope import read_payload
+from strategies.common.transport.control import Description, Report
+from strategies.common.transport.envelope import read_control_record, read_payload
 from strategies.methods import METHODS, client_class
 from tests.answering import standing_in
 
@@ -35,7 +36,7 @@ DOORS = (
 )
 UPLOADING = [name for name in METHODS if client_class(name).wire.up]
 # Rows that are distributions or directions are none when halved.
-HALVED = [name for name in UPLOADING if name not in ("fd", "fedktl")]
+HALVED = [name for name in UPLOADING if name not in ("fd", "dsfl", "fedktl")]
 
 
 def scaled(payload: AnyPayload, factor: float) -> AnyPayload:
@@ -124,7 +125,7 @@ def test_the_server_aggregates_what_a_guard_let_through(
     assert torch.equal(seen["labels"], plain["labels"])
 
 
-@pytest.mark.parametrize("method", ["fd", "fedktl"])
+@pytest.mark.parametrize("method", ["fd", "dsfl", "fedktl"])
 def test_a_guard_cannot_get_around_what_a_payload_must_be(tmp_path: Path, method: str) -> None:
     with pytest.raises(FederationError, match=rf"{method}\..*rows: expected"):
         play(tmp_path, method, Scaling(at_device=0.5))
@@ -156,13 +157,19 @@ def first_uploads(run: Federation) -> tuple[Any, Any, dict[int, Reply[Any]]]:
     task = Checkpoints(run.run_folder / "checkpoints").after(1, last=2).task
     state = first_state(half, settings, task)
     found: dict[int, Reply[Any]] = {}
+    holds: dict[int, Architecture] = {}
     for message in run.grid.arrived:
+        client = message.metadata.src_node_id - 100
+        if message.metadata.message_type == "query":
+            told = read_control_record(message.content, Description, sender="a client")
+            holds[client] = told.holds
         if (message.metadata.message_type, message.metadata.group_id) == ("train", "1"):
+            agreed = replace(half.agreed, architecture=holds[client])
             uplink = read_payload(
-                message.content, Report, half.phase(1).up, half.agreed, sender="a client"
+                message.content, Report, half.phase(1).up, agreed, sender="a client"
             )
             assert uplink is not None
-            found[message.metadata.src_node_id - 100] = Reply(0, 30, uplink)
+            found[client] = Reply(0, 30, uplink, holds[client])
     return half, state, found
 
 
@@ -175,7 +182,7 @@ def test_an_upload_that_drowns_the_others_is_named_and_no_honest_one_is(
     honest = {**sent, **{10 + p: reply for p, reply in sent.items()}}
 
     def named(replies: dict[int, Reply[Any]]) -> list[int]:
-        sizes = {p: half.magnitudes(state, reply.uplink) for p, reply in replies.items()}
+        sizes = {p: half.magnitudes(state, reply) for p, reply in replies.items()}
         return list(too_large(sizes, {p: reply.samples for p, reply in replies.items()}))
 
     assert named(honest) == []

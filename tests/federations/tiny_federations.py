@@ -21,6 +21,13 @@ _MESSAGES: Settings = {
     "fedktl.server-epochs": 5,
 }
 
+_OPEN: Settings = {
+    **_MESSAGES,
+    "open-data": "digits",
+    "open-samples": 60,
+    "dsfl.samples-per-round": 40,
+}
+
 _ADAPTERS: Settings = {
     "data": "digitgrid:function",
     "max-samples": 40,
@@ -44,6 +51,8 @@ def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) 
         usual, settings = 2, TINY
     else:
         usual, settings = 3, _ADAPTERS if method in ADAPTING else _MESSAGES
+    if methods.asks_about_open_data(method):
+        settings = _OPEN
     return Federation(folder, nodes or usual, {**settings, "method": method, **kebab})
 
 

@@ -2,6 +2,7 @@ from typing import Any
 
 from server_app.agreement import Agreement
 from strategies.common.inputs import Images, Windows
+from strategies.common.open_data import OpenSet
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.transport.control import Description
 
@@ -53,6 +54,23 @@ def test_another_foundation_model_is_told_by_its_digest() -> None:
     assert said is not None
     assert "expected the foundation model sha256 111111111111 that most clients hold" in said
     assert "got sha256 222222222222; copy the same folder" in said
+
+
+def test_other_open_data_are_told_by_their_digest() -> None:
+    """Check 23: a device with another file is refused by name."""
+    agreement = Agreement(private_classes=False)
+    same = {"open_set": ONE, "open_samples": 500}
+    task = agreement.reach([description(**same), description(**same), description()])
+    assert task.open_set == OpenSet(ONE, 500)
+    assert agreement.objection(task, description(**same)) is None
+    for other, got in (
+        ({"open_set": OTHER, "open_samples": 500}, "got 500 samples of sha256 222222222222"),
+        ({"open_set": ONE, "open_samples": 499}, "got 499 samples of sha256 111111111111"),
+        ({}, "got none"),
+    ):
+        said = agreement.objection(task, description(**other))
+        assert said is not None
+        assert f"most clients hold, 500 samples of sha256 111111111111, {got}; copy the" in said
 
 
 def test_another_rank_or_other_places_are_told() -> None:

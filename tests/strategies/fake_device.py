@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from strategies.common import seeds
 from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
+from strategies.common.open_data import OpenData
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.split.link import Link
@@ -41,6 +42,8 @@ class FakeDevice:
         General settings, e.g. from the fixture ``run_settings``.
     round_number, partition : int
         Which round of which client.
+    open_inputs : Tensor | None
+        Open data, where there are any.
     body : BodyBuilder
         Builds the model's body; its output is ``feature_dim`` wide.
     """
@@ -55,6 +58,7 @@ class FakeDevice:
     round_number: int = 1
     partition: int = 0
     body: BodyBuilder = tiny_body
+    open_inputs: Tensor | None = None
     carried: "tuple[FakeDevice, ...]" = ()
     stream: Link | None = None
 
@@ -72,7 +76,14 @@ class FakeDevice:
     @property
     def task(self) -> Task:
         """Shape of the task."""
-        return Task(self.num_classes, inputs_of(self.inputs), self.feature_dim)
+        told = None if self.open_inputs is None else self.open_data.told
+        return Task(self.num_classes, inputs_of(self.inputs), self.feature_dim, open_set=told)
+
+    @property
+    def open_data(self) -> OpenData:
+        """The open data that the test gave."""
+        assert self.open_inputs is not None
+        return OpenData.of(self.open_inputs)
 
     @property
     def train(self) -> Samples:
@@ -89,10 +100,10 @@ class FakeDevice:
         """Always the CPU."""
         return torch.device("cpu")
 
-    def build_model(self) -> FeatureModel:
-        """Build the model with weights fixed by seed and partition."""
-        values = self.inputs[0].numel()
-        with seeds.seeded(seeds.derive(self.settings.seed, "model", partition=self.partition)):
+    def build_model(self, *, alike: bool = False) -> FeatureModel:
+        """Build the model with weights fixed by seed and, unless all are alike, partition."""
+        values, whose = self.inputs[0].numel(), seeds.EVERYONE if alike else self.partition
+        with seeds.seeded(seeds.derive(self.settings.seed, "model", partition=whose)):
             return FeatureModel(
                 self.body(values, self.feature_dim),
                 body_width=self.feature_dim,

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from strategies import methods
 from strategies.common.agreed import Agreed, Need
+from strategies.common.architecture import Architecture
 from strategies.common.inputs import Images
+from strategies.common.open_data import OpenSet
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
 from strategies.common.settings import Settings, default_config, read_run
 from strategies.common.task import Foundation, Place, Task
@@ -26,10 +28,16 @@ FOLDER = Path(__file__).with_name("golden")
 FEW = 2
 BLOCKS = (Place("blocks.0", 4, 4), Place("blocks.1", 4, 4))
 TASK = Task(
-    num_classes=3, inputs=Images(1, 8, 8), feature_dim=4, foundation=Foundation("0" * 64, 2, BLOCKS)
+    num_classes=3,
+    inputs=Images(1, 8, 8),
+    feature_dim=4,
+    foundation=Foundation("0" * 64, 2, BLOCKS),
+    open_set=OpenSet("0" * 64, 5),
 )
+ARCHITECTURE = Architecture("0" * 64, parameters=5, statistics=2)
 SETTINGS: dict[str, bool | int | float | str] = {
     "wire-dtype": "float32",
+    "open-data": "digits",
     "split.network": "resnet18",
     "split.width": 4,
     "split.cut": 1,
@@ -56,7 +64,8 @@ def agreed_on(kind: type[Payload]) -> Agreed:
         Need.SPLIT: methods.split_settings(config),
         Need.ADAPTERS: methods.adapter_settings(config),
     }
-    return Agreed(TASK, read_run(config), methods.method_settings(method, config), tables)
+    own = methods.method_settings(method, config)
+    return Agreed(TASK, read_run(config), own, tables, ARCHITECTURE)
 
 
 def file_of(schema: str, version: int) -> Path:
@@ -85,7 +94,7 @@ def _numbers(rule: Rule, sizes: Sizes, *, one_hot: bool) -> Tensor:
     ]
     ramp = torch.arange(prod(shape)).reshape(shape)
     if rule.kind == "float" and one_hot and len(shape) == 2:
-        return torch.eye(*shape)
+        return torch.eye(shape[1])[torch.arange(shape[0]) % shape[1]]
     if rule.kind == "float":
         low, high = rule.low or 0.0, 1.0 if rule.high is None else rule.high
         return low + (high - low) * (ramp % 7) / 8

@@ -8,6 +8,7 @@ import torch
 from models import catalogue
 from strategies import methods
 from strategies.common.agreed import Agreed, Need
+from strategies.common.open_data import OpenData
 from strategies.common.payload import Payload
 from strategies.common.round import Reply
 from strategies.common.settings import RunSettings, default_config, read_run
@@ -42,7 +43,7 @@ def client(
 ) -> Any:
     """Build a client half that knows the task, with changes to the method's table."""
     run = run or run_of(method)
-    makers = {Need.MODELS: catalogue.builder(run.feature_dim)}
+    makers = {Need.MODELS: catalogue.builder(run.feature_dim), Need.OPEN_DATA: None}
     half = methods.client_half(method, config_of(method, run, own), run, CPU, makers)
     if task is not None:
         half.provided.agree(task)
@@ -54,11 +55,16 @@ def server(
     task: Task | None = None,
     run: RunSettings | None = None,
     generator: Callable[[], Any] = FakeGenerator,
+    open_data: Callable[[], OpenData] | None = None,
     **own: Value,
 ) -> Any:
     """Build a server half that knows the task, with changes to the method's table."""
     run = run or run_of(method)
-    makers = {Need.MODELS: catalogue.builder(run.feature_dim), Need.GENERATOR: generator}
+    makers = {
+        Need.MODELS: catalogue.builder(run.feature_dim),
+        Need.GENERATOR: generator,
+        Need.OPEN_DATA: open_data,
+    }
     half = methods.server_half(method, config_of(method, run, own), run, CPU, makers)
     if task is not None:
         half.provided.agree(task)

@@ -177,9 +177,11 @@ class AveragingServerHalf(
             )
 
     @final
-    def magnitudes(self, state: SharedAdapterState, uplink: TrainedAdapter) -> Mapping[str, Size]:
+    def magnitudes(
+        self, state: SharedAdapterState, reply: Reply[TrainedAdapter]
+    ) -> Mapping[str, Size]:
         """Return how far a client moved the adapter."""
-        return sizes_of(uplink, {"adapter": state.shared}, factor=ADAPTER_FACTOR)
+        return sizes_of(reply.uplink, {"adapter": state.shared}, factor=ADAPTER_FACTOR)
 
     @final
     def aggregate(

@@ -290,13 +290,13 @@ class SplitServerHalf(
             Naming field, expected and got; the node then counts as failed.
         """
 
-    def magnitudes(self, state: State, uplink: Uplink) -> Mapping[str, Size]:  # noqa: ARG002
+    def magnitudes(self, state: State, reply: Reply[Uplink]) -> Mapping[str, Size]:  # noqa: ARG002
         """Return how large an upload is, by field, to be compared with the round's others.
 
         By default the size of every floating-point field in itself. Client models had better
-        count by how far they moved: ``return sizes_of(uplink, {"models": state.front})``.
+        count by how far they moved: ``sizes_of(reply.uplink, {"models": state.front})``.
         """
-        return sizes_of(uplink)
+        return sizes_of(reply.uplink)
 
     @abstractmethod
     def aggregate(

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from strategies.common.architecture import Architecture
 from strategies.common.errors import WireError
 from strategies.common.foreign_text import seen
 from strategies.common.inputs import KINDS, Inputs, from_sizes
@@ -45,6 +46,8 @@ MAX_FIGURES = 16
 MAX_SIZE = 1_000_000
 # Beyond so many classes a report tells macro-F1 alone, so that it stays short.
 MAX_TOLD_CLASSES = 1000
+# Of a client's model: a gigabyte in single precision.
+MAX_NUMBERS = 2**28
 # Settings that a method may leave to the server.
 MAX_RESOLVED = 32
 # Settings that a program of one's own may give; there are about half as many.
@@ -120,6 +123,8 @@ class Description(Control):
         Which client of how many.
     model : str
         Name of the client's architecture.
+    architecture, parameters, statistics : str, int, int
+        What its model holds, as of ``Architecture``, where what the method sends follows that.
     num_classes, feature_dim : int
         The client's view of the task.
     inputs, sizes : str, list[int]
@@ -130,6 +135,8 @@ class Description(Control):
         Width of its adapters' bottlenecks; 0 where clients may differ.
     places : list[str]
         Where adapters are attached to it, as ``Place.to_word`` writes them.
+    open_set, open_samples : str, int
+        Digest and number of the open data that it holds; empty where there are none.
     class_names : list[str]
         Names of the classes, in label order; empty when the device keeps them to itself.
     class_digest : str
@@ -158,6 +165,9 @@ class Description(Control):
     partition: int = Field(ge=0, le=MAX_PARTITION)
     num_partitions: int = Field(ge=1, le=MAX_PARTITION)
     model: ModelName
+    architecture: str = Field(default="", pattern=_DIGEST)
+    parameters: int = Field(default=0, ge=0, le=MAX_NUMBERS)
+    statistics: int = Field(default=0, ge=0, le=MAX_NUMBERS)
     num_classes: int = Field(ge=1, le=MAX_CLASSES)
     inputs: str = Field(pattern=rf"^({'|'.join(KINDS)})$")
     sizes: list[Annotated[int, Field(ge=1, le=MAX_SIZE)]]
@@ -167,6 +177,8 @@ class Description(Control):
     places: list[Annotated[str, Field(pattern=r"^[0-9]{1,6}:[0-9]{1,6}:[ -~]{1,200}$")]] = Field(
         max_length=10_000
     )
+    open_set: str = Field(default="", pattern=_DIGEST)
+    open_samples: int = Field(default=0, ge=0, le=MAX_NUMBERS)
     class_names: list[ClassName] = Field(max_length=MAX_CLASSES)
     class_digest: str = Field(default="", pattern=_DIGEST)
     classes_counted: bool = False
@@ -196,6 +208,11 @@ class Description(Control):
         if told and names and told != digest(names):
             raise ValueError("expected the digest of class_names")
         return told
+
+    @property
+    def holds(self) -> Architecture:
+        """What the client's model holds."""
+        return Architecture(self.architecture, self.parameters, self.statistics)
 
     @property
     def each_input(self) -> Inputs:

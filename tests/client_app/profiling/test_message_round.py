@@ -27,9 +27,13 @@ def workload(method: str, **settings: Value) -> MessageWorkload:
     return MessageWorkload({**config, **settings}, "cnn", Images(1, 8, 8), 3, 24, 6)
 
 
+# Two convolutions of 32 and 64 channels over 8 pixels a side, and a head of 16 features.
+CNN = (25 + 1) * 32 + (32 * 25 + 1) * 64 + (64 * 4 + 1) * 512 + 17 * 3
 # Rows of 3 classes: 16 features; 3 classes; 3 classes, and pairs of an image and a vector.
 NUMBERS = {
     "local": (0, 0),
+    "fedavg": (4 * CNN, 4 * CNN),
+    "dsfl": (1000 * 4 * 3, 1000 * 4 * 3 + 8),
     "fedproto": (3 * (4 * 16 + 16), 3 * (4 * 16 + 8)),
     "fd": (3 * (4 * 3 + 8), 3 * (4 * 3 + 8)),
     "fedktl": (3 * (4 * 3 + 8), 3 * (4 * 64 + 64 + 8)),

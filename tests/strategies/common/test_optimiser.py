@@ -88,7 +88,9 @@ def test_batches_are_counted_as_they_are_made(count: int, size: int) -> None:
 
 def device_of(run: RunSettings, round_number: int = 1, count: int = 12) -> FakeDevice:
     inputs, labels = blobs(count // 3, (0, 1, 2))
-    return FakeDevice(inputs, labels, inputs, labels, 3, 4, run, round_number=round_number)
+    return FakeDevice(
+        inputs, labels, inputs, labels, 3, 4, run, round_number=round_number, open_inputs=inputs
+    )
 
 
 def slope(layer: nn.Linear) -> Tensor:
@@ -232,7 +234,8 @@ def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
             assert stored[name].shape == stored[parameter].shape
 
 
-@pytest.mark.parametrize("method", MESSAGE_METHODS)
+# Moments of weights that the federation's mean replaces are of no use to it.
+@pytest.mark.parametrize("method", [name for name in MESSAGE_METHODS if name != "fedavg"])
 def test_a_round_goes_on_from_the_moments_of_the_last(method: str) -> None:
     run = run_of(method, momentum=0.9, learning_rate=0.01)
     own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}

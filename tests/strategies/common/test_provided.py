@@ -50,6 +50,7 @@ ASK: dict[str, Callable[[Provided], object]] = {
     "ADAPTERS": lambda own: own.adapters,
     "GENERATOR": lambda own: own.generator,
     "MODELS": lambda own: own.build_model("cnn", TASK, 0),
+    "OPEN_DATA": lambda own: own.open_data,
 }
 
 

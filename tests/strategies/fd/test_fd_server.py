@@ -12,6 +12,7 @@ from strategies.common import tensor_file
 from strategies.common.errors import WireError
 from strategies.common.inputs import Images
 from strategies.common.magnitudes import too_large
+from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.wire import decode, encode
@@ -161,5 +162,8 @@ def test_a_sure_client_among_unsure_ones_is_not_too_large() -> None:
     half: FDServer = server("fd", Task(400, Images(1, 2, 2), feature_dim=0))
     unsure = SoftLabels(torch.full((1, 400), 1 / 400), torch.tensor([0]))
     sure = SoftLabels(torch.eye(400)[:1], torch.tensor([0]))
-    sizes = {n: half.magnitudes(half.start(), sent) for n, sent in enumerate([unsure] * 3 + [sure])}
+    sizes = {
+        n: half.magnitudes(half.start(), Reply(n, 1, sent))
+        for n, sent in enumerate([unsure] * 3 + [sure])
+    }
     assert too_large(sizes, dict.fromkeys(sizes, 10)) == {}

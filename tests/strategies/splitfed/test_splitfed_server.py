@@ -199,11 +199,12 @@ def test_a_client_that_meets_a_server_part_which_others_threw_off_is_honest(
 ) -> None:
     clients = tiny_clients(run_settings, 6, seed=seed, batch_size=4)
     run = start(clients, carried=2, version="v2", steps_per_round=3)
-    sent = {node: reply.uplink for node, reply in run.exchange(1).items() if reply.uplink}
-    sizes = {node: run.server.magnitudes(run.state, uplink) for node, uplink in sent.items()}
+    sent = {n: Reply(n, 12, r.uplink) for n, r in run.exchange(1).items() if r.uplink}
+    sizes = {node: run.server.magnitudes(run.state, reply) for node, reply in sent.items()}
     samples = dict.fromkeys(sizes, 12)
     assert too_large(sizes, samples) == {}
     strict = {n: {f: replace(s, slack=SLACK) for f, s in own.items()} for n, own in sizes.items()}
     assert too_large(strict, samples) != {}
-    loud = replace(sent[1], models=sent[1].models * 10)
+    models = replace(sent[1].uplink, models=sent[1].uplink.models * 10)
+    loud = replace(sent[1], uplink=models)
     assert 1 in too_large(sizes | {1: run.server.magnitudes(run.state, loud)}, samples)

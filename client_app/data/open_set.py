@@ -1,0 +1,134 @@
+"""The open data of a run: read once on a machine, without labels, and kept beside prepared data."""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from client_app.data import images
+from client_app.data.collection import Collection
+from client_app.data.fingerprint import files_of, place_of, versions
+from client_app.data.sources import SOURCES, Source, parse
+from strategies.common import seeds, tensor_file
+from strategies.common.errors import DataError, SettingsError, StoreError
+from strategies.common.open_data import OpenData, OpenSet
+from strategies.common.settings import RunSettings
+
+_KINDS: Final = ("digits", "parquet", "images", "folder", "hub")
+# With one sample there would be nothing to draw from.
+_FEWEST: Final = 2
+
+
+def check(settings: RunSettings) -> None:
+    """Refuse a source of open data that cannot be read alike everywhere; nothing is opened.
+
+    Raises
+    ------
+    SettingsError
+        With what to do.
+    """
+    kind = parse(settings.open_data).kind
+    if kind not in _KINDS:
+        raise SettingsError(
+            f"setting open-data: expected samples that all hold alike, of {', '.join(_KINDS)}, got "
+            f"{settings.open_data}, which is dealt to clients, or each client's own"
+        )
+    if is_held_out(settings) and not settings.open_samples:
+        raise SettingsError(
+            f"setting open-samples: expected how many samples of {settings.data} to keep open and "
+            f"give to no client, since open-data names the same source, got 0"
+        )
+
+
+def is_held_out(settings: RunSettings) -> bool:
+    """Tell whether open data are a part of the data that are dealt, which no client is given."""
+    return bool(settings.open_data) and settings.open_data == settings.data
+
+
+def private_rows(rows: int, settings: RunSettings) -> Tensor:
+    """Return the rows of a common data set that clients are dealt: all that are not kept open.
+
+    Raises
+    ------
+    DataError
+        If there are none left.
+    """
+    if not is_held_out(settings):
+        return torch.arange(rows)
+    if settings.open_samples >= rows:
+        raise DataError(
+            f"setting open-samples: expected fewer than the {rows} samples of {settings.data}, "
+            f"which clients are dealt the others of, got {settings.open_samples}"
+        )
+    is_open = torch.zeros(rows, dtype=torch.bool)
+    is_open[_open_rows(rows, settings)] = True
+    return (~is_open).nonzero().flatten()
+
+
+def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
+    """Return the open data, from where they were kept if they were read before.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        How many there are, and size and channels of images.
+    spec : str
+        Source, e.g. ``"parquet:/data/cifar100"``.
+    cache_dir : Path
+        Where prepared data are kept on this machine.
+
+    Raises
+    ------
+    SettingsError
+        If the source is unknown.
+    DataError
+        If it cannot be read, or holds too little.
+    StoreError
+        If what was read cannot be kept.
+    """
+    source = parse(spec)
+    place = cache_dir / f"open-{_named(settings, source)}" / "inputs.safetensors"
+    with suppress(StoreError):
+        tensors, text = tensor_file.read(place)
+        return OpenData(tensors["inputs"], OpenSet(text["sha256"], len(tensors["inputs"])))
+    found = OpenData.of(_read(settings, source))
+    tensor_file.write(place, {"inputs": found.inputs}, {"sha256": found.told.sha256})
+    return found
+
+
+def _read(settings: RunSettings, source: Source) -> Tensor:
+    told = (settings.channels,) if SOURCES[source.kind].decodes else ()
+    collection: Collection = source.reader.read(*source.arguments, *told)
+    reading = collection.read(_open_rows(len(collection.labels), settings), settings.image_size)
+    if len(reading.inputs) < _FEWEST:
+        raise DataError(
+            f"setting open-data: expected at least {_FEWEST} samples in {source.kind}:"
+            f"{source.place}, got {len(reading.inputs)}"
+        )
+    return images.recolour(reading.inputs, settings.channels)
+
+
+def _open_rows(rows: int, settings: RunSettings) -> Tensor:
+    if not 0 < settings.open_samples < rows:
+        return torch.arange(rows)
+    order = torch.randperm(rows, generator=seeds.generator(settings.seed, "open samples"))
+    return order[: settings.open_samples].sort().values
+
+
+def _named(settings: RunSettings, source: Source) -> str:
+    parts = [
+        *versions(),
+        source.kind,
+        place_of(source),
+        files_of(source),
+        settings.open_samples,
+        is_held_out(settings),
+        settings.image_size,
+        settings.channels,
+        settings.seed,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,54 @@
+"""What a client's own model holds, as far as whoever averages such models must know it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+from torch import Tensor, nn
+
+
+@final
+@dataclass(frozen=True)
+class Architecture:
+    """The numbers of a model, without their values.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the names and shapes of all of them, in hexadecimal: models with the same one
+        can be averaged. Empty where there is no such model.
+    parameters : int
+        Numbers that are learnt.
+    statistics : int
+        Numbers that are measured, as the running means and variances of batch normalisation.
+    """
+
+    digest: str = ""
+    parameters: int = 0
+    statistics: int = 0
+
+    @property
+    def key(self) -> str:
+        """Name of those alike; lengths are in it, since a digest is what a device says."""
+        return f"{self.digest}-{self.parameters}-{self.statistics}"
+
+    @staticmethod
+    def of(model: nn.Module) -> "Architecture":
+        """Return what a model holds; it may be on torch's meta device."""
+        shapes = [f"{name}:{tuple(value.shape)};" for name, value in model.state_dict().items()]
+        return Architecture(
+            hashlib.sha256("".join(shapes).encode()).hexdigest(),
+            sum(value.numel() for value in model.parameters()),
+            sum(value.numel() for value in statistics_of(model)),
+        )
+
+
+NO_MODEL: Final = Architecture()
+
+
+def statistics_of(model: nn.Module) -> Iterator[Tensor]:
+    """Yield what a model measures while it trains; counts of batches are each client's own."""
+    for value in model.buffers():
+        if value.is_floating_point():
+            yield value

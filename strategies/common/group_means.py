@@ -1,0 +1,88 @@
+"""Servers that average whole models, one mean for each architecture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast, final
+
+from torch import Tensor
+
+from strategies.common.architecture import Architecture
+from strategies.common.averaging import average
+from strategies.common.errors import ModelError
+from strategies.common.magnitudes import Size, sizes_of
+from strategies.common.message import MessageServer
+from strategies.common.method import MethodSettings
+from strategies.common.payloads import WholeModel
+from strategies.common.round import Aggregated, Reply
+
+Sent = TypeVar("Sent", bound=WholeModel)
+
+
+@final
+@dataclass
+class GroupMeans:
+    """The mean of each architecture, of the last round in which it had replies.
+
+    Attributes
+    ----------
+    parameters, statistics : dict[str, Tensor]
+        By the architecture's key.
+    """
+
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    statistics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class GroupAveragingServer(
+    MessageServer[MethodSettings, GroupMeans, Sent, Sent], Generic[MethodSettings, Sent]
+):
+    """Averages models of one architecture, each weighed by its client's training samples.
+
+    ``wire`` names one class of payload for both directions.
+    """
+
+    state = GroupMeans
+
+    def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
+        """Refuse clients of which no two have the same architecture."""
+        if 1 < len(architectures) == len({one.key for one in architectures.values()}):
+            raise ModelError(
+                f"{self.provided.run.method}: expected at least two clients with models of one "
+                f"architecture, which can be averaged, got {len(architectures)} clients with as "
+                f"many architectures; name fewer models, or choose a method for unlike models"
+            )
+
+    def shared(self, state: GroupMeans, architecture: Architecture) -> Sent | None:
+        """Return the mean of an architecture, once it has one."""
+        key, kind = architecture.key, cast(type[Sent], self.wire.down)
+        if key not in state.parameters:
+            return None
+        return kind(state.parameters[key], state.statistics[key])
+
+    def magnitudes(self, state: GroupMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
+        """Return how far a client's weights are from its group's mean."""
+        mean = state.parameters.get(reply.architecture.key)
+        return sizes_of(reply.uplink, {"parameters": mean})
+
+    def aggregate(
+        self, state: GroupMeans, round_number: int, replies: Sequence[Reply[Sent]]
+    ) -> Aggregated:
+        """Average each group that replied; tell how far clients are apart, and who is alone."""
+        groups: dict[str, list[Reply[Sent]]] = {}
+        for reply in replies:
+            groups.setdefault(reply.architecture.key, []).append(reply)
+        drifts = []
+        for key, own in groups.items():
+            samples = [reply.samples for reply in own]
+            sent = [reply.uplink for reply in own]
+            mean = state.parameters[key] = average([one.parameters for one in sent], samples)
+            state.statistics[key] = average([one.statistics for one in sent], samples)
+            drifts += [float((one.parameters - mean).square().mean().sqrt()) for one in sent]
+        alone = sorted(own[0].partition for own in groups.values() if len(own) == 1)
+        notes = [
+            f"{self.provided.run.method}: client {client} was alone with its architecture and "
+            f"learnt from nobody"
+            for client in (alone if len(replies) > 1 else ())
+        ]
+        drift = {"client_drift": sum(drifts) / len(drifts)} if drifts else {}
+        return Aggregated(drift, tuple(notes))

@@ -1,0 +1,95 @@
+"""Open data: read alike everywhere, without labels, and disjoint from what clients are dealt."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from client_app.data import digits, open_set, prepared
+from strategies.common.errors import DataError, SettingsError
+from strategies.common.settings import RunSettings
+
+Settings = Callable[..., RunSettings]
+
+
+def rows_of(inputs: Tensor) -> set[bytes]:
+    return {row.numpy().tobytes() for row in inputs}
+
+
+def test_samples_of_a_common_set_that_are_kept_open_are_dealt_to_nobody(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    """Check 23: open and private samples are disjoint, and together they are all."""
+    run = run_settings(data="digits", open_data="digits", open_samples=300, partition="iid")
+    opened = open_set.load(run, "digits", tmp_path / "prepared")
+    private = [
+        prepared.load(run, "digits", client, 3, tmp_path / "prepared") for client in range(3)
+    ]
+    dealt = torch.cat([part.inputs for own in private for part in (own.train, own.test)])
+    # Handwritten digits of which no two are the same image.
+    assert (len(opened.inputs), len(dealt)) == (300, 1497)
+    assert not rows_of(opened.inputs) & rows_of(dealt)
+    every = digits.read()
+    everything = every.read(torch.arange(1797), 0).inputs
+    assert rows_of(opened.inputs) | rows_of(dealt) == rows_of(everything)
+
+
+def test_labels_are_never_read(
+    run_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Check 23: with labels of -1 the open data are the same."""
+    run = run_settings(data="folder:elsewhere", open_data="digits", open_samples=50)
+    first = open_set.load(run, "digits", tmp_path / "one")
+    collection = digits.read()
+    unknown = replace(collection, labels=torch.full_like(collection.labels, -1))
+    monkeypatch.setattr(digits, "read", lambda: unknown)
+    second = open_set.load(run, "digits", tmp_path / "other")
+    assert first.told == second.told
+    assert torch.equal(first.inputs, second.inputs)
+
+
+def test_what_was_read_is_kept_and_found_again(
+    run_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_settings(data="folder:elsewhere", open_data="digits")
+    first = open_set.load(run, "digits", tmp_path)
+    monkeypatch.setattr(digits, "read", lambda: pytest.fail("read twice"))
+    again = open_set.load(run, "digits", tmp_path)
+    assert first.told == again.told
+    (file,) = tmp_path.rglob("*.safetensors")
+    file.write_bytes(b"damaged")
+    monkeypatch.undo()
+    assert open_set.load(run, "digits", tmp_path).told == first.told
+
+
+def test_another_order_is_another_set(run_settings: Settings, tmp_path: Path) -> None:
+    """Check 23: rows are told apart by their places."""
+    run = run_settings(data="folder:elsewhere", open_data="digits", open_samples=20)
+    opened = open_set.load(run, "digits", tmp_path)
+    turned = open_set.OpenData.of(opened.inputs.flip(0))
+    assert turned.told.samples == opened.told.samples
+    assert turned.told.sha256 != opened.told.sha256
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"open_data": "pfllib:there"}, "expected samples that all hold alike, of digits, parquet"),
+        ({"open_data": "digits", "data": "digits"}, r"setting open-samples: expected how many"),
+        ({"open_data": "nothing:there"}, "unknown source"),
+    ],
+)
+def test_what_cannot_be_open_is_refused_before_anything_is_read(
+    run_settings: Settings, settings: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        open_set.check(run_settings(**settings))
+
+
+def test_a_set_that_would_be_all_open_is_refused(run_settings: Settings, tmp_path: Path) -> None:
+    run = run_settings(data="digits", open_data="digits", open_samples=1797)
+    with pytest.raises(DataError, match=r"expected fewer than the 1797 samples of digits"):
+        prepared.load(run, "digits", 0, 3, tmp_path)
