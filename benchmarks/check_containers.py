@@ -22,7 +22,7 @@ from benchmarks import proxy_refuses
 from benchmarks.containers import uplink
 from benchmarks.containers.disturbances import ADDED, Disturbances
 from benchmarks.containers.failure import CheckError
-from benchmarks.containers.journals import Line, accuracies, difference, failures
+from benchmarks.containers.journals import Line, accuracies, difference, failures, sent_again
 from benchmarks.containers.player import CLIENTS, PlayedRun, Player, simulated
 from benchmarks.containers.twins import Twins
 from local_federation.containers import ContainerError, Lab, find_lab
@@ -192,6 +192,8 @@ class _Check:
 
     def _require_equal(self, expected: list[Line], got: list[Line], where: str) -> None:
         self._console.print(f"accuracies by round, in containers: {[accuracies(x) for x in got]}")
+        for note in sent_again(got):
+            self._console.print(note)
         if differs := difference(expected, got):
             raise CheckError(f"not as {where}: {differs}")
         self._console.print(f"the journal is that of the {where} run, but for what it measures")

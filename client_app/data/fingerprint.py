@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from client_app.data.looked_at_once import looked_at_once
-from client_app.data.sources import SOURCES, Source
+from client_app.data.sources import SOURCES, Source, parse
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
@@ -58,7 +58,7 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.seed,
         ],
     }
-    if settings.open_data == settings.data:
+    if settings.open_data and parse(settings.open_data) == source:
         parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

@@ -31,25 +31,25 @@ def check(settings: RunSettings) -> None:
     SettingsError
         With what to do.
     """
-    kind = parse(settings.open_data).kind
-    if kind not in _KINDS:
+    source = parse(settings.open_data)
+    if source.kind not in _KINDS:
         raise SettingsError(
             f"setting open-data: expected samples that all hold alike, of {', '.join(_KINDS)}, got "
             f"{settings.open_data}, which is dealt to clients, or each client's own"
         )
-    if is_held_out(settings) and not settings.open_samples:
+    if holds_open(settings, parse(settings.data)) and not settings.open_samples:
         raise SettingsError(
             f"setting open-samples: expected how many samples of {settings.data} to keep open and "
             f"give to no client, since open-data names the same source, got 0"
         )
 
 
-def is_held_out(settings: RunSettings) -> bool:
-    """Tell whether open data are a part of the data that are dealt, which no client is given."""
-    return bool(settings.open_data) and settings.open_data == settings.data
+def holds_open(settings: RunSettings, source: Source) -> bool:
+    """Tell whether a part of a source is kept open, of which no client is given anything."""
+    return bool(settings.open_data) and parse(settings.open_data) == source
 
 
-def private_rows(rows: int, settings: RunSettings) -> Tensor:
+def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:
     """Return the rows of a common data set that clients are dealt: all that are not kept open.
 
     Raises
@@ -57,12 +57,13 @@ def private_rows(rows: int, settings: RunSettings) -> Tensor:
     DataError
         If there are none left.
     """
-    if not is_held_out(settings):
+    if not holds_open(settings, source):
         return torch.arange(rows)
     if settings.open_samples >= rows:
         raise DataError(
-            f"setting open-samples: expected fewer than the {rows} samples of {settings.data}, "
-            f"which clients are dealt the others of, got {settings.open_samples}"
+            f"setting open-samples: expected fewer than the {rows} samples of "
+            f"{settings.open_data}, which clients are dealt the others of, got "
+            f"{settings.open_samples}"
         )
     is_open = torch.zeros(rows, dtype=torch.bool)
     is_open[_open_rows(rows, settings)] = True
@@ -126,7 +127,6 @@ def _named(settings: RunSettings, source: Source) -> str:
         place_of(source),
         files_of(source),
         settings.open_samples,
-        is_held_out(settings),
         settings.image_size,
         settings.channels,
         settings.seed,

@@ -150,7 +150,7 @@ def _dealt(
     """Prepare a client's share of a collection that is dealt to all clients."""
     collection = _collection(settings, source)
     generator = seeds.generator(settings.seed, "split", partition=client)
-    private = open_set.private_rows(len(collection.labels), settings)
+    private = open_set.private_rows(len(collection.labels), settings, source)
     with left_out.explained(_left_out(source, collection)):
         share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
     rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from benchmarks.containers.failure import CheckError
-from benchmarks.containers.journals import accuracies, complete_lines, difference, failures
+from benchmarks.containers.journals import (
+    accuracies,
+    complete_lines,
+    difference,
+    failures,
+    sent_again,
+)
 from benchmarks.containers.uplink import Rounds, table
 
 
@@ -15,7 +21,7 @@ def node(accuracy: float, **more: Any) -> dict[str, Any]:
 
 def line(number: int, seconds: float = 1.0, **nodes: Any) -> dict[str, Any]:
     told = {name.removeprefix("n"): entry for name, entry in nodes.items()}
-    return {"round": number, "seconds": {"total": seconds}, "nodes": told}
+    return {"round": number, "seconds": {"total": seconds}, "nodes": told, "notes": []}
 
 
 GONE = {"failure": "the node is gone"}
@@ -37,6 +43,16 @@ def test_what_is_measured_may_differ_and_nothing_else() -> None:
     assert difference(expected, [line(1, 9.0, n0=node(0.5, uplink_bytes=6))]) is None
     told = difference(expected, [line(1, n0=node(0.5000001))])
     assert told == "line 1, nodes, 0, accuracy: expected 0.5, got 0.5000001"
+
+
+def test_what_was_sent_again_may_be_noted_and_is_told() -> None:
+    again = "client 1 (cnn): what it was sent, or its reply, was lost on the way; sent again"
+    noted = {**line(1, n0=node(0.5)), "notes": [again]}
+    assert difference([line(1, n0=node(0.5))], [noted]) is None
+    assert sent_again([noted, line(2)]) == [f"round 1: {again}"]
+    other = {**line(1, n0=node(0.5)), "notes": [again, "client 1 left"]}
+    found = difference([line(1, n0=node(0.5))], [other])
+    assert found == "line 1, notes, 1: expected 'nothing', got 'client 1 left'"
 
 
 @pytest.mark.parametrize(

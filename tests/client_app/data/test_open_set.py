@@ -37,6 +37,14 @@ def test_samples_of_a_common_set_that_are_kept_open_are_dealt_to_nobody(
     assert rows_of(opened.inputs) | rows_of(dealt) == rows_of(everything)
 
 
+def test_a_device_with_data_of_another_source_keeps_all_of_it(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    run = run_settings(data="digits", open_data="parquet:elsewhere", open_samples=300)
+    held = [prepared.load(run, "digits", client, 3, tmp_path) for client in range(3)]
+    assert sum(len(own.train) + len(own.test) for own in held) == 1797
+
+
 def test_labels_are_never_read(
     run_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
