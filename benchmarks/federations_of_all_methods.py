@@ -52,6 +52,14 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "wire-dtype": "float16",
     },
     "fd": {**_SMALL, "method": "fd"},
+    "feddf": {
+        **_SMALL,
+        "nodes": 4,
+        "method": "feddf",
+        "open-data": "digits",
+        "open-samples": 200,
+        "feddf.distill-steps": 20,
+    },
     "dsfl": {
         **_SMALL,
         "method": "dsfl",

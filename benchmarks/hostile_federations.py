@@ -51,9 +51,10 @@ _OPEN: Final[Settings] = {
     "open-data": "digits",
     "open-samples": 200,
     "dsfl.samples-per-round": 100,
+    "feddf.distill-steps": 20,
 }
 SETTINGS: Final[Mapping[str, Settings]] = {
-    "dsfl": _OPEN,
+    **dict.fromkeys(("dsfl", "feddf"), _OPEN),
     **dict.fromkeys(("fedavg", "fedproto", "fd", "fedktl"), _MESSAGES),
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
@@ -67,7 +68,7 @@ def streams(method: str) -> bool:
 
 def changes(method: str) -> bool:
     """Tell whether clients send weights that they changed."""
-    return method in ("fedavg", "fedadapter", "feddat") or streams(method)
+    return method in ("fedavg", "feddf", "fedadapter", "feddat") or streams(method)
 
 
 def has_keys(method: str) -> bool:

@@ -4,9 +4,11 @@ Ten clients with twenty digits each, and 500 digits that all hold without labels
 """
 
 # %% Play both methods on the same shares; the open digits are given to no client in either
+from typing import Any
+
 from nectar import play
 
-common = {
+common: dict[str, Any] = {
     "clients": 10,
     "rounds": 10,
     "data": "digits",

@@ -195,15 +195,18 @@ def build(
         )
 
 
-def builder(feature_dim: int) -> ModelBuilder:
+def builder(feature_dim: int, names: tuple[str, ...] = ()) -> ModelBuilder:
     """Return a function that builds models by name for a task with a seed.
 
     Parameters
     ----------
     feature_dim : int
         Width that their features are pooled to; 0 keeps each model's own.
+    names : tuple[str, ...]
+        Models of the run, of which a user's own are found by what journal and report call them.
     """
-    return lambda name, task, seed: build(name, task, feature_dim, seed)
+    told = {shown(name): name for name in names}
+    return lambda name, task, seed: build(told.get(name, name), task, feature_dim, seed)
 
 
 def _body(name: str, task: Task) -> Body:

@@ -49,11 +49,11 @@ def open_settings(config: RunConfig) -> RunSettings:
 def _check_open_data(settings: RunSettings) -> None:
     if settings.open_data:
         open_set.check(settings)
-    elif settings.method in methods.METHODS and methods.asks_about_open_data(settings.method):
+    elif settings.method in methods.METHODS and methods.needs_open_data(settings.method):
         raise SettingsError(
-            f"setting open-data: expected a source of samples that all hold for {settings.method}, "
-            f"which asks clients about them, got none; name one, e.g. open-data={settings.data} "
-            f"and open-samples=500, which then no client is given"
+            f"setting open-data: expected samples without labels for method {settings.method}, "
+            f"which learns from what models say of them, got none; name one, e.g. "
+            f"open-data={settings.data} and open-samples=500, which then no client is given"
         )
 
 
@@ -118,7 +118,7 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
     prepared = Path(settings.state_dir).expanduser().resolve() / "prepared"
     makers = {
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),
-        Need.MODELS: catalogue.builder(settings.feature_dim),
+        Need.MODELS: catalogue.builder(settings.feature_dim, catalogue.check(settings.models)),
         Need.OPEN_DATA: lambda: open_set.load(settings, settings.open_data, prepared),
     }
     with threads(settings.server_threads):

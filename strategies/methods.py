@@ -38,6 +38,7 @@ METHODS = {
     "fedproto": "FedProto",
     "fd": "FD",
     "dsfl": "DSFL",
+    "feddf": "FedDF",
     "splitfed": "SplitFed",
     "mocosfl": "MocoSFL",
     "feddat": "FedDAT",
@@ -144,9 +145,10 @@ def exchanges(name: str) -> bool:
     return issubclass(client_class(name), SplitClientHalf)
 
 
-def asks_about_open_data(name: str) -> bool:
-    """Tell whether a method asks clients about samples that all hold."""
-    return Need.OPEN_DATA in client_class(name).all_needs()
+def needs_open_data(name: str) -> bool:
+    """Tell whether a method's server, or its clients too, must hold samples without labels."""
+    halves = client_class(name), _class(name, "server", "Server")
+    return any(Need.OPEN_DATA in half.all_needs() for half in halves)
 
 
 def adapts(name: str) -> bool:

@@ -22,11 +22,14 @@ class Architecture:
         Numbers that are learnt.
     statistics : int
         Numbers that are measured, as the running means and variances of batch normalisation.
+    name : str
+        What clients call it, which tells nothing of what it holds.
     """
 
     digest: str = ""
     parameters: int = 0
     statistics: int = 0
+    name: str = ""
 
     @property
     def key(self) -> str:
@@ -34,13 +37,14 @@ class Architecture:
         return f"{self.digest}-{self.parameters}-{self.statistics}"
 
     @staticmethod
-    def of(model: nn.Module) -> "Architecture":
+    def of(model: nn.Module, name: str = "") -> "Architecture":
         """Return what a model holds; it may be on torch's meta device."""
         shapes = [f"{name}:{tuple(value.shape)};" for name, value in model.state_dict().items()]
         return Architecture(
             hashlib.sha256("".join(shapes).encode()).hexdigest(),
             sum(value.numel() for value in model.parameters()),
             sum(value.numel() for value in statistics_of(model)),
+            name,
         )
 
 

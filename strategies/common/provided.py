@@ -81,8 +81,9 @@ class Provided:
         """
         if self._open_data is None:
             self._open_data = self._offer(Need.OPEN_DATA)()
-        expected, got = self.agreed.open_set, self._open_data.told
-        if got != expected:
+        # Where clients need none, there is nothing to agree on.
+        expected, got = self.agreed.task.open_set, self._open_data.told
+        if expected is not None and got != expected:
             raise DataError(
                 f"server: setting open-data: expected the {expected.samples} samples of sha256 "
                 f"{expected.sha256[:12]} that clients hold, got {got.samples} of "

@@ -6,36 +6,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
-from strategies.common.message import LocalTraining, MessageClient, ModelState
+from strategies.common.message import LocalTraining, ModelState
 from strategies.common.round import Tested
+from strategies.common.whole_models import WholeModelClient
 from strategies.fedavg.settings import FedAvgSettings
 from strategies.fedavg.wire import WIRE, Model
 
 
 @final
-class FedAvgClient(MessageClient[FedAvgSettings, ModelState, Model, Model]):
+class FedAvgClient(WholeModelClient[FedAvgSettings, Model]):
     """Trains the group's mean on its own samples."""
 
     wire = WIRE
 
     def testing(self) -> Tested:
         """Test the mean, unless what was made of it is asked for."""
-        return Tested.TRAINED if self.settings.test == "trained" else Tested.WITH_AGGREGATED
-
-    def start(self, device: MessageDevice) -> ModelState:
-        """Return the model that all of its architecture start from."""
-        return ModelState(device.build_model(alike=True))
+        return Tested.TRAINED if self.settings.test == "trained" else self.tested
 
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: Model | None
     ) -> LocalTraining[Model]:
-        """Take over the mean and learn from labels, held to it by FedProx's term."""
-        if downlink is not None:
-            downlink.into(state.model)
-        # They are of weights that are gone.
-        state.moments = {}
+        """Learn from labels, held to the mean by FedProx's term."""
+        self.begin(state, downlink)
         model, weight = state.model, self.settings.proximal_weight
         began = [parameter.detach().clone() for parameter in model.parameters()] if weight else []
 
@@ -49,11 +42,3 @@ class FedAvgClient(MessageClient[FedAvgSettings, ModelState, Model, Model]):
             return {"total": total, "cross_entropy": cross_entropy, "proximal": proximal}
 
         return LocalTraining(losses, lambda: Model.of(model))
-
-    def classifier(
-        self, device: MessageDevice, state: ModelState, downlink: Model | None
-    ) -> Classifier:
-        """Return the group's mean where that is tested, else the client's own model."""
-        if downlink is not None and self.testing().is_later:
-            downlink.into(state.model)
-        return state.model

@@ -51,6 +51,7 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "local": ({}, False),
     "fd": ({}, False),
     "dsfl": ({}, False),
+    "feddf": ({}, True),
     "fedktl": ({}, False),
     "fedavg": ({}, True),
     "fedavg-trained": ({"fedavg__test": "trained"}, False),

@@ -26,6 +26,7 @@ _OPEN: Settings = {
     "open-data": "digits",
     "open-samples": 60,
     "dsfl.samples-per-round": 40,
+    "feddf.distill-steps": 5,
 }
 
 _ADAPTERS: Settings = {
@@ -51,7 +52,7 @@ def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) 
         usual, settings = 2, TINY
     else:
         usual, settings = 3, _ADAPTERS if method in ADAPTING else _MESSAGES
-    if methods.asks_about_open_data(method):
+    if methods.needs_open_data(method):
         settings = _OPEN
     return Federation(folder, nodes or usual, {**settings, "method": method, **kebab})
 

@@ -230,7 +230,7 @@ def test_every_method_is_found_by_its_name() -> None:
         assert (kind.__name__, kind.__module__, kind.method) == (name, "nectar.flower", method)
         assert kind is getattr(flower, name)
         opened = {"open_data": "digits", "open_samples": 9}
-        kind(**(opened if methods.asks_about_open_data(method) else {}))
+        kind(**(opened if methods.needs_open_data(method) else {}))
     with pytest.raises(AttributeError, match="has no 'FedSGD'; the methods are Local, FedAvg"):
         flower.FedSGD  # noqa: B018
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +26,8 @@ Value = bool | int | float | str
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(methods.METHODS)
 CPU = torch.device("cpu")
+# Nothing is made of them here.
+_MAKERS: dict[Need, Any] = {Need.OPEN_DATA: None, Need.MODELS: None}
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +41,13 @@ def refuse() -> FakeGenerator:
 
 
 def client_half(name: str, config: dict[str, Value]) -> AnyClientHalf:
-    return methods.client_half(name, config, read_run(config), CPU, {Need.OPEN_DATA: None})
+    return methods.client_half(name, config, read_run(config), CPU, _MAKERS)
 
 
 def server_half(
     name: str, config: dict[str, Value], build: Callable[[], FakeGenerator] = FakeGenerator
 ) -> AnyServerHalf:
-    makers = {Need.GENERATOR: build, Need.OPEN_DATA: None}
+    makers = {**_MAKERS, Need.GENERATOR: build}
     return methods.server_half(name, config, read_run(config), CPU, makers)
 
 

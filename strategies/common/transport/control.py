@@ -212,7 +212,7 @@ class Description(Control):
     @property
     def holds(self) -> Architecture:
         """What the client's model holds."""
-        return Architecture(self.architecture, self.parameters, self.statistics)
+        return Architecture(self.architecture, self.parameters, self.statistics, self.model)
 
     @property
     def each_input(self) -> Inputs:

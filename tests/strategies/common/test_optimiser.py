@@ -235,7 +235,9 @@ def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
 
 
 # Moments of weights that the federation's mean replaces are of no use to it.
-@pytest.mark.parametrize("method", [name for name in MESSAGE_METHODS if name != "fedavg"])
+@pytest.mark.parametrize(
+    "method", [name for name in MESSAGE_METHODS if name not in ("fedavg", "feddf")]
+)
 def test_a_round_goes_on_from_the_moments_of_the_last(method: str) -> None:
     run = run_of(method, momentum=0.9, learning_rate=0.01)
     own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}

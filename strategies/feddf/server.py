@@ -1,0 +1,116 @@
+"""FedDF on the server: all clients' models teach one student for each architecture."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Final, final
+
+import torch
+from torch import Tensor, nn
+
+from strategies.common import seeds
+from strategies.common.agreed import Need
+from strategies.common.architecture import Architecture
+from strategies.common.distillation import distillation_loss
+from strategies.common.errors import ModelError
+from strategies.common.group_means import GroupAveragingServer, GroupMeans
+from strategies.common.optimiser import scheduled
+from strategies.common.presentation import Measured, Presentation, Setting
+from strategies.common.round import Aggregated, Reply, Tested
+from strategies.common.samples import ordered_batches, prepare
+from strategies.common.training import EVALUATION_BATCH, Means
+from strategies.common.update_rule import Adam, Group
+from strategies.feddf.settings import FedDFSettings
+from strategies.feddf.wire import WIRE, Model
+
+_MEASURED: Final = (
+    Measured(
+        "Distance of the students from all clients together, on open data (nats)",
+        {"divergence_before": "of their means", "divergence": "of the students"},
+        "Good: the students lie well below the means they start from.",
+    ),
+)
+
+
+@final
+class FedDFServer(GroupAveragingServer[FedDFSettings, Model]):
+    """Averages each architecture's models, and distils all of them into the means."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State what is tested, and what is measured of the distillation."""
+        told = "Each client tests its architecture's student, which all clients' models taught."
+        return Presentation(measurement=told, measured=_MEASURED)
+
+    def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
+        """Accept any clients: who is alone with its architecture learns from the others' too."""
+
+    def aggregate(
+        self, state: GroupMeans, round_number: int, replies: Sequence[Reply[Model]]
+    ) -> Aggregated:
+        """Average each group, and let all models of the round teach each group's student."""
+        said = replace(super().aggregate(state, round_number, replies), notes=())
+        if not replies or not self.settings.distill_steps:
+            return said
+        inputs = self.provided.open_data.inputs
+        logits = [self._logits(self._loaded(r.architecture, r.uplink), inputs) for r in replies]
+        teacher = torch.stack(logits).mean(0)
+        before, after = Means(), Means()
+        for key, own in {r.architecture.key: r.architecture for r in replies}.items():
+            student = self._loaded(own, Model(state.parameters[key], state.statistics[key]))
+            before.add({"divergence": self._divergence(student, inputs, teacher)}, 1)
+            self._distil(
+                student,
+                inputs,
+                teacher,
+                seeds.generator(
+                    self.provided.run.seed, f"distillation {key}", round_number=round_number
+                ),
+            )
+            after.add({"divergence": self._divergence(student, inputs, teacher)}, 1)
+            distilled = Model.of(student.cpu())
+            state.parameters[key], state.statistics[key] = (
+                distilled.parameters,
+                distilled.statistics,
+            )
+        numbers = {"divergence_before": before.result()["divergence"], **after.result()}
+        return said.joined(Aggregated(numbers))
+
+    def _loaded(self, own: Architecture, model: Model) -> nn.Module:
+        built = self.provided.build_model(own.name, self.agreed.task, 0)
+        if Architecture.of(built).key != own.key:
+            raise ModelError(
+                f"feddf: expected the server's {own.name} to be what clients hold, got another of "
+                f"that name; all parts must run the same version with the same models"
+            )
+        model.into(built)
+        return built.to(self.provided.device)
+
+    @torch.no_grad()
+    def _logits(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        model.eval()
+        return torch.cat([model(batch) for batch in self._batches(inputs)])
+
+    def _divergence(self, student: nn.Module, inputs: Tensor, teacher: Tensor) -> float:
+        return float(distillation_loss(self._logits(student, inputs), teacher, 1.0))
+
+    def _batches(self, inputs: Tensor) -> Iterator[Tensor]:
+        for part in ordered_batches(len(inputs), EVALUATION_BATCH):
+            yield prepare(inputs[part].to(self.provided.device))
+
+    def _distil(
+        self, student: nn.Module, inputs: Tensor, teacher: Tensor, order: torch.Generator
+    ) -> None:
+        """Minimise KL(softmax(teacher) || softmax(student)) on batches drawn from open data."""
+        settings = self.settings
+        rule = Adam([Group(list(student.parameters()))], betas=(0.9, 0.999))
+        student.train()
+        for step in range(settings.distill_steps):
+            rows = torch.randperm(len(inputs), generator=order)[: settings.distill_batch_size]
+            logits = student(prepare(inputs[rows].to(self.provided.device)))
+            rule.forget_gradients()
+            distillation_loss(logits, teacher[rows], 1.0).backward()  # type: ignore[no-untyped-call]
+            rate, steps = settings.distill_learning_rate, settings.distill_steps
+            rule.step(scheduled(rate, "cosine", step, steps))
