@@ -45,6 +45,8 @@ METHODS = {
     "fedadapter": "FedAdapter",
     "fedlora": "FedLoRA",
 }
+# Names that papers write in a way that no class can be called.
+_AS_WRITTEN = {"dsfl": "DS-FL"}
 # General settings that clients with models of their own read, and no others do.
 _OF_MODELS = ("weights", "optimiser", "momentum", "weight-decay", "schedule")
 
@@ -193,7 +195,7 @@ _READERS: Mapping[Need, Callable[[RunConfig], Settings]] = {
 
 def display_name(name: str) -> str:
     """Return a method's name as its paper writes it."""
-    return METHODS.get(name, name)
+    return _AS_WRITTEN.get(name, METHODS.get(name, name))
 
 
 def presentation(name: str, config: RunConfig) -> Presentation:

@@ -234,3 +234,9 @@ def test_no_payload_counts_classes_unseen(schema: str) -> None:
     whole = [rule for rule in beside if not rule.is_label]
     assert all(rule.counts_samples for rule in whole)
     assert not whole or kind in {methods.client_class(name).wire.up for name in EVERY}
+
+
+def test_a_method_is_called_as_its_paper_writes_it() -> None:
+    assert methods.display_name("dsfl") == "DS-FL"
+    assert methods.display_name("fedktl") == "FedKTL"
+    assert methods.display_name("of another version") == "of another version"
