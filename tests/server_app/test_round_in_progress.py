@@ -23,7 +23,7 @@ TASK = Task(num_classes=3, inputs=Images(1, 8, 8), feature_dim=2)
 
 def client(partition: int, own: Architecture = NO_MODEL) -> Client:
     told = {"architecture": own.digest, "parameters": own.parameters, "statistics": own.statistics}
-    return Client(partition, Description.model_construct(partition=partition, **told))
+    return Client(partition, Description.model_construct(partition=partition, model="m", **told))
 
 
 def in_progress(state: object) -> RoundInProgress:
