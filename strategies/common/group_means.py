@@ -15,6 +15,7 @@ from strategies.common.method import MethodSettings
 from strategies.common.payloads import WholeModel
 from strategies.common.round import Aggregated, Reply
 
+Mean = TypeVar("Mean", bound=WholeModel)
 Sent = TypeVar("Sent", bound=WholeModel)
 
 
@@ -34,12 +35,9 @@ class GroupMeans:
 
 
 class GroupAveragingServer(
-    MessageServer[MethodSettings, GroupMeans, Sent, Sent], Generic[MethodSettings, Sent]
+    MessageServer[MethodSettings, GroupMeans, Mean, Sent], Generic[MethodSettings, Mean, Sent]
 ):
-    """Averages models of one architecture, each weighed by its client's training samples.
-
-    ``wire`` names one class of payload for both directions.
-    """
+    """Averages models of one architecture, each weighed by its client's training samples."""
 
     state = GroupMeans
 
@@ -52,9 +50,9 @@ class GroupAveragingServer(
                 f"many architectures; name fewer models, or choose a method for unlike models"
             )
 
-    def shared(self, state: GroupMeans, architecture: Architecture) -> Sent | None:
+    def shared(self, state: GroupMeans, architecture: Architecture) -> Mean | None:
         """Return the mean of an architecture, once it has one."""
-        key, kind = architecture.key, cast(type[Sent], self.wire.down)
+        key, kind = architecture.key, cast(type[Mean], self.wire.down)
         if key not in state.parameters:
             return None
         return kind(state.parameters[key], state.statistics[key])

@@ -9,11 +9,12 @@ from strategies.common.method import MethodSettings
 from strategies.common.payloads import WholeModel
 from strategies.common.round import Tested
 
+Mean = TypeVar("Mean", bound=WholeModel)
 Sent = TypeVar("Sent", bound=WholeModel)
 
 
 class WholeModelClient(
-    MessageClient[MethodSettings, ModelState, Sent, Sent], Generic[MethodSettings, Sent]
+    MessageClient[MethodSettings, ModelState, Mean, Sent], Generic[MethodSettings, Mean, Sent]
 ):
     """A client of a federation that averages models; it is tested with what came of them."""
 
@@ -23,14 +24,14 @@ class WholeModelClient(
         """Return the model that all of its architecture start from."""
         return ModelState(device.build_model(alike=True))
 
-    def begin(self, state: ModelState, downlink: Sent | None) -> None:
+    def begin(self, state: ModelState, downlink: Mean | None) -> None:
         """Take over what came down; moments of the optimiser are of weights that are gone."""
         if downlink is not None:
             downlink.into(state.model)
         state.moments = {}
 
     def classifier(
-        self, device: MessageDevice, state: ModelState, downlink: Sent | None
+        self, device: MessageDevice, state: ModelState, downlink: Mean | None
     ) -> Classifier:
         """Return what came down where that is tested, else the client's own model."""
         if downlink is not None and self.testing().is_later:

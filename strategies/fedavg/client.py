@@ -11,11 +11,11 @@ from strategies.common.message import LocalTraining, ModelState
 from strategies.common.round import Tested
 from strategies.common.whole_models import WholeModelClient
 from strategies.fedavg.settings import FedAvgSettings
-from strategies.fedavg.wire import WIRE, Model
+from strategies.fedavg.wire import WIRE, GroupMean, Model
 
 
 @final
-class FedAvgClient(WholeModelClient[FedAvgSettings, Model]):
+class FedAvgClient(WholeModelClient[FedAvgSettings, GroupMean, Model]):
     """Trains the group's mean on its own samples."""
 
     wire = WIRE
@@ -25,7 +25,7 @@ class FedAvgClient(WholeModelClient[FedAvgSettings, Model]):
         return Tested.TRAINED if self.settings.test == "trained" else self.tested
 
     def local_training(
-        self, device: MessageDevice, state: ModelState, downlink: Model | None
+        self, device: MessageDevice, state: ModelState, downlink: GroupMean | None
     ) -> LocalTraining[Model]:
         """Learn from labels, held to the mean by FedProx's term."""
         self.begin(state, downlink)

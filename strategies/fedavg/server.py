@@ -7,7 +7,7 @@ from strategies.common.group_means import GroupAveragingServer
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Tested
 from strategies.fedavg.settings import FedAvgSettings
-from strategies.fedavg.wire import WIRE, Model
+from strategies.fedavg.wire import WIRE, GroupMean, Model
 
 _TESTS_MEAN: Final = "Each client tests the mean of all models of its architecture."
 _PROXIMAL: Final = Measured(
@@ -18,7 +18,7 @@ _PROXIMAL: Final = Measured(
 
 
 @final
-class FedAvgServer(GroupAveragingServer[FedAvgSettings, Model]):
+class FedAvgServer(GroupAveragingServer[FedAvgSettings, GroupMean, Model]):
     """Averages the models of each architecture."""
 
     wire = WIRE

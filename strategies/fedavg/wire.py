@@ -10,11 +10,17 @@ from strategies.common.round import Phase
 @final
 @payload("fedavg.model", version=1)
 class Model(WholeModel):
-    """A client's model to the server, and its group's mean back: ``4(P + S)`` bytes each way.
+    """A client's model, to the server: ``4(P + S)`` bytes.
 
     Samples that a model was trained on can be drawn from its weights, the more so from how they
     moved in one round (Zhu et al., "Deep Leakage from Gradients", NeurIPS 2019).
     """
 
 
-WIRE = Phase(up=Model, down=Model)
+@final
+@payload("fedavg.mean", version=1)
+class GroupMean(WholeModel):
+    """The mean of an architecture, to its clients: ``4(P + S)`` bytes; of one client, its own."""
+
+
+WIRE = Phase(up=Model, down=GroupMean)

@@ -20,7 +20,7 @@ from strategies.common.samples import ordered_batches, prepare
 from strategies.common.training import EVALUATION_BATCH, Means
 from strategies.common.update_rule import Adam, Group
 from strategies.feddf.settings import FedDFSettings
-from strategies.feddf.wire import WIRE, Model
+from strategies.feddf.wire import WIRE, Model, Student
 
 _MEASURED: Final = (
     Measured(
@@ -32,7 +32,7 @@ _MEASURED: Final = (
 
 
 @final
-class FedDFServer(GroupAveragingServer[FedDFSettings, Model]):
+class FedDFServer(GroupAveragingServer[FedDFSettings, Student, Model]):
     """Averages each architecture's models, and distils all of them into the means."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})

@@ -10,10 +10,16 @@ from strategies.common.round import Phase
 @final
 @payload("feddf.model", version=1)
 class Model(WholeModel):
-    """A client's model to the server, and its group's student back: ``4(P + S)`` bytes each way.
+    """A client's model, to the server: ``4(P + S)`` bytes.
 
     As in FedAvg, samples that a model was trained on can be drawn from how its weights moved.
     """
 
 
-WIRE = Phase(up=Model, down=Model)
+@final
+@payload("feddf.student", version=1)
+class Student(WholeModel):
+    """What all clients taught the mean of an architecture, to its clients: ``4(P + S)`` bytes."""
+
+
+WIRE = Phase(up=Model, down=Student)

@@ -18,7 +18,10 @@ from tests.strategies import halves
 pytestmark = pytest.mark.federation
 
 PERSONAL = ["fd"]
-BROADCASTING = [name for name in METHODS if client_class(name).wire.down and name not in PERSONAL]
+# To each architecture the mean of its own models, packed once for all that have it.
+GROUPED = [name for name in METHODS if client_class(name).wire.follows_model]
+SENDING = [name for name in METHODS if client_class(name).wire.down]
+BROADCASTING = [name for name in SENDING if name not in (*PERSONAL, *GROUPED)]
 OF_MESSAGES = [n for n in BROADCASTING if n not in (*ADAPTING, *EXCHANGING)]
 CLIENTS = 4
 Played = Callable[..., Federation]
@@ -36,7 +39,8 @@ def schema(method: str) -> str:
 
 
 def test_the_methods_are_sorted_by_what_they_send() -> None:
-    assert set(BROADCASTING) | set(PERSONAL) | {"local"} == set(METHODS)
+    assert set(BROADCASTING) | set(PERSONAL) | set(GROUPED) | {"local"} == set(METHODS)
+    assert set(GROUPED) == {"fedavg", "feddf"}
 
 
 def state_of(message: Message, method: str) -> tuple[str, str]:
@@ -59,6 +63,24 @@ def test_a_broadcast_is_encoded_once_a_round_and_the_same_for_all(
     for state in states:
         own = [message for message in told if state_of(message, method) == state]
         assert len({read_blob(m.content, schema(method), "test") for m in own}) == 1
+
+
+@pytest.mark.parametrize("method", GROUPED)
+def test_what_goes_to_one_architecture_is_encoded_once_a_round(played: Played, method: str) -> None:
+    run = played(method)
+    told = carried(run, method)
+    # Tested in both rounds with what the round came to, trained from it in the second.
+    rounds = {(m.metadata.group_id, m.metadata.message_type) for m in told}
+    assert rounds == {("1", "evaluate"), ("2", "train"), ("2", "evaluate")}
+    # Clients 0 and 2 have one architecture, client 1 another.
+    assert run.encoded[schema(method)] == 2 * len(rounds)
+    for one in rounds:
+        sent = {
+            m.metadata.dst_node_id: read_blob(m.content, schema(method), "test")
+            for m in told
+            if (m.metadata.group_id, m.metadata.message_type) == one
+        }
+        assert sent[100] == sent[102] != sent[101]
 
 
 @pytest.mark.parametrize("method", PERSONAL)
