@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from client_app.data.looked_at_once import looked_at_once
-from client_app.data.sources import SOURCES, Source, parse
+from client_app.data.sources import SOURCES, Source, holds_open
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
@@ -39,7 +39,7 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     """
     parts = {
         "version": VERSION,
-        "libraries": [_version(name) for name in LIBRARIES],
+        "libraries": versions(),
         "source": [source.kind, place_of(source)],
         "num_partitions": num_partitions,
         "files": files_of(source) if source.is_one_for_all else _files(source, partition),
@@ -58,14 +58,14 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.seed,
         ],
     }
-    if settings.open_data and parse(settings.open_data) == source:
+    if holds_open(settings, source):
         parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def versions() -> list[object]:
-    """Return what changes with how data are prepared."""
-    return [VERSION, *(_version(name) for name in LIBRARIES)]
+def versions() -> list[str]:
+    """Return the versions of the libraries that prepare data."""
+    return [_version(name) for name in LIBRARIES]
 
 
 def place_of(source: Source) -> str:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from client_app.data import images
-from client_app.data.collection import Collection
-from client_app.data.fingerprint import files_of, place_of, versions
-from client_app.data.sources import SOURCES, Source, parse
+from client_app.data.fingerprint import VERSION, files_of, place_of, versions
+from client_app.data.sources import Source, holds_open, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.open_data import OpenData, OpenSet
@@ -42,11 +41,6 @@ def check(settings: RunSettings) -> None:
             f"setting open-samples: expected how many samples of {settings.data} to keep open and "
             f"give to no client, since open-data names the same source, got 0"
         )
-
-
-def holds_open(settings: RunSettings, source: Source) -> bool:
-    """Tell whether a part of a source is kept open, of which no client is given anything."""
-    return bool(settings.open_data) and parse(settings.open_data) == source
 
 
 def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:
@@ -102,8 +96,7 @@ def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
 
 
 def _read(settings: RunSettings, source: Source) -> Tensor:
-    told = (settings.channels,) if SOURCES[source.kind].decodes else ()
-    collection: Collection = source.reader.read(*source.arguments, *told)
+    collection = source.collection(settings.channels)
     reading = collection.read(_open_rows(len(collection.labels), settings), settings.image_size)
     if len(reading.inputs) < _FEWEST:
         raise DataError(
@@ -122,6 +115,7 @@ def _open_rows(rows: int, settings: RunSettings) -> Tensor:
 
 def _named(settings: RunSettings, source: Source) -> str:
     parts = [
+        VERSION,
         *versions(),
         source.kind,
         place_of(source),

@@ -148,7 +148,7 @@ def _dealt(
     settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
 ) -> ClientData:
     """Prepare a client's share of a collection that is dealt to all clients."""
-    collection = _collection(settings, source)
+    collection = source.collection(settings.channels)
     generator = seeds.generator(settings.seed, "split", partition=client)
     private = open_set.private_rows(len(collection.labels), settings, source)
     with left_out.explained(_left_out(source, collection)):
@@ -179,7 +179,7 @@ def _dealt(
 def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> ClientData:
     """Prepare a device's own samples, each on the side on which it was before."""
     split.fewest(settings)
-    collection = _collection(settings, source)
+    collection = source.collection(settings.channels)
     samples = collection.identities() if collection.identities else []
     generator = seeds.generator(settings.seed, "split", partition=client)
     seating = kept.seat(samples)
@@ -242,12 +242,6 @@ def _require_apart(source: Source, state: Path) -> None:
             f"in it, where what a device keeps would count as data and change at each message; "
             f"name another state-dir in the node config"
         )
-
-
-def _collection(settings: RunSettings, source: Source) -> Collection:
-    told = (settings.channels,) if SOURCES[source.kind].decodes else ()
-    found: Collection = source.reader.read(*source.arguments, *told)
-    return found
 
 
 def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from strategies.common.errors import SettingsError
+from strategies.common.settings import RunSettings
+
+if TYPE_CHECKING:
+    from client_app.data.collection import Collection
 
 
 @final
@@ -110,6 +114,18 @@ class Source:
             return (self.folder,)
         return (self.place,) if self.place else ()
 
+    def collection(self, channels: int) -> "Collection":
+        """Read a source whose samples lie in a collection.
+
+        Parameters
+        ----------
+        channels : int
+            In which images are decoded; 0 takes them as the data are.
+        """
+        told = (channels,) if SOURCES[self.kind].decodes else ()
+        found: Collection = self.reader.read(*self.arguments, *told)
+        return found
+
     @property
     def is_one_for_all(self) -> bool:
         """Whether clients of one machine read the same files, of which each takes its share."""
@@ -160,6 +176,11 @@ def parse(spec: str) -> Source:
     if bool(place) != bool(SOURCES[kind].usage):
         raise SettingsError(f"setting data: expected {_usage(kind)}, got {spec!r}")
     return Source(kind, place)
+
+
+def holds_open(settings: RunSettings, source: Source) -> bool:
+    """Tell whether a part of a source is kept open, of which no client is given anything."""
+    return bool(settings.open_data) and parse(settings.open_data) == source
 
 
 def check(spec: str) -> None:

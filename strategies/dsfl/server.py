@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
-from strategies.common.agreed import Need
 from strategies.common.averaging import average
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -52,7 +51,6 @@ class ConsensusState:
 class DSFLServer(MessageServer[DSFLSettings, ConsensusState, Consensus, Predictions]):
     """Aggregates with entropy reduction."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA})
     wire, state = WIRE, ConsensusState
 
     @classmethod
