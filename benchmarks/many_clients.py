@@ -72,8 +72,8 @@ class Seen:
     ----------
     seconds : list[float]
         Of each round.
-    server, workers : list[int]
-        Bytes of resident memory when each round was complete.
+    complete, server, workers : list[int]
+        Rounds that were complete at each look, and bytes of resident memory then.
     whole : float
         Seconds of the command.
     page : int
@@ -81,6 +81,7 @@ class Seen:
     """
 
     seconds: list[float] = field(default_factory=list)
+    complete: list[int] = field(default_factory=list)
     server: list[int] = field(default_factory=list)
     workers: list[int] = field(default_factory=list)
     whole: float = 0.0
@@ -112,7 +113,8 @@ def _play(folder: Path, data: Path, method: str, clients: int, rounds: int) -> S
     tree = ProcessTree(process.pid)
     while process.poll() is None:
         # The baseline that simulate plays first has another folder, and is not counted.
-        for _ in range(_rounds(folder / name) - len(seen.server)):
+        if complete := _rounds(folder / name):
+            seen.complete.append(complete)
             seen.server.append(tree.resident_bytes(_SERVER))
             seen.workers.append(tree.resident_bytes(_WORKERS))
         time.sleep(_POLL_S)
@@ -138,19 +140,26 @@ def _told(method: str, clients: int, seen: Seen) -> str:
     return (
         f"{method}, {clients} clients, {len(seen.seconds)} rounds: {each:.1f} ms a client and "
         f"round, first {seen.seconds[0]:.1f} s, last {seen.seconds[-1]:.1f} s, command "
-        f"{seen.whole:.0f} s; server {_grown(seen.server)}; workers {_grown(seen.workers)}; report "
+        f"{seen.whole:.0f} s; server {_grown(seen, seen.server)}; workers "
+        f"{_grown(seen, seen.workers)}; report "
         f"{seen.page / _MB:.1f} MB"
     )
 
 
-def _grown(sizes: Sequence[int]) -> str:
+def _grown(seen: Seen, sizes: Sequence[int]) -> str:
     """Compare memory after the first round, or a tenth of a long run, with that before the last.
 
-    After the last one the report is drawn.
+    Once the last one is complete, the report is drawn.
     """
-    if len(sizes) < 3:
+    rounds = len(seen.seconds)
+    between = [
+        size
+        for size, complete in zip(sizes, seen.complete, strict=True)
+        if rounds // 10 < complete < rounds
+    ]
+    if len(between) < 2:
         return "not seen"
-    first, last = sizes[len(sizes) // 10], sizes[-2]
+    first, last = between[0], between[-1]
     return f"{first / _MB:.0f} to {last / _MB:.0f} MB ({100 * (last / max(first, 1) - 1):+.1f} %)"
 
 
