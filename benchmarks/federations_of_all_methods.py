@@ -67,6 +67,21 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "open-samples": 200,
         "dsfl.samples-per-round": 100,
     },
+    "fedmd": {
+        **_SMALL,
+        "method": "fedmd",
+        "open-data": "digits",
+        "open-samples": 200,
+        "fedmd.samples-per-round": 100,
+        "fedmd.pretrain-epochs": 1,
+    },
+    "fedgen": {**_SMALL, "method": "fedgen", "fedgen.generator-steps": 10},
+    "fedgen, heads": {
+        **_SMALL,
+        "method": "fedgen",
+        "fedgen.mode": "official",
+        "fedgen.sharing": "head",
+    },
     "fd, one of two": {**_SMALL, "method": "fd", "participation": 0.5, "rounds": 4},
     "fedktl": {**_SMALL, "method": "fedktl"},
     "fedktl, head kept": {

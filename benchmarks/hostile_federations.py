@@ -51,11 +51,12 @@ _OPEN: Final[Settings] = {
     "open-data": "digits",
     "open-samples": 200,
     "dsfl.samples-per-round": 100,
+    "fedmd.samples-per-round": 100,
     "feddf.distill-steps": 20,
 }
 SETTINGS: Final[Mapping[str, Settings]] = {
-    **dict.fromkeys(("dsfl", "feddf"), _OPEN),
-    **dict.fromkeys(("fedavg", "fedproto", "fd", "fedktl"), _MESSAGES),
+    **dict.fromkeys(("dsfl", "fedmd", "feddf"), _OPEN),
+    **dict.fromkeys(("fedavg", "fedgen", "fedproto", "fd", "fedktl"), _MESSAGES),
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
 }

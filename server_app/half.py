@@ -73,12 +73,16 @@ def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
     ------
     ModelError
         If the clients' task does not suit the method.
+    DataError
+        If the server's copy of the open data cannot be read, or is not what clients hold.
     """
     agreed, phase = half.provided.agree(task), half.phase(1)
     for payload in (phase.up, phase.down):
         if payload is not None:
             payload.sizes(agreed)
     with threads(settings.server_threads):
+        if Need.OPEN_DATA in half.all_needs():
+            _ = half.provided.open_data  # a copy that is another is refused before anyone trains
         return half.start()
 
 

@@ -1,7 +1,8 @@
-"""The open data of a run: read once on a machine, without labels, and kept beside prepared data."""
+"""The open data of a run: read once on a machine and kept beside prepared data."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -85,25 +86,44 @@ def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
     StoreError
         If what was read cannot be kept.
     """
+    tensors, text = _kept(settings, spec, cache_dir)
+    return OpenData(tensors["inputs"], OpenSet(text["sha256"], len(tensors["inputs"])))
+
+
+def labels(settings: RunSettings, spec: str, cache_dir: Path) -> tuple[Tensor, tuple[str, ...]]:
+    """Return the labels (samples,) of the same samples, and the classes' names; see :func:`load`.
+
+    Only methods that are told to learn from them ask for them.
+    """
+    tensors, text = _kept(settings, spec, cache_dir)
+    return tensors["labels"], tuple(json.loads(text["classes"]))
+
+
+def _kept(
+    settings: RunSettings, spec: str, cache_dir: Path
+) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
     source = parse(spec)
-    place = cache_dir / f"open-{_named(settings, source)}" / "inputs.safetensors"
+    place = cache_dir / f"open-{_named(settings, source)}" / "labelled.safetensors"
     with suppress(StoreError):
-        tensors, text = tensor_file.read(place)
-        return OpenData(tensors["inputs"], OpenSet(text["sha256"], len(tensors["inputs"])))
-    found = OpenData.of(_read(settings, source))
-    tensor_file.write(place, {"inputs": found.inputs}, {"sha256": found.told.sha256})
-    return found
+        return tensor_file.read(place)
+    inputs, labels, classes = _read(settings, source)
+    text = {"sha256": OpenData.of(inputs).told.sha256, "classes": json.dumps(classes)}
+    tensors = {"inputs": inputs, "labels": labels}
+    tensor_file.write(place, tensors, text)
+    return tensors, text
 
 
-def _read(settings: RunSettings, source: Source) -> Tensor:
+def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     collection = source.collection(settings.channels)
-    reading = collection.read(_open_rows(len(collection.labels), settings), settings.image_size)
+    rows = _open_rows(len(collection.labels), settings)
+    reading = collection.read(rows, settings.image_size)
     if len(reading.inputs) < _FEWEST:
         raise DataError(
             f"setting open-data: expected at least {_FEWEST} samples in {source.kind}:"
             f"{source.place}, got {len(reading.inputs)}"
         )
-    return images.recolour(reading.inputs, settings.channels)
+    inputs = images.recolour(reading.inputs, settings.channels)
+    return inputs, collection.labels[rows[reading.kept]], collection.class_names
 
 
 def _open_rows(rows: int, settings: RunSettings) -> Tensor:

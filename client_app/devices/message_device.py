@@ -4,7 +4,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import final
 
+from torch import Tensor
+
 from client_app.data import open_set
+from client_app.data.left_out import some
 from client_app.devices.data_device import DataDevice
 from models import catalogue, weights
 from strategies.common import seeds
@@ -52,8 +55,24 @@ class LocalDevice(DataDevice):
     @cached_property
     def open_data(self) -> OpenData:
         """The run's open data, as this device holds them."""
-        spec = self.node.open_data or self.settings.open_data
-        return open_set.load(self.settings, spec, self.prepared)
+        return open_set.load(self.settings, self._open_source, self.prepared)
+
+    @property
+    def open_labels(self) -> Tensor:
+        """Labels of the open data, of the classes of this client's own data."""
+        labels, names = open_set.labels(self.settings, self._open_source, self.prepared)
+        if names != self.data.class_names:
+            raise DataError(
+                f"setting open-data: expected samples of this client's own classes, "
+                f"{some(self.data.class_names)}, since {self.settings.method} is to learn their "
+                f"labels, got {some(names)}; name others, or set "
+                f"{self.settings.method}.pretrain-epochs=0"
+            )
+        return labels
+
+    @property
+    def _open_source(self) -> str:
+        return self.node.open_data or self.settings.open_data
 
     def data_task(self, feature_dim: int) -> Task:
         """Return the task as the data have it, with a width of features."""

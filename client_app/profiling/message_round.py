@@ -133,7 +133,8 @@ class NoiseDevice:
         self.torch_device = torch.device("cpu")
         shape = Task(work.num_classes, work.inputs, settings.feature_dim)
         dim = shape.feature_dim or self._build(shape).feature_dim
-        self.open_data = OpenData.of(self._samples(settings.open_samples or _OPEN).inputs)
+        opened = self._samples(settings.open_samples or _OPEN)
+        self.open_data, self.open_labels = OpenData.of(opened.inputs), opened.labels
         self.task = Task(work.num_classes, work.inputs, dim, open_set=self.open_data.told)
         self.train = self._samples(work.train_samples)
         self.test = self._samples(work.test_samples)

@@ -42,18 +42,23 @@ class ClassSums:
 
     def __init__(self, num_classes: int, width: int, device: torch.device) -> None:
         self._sums = torch.zeros(num_classes, width, dtype=torch.float64, device=device)
+        self._weights = torch.zeros(num_classes, 1, dtype=torch.float64, device=device)
         self._counts = torch.zeros(num_classes, dtype=torch.int64, device=device)
 
-    def add(self, rows: Tensor, labels: Tensor) -> None:
-        """Add rows (rows, width) to the sums of their classes (rows,) int64."""
-        self._sums.index_add_(0, labels, rows.detach().double())
+    def add(self, rows: Tensor, labels: Tensor, weight: float = 1.0) -> None:
+        """Add rows (rows, width), which weigh alike, to the sums of their classes (rows,) int64."""
+        doubles = rows.detach().double()
+        self._sums.index_add_(0, labels, doubles, alpha=weight)
+        self._weights.index_add_(
+            0, labels, torch.ones_like(labels, dtype=doubles.dtype)[:, None], alpha=weight
+        )
         self._counts.index_add_(0, labels, torch.ones_like(labels))
 
     def means(self) -> ClassMeans:
         """Return the mean of every class that was added to."""
         labels = self._counts.nonzero().flatten()
-        counts = self._counts[labels]
-        return ClassMeans((self._sums[labels] / counts[:, None]).float(), labels, counts)
+        means = (self._sums[labels] / self._weights[labels]).float()
+        return ClassMeans(means, labels, self._counts[labels])
 
 
 def means_by_class(batches: Iterable[tuple[Tensor, Tensor]], num_classes: int) -> ClassMeans:

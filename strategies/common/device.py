@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.model import FeatureModel
@@ -63,6 +64,17 @@ class MessageDevice(Device, Protocol):
     @property
     def open_data(self) -> OpenData:
         """Samples without labels that server and clients all hold, where the run has any."""
+        ...
+
+    @property
+    def open_labels(self) -> Tensor:
+        """Their labels (samples,) int64, for methods that are told to learn from them.
+
+        Raises
+        ------
+        DataError
+            If they are of other classes than this client's own data.
+        """
         ...
 
     def build_model(self, *, alike: bool = False) -> FeatureModel:

@@ -1,8 +1,8 @@
-"""Servers that average whole models, one mean for each architecture."""
+"""Servers that average models of one architecture, or a part that all models have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast, final
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from torch import Tensor
 
@@ -19,7 +19,6 @@ Mean = TypeVar("Mean", bound=WholeModel)
 Sent = TypeVar("Sent", bound=WholeModel)
 
 
-@final
 @dataclass
 class GroupMeans:
     """The mean of each architecture, of the last round in which it had replies.
@@ -27,54 +26,66 @@ class GroupMeans:
     Attributes
     ----------
     parameters, statistics : dict[str, Tensor]
-        By the architecture's key.
+        By the group's key.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, Tensor] = field(default_factory=dict)
 
 
-class GroupAveragingServer(
-    MessageServer[MethodSettings, GroupMeans, Mean, Sent], Generic[MethodSettings, Mean, Sent]
-):
-    """Averages models of one architecture, each weighed by its client's training samples."""
+AnyMeans = TypeVar("AnyMeans", bound=GroupMeans)
 
-    state = GroupMeans
+
+class GroupAveragingServer(
+    MessageServer[MethodSettings, AnyMeans, Mean, Sent],
+    Generic[MethodSettings, AnyMeans, Mean, Sent],
+):
+    """Averages what travels of models, group by group."""
+
+    state: ClassVar[type[Any]] = GroupMeans
+
+    def group(self, architecture: Architecture) -> str:
+        """Return the key of the group whose mean a client has: what travels, by its key."""
+        return architecture.key
+
+    def weight(self, reply: Reply[Sent]) -> float:
+        """Return how much a client weighs in its group: by default by its training samples."""
+        return float(reply.samples)
 
     def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
         """Refuse clients of which no two have the same architecture."""
-        if 1 < len(architectures) == len({one.key for one in architectures.values()}):
+        if 1 < len(architectures) == len({self.group(one) for one in architectures.values()}):
             raise ModelError(
                 f"{self.provided.run.method}: expected at least two clients with models of one "
                 f"architecture, which can be averaged, got {len(architectures)} clients with as "
                 f"many architectures; name fewer models, or choose a method for unlike models"
             )
 
-    def shared(self, state: GroupMeans, architecture: Architecture) -> Mean | None:
+    def shared(self, state: AnyMeans, architecture: Architecture) -> Mean | None:
         """Return the mean of an architecture, once it has one."""
-        key, kind = architecture.key, cast(type[Mean], self.wire.down)
+        key, kind = self.group(architecture), cast(type[Mean], self.wire.down)
         if key not in state.parameters:
             return None
         return kind(state.parameters[key], state.statistics[key])
 
-    def magnitudes(self, state: GroupMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
+    def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""
-        mean = state.parameters.get(reply.architecture.key)
+        mean = state.parameters.get(self.group(reply.architecture))
         return sizes_of(reply.uplink, {"parameters": mean})
 
     def aggregate(
-        self, state: GroupMeans, round_number: int, replies: Sequence[Reply[Sent]]
+        self, state: AnyMeans, round_number: int, replies: Sequence[Reply[Sent]]
     ) -> Aggregated:
         """Average each group that replied; tell how far clients are apart, and who is alone."""
         groups: dict[str, list[Reply[Sent]]] = {}
         for reply in replies:
-            groups.setdefault(reply.architecture.key, []).append(reply)
+            groups.setdefault(self.group(reply.architecture), []).append(reply)
         drifts = []
         for key, own in groups.items():
-            samples = [reply.samples for reply in own]
+            weights = [self.weight(reply) for reply in own]
             sent = [reply.uplink for reply in own]
-            mean = state.parameters[key] = average([one.parameters for one in sent], samples)
-            state.statistics[key] = average([one.statistics for one in sent], samples)
+            mean = state.parameters[key] = average([one.parameters for one in sent], weights)
+            state.statistics[key] = average([one.statistics for one in sent], weights)
             drifts += [float((one.parameters - mean).square().mean().sqrt()) for one in sent]
         alone = sorted(own[0].partition for own in groups.values() if len(own) == 1)
         notes = [

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, final
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common.architecture import Architecture
 from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
 from strategies.common.method import (
@@ -25,8 +24,7 @@ from strategies.common.method import (
 )
 from strategies.common.model import FeatureModel
 from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
-from strategies.common.payload import rules_of
-from strategies.common.payloads import FeatureRows, WholeModel
+from strategies.common.payloads import FeatureRows
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
 
@@ -110,10 +108,10 @@ class MessageClient(
         plan = self.local_training(device, state, downlink)
         groups = plan.groups or ((state.model,),)
         optimiser = general_optimiser(device, groups, plan.max_norm)
-        restore_moments(optimiser, state, state.moments)
+        restore_moments(optimiser.rule, state, state.moments)
         modules = [module for group in groups for module in group]
         losses = train_epochs(device, modules, plan.losses, optimiser)
-        state.moments = kept_moments(optimiser, state)
+        state.moments = kept_moments(optimiser.rule, state)
         return Trained(plan.uplink(), losses)
 
     def classifier(
@@ -126,7 +124,7 @@ class MessageClient(
         return state.model
 
     def sent_by(self, server: Mapping[str, Tensor], state: AnyModelState) -> Downlink | None:
-        """Return what a server in some state sends for a test: rows, a mean model, or nothing.
+        """Return what a server in some state sends for a test: rows by class, or nothing.
 
         Parameters
         ----------
@@ -136,10 +134,6 @@ class MessageClient(
             The client's.
         """
         down = self.wire.down
-        if down is not None and issubclass(down, WholeModel):
-            held = [f"{part}/{Architecture.of(state.model).key}" for part in rules_of(down)]
-            known = all(name in server for name in held)
-            return cast(Downlink, down(*(server[name] for name in held))) if known else None
         if down is None or not issubclass(down, FeatureRows) or not len(server["labels"]):
             return None
         return cast(Downlink, down(server["rows"], server["labels"]))

@@ -112,12 +112,12 @@ def scheduled(base: float, schedule: Schedule, batch: int, total: int) -> float:
     return base
 
 
-def restore_moments(optimiser: Optimiser, state: object, moments: Mapping[str, Tensor]) -> None:
-    """Give an optimiser the moments that an earlier round left for parameters of a state.
+def restore_moments(rule: UpdateRule, state: object, moments: Mapping[str, Tensor]) -> None:
+    """Give a rule the moments that an earlier round left for parameters of a state.
 
     Parameters
     ----------
-    optimiser : Optimiser
+    rule : UpdateRule
         Fresh.
     state : object
         Dataclass whose modules hold the parameters.
@@ -128,14 +128,14 @@ def restore_moments(optimiser: Optimiser, state: object, moments: Mapping[str, T
     for key, value in moments.items():
         name, _, moment = key.rpartition("/")
         if name in parameters:
-            slot = optimiser.rule.moments.setdefault(parameters[name], {})
+            slot = rule.moments.setdefault(parameters[name], {})
             # Adam counts its steps on the CPU wherever the parameters are.
             slot[moment] = (
                 value.clone() if not value.ndim else value.to(parameters[name], copy=True)
             )
 
 
-def kept_moments(optimiser: Optimiser, state: object) -> dict[str, Tensor]:
+def kept_moments(rule: UpdateRule, state: object) -> dict[str, Tensor]:
     """Return the moments of a state's parameters, by ``<field>/<parameter>/<moment>``.
 
     Those of parameters that live for one round only, outside of the state, are left out.
@@ -143,7 +143,7 @@ def kept_moments(optimiser: Optimiser, state: object) -> dict[str, Tensor]:
     return {
         f"{name}/{moment}": value
         for name, parameter in _named(state).items()
-        for moment, value in optimiser.rule.moments.get(parameter, {}).items()
+        for moment, value in rule.moments.get(parameter, {}).items()
     }
 
 

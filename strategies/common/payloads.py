@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common.agreed import Agreed
 from strategies.common.architecture import statistics_of
+from strategies.common.open_data import num_drawn
 from strategies.common.payload import (
     Payload,
     Sizes,
@@ -98,35 +99,48 @@ class SoftRows(ClassRows):
 
 
 @payload_base
-class OpenRows(Payload):
-    """A distribution over the classes for each open sample that a round asks about: ``4nC`` bytes.
+class OpenAnswers(Payload):
+    """One row for each open sample that a round asks about: ``4nC`` bytes.
 
     n stands for these samples and C for the classes. A method derives from it, names the schema
-    and says how many it asks about.
+    and says what the rows are.
 
     Attributes
     ----------
     rows : Tensor
         (open, class) float, in the order in which the samples were drawn.
+    are_distributions : bool
+        Whether every row is to be one; form alone then bounds all values.
     """
 
-    compared = False
+    are_distributions: ClassVar[bool] = False
 
     rows: Tensor = tensor("float", "open", "class", means="statistics")
 
     @classmethod
-    @abstractmethod
-    def asked(cls, agreed: Agreed) -> int:
-        """Return how many open samples a round asks about."""
-
-    @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return one row for each of them."""
-        return Sizes({"open": cls.asked(agreed), "class": agreed.task.num_classes, "one": 1})
+        """Return one row for each sample that the method's settings ask about."""
+        asked = num_drawn(agreed.open_set, agreed.settings.samples_per_round)
+        return Sizes({"open": asked, "class": agreed.task.num_classes, "one": 1})
 
     def fault(self) -> str | None:
-        """Refuse rows that are no distributions, such as logits."""
+        """Refuse rows that are no distributions, such as logits, where they are to be some."""
+        if not self.are_distributions:
+            return None
         return _unlike_distributions(self.rows, lambda row: f"open sample {row}")
+
+
+@payload_base
+class OpenConsensus(OpenAnswers):
+    """What all answers of a round came to: ``4nC + 8`` bytes.
+
+    Attributes
+    ----------
+    round : Tensor
+        (one,) int64, the round whose samples it is about.
+    """
+
+    round: Tensor = tensor("int64", "one", low=1)
 
 
 def _unlike_distributions(rows: Tensor, named: Callable[[int], str]) -> str | None:
@@ -181,7 +195,7 @@ class Weights(Payload):
         """Put the parameters into a module of the same structure."""
         like = next(module.parameters())
         with torch.no_grad():
-            vector_to_parameters(self.parameters.to(like), module.parameters())
+            vector_to_parameters(self.parameters.to(like, copy=True), module.parameters())
 
 
 @payload_base
@@ -212,18 +226,30 @@ class WholeModel(Payload):
         return Sizes({"parameters": own.parameters, "statistics": own.statistics})
 
     @classmethod
-    def of(cls: type[AnyWholeModel], model: nn.Module) -> AnyWholeModel:
-        """Return what a model holds."""
-        statistics = [value.flatten() for value in statistics_of(model)]
-        parameters = parameters_to_vector(model.parameters()).detach()
-        return cls(parameters, torch.cat([parameters[:0], *statistics]))
+    def of(cls: type[AnyWholeModel], model: nn.Module, **others: Tensor) -> AnyWholeModel:
+        """Return what a model, or a part of one, holds; others are fields of the method's own."""
+        parameters, statistics = numbers_of(model)
+        return cls(parameters=parameters, statistics=statistics, **others)
 
     def into(self, model: nn.Module) -> None:
         """Put the numbers into a model of the same architecture."""
-        like = next(model.parameters())
-        kept = list(statistics_of(model))
-        with torch.no_grad():
-            vector_to_parameters(self.parameters.to(like), model.parameters())
-            parts = torch.split(self.statistics.to(like), [value.numel() for value in kept])
-            for value, part in zip(kept, parts, strict=True):
-                value.copy_(part.view_as(value))
+        put_numbers(model, self.parameters, self.statistics)
+
+
+def numbers_of(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return a model's parameters (parameters,) and what it measured (statistics,)."""
+    statistics = [value.flatten() for value in statistics_of(model)]
+    parameters = parameters_to_vector(model.parameters()).detach()
+    return parameters, torch.cat([parameters[:0], *statistics])
+
+
+def put_numbers(model: nn.Module, parameters: Tensor, statistics: Tensor) -> None:
+    """Put what :func:`numbers_of` returned into a model of the same architecture."""
+    like = next(model.parameters())
+    kept = list(statistics_of(model))
+    with torch.no_grad():
+        # Parameters become views of the vector, which must not change while they are trained.
+        vector_to_parameters(parameters.to(like, copy=True), model.parameters())
+        parts = torch.split(statistics.to(like), [value.numel() for value in kept])
+        for value, part in zip(kept, parts, strict=True):
+            value.copy_(part.view_as(value))

@@ -9,6 +9,7 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import DataError
 from strategies.common.image_generator import ImageGenerator
+from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.settings import RunSettings, Settings
@@ -72,15 +73,23 @@ class Provided:
 
     @property
     def open_data(self) -> OpenData:
-        """The run's open data on the server, read when first asked for; needs ``OPEN_DATA``.
+        """The run's open data on the server; needs ``OPEN_DATA``.
+
+        They are read once, before the first round.
 
         Raises
         ------
         DataError
-            If they are not those that the clients hold.
+            If clients' models cannot read them, or they are not those that the clients hold.
         """
         if self._open_data is None:
             self._open_data = self._offer(Need.OPEN_DATA)()
+        inputs, theirs = inputs_of(self._open_data.inputs), self.agreed.task.inputs
+        if inputs != theirs:
+            raise DataError(
+                f"server: setting open-data: expected {theirs} as clients' own data have, got "
+                f"{inputs}; set image-size and channels, or name others"
+            )
         # Where clients need none, there is nothing to agree on.
         expected, got = self.agreed.task.open_set, self._open_data.told
         if expected is not None and got != expected:

@@ -3,7 +3,7 @@
 Itahara et al., "Distillation-Based Semi-Supervised Federated Learning for Communication-Efficient
 Collaborative Training with Non-IID Private Data", IEEE TMC 2023, https://arxiv.org/abs/2008.06180.
 A round: update and predict, ``client.train``; entropy reduction aggregation (ERA),
-``entropy.sharpened`` and ``server.aggregate``; distillation, ``client.train`` of the next round.
+``era.sharpened`` and ``server.together``; distillation, ``client.train`` of the next round.
 Where the paper leaves a choice, or this differs:
 
 * A client distils what the round before came to, then learns from its own labels and predicts, in

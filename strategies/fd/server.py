@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import final
 
-import torch
-
 from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.class_table import GatheredRows
+from strategies.common.entropy import entropy
 from strategies.common.message import MessageServer
 from strategies.common.round import Aggregated, Reply
 from strategies.fd.settings import FDSettings
@@ -38,7 +37,7 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
         shared = int((means.counts > 1).sum())
         numbers = {"held_labels": float(len(means.labels)), "shared_labels": float(shared)}
         if len(means.labels):
-            numbers["entropy"] = float(torch.special.entr(means.rows).sum(1).mean())
+            numbers["entropy"] = float(entropy(means.rows).mean())
         return Aggregated(numbers, () if shared else (_NOBODY_TEACHES,))
 
     def _means(self, sent: GatheredRows) -> ClassMeans:

@@ -1,21 +1,19 @@
 """Settings of FD: the table ``fd``."""
 
-from typing import final
+from typing import Literal, final
 
-from pydantic import Field
-
-from strategies.common.settings import Settings
+from strategies.common.soft_targets import SoftTargetSettings
 
 
 @final
-class FDSettings(Settings):
-    """How strongly FD distils.
+class FDSettings(SoftTargetSettings):
+    """How FD averages outputs, beside how strongly it distils (gamma, without a value there).
 
     Attributes
     ----------
-    distillation_weight : float
-        Weight of the cross-entropy to the teacher's soft label beside that to the true label
-        (gamma in algorithm 1, without a value in the paper); 0 makes FD the same as Local.
+    time_weighting : str
+        ``"equal"`` averages the outputs of all steps of a round alike; ``"linear"`` by the number
+        of the step, since later ones come of a better model (section 5 of the paper).
     """
 
-    distillation_weight: float = Field(ge=0)
+    time_weighting: Literal["equal", "linear"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, final
 
-from strategies.common.group_means import GroupAveragingServer
+from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Tested
 from strategies.fedavg.settings import FedAvgSettings
@@ -18,7 +18,7 @@ _PROXIMAL: Final = Measured(
 
 
 @final
-class FedAvgServer(GroupAveragingServer[FedAvgSettings, GroupMean, Model]):
+class FedAvgServer(GroupAveragingServer[FedAvgSettings, GroupMeans, GroupMean, Model]):
     """Averages the models of each architecture."""
 
     wire = WIRE

@@ -32,7 +32,7 @@ _MEASURED: Final = (
 
 
 @final
-class FedDFServer(GroupAveragingServer[FedDFSettings, Student, Model]):
+class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model]):
     """Averages each architecture's models, and distils all of them into the means."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})

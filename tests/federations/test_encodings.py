@@ -40,7 +40,7 @@ def schema(method: str) -> str:
 
 def test_the_methods_are_sorted_by_what_they_send() -> None:
     assert set(BROADCASTING) | set(PERSONAL) | set(GROUPED) | {"local"} == set(METHODS)
-    assert set(GROUPED) == {"fedavg", "feddf"}
+    assert set(GROUPED) == {"fedavg", "feddf", "fedgen"}
 
 
 def state_of(message: Message, method: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ _MESSAGES: Settings = {
     "feature-dim": 32,
     "rounds": 2,
     "fedktl.server-epochs": 5,
+    "fedgen.generator-steps": 5,
 }
 
 _OPEN: Settings = {
@@ -26,6 +27,8 @@ _OPEN: Settings = {
     "open-data": "digits",
     "open-samples": 60,
     "dsfl.samples-per-round": 40,
+    "fedmd.samples-per-round": 40,
+    "fedmd.pretrain-epochs": 1,
     "feddf.distill-steps": 5,
 }
 

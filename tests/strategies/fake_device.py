@@ -42,8 +42,8 @@ class FakeDevice:
         General settings, e.g. from the fixture ``run_settings``.
     round_number, partition : int
         Which round of which client.
-    open_inputs : Tensor | None
-        Open data, where there are any.
+    open_inputs, open_classes : Tensor | None
+        Open data, where there are any, and their labels.
     body : BodyBuilder
         Builds the model's body; its output is ``feature_dim`` wide.
     """
@@ -59,6 +59,7 @@ class FakeDevice:
     partition: int = 0
     body: BodyBuilder = tiny_body
     open_inputs: Tensor | None = None
+    open_classes: Tensor | None = None
     carried: "tuple[FakeDevice, ...]" = ()
     stream: Link | None = None
 
@@ -84,6 +85,12 @@ class FakeDevice:
         """The open data that the test gave."""
         assert self.open_inputs is not None
         return OpenData.of(self.open_inputs)
+
+    @property
+    def open_labels(self) -> Tensor:
+        """Their labels."""
+        assert self.open_classes is not None
+        return self.open_classes
 
     @property
     def train(self) -> Samples:

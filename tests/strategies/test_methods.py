@@ -186,6 +186,9 @@ _TELLS = (
     "fedproto.prototypes.counts tells how many samples of each class a client has; set "
     "fedproto.aggregation to 'uniform'"
 )
+_COUNTS = (
+    "fedgen.model.counts tells how many samples of each class a client has; choose another method"
+)
 _TESTED_THERE = (
     "clients send the server the class of every sample that it tests with; choose a method whose "
     "clients test themselves, e.g. fd"
@@ -196,7 +199,12 @@ _TESTED_THERE = (
 def test_class_counts_stay_private_or_the_method_is_refused_where_settings_are_read(
     name: str, config: dict[str, Value]
 ) -> None:
-    told = {"fedproto": _TELLS, "splitfed": _TESTED_THERE, "mocosfl": _TESTED_THERE}.get(name)
+    told = {
+        "fedproto": _TELLS,
+        "fedgen": _COUNTS,
+        "splitfed": _TESTED_THERE,
+        "mocosfl": _TESTED_THERE,
+    }.get(name)
     methods.method_settings(name, config)
     closed: dict[str, Value] = {**config, "share-class-counts": False}
     if told is None:

@@ -70,3 +70,17 @@ def test_means_agree_with_a_loop_and_do_not_depend_on_the_batches(
     assert means.labels.tolist() == sorted(set(labels))
     for row, label in zip(means.rows, means.labels, strict=True):
         torch.testing.assert_close(row, rows[known == label].mean(0))
+
+
+def test_later_rows_can_weigh_more() -> None:
+    """Check 10 of distillation: equal weights are the mean, larger late ones move towards it."""
+    first, last = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    label = torch.tensor([1])
+    means = []
+    for weights in ((1.0, 1.0), (3.0, 3.0), (1.0, 3.0)):
+        sums = ClassSums(2, 2, torch.device("cpu"))
+        sums.add(first, label, weights[0])
+        sums.add(last, label, weights[1])
+        means.append(sums.means())
+    assert [mean.rows.tolist() for mean in means] == [[[0.5, 0.5]], [[0.5, 0.5]], [[0.25, 0.75]]]
+    assert [mean.counts.tolist() for mean in means] == [[2]] * 3

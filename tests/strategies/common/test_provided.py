@@ -1,6 +1,7 @@
 """A half gets what it declares, and nothing before there is anything to get."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 
 from models import catalogue
 from strategies.common.agreed import Agreed, Need
-from strategies.common.errors import ModelError, SettingsError
+from strategies.common.errors import DataError, ModelError, SettingsError
 from strategies.common.inputs import Images
 from strategies.common.message import MessageServer, NoState
+from strategies.common.open_data import OpenData, OpenSet
 from strategies.common.payload import Payload
 from strategies.common.payloads import FeatureRows
 from strategies.common.provided import Provided
@@ -90,6 +92,20 @@ def test_a_generator_is_built_once_and_not_before_it_is_asked_for() -> None:
     assert built == []
     assert own.generator is own.generator
     assert len(built) == 1
+
+
+def test_open_data_are_those_that_clients_hold_and_their_models_can_read() -> None:
+    held = OpenData.of(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
+    own = provided(OPEN_DATA=lambda: held)
+    own.agree(replace(TASK, open_set=held.told))
+    assert own.open_data is held
+    own.agree(replace(TASK, open_set=OpenSet("1" * 64, 4)))
+    told = r"expected the 4 samples of sha256 1{12} that clients hold, got 4 of .*copy the same"
+    with pytest.raises(DataError, match=told):
+        _ = own.open_data
+    own.agree(Task(3, Images(1, 9, 9), feature_dim=16))
+    with pytest.raises(DataError, match=r"expected images of 1 x 9 x 9 .*set image-size"):
+        _ = own.open_data
 
 
 def test_needs_of_bases_are_added() -> None:

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from strategies.common.entropy import entropy
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenSet
 from strategies.common.round import Reply
 from strategies.common.task import Task
-from strategies.dsfl.entropy import entropy, sharpened
+from strategies.dsfl.era import sharpened
 from strategies.dsfl.server import DSFLServer
 from strategies.dsfl.wire import Predictions
 from tests.strategies import halves

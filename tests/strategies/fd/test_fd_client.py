@@ -12,7 +12,7 @@ from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fd.wire import SoftLabels, Teacher
 from tests.strategies.fake_device import FakeDevice, blobs
-from tests.strategies.halves import client, replies, server
+from tests.strategies.halves import client, replies, run_of, server
 
 
 @pytest.fixture
@@ -144,3 +144,21 @@ def test_a_federation_of_two_learns(run_settings: Callable[..., RunSettings]) ->
     assert said.diagnostics["shared_labels"] == 1
     assert history[-1] < history[0] / 2
     assert correct >= 36
+
+
+def test_outputs_can_weigh_by_the_step_that_they_are_of() -> None:
+    """Check 10: of two steps, the second counts twice."""
+    sent = {}
+    for weighting in ("equal", "linear"):
+        x, y = blobs(2, [0])
+        run = run_of("fd", batch_size=2, local_epochs=2, learning_rate=5.0)
+        device = FakeDevice(x, y, x, y, 3, 5, run)
+        half = client("fd", device.task, run, time_weighting=weighting)
+        sent[weighting] = half.train(device, half.start(device), None).uplink.rows
+    x, y = blobs(2, [0])
+    device = FakeDevice(x, y, x, y, 3, 5, run_of("fd", batch_size=2, learning_rate=5.0))
+    half = client("fd", device.task, device.settings)
+    first = half.train(device, half.start(device), None).uplink.rows
+    second = 2 * sent["equal"] - first
+    assert not torch.allclose(first, second, atol=1e-2)
+    torch.testing.assert_close(sent["linear"], (first + 2 * second) / 3)

@@ -1,6 +1,5 @@
 """How distributions over classes are made surer: the mathematics of entropy reduction."""
 
-import torch
 from torch import Tensor
 
 
@@ -19,6 +18,7 @@ def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> sharpened(torch.tensor([0.6, 0.4]), 0.1)
     tensor([0.8808, 0.1192])
     """
@@ -37,9 +37,3 @@ def powered(probabilities: Tensor, power: float) -> Tensor:
     """
     raised: Tensor = probabilities**power
     return raised.div(raised.sum(-1, keepdim=True))
-
-
-def entropy(probabilities: Tensor) -> Tensor:
-    """Return the entropy of distributions (..., class) in nats: (...)."""
-    parts: Tensor = torch.special.entr(probabilities)
-    return parts.sum(-1)

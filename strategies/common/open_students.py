@@ -1,0 +1,171 @@
+"""Clients that speak about open data, and learn there what all of them said together."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar, cast, final
+
+import torch
+from torch import Tensor, nn
+
+from strategies.common.agreed import Need
+from strategies.common.device import MessageDevice
+from strategies.common.message import LocalTraining, MessageClient, ModelState, label_loss
+from strategies.common.open_data import drawn
+from strategies.common.open_settings import OpenDataSettings
+from strategies.common.optimiser import kept_moments, restore_moments
+from strategies.common.payloads import OpenAnswers, OpenConsensus
+from strategies.common.round import Trained
+from strategies.common.samples import ordered_batches, prepare, shuffled_batches
+from strategies.common.training import EVALUATION_BATCH, fit
+from strategies.common.update_rule import SGD, Adam, Group, UpdateRule
+
+AnyOpenSettings = TypeVar("AnyOpenSettings", bound=OpenDataSettings)
+Told = TypeVar("Told", bound=OpenConsensus)
+Said = TypeVar("Said", bound=OpenAnswers)
+
+
+# Maps logits (batch, class) and what is to be learnt of their samples to a loss.
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+@final
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt of open samples.
+
+    Attributes
+    ----------
+    name : str
+        Of the loss, and of the order in which samples are drawn.
+    inputs, targets : Tensor
+        (samples, ...) each.
+    distance : Distance
+        The loss of a batch.
+    """
+
+    name: str
+    inputs: Tensor
+    targets: Tensor
+    distance: Distance
+
+
+@final
+@dataclass
+class StudentState(ModelState):
+    """A model that two optimisers train, by turns.
+
+    Attributes
+    ----------
+    turns : Tensor
+        (1,) int64, rounds in which the client took part.
+    distill_moments : dict[str, Tensor]
+        Of the optimiser that learns from open data.
+    """
+
+    turns: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64), kw_only=True)
+    distill_moments: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+
+class OpenDataClient(
+    MessageClient[AnyOpenSettings, StudentState, Told, Said],
+    Generic[AnyOpenSettings, Told, Said],
+):
+    """A client whose round is: learn what all said, learn from its own labels, speak."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA})
+    state: ClassVar[type[Any]] = StudentState
+
+    @staticmethod
+    @abstractmethod
+    def answers(logits: Tensor) -> Tensor:
+        """Return what is said of samples with logits (batch, class)."""
+
+    @staticmethod
+    @abstractmethod
+    def distance(logits: Tensor, told: Tensor) -> Tensor:
+        """Return how far logits (batch, class) are from what all said: a loss, ()."""
+
+    def train(
+        self, device: MessageDevice, state: StudentState, downlink: Told | None
+    ) -> Trained[Said]:
+        """Distil what the round before came to, run the local epochs, and speak."""
+        told = {} if downlink is None else self._distil(device, state, downlink)
+        trained = super().train(device, state, downlink)
+        state.turns = state.turns + 1
+        return replace(trained, losses={**trained.losses, **told})
+
+    def local_training(
+        self,
+        device: MessageDevice,
+        state: StudentState,
+        downlink: Told | None,  # noqa: ARG002
+    ) -> LocalTraining[Said]:
+        """Learn from labels alone; answers are given in evaluation mode."""
+        kind = cast(type[Said], self.wire.up)
+
+        def speak() -> Said:
+            inputs = self._asked(device, device.round_number)
+            return kind(torch.cat(list(self._outputs(device, state.model, inputs))))
+
+        return LocalTraining(label_loss(state.model), speak)
+
+    def learn_open(
+        self, device: MessageDevice, state: StudentState, lesson: Lesson, epochs: int
+    ) -> Mapping[str, float]:
+        """Learn from open samples, and return the mean loss.
+
+        Parameters
+        ----------
+        device, state : MessageDevice, StudentState
+            Whose model learns.
+        lesson : Lesson
+            Samples, what is to be learnt of them, and the loss.
+        epochs : int
+            Passes over the samples.
+        """
+        settings, model = self.settings, state.model
+        order = device.generator(lesson.name)
+        rule = self._rule(model)
+        restore_moments(rule, state, state.distill_moments)
+        model.train()
+
+        def step(rows: Tensor) -> dict[str, float]:
+            logits = model(prepare(lesson.inputs[rows].to(device.torch_device)))
+            loss = lesson.distance(logits, lesson.targets[rows].to(logits.device))
+            rule.forget_gradients()
+            loss.backward()  # type: ignore[no-untyped-call]
+            rule.step(settings.distill_learning_rate)
+            return {lesson.name: loss.item()}
+
+        batches = (
+            rows
+            for _ in range(epochs)
+            for rows in shuffled_batches(len(lesson.inputs), settings.distill_batch_size, order)
+        )
+        setting = f"{device.settings.method}.distill-learning-rate"
+        told = fit(batches, step, setting, settings.distill_learning_rate)
+        state.distill_moments = kept_moments(rule, state)
+        return told
+
+    def _distil(
+        self, device: MessageDevice, state: StudentState, consensus: Told
+    ) -> Mapping[str, float]:
+        asked = self._asked(device, int(consensus.round))
+        lesson = Lesson("distillation", asked, consensus.rows, self.distance)
+        return self.learn_open(device, state, lesson, self.settings.distill_epochs)
+
+    def _rule(self, model: nn.Module) -> UpdateRule:
+        groups = [Group(list(model.parameters()))]
+        return Adam(groups) if self.settings.distill_optimiser == "adam" else SGD(groups)
+
+    @torch.no_grad()
+    def _outputs(self, device: MessageDevice, model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
+        model.eval()
+        for part in ordered_batches(len(inputs), EVALUATION_BATCH):
+            yield self.answers(model(prepare(inputs[part].to(device.torch_device))))
+
+    def _asked(self, device: MessageDevice, round_number: int) -> Tensor:
+        """Return the open samples that a round asks about."""
+        opened, count = device.open_data, self.settings.samples_per_round
+        return opened.inputs[drawn(opened.told, count, device.settings.seed, round_number)]

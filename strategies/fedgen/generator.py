@@ -1,0 +1,60 @@
+"""The generator of features, G_w(y, noise), and what keeps its features apart."""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from strategies.common.agreed import Agreed
+from strategies.fedgen.settings import FedGenSettings
+
+
+@final
+class FeatureGenerator(nn.Module):
+    """One hidden layer from noise and a label to a feature vector.
+
+    Parameters
+    ----------
+    noise_dim, num_classes, hidden_dim, width : int
+        Widths of noise, of labels, of the hidden layer and of the features.
+    """
+
+    def __init__(self, noise_dim: int, num_classes: int, hidden_dim: int, width: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.layers = nn.Sequential(
+            nn.Linear(noise_dim + num_classes, hidden_dim),
+            nn.BatchNorm1d(hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, width),
+        )
+
+    @staticmethod
+    def of(agreed: Agreed) -> "FeatureGenerator":
+        """Build the one that a run's settings and task ask for."""
+        own, classes = agreed.settings, agreed.task.num_classes
+        return FeatureGenerator(own.noise_dim, classes, own.hidden_dim, agreed.feature_dim)
+
+    def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """Return features (batch, width) for noise (batch, noise) and labels (batch,) int64."""
+        one_hot = functional.one_hot(labels, self.num_classes).to(noise)
+        features: Tensor = self.layers(torch.cat([noise, one_hot], dim=1))
+        return features
+
+
+def draw_noise(settings: FedGenSettings, count: int, drawn: torch.Generator) -> Tensor:
+    """Draw noise (count, noise) on the CPU: normal in the paper, uniform in its code."""
+    draw = torch.randn if settings.mode == "paper" else torch.rand
+    return draw(count, settings.noise_dim, generator=drawn)
+
+
+def likeness(noise: Tensor, features: Tensor) -> Tensor:
+    """Return how alike features are whose noise is not: (), in (0, 1], 1 where all are the same.
+
+    The exponential of minus the mean over all pairs of the product of two distances: the mean
+    square of noise (batch, noise) and the mean absolute value of features (batch, width).
+    """
+    apart = (features[:, None] - features[None]).abs().mean(2)
+    noise_apart = (noise[:, None] - noise[None]).square().mean(2)
+    return (-(noise_apart * apart).mean()).exp()

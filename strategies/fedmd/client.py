@@ -1,0 +1,43 @@
+"""FedMD on a device: transfer once, then digest, revisit and speak."""
+
+from dataclasses import replace
+from typing import final
+
+from torch import Tensor
+from torch.nn import functional
+
+from strategies.common.device import MessageDevice
+from strategies.common.open_students import Lesson, OpenDataClient, StudentState
+from strategies.common.round import Trained
+from strategies.fedmd.settings import FedMDSettings
+from strategies.fedmd.wire import WIRE, Consensus, Logits
+
+
+@final
+class FedMDClient(OpenDataClient[FedMDSettings, Consensus, Logits]):
+    """Digests the consensus on public samples."""
+
+    wire = WIRE
+
+    @staticmethod
+    def answers(logits: Tensor) -> Tensor:
+        """Return logits as they are."""
+        return logits
+
+    @staticmethod
+    def distance(logits: Tensor, told: Tensor) -> Tensor:
+        """Return the mean absolute difference."""
+        return functional.l1_loss(logits, told)
+
+    def train(
+        self, device: MessageDevice, state: StudentState, downlink: Consensus | None
+    ) -> Trained[Logits]:
+        """Learn from the public labels before the first turn; then as any student."""
+        epochs = self.settings.pretrain_epochs
+        if not epochs or state.turns:
+            return super().train(device, state, downlink)
+        public = device.open_data.inputs
+        transfer = Lesson("transfer", public, device.open_labels, functional.cross_entropy)
+        told = self.learn_open(device, state, transfer, epochs)
+        trained = super().train(device, state, downlink)
+        return replace(trained, losses={**trained.losses, **told})
