@@ -58,6 +58,12 @@ _MOCOSFL: Final[Settings] = {
     "mocosfl.probe-epochs": 5,
     "mocosfl.semi-supervised": False,
 }
+_OPEN: Final[Settings] = {**_SMALL, "open-data": "digits", "open-samples": 100}
+_DISTILLED: Final[Mapping[str, Settings]] = {
+    "dsfl": {**_OPEN, "dsfl.samples-per-round": 50},
+    "fedmd": {**_OPEN, "fedmd.samples-per-round": 50, "fedmd.pretrain-epochs": 1},
+    "fedgen": {**_SMALL, "fedgen.sharing": "head", "fedgen.generator-steps": 10},
+}
 _LINES: Final[Mapping[str, tuple[str, Settings]]] = {
     "message": ("fedproto", {**_SMALL, "rounds": 3}),
     "large-message": ("fedproto", {**_SMALL, "rounds": 3, "feature-dim": 65536}),
@@ -116,6 +122,11 @@ class _Check:
     def message(self) -> None:
         """Play a method of messages in containers and simulated."""
         self._compare("fedktl", "fedktl", _SMALL)
+
+    def distilled(self) -> None:
+        """Play methods that distil on open data, or with a generator, as above."""
+        for method, settings in _DISTILLED.items():
+            self._compare(method, method, settings)
 
     def split(self) -> None:
         """Play methods whose devices send activations on the second port, as above."""
@@ -202,6 +213,7 @@ class _Check:
 STEPS: Final[Mapping[str, tuple[str, Callable[[_Check], None]]]] = {
     "refused": ("the proxy refuses", _Check.refuse),
     "message": ("the numbers are those of a simulation", _Check.message),
+    "distilled": ("distillation gives the numbers of a simulation", _Check.distilled),
     "split": ("activations take the second port", _Check.split),
     "killed": ("what is killed and moved changes no number", _Check.kill),
     "slow": ("a node behind a slow line", _Check.slow),

@@ -45,8 +45,13 @@ _SPLIT: Final[Overrides] = {
     "mocosfl.semi-supervised": False,
 }
 # By name: the settings that make it, of which the first is the method.
+_OPEN: Final[Overrides] = {"open-data": "digits", "open-samples": 100}
 _METHODS: Final[Mapping[str, Overrides]] = {
     "fd": {"method": "fd"},
+    "dsfl": {"method": "dsfl", **_OPEN},
+    "fedmd": {"method": "fedmd", **_OPEN},
+    "feddf": {"method": "feddf", "feddf.distill-steps": 20, **_OPEN},
+    "fedgen": {"method": "fedgen", "fedgen.sharing": "head"},
     "fedktl": {"method": "fedktl"},
     "fedproto": {"method": "fedproto"},
     "fedproto by head": {"method": "fedproto", "fedproto.inference": "head"},
@@ -58,7 +63,7 @@ _METHODS: Final[Mapping[str, Overrides]] = {
 }
 _UNLIKE: Final = "cnn,resnet4"
 # Classifiers and networks of these lie on the server.
-_SERVERS: Final = ("fedproto", "splitfed", "mocosfl")
+_SERVERS: Final = ("feddf", "fedgen", "fedproto", "splitfed", "mocosfl")
 _WORDS: Final = 24
 _VOCABULARY: Final = 400
 _OWN: Final = '''

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="PNG or SVG that takes the picture")
     arguments = parser.parse_args()
     found = [
-        _play(seed, arguments.picture if seed == 0 else None) for seed in range(arguments.seeds)
+        play(seed, arguments.picture if seed == 0 else None) for seed in range(arguments.seeds)
     ]
     table = Table("accuracy on the whole plane", *_COLUMNS)
     for seed, scores in enumerate(found):
@@ -73,7 +73,8 @@ def main() -> None:
     Console().print(table)
 
 
-def _play(seed: int, picture: Path | None) -> tuple[float, ...]:
+def play(seed: int, picture: Path | None = None) -> tuple[float, ...]:
+    """Return the accuracies of one user, of the mean, of the user with FedGen, of all samples."""
     order = torch.Generator().manual_seed(seed)
     everybody, test = drawn_plane(600, order), drawn_plane(3000, order)
     users = [everybody.seen_by(user) for user in range(_USERS)]

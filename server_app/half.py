@@ -124,6 +124,7 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),
         Need.MODELS: catalogue.builder(settings.feature_dim, catalogue.check(settings.models)),
         Need.OPEN_DATA: lambda: open_set.load(settings, settings.open_data, prepared),
+        Need.OPEN_LABELS: lambda: open_set.labels(settings, settings.open_data, prepared),
     }
     with threads(settings.server_threads):
         return methods.server_half(settings.method, config, settings, device, makers)

@@ -23,6 +23,7 @@ class Need(Enum):
     GENERATOR = "an image generator"
     MODELS = "models of the zoo by name"
     OPEN_DATA = "samples without labels that all hold"
+    OPEN_LABELS = "their labels, for settings that ask for them"
 
 
 @final

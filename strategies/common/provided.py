@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Agreed, Need
@@ -99,6 +100,26 @@ class Provided:
                 f"{got.sha256[:12]}; copy the same files to the server"
             )
         return self._open_data
+
+    @property
+    def open_labels(self) -> Tensor:
+        """Labels (samples,) int64 of the open data on the server; needs ``OPEN_LABELS``.
+
+        Raises
+        ------
+        DataError
+            If they are of other classes than the clients' data.
+        """
+        labels: Tensor
+        labels, names = self._offer(Need.OPEN_LABELS)()
+        expected = self.agreed.task.meaning.class_names
+        if expected and names != expected:
+            raise DataError(
+                f"server: setting open-data: expected samples of the clients' {len(expected)} "
+                f"classes, whose labels {self.run.method} is to read, got {len(names)} classes of "
+                f"other names; name others"
+            )
+        return labels
 
     def build_model(self, name: str, task: Task, seed: int) -> FeatureModel:
         """Build a model of the zoo on the CPU; needs ``Need.MODELS``.

@@ -6,8 +6,9 @@ https://github.com/epfml/federated-learning-public-code. What is different:
 
 * A student starts at the mean of its group, weighed by samples as in the paper, and is taught by
   the mean logits of all clients of the round, of whatever architecture (AVGLOGITS).
-* A round distils a fixed number of steps: the paper's early stopping and its dropping of the worst
-  models ask for labelled samples on the server, of which there are none here.
+* A round distils a fixed number of steps: the paper's early stopping asks for labelled samples on
+  the server. So does leaving out models that hardly learnt, which is off unless ``drop_worst`` says
+  otherwise; they are then in no mean and teach nobody, and if all hardly learnt, none is left out.
 * Statistics of batch normalisation are averaged, and go on with the open data while a student
   learns. Clients test what came of it.
 """

@@ -35,7 +35,7 @@ _MEASURED: Final = (
 class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model]):
     """Averages each architecture's models, and distils all of them into the means."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.OPEN_LABELS, Need.MODELS})
     wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
@@ -51,11 +51,20 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         self, state: GroupMeans, round_number: int, replies: Sequence[Reply[Model]]
     ) -> Aggregated:
         """Average each group, and let all models of the round teach each group's student."""
-        said = replace(super().aggregate(state, round_number, replies), notes=())
-        if not replies or not self.settings.distill_steps:
+        settings, inputs = self.settings, self.provided.open_data.inputs
+        logits = [
+            self._logits(self._loaded(r.architecture, r.uplink), inputs)
+            for r in (replies if settings.distill_steps or settings.drop_worst else ())
+        ]
+        notes: tuple[str, ...] = ()
+        if settings.drop_worst and replies:
+            kept = good_enough(logits, self.provided.open_labels, settings.drop_worst)
+            left = [r.partition for place, r in enumerate(replies) if place not in kept]
+            replies, logits = [replies[p] for p in kept], [logits[p] for p in kept]
+            notes = tuple(f"feddf: client {c} hardly learnt and was left out" for c in left)
+        said = replace(super().aggregate(state, round_number, replies), notes=notes)
+        if not replies or not settings.distill_steps:
             return said
-        inputs = self.provided.open_data.inputs
-        logits = [self._logits(self._loaded(r.architecture, r.uplink), inputs) for r in replies]
         teacher = torch.stack(logits).mean(0)
         before, after = Means(), Means()
         for key, own in {r.architecture.key: r.architecture for r in replies}.items():
@@ -114,3 +123,21 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
             distillation_loss(logits, teacher[rows], 1.0).backward()  # type: ignore[no-untyped-call]
             rate, steps = settings.distill_learning_rate, settings.distill_steps
             rule.step(scheduled(rate, "cosine", step, steps))
+
+
+def good_enough(logits: Sequence[Tensor], labels: Tensor, factor: float) -> list[int]:
+    """Return the places of models that are right more often than so many times chance; never none.
+
+    Parameters
+    ----------
+    logits : Sequence[Tensor]
+        (samples, class) of each model.
+    labels : Tensor
+        (samples,) int64.
+    factor : float
+        Of chance, one over the number of classes.
+    """
+    right = [int((own.argmax(1).cpu() == labels).sum()) for own in logits]
+    by_chance = factor * len(labels)
+    kept = [p for p, count in enumerate(right) if count * logits[p].shape[1] > by_chance]
+    return kept or list(range(len(logits)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from models import catalogue
 from strategies import methods
@@ -56,6 +57,7 @@ def server(
     run: RunSettings | None = None,
     generator: Callable[[], Any] = FakeGenerator,
     open_data: Callable[[], OpenData] | None = None,
+    open_labels: Callable[[], tuple[Tensor, tuple[str, ...]]] | None = None,
     **own: Value,
 ) -> Any:
     """Build a server half that knows the task, with changes to the method's table."""
@@ -64,6 +66,7 @@ def server(
         Need.MODELS: catalogue.builder(run.feature_dim),
         Need.GENERATOR: generator,
         Need.OPEN_DATA: open_data,
+        Need.OPEN_LABELS: open_labels,
     }
     half = methods.server_half(method, config_of(method, run, own), run, CPU, makers)
     if task is not None:

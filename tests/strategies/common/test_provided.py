@@ -11,6 +11,7 @@ from models import catalogue
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import DataError, ModelError, SettingsError
 from strategies.common.inputs import Images
+from strategies.common.meaning import Meaning
 from strategies.common.message import MessageServer, NoState
 from strategies.common.open_data import OpenData, OpenSet
 from strategies.common.payload import Payload
@@ -53,6 +54,7 @@ ASK: dict[str, Callable[[Provided], object]] = {
     "GENERATOR": lambda own: own.generator,
     "MODELS": lambda own: own.build_model("cnn", TASK, 0),
     "OPEN_DATA": lambda own: own.open_data,
+    "OPEN_LABELS": lambda own: own.open_labels,
 }
 
 
@@ -106,6 +108,20 @@ def test_open_data_are_those_that_clients_hold_and_their_models_can_read() -> No
     own.agree(Task(3, Images(1, 9, 9), feature_dim=16))
     with pytest.raises(DataError, match=r"expected images of 1 x 9 x 9 .*set image-size"):
         _ = own.open_data
+
+
+def test_labels_of_open_data_are_of_the_clients_classes() -> None:
+    labels = torch.tensor([0, 2, 1])
+    own = provided(OPEN_LABELS=lambda: (labels, ("cat", "dog", "fox")))
+    own.agree(TASK)
+    assert own.open_labels is labels
+    for names in (("cat", "dog", "fox"), ("cat", "dog", "cow")):
+        own.agree(replace(TASK, meaning=Meaning(class_names=names)))
+        if names[2] == "fox":
+            assert own.open_labels is labels
+            continue
+        with pytest.raises(DataError, match="expected samples of the clients' 3 classes"):
+            _ = own.open_labels
 
 
 def test_needs_of_bases_are_added() -> None:

@@ -1,5 +1,7 @@
 """FedDF on the server: who teaches whom, and what that leaves as it is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -13,7 +15,7 @@ from strategies.common.open_data import OpenData
 from strategies.common.round import Reply
 from strategies.common.samples import prepare
 from strategies.common.task import Task
-from strategies.feddf.server import FedDFServer
+from strategies.feddf.server import FedDFServer, good_enough
 from strategies.feddf.wire import Model
 from tests.strategies import halves
 from tests.strategies.fake_device import blobs
@@ -22,19 +24,23 @@ TASK = Task(3, Images(1, 8, 8), 8)
 OPEN = OpenData.of(blobs(20, [0, 1, 2], shape=(1, 8, 8))[0])
 
 
+CLASSES = blobs(20, [0, 1, 2], shape=(1, 8, 8))[1]
+
+
 def server(**own: float) -> FedDFServer:
     run = halves.run_of("feddf", feature_dim=8, open_data="digits")
     own = {"distill_steps": 30, "distill_batch_size": 16, **own}
-    half: FedDFServer = halves.server("feddf", TASK, run, open_data=lambda: OPEN, **own)
+    labelled = {"open_labels": lambda: (CLASSES, ("a", "b", "c"))} if "drop_worst" in own else {}
+    half: FedDFServer = halves.server("feddf", TASK, run, open_data=lambda: OPEN, **labelled, **own)
     return half
 
 
-def trained(name: str, seed: int) -> FeatureModel:
-    """Return a model that has learnt the three classes, each seed another one."""
+def trained(name: str, seed: int, steps: int = 15) -> FeatureModel:
+    """Return a model that learns the three classes, each seed another one."""
     model = catalogue.build(name, TASK, 8, seed)
     x, y = blobs(8, [0, 1, 2], shape=(1, 8, 8), seed=seed)
     model.train()
-    for _ in range(15):
+    for _ in range(steps):
         loss = functional.cross_entropy(model(x), y)
         gradients = torch.autograd.grad(loss, list(model.parameters()))
         with torch.no_grad():
@@ -43,8 +49,8 @@ def trained(name: str, seed: int) -> FeatureModel:
     return model
 
 
-def reply(client: int, name: str, samples: int = 10) -> Reply[Model]:
-    model = trained(name, client)
+def reply(client: int, name: str, samples: int = 10, steps: int = 15) -> Reply[Model]:
+    model = trained(name, client, steps)
     return Reply(client, samples, Model.of(model), Architecture.of(model, name))
 
 
@@ -166,3 +172,38 @@ def test_a_model_of_the_same_name_that_holds_something_else_is_refused() -> None
         ModelError, match=r"feddf: expected the server's cnn to be what clients hold"
     ):
         half.aggregate(half.start(), 1, [Reply(0, 10, one.uplink, other)])
+
+
+def test_models_at_chance_are_left_out_and_never_all() -> None:
+    """Check 47: more often right than so many times chance, or all of them."""
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    sure = functional.one_hot(labels, 3).float()
+    guess = torch.tensor([[1.0, 0.0, 0.0]]).expand(6, 3)
+    assert good_enough([guess, sure, guess], labels, 1.2) == [1]
+    # A third is right by chance, which is not more than once chance.
+    assert good_enough([guess, sure], labels, 1.0) == [1]
+    assert good_enough([guess, sure], labels, 0.9) == [0, 1]
+    assert good_enough([guess, guess], labels, 1.2) == [0, 1]
+
+
+def accuracy_of(one: Reply[Model]) -> float:
+    said = logits_of(server(), "cnn", one.uplink).argmax(1)
+    return float((said == CLASSES).float().mean())
+
+
+def test_who_is_left_out_is_in_no_mean_and_teaches_nobody() -> None:
+    """Check 47."""
+    good, other = reply(0, "cnn", steps=120), reply(2, "cnn")
+    assert accuracy_of(good) > 0.6
+    spoilt = Reply(
+        1, 10, replace(other.uplink, parameters=0 * other.uplink.parameters), other.architecture
+    )
+    half, alone = server(drop_worst=1.2), server()
+    state, expected = half.start(), alone.start()
+    said = half.aggregate(state, 1, [good, spoilt])
+    alone.aggregate(expected, 1, [good])
+    assert said.notes == ("feddf: client 1 hardly learnt and was left out",)
+    key = good.architecture.key
+    torch.testing.assert_close(state.parameters[key], expected.parameters[key], rtol=0, atol=0)
+    # Without the setting nobody reads labels, of which this server has none.
+    assert server().aggregate(alone.start(), 1, [good, spoilt]).notes == ()
