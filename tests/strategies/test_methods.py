@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 EVERY = sorted(methods.METHODS)
 CPU = torch.device("cpu")
 # Nothing is made of them here.
-_MAKERS: dict[Need, Any] = {Need.OPEN_DATA: None, Need.MODELS: None}
+_MAKERS: dict[Need, Any] = dict.fromkeys((Need.OPEN_DATA, Need.OPEN_LABELS, Need.MODELS))
 
 
 @pytest.fixture(autouse=True)
