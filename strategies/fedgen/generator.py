@@ -55,6 +55,7 @@ def likeness(noise: Tensor, features: Tensor) -> Tensor:
     The exponential of minus the mean over all pairs of the product of two distances: the mean
     square of noise (batch, noise) and the mean absolute value of features (batch, width).
     """
-    apart = (features[:, None] - features[None]).abs().mean(2)
-    noise_apart = (noise[:, None] - noise[None]).square().mean(2)
+    apart = torch.cdist(features, features, p=1) / features.shape[1]
+    noise_apart = torch.cdist(noise, noise, compute_mode="donot_use_mm_for_euclid_dist").square()
+    noise_apart = noise_apart / noise.shape[1]
     return (-(noise_apart * apart).mean()).exp()

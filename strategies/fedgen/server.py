@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from strategies.common import seeds
 from strategies.common.architecture import Architecture
+from strategies.common.errors import WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
@@ -113,6 +114,15 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
             return None
         mean = state.parameters[key], state.statistics[key]
         return Lesson(*mean, state.generator, state.measured, state.prior)
+
+    def check(self, state: FedGenState, reply: Reply[Model]) -> None:
+        """Refuse an upload that counts more samples than the client has, or none."""
+        super().check(state, reply)
+        if not len(reply.uplink.counts):
+            raise WireError(
+                f"client {reply.partition}: {Model.schema}.counts: expected at least one class, "
+                f"got none"
+            )
 
     def aggregate(
         self, state: FedGenState, round_number: int, replies: Sequence[Reply[Model]]

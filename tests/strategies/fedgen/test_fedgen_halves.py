@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from strategies.common.architecture import Architecture
+from strategies.common.errors import WireError
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Reply
 from strategies.fedgen.client import weight_in
@@ -108,3 +109,12 @@ def test_the_generator_goes_on_from_round_to_round() -> None:
     assert not torch.equal(ends[0].generator, ends[1].generator)
     steps = [state.moments["generator/layers.0.weight/step"].item() for state in ends]
     assert steps == [2.0, 4.0]
+
+
+def test_a_client_that_counts_nothing_is_refused_by_name() -> None:
+    device = device_of()
+    model, none = device.build_model(), torch.zeros(0, dtype=torch.int64)
+    server = halves.server("fedgen", device.task, device.settings, **OWN)
+    empty = Reply(3, 18, Model.of(model, labels=none, counts=none), Architecture.of(model))
+    with pytest.raises(WireError, match=r"client 3: fedgen\.model\.counts: expected at least one"):
+        server.check(server.start(), empty)
