@@ -35,6 +35,8 @@ class Answers:
         Reasons of the others.
     silent : set[int]
         Those of the others from which nothing was heard at all.
+    gone : set[int]
+        Those of them that Flower has not heard of either, who may come back.
     sent_again : dict[int, int]
         How often the message was sent again, where it or its reply was lost.
     seconds : dict[int, float]
@@ -44,6 +46,7 @@ class Answers:
     replies: dict[int, Message] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     silent: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
     sent_again: dict[int, int] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
 
@@ -53,6 +56,7 @@ class Answers:
             self.failures[node_id] = explain(message.error)
             if message.error.code == NODE_UNAVAILABLE:
                 self.silent.add(node_id)
+                self.gone.add(node_id)
         else:
             self.replies[node_id] = message
 

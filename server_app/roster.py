@@ -227,7 +227,13 @@ class Roster:
         for node_id in list(answers.replies):
             self._register(node_id, answers.replies.pop(node_id))
         for node_id in list(answers.failures):
-            self._fail(node_id, f"node {node_id}: {answers.failures.pop(node_id)}")
+            told = f"node {node_id}: {answers.failures.pop(node_id)}"
+            if node_id in answers.gone:
+                # Not a failure: it is asked as soon as it is back, and waited for until then.
+                answers.gone.discard(node_id)
+                log(WARNING, "%s; it is asked again when it is back", told)
+            else:
+                self._fail(node_id, told)
 
     def _tell_notes(self) -> None:
         """Log what clients noted of their data and models, each note once with all who made it."""

@@ -171,7 +171,6 @@ def test_a_dead_id_is_not_counted_as_a_node_that_answered(nodes: Nodes) -> None:
             Error(2, "<class 'strategies.common.errors.DataError'>:<'digits: too few'>"),
             "node 100: DataError: digits: too few",
         ),
-        (Error(5), "node 100: the node is gone"),
     ],
 )
 def test_a_malformed_description_is_a_failure_with_its_reason(
@@ -186,6 +185,21 @@ def test_a_malformed_description_is_a_failure_with_its_reason(
     assert nodes.roster.all_answered() == 2
     nodes.roster.refresh()
     assert nodes.asked == [100, 101]
+
+
+def test_a_node_that_went_away_before_it_answered_is_asked_when_it_is_back(nodes: Nodes) -> None:
+    nodes.join(100, Error(5))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    nodes.leave(100)
+    nodes.roster.refresh()
+    # Enough nodes that answered of which one cannot take part would end the run at once.
+    assert nodes.roster.failures == {}
+    assert nodes.roster.all_answered() == 1
+    nodes.join(100, described(0))
+    nodes.roster.refresh()
+    assert nodes.asked == [100, 101, 100]
+    assert nodes.present == {0: 100, 1: 101}
 
 
 def test_a_node_that_failed_may_be_asked_again_and_holds_nobody_up_meanwhile(nodes: Nodes) -> None:
