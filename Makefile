@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,notebook,dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## FedKTL and Local on five unlike models, simulated here (about 2 minutes)
+demo: $(STAMP) ## DS-FL, FedKTL and Local on unlike models with few labels, simulated here (about a minute)
 	$(BIN)/python -m local_federation demo
 
 demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)

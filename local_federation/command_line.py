@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local_federation import adapter_demo, options
+from local_federation import adapter_demo, demo, options
 from local_federation.baselines import baseline_of
 from local_federation.campaign import Campaign, Carrier
 from local_federation.compare import command
@@ -27,13 +27,6 @@ from strategies.common.errors import NectarError, SettingsError
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts, display_name
 
-# Small enough for two cores and two minutes, large enough that every client learns.
-_DEMO: dict[str, bool | int | float | str] = {
-    "rounds": 12,
-    "learning-rate": 0.02,
-    "device": "cpu",
-    "server-device": "cpu",
-}
 # All that is left of a command has ended by then, or is named. Its run, nodes and SuperLink were
 # asked one after another before, and all that has to be within 15 s however slow a machine is.
 END_S = 7.0
@@ -53,7 +46,7 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
     "device": "cpu",
 }
 # What differs from pyproject.toml's defaults; a simulation plays those, but for adapters.
-_DEFAULTS = {"demo": _DEMO, "deploy": _DEPLOYED, "attach": _DEPLOYED}
+_DEFAULTS = {"deploy": _DEPLOYED, "attach": _DEPLOYED}
 
 
 def main(start_engine: StartEngine) -> int:
@@ -157,7 +150,7 @@ def _play(
         command.play(arguments, _resources(arguments), start_engine, console)
         return
     overrides = read_changes(arguments.set)
-    _refuse_decided(overrides, demo=arguments.kind in options.DEMOS)
+    _refuse_decided(overrides, of_demo=arguments.kind in options.DEMOS)
     # What a demo plays is its own, so that its runs may be played anew.
     replaces = arguments.kind in options.DEMOS and not overrides.get("resume")
     campaign = Campaign(
@@ -171,7 +164,9 @@ def _play(
         begun=begun,
         standing=_standing(arguments),
     )
-    if arguments.kind == "demo-split":
+    if arguments.kind == "demo":
+        demo.play(campaign, console)
+    elif arguments.kind == "demo-split":
         _play_split(campaign, console)
     elif arguments.kind == "demo-adapters":
         run_dir = adapter_demo.play(campaign, console)
@@ -180,21 +175,19 @@ def _play(
         _play_method(arguments, campaign, console)
 
 
-def _refuse_decided(overrides: Mapping[str, bool | int | float | str], *, demo: bool) -> None:
+def _refuse_decided(overrides: Mapping[str, bool | int | float | str], *, of_demo: bool) -> None:
     for key, why in _DECIDED.items():
         if key in overrides:
-            told = "a demo says it itself" if demo and key in ("method", "run-name") else why
+            told = "a demo says it itself" if of_demo and key in ("method", "run-name") else why
             raise SettingsError(f"--set {key}: expected none, got {overrides[key]!r}; {told}")
 
 
 def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Console) -> None:
-    overrides = asked.settings
-    demo = arguments.kind == "demo"
-    method = "fedktl" if demo else arguments.method
+    overrides, method = asked.settings, arguments.method
     what: str = arguments.kind
     defaults: Mapping[str, bool | int | float | str] = _DEFAULTS.get(what, {})
-    name = "demo" if demo else arguments.name or method
-    baseline = None if not demo and arguments.no_baseline else baseline_of(method)
+    name = arguments.name or method
+    baseline = None if arguments.no_baseline else baseline_of(method)
     beside = f"{name}-local" if baseline else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
     if baseline and beside:

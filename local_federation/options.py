@@ -23,7 +23,11 @@ def parser() -> argparse.ArgumentParser:
     reading = CommandLine(prog="python -m local_federation", description=__doc__)
     kinds = reading.add_subparsers(dest="kind", required=True)
     for kind, clients, text in (
-        ("demo", _DEMO_CLIENTS, "FedKTL and Local on five unlike models, simulated"),
+        (
+            "demo",
+            _DEMO_CLIENTS,
+            "DS-FL, FedKTL and Local on unlike models with few labels, simulated",
+        ),
         ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
         (
             "demo-adapters",

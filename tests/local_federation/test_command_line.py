@@ -11,6 +11,7 @@ import pytest
 from local_federation import command_line
 from local_federation.adapter_demo import ADAPTER_SETTINGS
 from local_federation.campaign import Campaign
+from local_federation.demo import DEMO_SETTINGS
 from local_federation.engine.start import Asked
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_SETTINGS
@@ -73,7 +74,7 @@ def test_a_superlink_is_a_host_and_a_port(
     [
         ("simulate --method fd", {}),
         ("simulate --method mocosfl --clients 2", {}),
-        ("demo", command_line._DEMO),
+        ("demo", DEMO_SETTINGS),
         ("demo-split", SPLIT_SETTINGS),
         ("demo-adapters --set adapters.backbone=folder:x", ADAPTER_SETTINGS),
         ("simulate --method feddat --set adapters.backbone=folder:x", ADAPTER_SETTINGS),
