@@ -44,8 +44,8 @@ _SPLIT: Final[Overrides] = {
     "mocosfl.memory-size": 64,
     "mocosfl.semi-supervised": False,
 }
-# By name: the settings that make it, of which the first is the method.
 _OPEN: Final[Overrides] = {"open-data": "digits", "open-samples": 100}
+# By name: the settings that make it, of which the first is the method.
 _METHODS: Final[Mapping[str, Overrides]] = {
     "fd": {"method": "fd"},
     "dsfl": {"method": "dsfl", **_OPEN},

@@ -230,7 +230,6 @@ class Roster:
             told = f"node {node_id}: {answers.failures.pop(node_id)}"
             if node_id in answers.gone:
                 # Not a failure: it is asked as soon as it is back, and waited for until then.
-                answers.gone.discard(node_id)
                 log(WARNING, "%s; it is asked again when it is back", told)
             else:
                 self._fail(node_id, told)

@@ -15,7 +15,7 @@ from client_app.data.fingerprint import VERSION, files_of, place_of, versions
 from client_app.data.sources import Source, holds_open, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
-from strategies.common.open_data import OpenData, OpenSet
+from strategies.common.open_data import OpenData, OpenLabels, OpenSet
 from strategies.common.settings import RunSettings
 
 _KINDS: Final = ("digits", "parquet", "images", "folder", "hub")
@@ -90,13 +90,13 @@ def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
     return OpenData(tensors["inputs"], OpenSet(text["sha256"], len(tensors["inputs"])))
 
 
-def labels(settings: RunSettings, spec: str, cache_dir: Path) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the labels (samples,) of the same samples, and the classes' names; see :func:`load`.
+def labels(settings: RunSettings, spec: str, cache_dir: Path) -> OpenLabels:
+    """Return the labels of the same samples; see :func:`load`.
 
     Only methods that are told to learn from them ask for them.
     """
     tensors, text = _kept(settings, spec, cache_dir)
-    return tensors["labels"], tuple(json.loads(text["classes"]))
+    return OpenLabels(tensors["labels"], tuple(json.loads(text["classes"])))
 
 
 def _kept(

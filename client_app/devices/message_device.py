@@ -7,7 +7,6 @@ from typing import final
 from torch import Tensor
 
 from client_app.data import open_set
-from client_app.data.left_out import some
 from client_app.devices.data_device import DataDevice
 from models import catalogue, weights
 from strategies.common import seeds
@@ -57,18 +56,10 @@ class LocalDevice(DataDevice):
         """The run's open data, as this device holds them."""
         return open_set.load(self.settings, self._open_source, self.prepared)
 
-    @property
-    def open_labels(self) -> Tensor:
-        """Labels of the open data, of the classes of this client's own data."""
-        labels, names = open_set.labels(self.settings, self._open_source, self.prepared)
-        if names != self.data.class_names:
-            raise DataError(
-                f"setting open-data: expected samples of this client's own classes, "
-                f"{some(self.data.class_names)}, since {self.settings.method} is to learn their "
-                f"labels, got {some(names)}; name others, or set "
-                f"{self.settings.method}.pretrain-epochs=0"
-            )
-        return labels
+    def open_labels(self, unless: str) -> Tensor:
+        """Return the labels of the open data, of the classes of this client's own data."""
+        labels = open_set.labels(self.settings, self._open_source, self.prepared)
+        return labels.of_classes(self.data.class_names, "", unless)
 
     @property
     def _open_source(self) -> str:

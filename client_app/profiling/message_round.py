@@ -134,10 +134,14 @@ class NoiseDevice:
         shape = Task(work.num_classes, work.inputs, settings.feature_dim)
         dim = shape.feature_dim or self._build(shape).feature_dim
         opened = self._samples(settings.open_samples or _OPEN)
-        self.open_data, self.open_labels = OpenData.of(opened.inputs), opened.labels
+        self.open_data, self._open_classes = OpenData.of(opened.inputs), opened.labels
         self.task = Task(work.num_classes, work.inputs, dim, open_set=self.open_data.told)
         self.train = self._samples(work.train_samples)
         self.test = self._samples(work.test_samples)
+
+    def open_labels(self, unless: str) -> Tensor:  # noqa: ARG002 - they are always there
+        """Return the labels of its open data."""
+        return self._open_classes
 
     def build_model(self, *, alike: bool = False) -> FeatureModel:  # noqa: ARG002 - it is alone
         """Build the client's model with fresh weights."""

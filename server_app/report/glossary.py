@@ -44,7 +44,7 @@ _LOSSES: Final = (
         "Good: falling.",
     ),
     Measured(
-        "Distance from the others' soft labels, before its weight",
+        "Distance from what the others said, before its weight",
         {"distillation": "distillation"},
         "Good: falling; zero means that nobody taught.",
     ),

@@ -66,9 +66,13 @@ class MessageDevice(Device, Protocol):
         """Samples without labels that server and clients all hold, where the run has any."""
         ...
 
-    @property
-    def open_labels(self) -> Tensor:
-        """Their labels (samples,) int64, for methods that are told to learn from them.
+    def open_labels(self, unless: str) -> Tensor:
+        """Return their labels (samples,) int64, for methods that are told to learn from them.
+
+        Parameters
+        ----------
+        unless : str
+            Settings with which nobody reads them, for the error.
 
         Raises
         ------

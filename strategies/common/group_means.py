@@ -12,6 +12,7 @@ from strategies.common.errors import ModelError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
+from strategies.common.payload import rules_of
 from strategies.common.payloads import WholeModel
 from strategies.common.round import Aggregated, Reply
 
@@ -22,6 +23,8 @@ Sent = TypeVar("Sent", bound=WholeModel)
 @dataclass
 class GroupMeans:
     """The mean of each architecture, of the last round in which it had replies.
+
+    Fields are called as those of the payload that they go into.
 
     Attributes
     ----------
@@ -43,6 +46,8 @@ class GroupAveragingServer(
     """Averages what travels of models, group by group."""
 
     state: ClassVar[type[Any]] = GroupMeans
+    # What clients can do of whom no two are alike, for the error.
+    for_unlike: ClassVar[str] = "choose a method for unlike models"
 
     def group(self, architecture: Architecture) -> str:
         """Return the key of the group whose mean a client has: what travels, by its key."""
@@ -58,7 +63,7 @@ class GroupAveragingServer(
             raise ModelError(
                 f"{self.provided.run.method}: expected at least two clients with models of one "
                 f"architecture, which can be averaged, got {len(architectures)} clients with as "
-                f"many architectures; name fewer models, or choose a method for unlike models"
+                f"many architectures; name fewer models, or {self.for_unlike}"
             )
 
     def shared(self, state: AnyMeans, architecture: Architecture) -> Mean | None:
@@ -66,7 +71,9 @@ class GroupAveragingServer(
         key, kind = self.group(architecture), cast(type[Mean], self.wire.down)
         if key not in state.parameters:
             return None
-        return kind(state.parameters[key], state.statistics[key])
+        kept = {name: getattr(state, name) for name in rules_of(kind)}
+        # What is not each group's own is all groups'.
+        return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""

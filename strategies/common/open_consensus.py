@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from strategies.common.message import MessageServer
-from strategies.common.open_settings import OpenDataSettings
+from strategies.common.open_settings import AnyOpenSettings
 from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.presentation import Measured
 from strategies.common.round import Aggregated, Reply
 
-AnyOpenSettings = TypeVar("AnyOpenSettings", bound=OpenDataSettings)
 Told = TypeVar("Told", bound=OpenConsensus)
 Said = TypeVar("Said", bound=OpenAnswers)
 
@@ -52,8 +51,8 @@ class ConsensusServer(
     state = ConsensusState
 
     @abstractmethod
-    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> Tensor:
-        """Make one of all answers.
+    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
+        """Make one of all answers, and return it with what is measured beside the agreement.
 
         Parameters
         ----------
@@ -62,10 +61,6 @@ class ConsensusServer(
         samples : Sequence[int]
             Training samples of each.
         """
-
-    def told(self, said: Sequence[Tensor], consensus: Tensor) -> Aggregated:  # noqa: ARG002
-        """Return what is measured of a round beside the agreement; by default nothing."""
-        return Aggregated()
 
     def broadcast(self, state: ConsensusState) -> Told | None:
         """Return what the last round came to."""
@@ -79,9 +74,9 @@ class ConsensusServer(
         if not replies:
             return Aggregated()
         said = [reply.uplink.rows for reply in replies]
-        state.rows = self.together(said, [reply.samples for reply in replies])
+        state.rows, told = self.together(said, [reply.samples for reply in replies])
         state.round = torch.tensor([round_number])
         likeliest = state.rows.argmax(1)
         agreeing = [float((own.argmax(1) == likeliest).float().mean()) for own in said]
         agreement: Mapping[str, float] = {"agreement": sum(agreeing) / len(agreeing)}
-        return Aggregated(agreement).joined(self.told(said, state.rows))
+        return Aggregated(agreement).joined(told)

@@ -1,13 +1,19 @@
 """Samples without labels that server and clients all hold, about which clients can be asked."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
 from strategies.common import seeds
+from strategies.common.errors import DataError
+from strategies.common.foreign_text import seen
+
+# Of a longer list of classes, as many are named.
+_NAMED: Final = 5
 
 
 @final
@@ -49,6 +55,49 @@ class OpenData:
         named = f"{inputs.dtype}:{tuple(inputs.shape)};".encode()
         digest = hashlib.sha256(named + inputs.contiguous().numpy().tobytes()).hexdigest()
         return OpenData(inputs, OpenSet(digest, len(inputs)))
+
+
+@final
+@dataclass(frozen=True)
+class OpenLabels:
+    """What the samples are, for methods that are told to read it.
+
+    Attributes
+    ----------
+    labels : Tensor
+        (samples,) int64.
+    class_names : tuple[str, ...]
+        In label order.
+    """
+
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+    def of_classes(self, expected: Sequence[str], where: str, unless: str) -> Tensor:
+        """Return the labels, if they mean what the clients' do.
+
+        Parameters
+        ----------
+        expected : Sequence[str]
+            Names of the clients' classes, in label order.
+        where, unless : str
+            For the error: on whose side, and with which settings nobody reads labels.
+
+        Raises
+        ------
+        DataError
+            If the classes are others.
+        """
+        if self.class_names == tuple(expected):
+            return self.labels
+        wanted, got = (
+            f"{len(names)} classes, {', '.join(map(seen, names[:_NAMED]))}"
+            for names in (expected, self.class_names)
+        )
+        raise DataError(
+            f"{where}setting open-data: expected samples of the {wanted} of the clients' own "
+            f"data, since their labels are read, got {got}; name others, or set {unless}"
+        )
 
 
 def drawn(told: OpenSet, count: int, seed: int, round_number: int) -> Tensor:

@@ -1,6 +1,6 @@
 """Settings that methods share whose clients are taught on open data."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
@@ -27,3 +27,6 @@ class OpenDataSettings(Settings):
     distill_learning_rate: float = Field(gt=0)
     distill_batch_size: int = Field(ge=2)
     distill_epochs: int = Field(ge=1)
+
+
+AnyOpenSettings = TypeVar("AnyOpenSettings", bound=OpenDataSettings)

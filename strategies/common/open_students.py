@@ -1,7 +1,7 @@
 """Clients that speak about open data, and learn there what all of them said together."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast, final
 
@@ -12,15 +12,14 @@ from strategies.common.agreed import Need
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState, label_loss
 from strategies.common.open_data import drawn
-from strategies.common.open_settings import OpenDataSettings
+from strategies.common.open_settings import AnyOpenSettings
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Trained
-from strategies.common.samples import ordered_batches, prepare, shuffled_batches
-from strategies.common.training import EVALUATION_BATCH, fit
+from strategies.common.samples import prepare, shuffled_batches
+from strategies.common.training import fit, output_batches
 from strategies.common.update_rule import SGD, Adam, Group, UpdateRule
 
-AnyOpenSettings = TypeVar("AnyOpenSettings", bound=OpenDataSettings)
 Told = TypeVar("Told", bound=OpenConsensus)
 Said = TypeVar("Said", bound=OpenAnswers)
 
@@ -105,8 +104,11 @@ class OpenDataClient(
         kind = cast(type[Said], self.wire.up)
 
         def speak() -> Said:
-            inputs = self._asked(device, device.round_number)
-            return kind(torch.cat(list(self._outputs(device, state.model, inputs))))
+            asked, model = self._asked(device, device.round_number), state.model
+            said = output_batches(
+                asked, model, lambda inputs: self.answers(model(inputs)), device.torch_device
+            )
+            return kind(torch.cat(list(said)))
 
         return LocalTraining(label_loss(state.model), speak)
 
@@ -158,12 +160,6 @@ class OpenDataClient(
     def _rule(self, model: nn.Module) -> UpdateRule:
         groups = [Group(list(model.parameters()))]
         return Adam(groups) if self.settings.distill_optimiser == "adam" else SGD(groups)
-
-    @torch.no_grad()
-    def _outputs(self, device: MessageDevice, model: nn.Module, inputs: Tensor) -> Iterator[Tensor]:
-        model.eval()
-        for part in ordered_batches(len(inputs), EVALUATION_BATCH):
-            yield self.answers(model(prepare(inputs[part].to(device.torch_device))))
 
     def _asked(self, device: MessageDevice, round_number: int) -> Tensor:
         """Return the open samples that a round asks about."""

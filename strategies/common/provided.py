@@ -12,7 +12,7 @@ from strategies.common.errors import DataError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
-from strategies.common.open_data import OpenData
+from strategies.common.open_data import OpenData, OpenLabels
 from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -101,25 +101,24 @@ class Provided:
             )
         return self._open_data
 
-    @property
-    def open_labels(self) -> Tensor:
-        """Labels (samples,) int64 of the open data on the server; needs ``OPEN_LABELS``.
+    def open_labels(self, unless: str) -> Tensor:
+        """Return the labels (samples,) int64 of the open data on the server.
+
+        It needs ``OPEN_LABELS``.
+
+        Parameters
+        ----------
+        unless : str
+            Settings with which nobody reads them, for the error.
 
         Raises
         ------
         DataError
             If they are of other classes than the clients' data.
         """
-        labels: Tensor
-        labels, names = self._offer(Need.OPEN_LABELS)()
-        expected = self.agreed.task.meaning.class_names
-        if expected and names != expected:
-            raise DataError(
-                f"server: setting open-data: expected samples of the clients' {len(expected)} "
-                f"classes, whose labels {self.run.method} is to read, got {len(names)} classes of "
-                f"other names; name others"
-            )
-        return labels
+        labels: OpenLabels = self._offer(Need.OPEN_LABELS)()
+        theirs = self.agreed.task.meaning.class_names
+        return labels.of_classes(theirs or labels.class_names, "server: ", unless)
 
     def build_model(self, name: str, task: Task, seed: int) -> FeatureModel:
         """Build a model of the zoo on the CPU; needs ``Need.MODELS``.

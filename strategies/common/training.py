@@ -134,12 +134,35 @@ def score_batches(
     device: Device, samples: Samples, module: nn.Module, outputs: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (outputs, labels) of every sample, batch by batch, in evaluation mode."""
+    labels = (samples.labels[part] for part in ordered_batches(len(samples), EVALUATION_BATCH))
+    found = output_batches(samples.inputs, module, outputs, device.torch_device)
+    for scores, own in zip(found, labels, strict=True):
+        yield scores, own.to(device.torch_device)
+
+
+@torch.no_grad()
+def output_batches(
+    inputs: Tensor,
+    module: nn.Module,
+    outputs: Callable[[Tensor], Tensor],
+    torch_device: torch.device,
+) -> Iterator[Tensor]:
+    """Yield the outputs of inputs as they are stored, batch by batch, in evaluation mode.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        (samples, ...) as of ``Samples``.
+    module : nn.Module
+        Put into evaluation mode first.
+    outputs : Callable[[Tensor], Tensor]
+        Maps prepared inputs to what is wanted of them, without gradients.
+    torch_device : torch.device
+        Where the module lies.
+    """
     module.eval()
-    for part in ordered_batches(len(samples), EVALUATION_BATCH):
-        inputs = prepare(samples.inputs[part].to(device.torch_device))
-        with torch.no_grad():
-            scores = outputs(inputs)
-        yield scores, samples.labels[part].to(device.torch_device)
+    for part in ordered_batches(len(inputs), EVALUATION_BATCH):
+        yield outputs(prepare(inputs[part].to(torch_device)))
 
 
 @final

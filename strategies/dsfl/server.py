@@ -45,9 +45,20 @@ class DSFLServer(ConsensusServer[DSFLSettings, Consensus, Predictions]):
             measured=_MEASURED,
         )
 
-    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> Tensor:
-        """Average all answers alike, and make them surer."""
-        settings, mean = self.settings, average(said)
+    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
+        """Average all answers alike, make them surer, and tell entropies before and after."""
+        mean = average(said)
+        consensus = self._sharpened(said, mean)
+        before, after = entropy(mean), entropy(consensus)
+        numbers = {
+            "entropy_of_mean": float(before.mean()),
+            "entropy": float(after.mean()),
+            "surer": float((after <= before).float().mean()),
+        }
+        return consensus, Aggregated(numbers, self._notes(consensus.shape[1]))
+
+    def _sharpened(self, said: Sequence[Tensor], mean: Tensor) -> Tensor:
+        settings = self.settings
         if settings.aggregation == "mean":
             return mean
         if settings.aggregation == "power":
@@ -55,16 +66,6 @@ class DSFLServer(ConsensusServer[DSFLSettings, Consensus, Predictions]):
         if settings.era_order == "per_client":
             return average([sharpened(own, settings.temperature) for own in said])
         return sharpened(mean, settings.temperature)
-
-    def told(self, said: Sequence[Tensor], consensus: Tensor) -> Aggregated:
-        """Tell entropies before and after, and a temperature that makes unsure."""
-        before, after = entropy(average(said)), entropy(consensus)
-        numbers = {
-            "entropy_of_mean": float(before.mean()),
-            "entropy": float(after.mean()),
-            "surer": float((after <= before).float().mean()),
-        }
-        return Aggregated(numbers, self._notes(consensus.shape[1]))
 
     def _notes(self, num_classes: int) -> tuple[str, ...]:
         settings = self.settings

@@ -1,6 +1,6 @@
 """FedDF on the server: all clients' models teach one student for each architecture."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final, final
 
@@ -16,8 +16,8 @@ from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.optimiser import scheduled
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated, Reply, Tested
-from strategies.common.samples import ordered_batches, prepare
-from strategies.common.training import EVALUATION_BATCH, Means
+from strategies.common.samples import prepare
+from strategies.common.training import Means, output_batches
 from strategies.common.update_rule import Adam, Group
 from strategies.feddf.settings import FedDFSettings
 from strategies.feddf.wire import WIRE, Model, Student
@@ -58,7 +58,8 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         ]
         notes: tuple[str, ...] = ()
         if settings.drop_worst and replies:
-            kept = good_enough(logits, self.provided.open_labels, settings.drop_worst)
+            labels = self.provided.open_labels("feddf.drop-worst=0")
+            kept = good_enough(logits, labels, settings.drop_worst)
             left = [r.partition for place, r in enumerate(replies) if place not in kept]
             replies, logits = [replies[p] for p in kept], [logits[p] for p in kept]
             notes = tuple(f"feddf: client {c} hardly learnt and was left out" for c in left)
@@ -97,17 +98,11 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         model.into(built)
         return built.to(self.provided.device)
 
-    @torch.no_grad()
     def _logits(self, model: nn.Module, inputs: Tensor) -> Tensor:
-        model.eval()
-        return torch.cat([model(batch) for batch in self._batches(inputs)])
+        return torch.cat(list(output_batches(inputs, model, model, self.provided.device)))
 
     def _divergence(self, student: nn.Module, inputs: Tensor, teacher: Tensor) -> float:
         return float(distillation_loss(self._logits(student, inputs), teacher, 1.0))
-
-    def _batches(self, inputs: Tensor) -> Iterator[Tensor]:
-        for part in ordered_batches(len(inputs), EVALUATION_BATCH):
-            yield prepare(inputs[part].to(self.provided.device))
 
     def _distil(
         self, student: nn.Module, inputs: Tensor, teacher: Tensor, order: torch.Generator

@@ -78,6 +78,7 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
     """Averages what is shared, and generates features for every client."""
 
     wire, state, tested = WIRE, FedGenState, Tested.WITH_AGGREGATED
+    for_unlike = 'set fedgen.sharing="head"'
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
@@ -106,14 +107,6 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
     def weight(self, reply: Reply[Model]) -> float:
         """Weigh clients alike, as algorithm 1 does, or by samples, as its code."""
         return 1.0 if self.settings.mode == "paper" else float(reply.samples)
-
-    def shared(self, state: FedGenState, architecture: Architecture) -> Lesson | None:
-        """Return a group's mean and the generator, once both were made."""
-        key = self.group(architecture)
-        if key not in state.parameters:
-            return None
-        mean = state.parameters[key], state.statistics[key]
-        return Lesson(*mean, state.generator, state.measured, state.prior)
 
     def check(self, state: FedGenState, reply: Reply[Model]) -> None:
         """Refuse an upload that counts more samples than the client has, or none."""

@@ -37,7 +37,8 @@ class FedMDClient(OpenDataClient[FedMDSettings, Consensus, Logits]):
         if not epochs or state.turns:
             return super().train(device, state, downlink)
         public = device.open_data.inputs
-        transfer = Lesson("transfer", public, device.open_labels, functional.cross_entropy)
+        labels = device.open_labels("fedmd.pretrain-epochs=0")
+        transfer = Lesson("transfer", public, labels, functional.cross_entropy)
         told = self.learn_open(device, state, transfer, epochs)
         trained = super().train(device, state, downlink)
         return replace(trained, losses={**trained.losses, **told})

@@ -35,11 +35,8 @@ class FedMDServer(ConsensusServer[FedMDSettings, Consensus, Logits]):
         """State what is measured of the consensus."""
         return Presentation(measured=(_DISTANCE, AGREEMENT), losses=(_TRANSFER,))
 
-    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> Tensor:
-        """Average all logits, alike or by training samples."""
-        return average(said, samples if self.settings.weights == "samples" else None)
-
-    def told(self, said: Sequence[Tensor], consensus: Tensor) -> Aggregated:
-        """Tell how far clients are from what they agree on."""
+    def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
+        """Average all logits, alike or by training samples; tell how far clients are from that."""
+        consensus = average(said, samples if self.settings.weights == "samples" else None)
         apart = [float((own - consensus).abs().mean()) for own in said]
-        return Aggregated({"disagreement": sum(apart) / len(apart)})
+        return consensus, Aggregated({"disagreement": sum(apart) / len(apart)})

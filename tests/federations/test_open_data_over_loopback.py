@@ -34,7 +34,7 @@ def test_open_data_that_models_cannot_read_are_told_before_anyone_trains(tmp_pat
 def test_labels_of_other_classes_are_not_learnt(tmp_path: Path) -> None:
     other = pictures(tmp_path / "pictures")
     played = tiny(tmp_path, "fedmd", open_data=other, open_samples=0, data="digits")
-    told = r"this client's own classes, 0, 1, .*got cats, dogs; .*fedmd\.pretrain-epochs=0"
+    told = r"the 10 classes, 0, 1, .*got 2 classes, cats, dogs; .*fedmd\.pretrain-epochs=0"
     with pytest.raises(FederationError, match=told):
         played.play()
     played = tiny(

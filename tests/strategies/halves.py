@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from models import catalogue
 from strategies import methods
 from strategies.common.agreed import Agreed, Need
-from strategies.common.open_data import OpenData
+from strategies.common.open_data import OpenData, OpenLabels
 from strategies.common.payload import Payload
 from strategies.common.round import Reply
 from strategies.common.settings import RunSettings, default_config, read_run
@@ -57,7 +56,7 @@ def server(
     run: RunSettings | None = None,
     generator: Callable[[], Any] = FakeGenerator,
     open_data: Callable[[], OpenData] | None = None,
-    open_labels: Callable[[], tuple[Tensor, tuple[str, ...]]] | None = None,
+    open_labels: Callable[[], OpenLabels] | None = None,
     **own: Value,
 ) -> Any:
     """Build a server half that knows the task, with changes to the method's table."""

@@ -13,7 +13,7 @@ from strategies.common.errors import DataError, ModelError, SettingsError
 from strategies.common.inputs import Images
 from strategies.common.meaning import Meaning
 from strategies.common.message import MessageServer, NoState
-from strategies.common.open_data import OpenData, OpenSet
+from strategies.common.open_data import OpenData, OpenLabels, OpenSet
 from strategies.common.payload import Payload
 from strategies.common.payloads import FeatureRows
 from strategies.common.provided import Provided
@@ -54,7 +54,7 @@ ASK: dict[str, Callable[[Provided], object]] = {
     "GENERATOR": lambda own: own.generator,
     "MODELS": lambda own: own.build_model("cnn", TASK, 0),
     "OPEN_DATA": lambda own: own.open_data,
-    "OPEN_LABELS": lambda own: own.open_labels,
+    "OPEN_LABELS": lambda own: own.open_labels(""),
 }
 
 
@@ -112,16 +112,17 @@ def test_open_data_are_those_that_clients_hold_and_their_models_can_read() -> No
 
 def test_labels_of_open_data_are_of_the_clients_classes() -> None:
     labels = torch.tensor([0, 2, 1])
-    own = provided(OPEN_LABELS=lambda: (labels, ("cat", "dog", "fox")))
+    own = provided(OPEN_LABELS=lambda: OpenLabels(labels, ("cat", "dog", "fox")))
     own.agree(TASK)
-    assert own.open_labels is labels
+    assert own.open_labels("") is labels
     for names in (("cat", "dog", "fox"), ("cat", "dog", "cow")):
         own.agree(replace(TASK, meaning=Meaning(class_names=names)))
         if names[2] == "fox":
-            assert own.open_labels is labels
+            assert own.open_labels("") is labels
             continue
-        with pytest.raises(DataError, match="expected samples of the clients' 3 classes"):
-            _ = own.open_labels
+        told = r"server: .* 3 classes, cat, dog, cow .* fox; .*set x=0"
+        with pytest.raises(DataError, match=told):
+            own.open_labels("x=0")
 
 
 def test_needs_of_bases_are_added() -> None:

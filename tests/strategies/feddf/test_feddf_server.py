@@ -11,7 +11,7 @@ from strategies.common.architecture import Architecture
 from strategies.common.errors import ModelError
 from strategies.common.inputs import Images
 from strategies.common.model import FeatureModel
-from strategies.common.open_data import OpenData
+from strategies.common.open_data import OpenData, OpenLabels
 from strategies.common.round import Reply
 from strategies.common.samples import prepare
 from strategies.common.task import Task
@@ -30,7 +30,8 @@ CLASSES = blobs(20, [0, 1, 2], shape=(1, 8, 8))[1]
 def server(**own: float) -> FedDFServer:
     run = halves.run_of("feddf", feature_dim=8, open_data="digits")
     own = {"distill_steps": 30, "distill_batch_size": 16, **own}
-    labelled = {"open_labels": lambda: (CLASSES, ("a", "b", "c"))} if "drop_worst" in own else {}
+    named = OpenLabels(CLASSES, ("a", "b", "c"))
+    labelled = {"open_labels": lambda: named} if "drop_worst" in own else {}
     half: FedDFServer = halves.server("feddf", TASK, run, open_data=lambda: OPEN, **labelled, **own)
     return half
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from strategies.common.architecture import Architecture
-from strategies.common.errors import WireError
+from strategies.common.errors import ModelError, WireError
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Reply
 from strategies.fedgen.client import weight_in
@@ -63,6 +63,9 @@ def test_heads_alone_leave_extractors_their_own() -> None:
     states = [half.start(one) for half, one in zip(clients, devices, strict=True)]
     own = [Architecture.of(state.model, f"model {k}") for k, state in enumerate(states)]
     server.check_clients(dict(enumerate(own)))
+    whole = halves.server("fedgen", devices[0].task, run, sharing="full", **OWN)
+    with pytest.raises(ModelError, match=r'or set fedgen\.sharing="head"'):
+        whole.check_clients({0: own[0], 1: Architecture.of(states[1].model.head)})
     sent = [
         half.train(one, state, None).uplink
         for half, one, state in zip(clients, devices, states, strict=True)
