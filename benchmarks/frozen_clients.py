@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from torch.nn import functional
 
+from benchmarks.raw_inputs import raw_beside
 from benchmarks.results import RESULTS, complete, over_seeds, write_block
 from local_federation.campaign import Campaign
 from local_federation.split_demo import SPLIT_NODES, SPLIT_SETTINGS
@@ -170,7 +171,19 @@ def _table(folder: Path, rows: Sequence[Row], seeds: Sequence[int]) -> str:
             if row.front
         ]
         lines.append(f"| {row.title} | {_attacks(verdicts)} | {_learnt(runs)} | {_sent(runs)} |")
-    return "\n".join([*lines, ""])
+    raw = [
+        raw_beside(
+            folder / f"{rows[0].name}-{n}" / f"{rows[0].name}-{n}",
+            {**SETTINGS, "seed": n},
+            SPLIT_NODES,
+        )
+        for n in seeds
+    ]
+    judged = over_seeds([one.knn_accuracy for one in raw])
+    probed = over_seeds([one.probe_accuracy for one in raw])
+    return "\n".join(
+        [*lines, f"| raw pixels, no network | - | - | - | {judged} | {probed} | - | - |", ""]
+    )
 
 
 def _draw(folder: Path, seed: int) -> None:

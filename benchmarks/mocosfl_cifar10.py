@@ -17,8 +17,10 @@ from typing import final
 
 from rich.console import Console
 
+from benchmarks.raw_inputs import raw_beside
 from benchmarks.results import RESULTS, complete, write_block
 from local_federation.campaign import Campaign
+from server_app.alone_baseline import RawBaseline
 from server_app.journal import RoundLine
 from server_app.run_record import RunRecord, read_run_record
 
@@ -77,7 +79,7 @@ def main() -> None:
         folder = arguments.folder.resolve() / name
         if not complete(folder / name, arguments.rounds):
             _campaign(folder, arguments).play({name: dict(variant.settings)}, console)
-    _write(arguments.folder.resolve(), console)
+    _write(arguments, console)
 
 
 def _campaign(folder: Path, arguments: argparse.Namespace) -> Campaign:
@@ -115,8 +117,9 @@ def hundred_clients(arguments: argparse.Namespace) -> Mapping[str, bool | int | 
     }
 
 
-def _write(folder: Path, console: Console) -> None:
+def _write(arguments: argparse.Namespace, console: Console) -> None:
     """Write a table of all complete runs and their curves."""
+    folder = arguments.folder.resolve()
     records = [read_run_record(path.parent) for path in sorted(folder.glob("*/*/rounds.jsonl"))]
     finished = [run for run in records if len(run.rounds) == run.settings["rounds"]]
     if not finished:
@@ -126,6 +129,7 @@ def _write(folder: Path, console: Console) -> None:
         "| best epoch | 10 % labels | 1 % labels | up / down per step |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *map(_row, finished),
+        _raw_row(raw_beside(finished[0].folder, hundred_clients(arguments), 1)),
         "",
         "| accuracy after step | "
         + " | ".join(f"{_title(run)}, {len(run.rounds)} rounds" for run in finished)
@@ -160,6 +164,11 @@ def _row(run: RunRecord) -> str:
         _percent(last, "semi_1_accuracy"),
     ]
     return f"| {_title(run)} | {steps} | {hours:.1f} | {' | '.join(numbers)} | {traffic} |"
+
+
+def _raw_row(raw: RawBaseline) -> str:
+    knn, probe = (f"{100 * one:.1f}" for one in (raw.knn_accuracy, raw.probe_accuracy))
+    return f"| raw pixels, no network | - | - | - | {knn} | - | {probe} | - | - | - | - |"
 
 
 def _plain(run: RunRecord) -> list[RoundLine]:
