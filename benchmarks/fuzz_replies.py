@@ -203,6 +203,7 @@ class Rounds:
     def __init__(self) -> None:
         self._config = {
             **default_config(),
+            "feature-dim": _WIDTH,
             "method": "fedproto",
             "device": "cpu",
             "server-device": "cpu",

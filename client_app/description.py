@@ -60,6 +60,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         architecture=holds.digest,
         parameters=holds.parameters,
         statistics=holds.statistics,
+        variances=holds.variances,
         num_classes=task.num_classes,
         inputs=task.inputs.kind,
         sizes=sizes_of(task.inputs),

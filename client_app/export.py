@@ -47,6 +47,7 @@ def _export(asked: argparse.Namespace) -> Iterator[str]:
     own_model = named.built_by if named.own else ""
     compared = files.write(place, taken, asked.format, inputs, own_model, replace=ours)
     yield f"{out}: {_told(taken)}"
+    yield from (f"note: {note}" for note in taken.card.notes)
     if compared:
         yield compared
     if named.own:

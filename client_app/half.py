@@ -24,6 +24,7 @@ def client_half(settings: RunSettings, config: RunConfig) -> AnyClientHalf:
         If the method is unknown, or a setting of its table is bad.
     """
     # Open data are the device's, which knows where they lie here.
-    makers = {Need.MODELS: catalogue.builder(settings.feature_dim), Need.OPEN_DATA: None}
+    names = catalogue.check(settings.models)
+    makers = {Need.MODELS: catalogue.builder(settings.feature_dim, names), Need.OPEN_DATA: None}
     device = torch_device(settings.device)
     return methods.client_half(settings.method, config, settings, device, makers)

@@ -117,7 +117,7 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
     with held, threads(settings.client_threads), opened as link:
         stored = store.load(order.continue_from)
         device = device_for(half, node, settings, order.round_number, link)
-        standing = Standing(store, _taken_up(stored, device))
+        standing = Standing(store, _taken_up(stored, device, order.run))
         agreed, phase = half.provided.agree(device.task), half.phase(order.round_number)
         if phase.follows_model and isinstance(device, LocalDevice):
             agreed = replace(agreed, architecture=device.architecture)
@@ -151,7 +151,7 @@ def _store(node: NodeConfig, settings: RunSettings, order: Order) -> ClientStore
     return ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
 
 
-def _taken_up(stored: Stored, device: AnyLocalDevice) -> Stored:
+def _taken_up(stored: Stored, device: AnyLocalDevice, run: str) -> Stored:
     """Return a state that goes on with what the device has, and with notes on what has changed.
 
     Raises
@@ -161,6 +161,7 @@ def _taken_up(stored: Stored, device: AnyLocalDevice) -> Stored:
     """
     if not stored.round_number:
         return stored
+    stored.require_of(run, device.settings.method)
     own = isinstance(device, LocalAdapterDevice)
     private = own or not device.settings.share_class_names
     if isinstance(device, LocalAdapterDevice):

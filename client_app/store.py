@@ -35,8 +35,8 @@ class Stored:
         The state; empty for round 0.
     notes : tuple[str, ...]
         What went wrong on the way, in plain sentences.
-    method : str
-        Of the run; empty where the file does not say.
+    method, run : str
+        Of what run, and its name; empty where the file does not say.
     origin : Origin
         What model and data it is of.
     blueprint : str
@@ -47,8 +47,25 @@ class Stored:
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     method: str = ""
+    run: str = ""
     origin: Origin = field(default_factory=Origin)
     blueprint: str = ""
+
+    def require_of(self, run: str, method: str) -> None:
+        """Refuse to go on with a state that was copied here from another run.
+
+        Raises
+        ------
+        StoreError
+            Naming both runs.
+        """
+        known = self.run or run, self.method or method
+        if known != (run, method):
+            raise StoreError(
+                f"state of round {self.round_number}: expected one of run {run}, method {method}, "
+                f"got one of run {known[0]}, method {known[1]}; put this client's own back, or "
+                f"choose another run-name"
+            )
 
 
 @final
@@ -105,7 +122,7 @@ class ClientStore:
             if round_number > continue_from:
                 continue
             try:
-                tensors, text = tensor_file.read(tensor_file.of_round(self._folder, round_number))
+                tensors, text = tensor_file.read_round(self._folder, round_number)
             except StoreError as error:
                 notes.append(str(error))
                 continue
@@ -116,6 +133,7 @@ class ClientStore:
                 tensors,
                 tuple(notes),
                 text.get("method", ""),
+                text.get("run", ""),
                 Origin.from_text(text),
                 text.get("blueprint", ""),
             )
@@ -134,6 +152,7 @@ class ClientStore:
         *,
         base: int,
         method: str = "",
+        run: str = "",
         origin: Origin = NOT_SAID,
         blueprint: str = "",
     ) -> None:
@@ -147,8 +166,8 @@ class ClientStore:
             State after it.
         base : int
             Accepted round from which training started.
-        method : str
-            Of the run, for whoever reads the state without its config.
+        method, run : str
+            Of what run, and its name, for whoever reads the state without its config.
         origin : Origin
             What model and data it is of.
         blueprint : str
@@ -159,7 +178,12 @@ class ClientStore:
         StoreError
             If the folder cannot be written; the older generations are untouched.
         """
-        text = {"round": str(round_number), "method": method, **origin.to_text()}
+        text = {
+            tensor_file.ROUND: str(round_number),
+            "method": method,
+            "run": run,
+            **origin.to_text(),
+        }
         text |= {"blueprint": blueprint} if blueprint else {}
         tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
         for other in tensor_file.rounds_in(self._folder):

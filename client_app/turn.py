@@ -103,6 +103,7 @@ def take_turn(
             to_tensors(state, copy=False),
             base=stored.round_number,
             method=device.settings.method,
+            run=order.run,
             origin=device.origin,
             blueprint=Blueprint.of(half, device, evaluation).to_text(),
         )

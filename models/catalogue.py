@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from models import own
 from models.body import Body
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.foreign_text import seen
 from strategies.common.inputs import Images, Inputs, Windows
 from strategies.common.model import FeatureModel
 from strategies.common.provided import ModelBuilder
@@ -204,9 +205,20 @@ def builder(feature_dim: int, names: tuple[str, ...] = ()) -> ModelBuilder:
         Width that their features are pooled to; 0 keeps each model's own.
     names : tuple[str, ...]
         Models of the run, of which a user's own are found by what journal and report call them.
+        No other code is run, whoever names it: what is asked for may come from a device.
     """
     told = {shown(name): name for name in names}
-    return lambda name, task, seed: build(told.get(name, name), task, feature_dim, seed)
+
+    def build_known(name: str, task: Task, seed: int) -> FeatureModel:
+        place = told.get(name, name)
+        if place not in names and place not in MODELS:
+            known = ", ".join(dict.fromkeys((*told, *MODELS)))
+            raise SettingsError(
+                f"model: expected one of the run's or of the table, {known}, got {seen(name)}"
+            )
+        return build(place, task, feature_dim, seed)
+
+    return build_known
 
 
 def _body(name: str, task: Task) -> Body:

@@ -23,13 +23,18 @@ class Agreement:
     ----------
     private_classes : bool
         Whether every client has classes of its own, so that number and names may differ.
+    feature_dim : int
+        Width of all clients' features, where the run sets one; 0 where each has its model's.
     """
 
-    def __init__(self, *, private_classes: bool) -> None:
+    def __init__(self, *, private_classes: bool, feature_dim: int = 0) -> None:
         self._private_classes = private_classes
+        self._feature_dim = feature_dim
 
     def reach(self, described: Sequence[Description]) -> Task:
-        """Return the task that most clients have; feature widths may differ, it is 0 then.
+        """Return the task that most clients have.
+
+        Where the run sets no width of features, they may differ; it is 0 then.
 
         Shape and classes are decided first, together; then, among those who share them, the
         range of values and the data that are dealt. Of equally many clients those with more
@@ -52,7 +57,9 @@ class Agreement:
             values=_widely_fitting([one.values for one in alike if one.values]),
             dealt=_mostly_dealt([one.dealt for one in alike if one.dealt]),
         )
-        found = replace(task, meaning=meaning)
+        found = replace(task, meaning=meaning, feature_dim=self._feature_dim)
+        if self._feature_dim:
+            return found
         widths = {one.feature_dim for one in described if self.objection(found, one) is None}
         return replace(found, feature_dim=widths.pop() if len(widths) == 1 else 0)
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from strategies.common.task import Task
 # round that spoilt the state is noticed one or two rounds later, and may have passed as the best.
 _KEPT = 3
 _BESTS_KEPT = 2
+_OF: Final = "of"
 
 
 @final
@@ -56,10 +57,13 @@ class Checkpoints:
     ----------
     folder : Path
         ``<run>/checkpoints``.
+    of : str
+        What run they are of, in words; one of another run is damage. Empty takes any.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, of: str = "") -> None:
         self._folder = folder
+        self._of = of
         self._bests: list[int] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -82,7 +86,8 @@ class Checkpoints:
             "bests": self._bests,
         }
         path = tensor_file.of_round(self._folder, number)
-        tensor_file.write(path, checkpoint.tensors, {"checkpoint": json.dumps(text)})
+        stamp = {tensor_file.ROUND: str(number), _OF: self._of, "checkpoint": json.dumps(text)}
+        tensor_file.write(path, checkpoint.tensors, stamp)
         # Later ones are of rounds that did not count; they are no reason to forget any.
         rounds = [old for old in tensor_file.rounds_in(self._folder) if old <= number]
         for old in rounds[:-_KEPT]:
@@ -143,7 +148,7 @@ class Checkpoints:
             if round_number > at_most:
                 continue
             try:
-                return self._read(tensor_file.of_round(self._folder, round_number)), tuple(notes)
+                return self._read(round_number), tuple(notes)
             except StoreError as error:
                 notes.append(str(error))
         if notes:
@@ -172,7 +177,7 @@ class Checkpoints:
         try:
             if round_number not in there:
                 raise StoreError(f"{self._folder}: keeps none of round {round_number}")
-            return self._read(tensor_file.of_round(self._folder, round_number))
+            return self._read(round_number)
         except StoreError as error:
             kept = ", ".join(map(str, there)) or "none"
             raise RunFolderError(
@@ -204,8 +209,11 @@ class Checkpoints:
                 f"{aside}: cannot be written ({error.strerror}); make the folder writable"
             ) from None
 
-    def _read(self, path: Path) -> Checkpoint:
-        tensors, text = tensor_file.read(path)
+    def _read(self, round_number: int) -> Checkpoint:
+        path = tensor_file.of_round(self._folder, round_number)
+        tensors, text = tensor_file.read_round(self._folder, round_number)
+        if self._of and text.get(_OF, self._of) != self._of:
+            raise StoreError(f"{path}: expected a checkpoint of {self._of}, got one of {text[_OF]}")
         try:
             values = json.loads(text["checkpoint"])
             bests = values["bests"] if "bests" in values else [values["best_round"]]

@@ -163,6 +163,11 @@ class RoundLine:
     nodes: Mapping[int, Entry]
 
     @property
+    def num_tested(self) -> int:
+        """Of how many clients the mean accuracy is."""
+        return sum(node.accuracy is not None for node in self.answered.values())
+
+    @property
     def answered(self) -> Mapping[int, NodeLine]:
         """Clients whose reply counts, by number, sorted."""
         return {c: node for c, node in sorted(self.nodes.items()) if isinstance(node, NodeLine)}

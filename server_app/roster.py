@@ -92,6 +92,8 @@ class Roster:
         Settings that devices are told.
     carried : int
         Logical clients that every node carries.
+    feature_dim : int
+        Width of all clients' features, where the run sets one.
 
     Attributes
     ----------
@@ -109,10 +111,11 @@ class Roster:
         private_classes: bool = False,
         given: RunConfig = NOTHING_GIVEN,
         carried: int = 1,
+        feature_dim: int = 0,
     ) -> None:
         self._grid = grid
         self._carried = carried
-        self._agreement = Agreement(private_classes=private_classes)
+        self._agreement = Agreement(private_classes=private_classes, feature_dim=feature_dim)
         self._order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
         self._questions: list[Question] = []
         self._asked_again: set[int] = set()

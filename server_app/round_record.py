@@ -248,7 +248,7 @@ class RoundRecord:
         """
         aggregated = aggregated.finite()
         tested = _tested(self.nodes[partition] for partition in sorted(self.nodes))
-        classes = _together(tested)
+        classes, partly = _together(tested)
         entries: dict[int, NodeLine | FailureLine] = {
             **{partition: FailureLine(reason) for partition, reason in self.failures.items()},
             **{partition: node.to_line() for partition, node in self.nodes.items()},
@@ -267,7 +267,7 @@ class RoundRecord:
             validation_loss=_weighted_loss(self._validated()),
             scores=self.scores(),
             diagnostics=dict(aggregated.diagnostics),
-            notes=(*self.notes, *aggregated.notes),
+            notes=(*self.notes, *aggregated.notes, *partly),
             nodes=dict(sorted(entries.items())),
         )
 
@@ -281,10 +281,14 @@ def _mean_accuracy(results: list[MeasuredAccuracy]) -> float | None:
     return sum(result.correct for result in results) / total if total else None
 
 
-def _together(tested: list[MeasuredAccuracy]) -> ConfusionCounts | None:
-    """Return the counts over all clients, unless one of them told none."""
+def _together(tested: list[MeasuredAccuracy]) -> tuple[ConfusionCounts | None, list[str]]:
+    """Return the counts over all clients that told theirs, and a note if some did not."""
     told = [result.classes for result in tested if result.classes is not None]
-    return ConfusionCounts.together(told) if told and len(told) == len(tested) else None
+    if not told:
+        return None, []
+    of = f"{len(told)} of {len(tested)} clients"
+    notes = [f"scores of classes are of {of}: the others did not tell how each class fared"]
+    return ConfusionCounts.together(told), notes if len(told) < len(tested) else []
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

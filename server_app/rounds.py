@@ -16,6 +16,7 @@ import torch
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
+from server_app.delivery import has_network
 from server_app.large_uploads import refuse_large
 from server_app.messenger import Messenger, RoundInProgress, Watcher
 from server_app.roster import NOTHING_GIVEN, Client, Roster
@@ -25,6 +26,7 @@ from strategies.common import seeds
 from strategies.common.adapters.halves import AdapterServerHalf
 from strategies.common.errors import FederationError
 from strategies.common.guard import guard_of
+from strategies.common.message import MessageServer
 from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
 from strategies.common.round import Reply, Tested
 from strategies.common.settings import RunConfig, RunSettings
@@ -34,6 +36,8 @@ from strategies.common.split.halves import AnySplitServerHalf
 # starts without it.
 PATIENCE_S = 60.0
 _WAIT_POLL_S = 0.1
+# Nodes that start together are there within this time of each other; simulated ones at once.
+ARRIVAL_S = 15.0
 # Times quorum-timeout-s, in which nodes that answer one after another may keep a round waiting.
 _LONGEST_GATHERING = 10
 
@@ -77,12 +81,15 @@ class RoundLoop:
         self._run = run
         self._watch = watch
         self._tested = half.testing()
+        self._networked = has_network(grid)
         self.roster = Roster(
             grid,
             run_name,
             private_classes=isinstance(half, AdapterServerHalf),
             given=given,
             carried=run.clients_per_node,
+            # Networks that are split, or adapted, have the width that they have.
+            feature_dim=run.feature_dim if isinstance(half, MessageServer) else 0,
         )
         self.messenger = Messenger(
             grid, half, run, run_name, watch, given, heard=self.roster.take_note
@@ -97,7 +104,8 @@ class RoundLoop:
             Round that is about to start.
         first : bool
             Whether it is the first one since the server started; enough nodes of which some
-            cannot take part are then an error at once, since waiting would not mend it.
+            cannot take part are then an error as soon as no other is to be expected, since waiting
+            would not mend it.
 
         Returns
         -------
@@ -123,11 +131,13 @@ class RoundLoop:
                 if len(clients) >= needed:
                     return clients
             self._watch(round_number, "waiting for nodes", len(clients), needed)
-            refusing = first and self.roster.all_answered() >= needed
             now = time.monotonic()
             if self.roster.heard > heard:
                 # Slow nodes are not too few nodes.
                 since, heard = now, self.roster.heard
+            # A node that cannot take part must not keep out those that are still on their way.
+            all_are_there = not self._networked or now - since > ARRIVAL_S
+            refusing = first and all_are_there and self.roster.all_answered() >= needed
             if refusing or self._is_over(now - since, now - started):
                 raise FederationError(self._too_few(round_number, len(clients), now - started))
             time.sleep(_WAIT_POLL_S)

@@ -20,7 +20,6 @@ from server_app.roster import NOTHING_GIVEN, Client, held_by
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
-from server_app.run_record import read_run_record
 from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
 from server_app.stopping import StopRule
@@ -90,7 +89,8 @@ class Run:
         config = {**config, **self._half.resolved()}
         self._folder = RunFolder(Path(self._settings.runs_dir), run_name(self._settings))
         self._compare_dir = self._folder.beside(self._settings.compare_with)
-        self._checkpoints = Checkpoints(self._folder.checkpoints)
+        of = f"{self._settings.method} with seed {self._settings.seed}"
+        self._checkpoints = Checkpoints(self._folder.checkpoints, of)
         self._state: Any = None
         name = self._folder.name
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
@@ -209,7 +209,10 @@ class Run:
         standing.round_number = record.round_number
         held_out = self._settings.validation_share
         accuracy = record.validation_accuracy() if held_out else record.accuracy()
-        if accuracy is not None and accuracy > standing.best_accuracy:
+        # A mean of a few clients is not held against one of nearly all.
+        told = sum(node.tested is not None for node in record.nodes.values())
+        counts = accuracy is not None and 2 * told >= len(context.clients)
+        if accuracy is not None and counts and accuracy > standing.best_accuracy:
             standing.best_round, standing.best_accuracy = record.round_number, accuracy
         with record.timed("save"):
             self._folder.save_pictures(record.round_number, aggregated.pictures)
@@ -295,7 +298,7 @@ class Run:
             self._checkpoints.set_aside_after(wanted)
             log(WARNING, "the rounds after round %d are kept in %s", wanted, aside)
         self._folder.forget_after(checkpoint.round_number)
-        for line in read_run_record(self._folder.path).rounds:
+        for line in self._folder.rounds():
             self._rule.take(line)
         self._loop.roster.fix_task(checkpoint.task)
         self._state = first_state(self._half, self._settings, checkpoint.task)

@@ -18,7 +18,7 @@ from flwr.common.logger import log
 
 from server_app import run_settings
 from server_app.client_list import FILE as CLIENTS
-from server_app.client_list import read_clients, write_clients
+from server_app.client_list import ClientList, read_clients, write_clients
 from server_app.journal import RoundLine, read_round, write_round
 from server_app.roster import Client
 from strategies.common import folder_lock
@@ -164,13 +164,17 @@ class RunFolder:
 
     def last_round(self) -> int:
         """Return the last complete round of the journal; 0 for none."""
-        return max((number for number, _ in self._lines()), default=0)
+        return len(self._lines())
+
+    def rounds(self) -> list[RoundLine]:
+        """Return the complete rounds, in their order."""
+        return [read_round(json.loads(text), str(self.journal)) for _, text in self._lines()]
 
     def forget_after(self, round_number: int) -> None:
         """Cut the journal back to a round, for resuming."""
         kept = "".join(text + "\n" for number, text in self._lines() if number <= round_number)
         # On a full disk a journal that is to stay as it is needs no room.
-        if not self.journal.exists() or self.journal.read_text() != kept:
+        if not self.journal.exists() or self.journal.read_bytes() != kept.encode():
             self.write("rounds.jsonl", kept)
 
     def set_aside_after(self, round_number: int) -> Path | None:
@@ -196,7 +200,8 @@ class RunFolder:
         Raises
         ------
         RunFolderError
-            If a line is damaged, but for a last one that a power cut left without its end.
+            If a line is damaged, but for a last one that a power cut left without its end; or if
+            one is missing or there twice.
         """
         if not self.journal.exists():
             return []
@@ -206,6 +211,13 @@ class RunFolder:
         with suppress(ValueError):
             json.loads(rest)
             lines.append(self._line(len(whole) + 1, rest))
+        for expected, (found, _) in enumerate(lines, start=1):
+            if found != expected:
+                raise RunFolderError(
+                    f"{self.journal} line {expected}: expected round {expected}, got {found}; "
+                    f"nothing was changed. Put the file back from a copy, or choose another "
+                    f"run-name to begin again"
+                )
         return lines
 
     def _line(self, number: int, row: bytes) -> tuple[int, str]:
@@ -223,10 +235,20 @@ class RunFolder:
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""
         with self._if_possible(CLIENTS):
-            text = write_clients(read_clients(self.path).with_clients(task, clients))
+            text = write_clients(self._listed().with_clients(task, clients))
             if text != self._clients_text:
                 self._write(CLIENTS, text)
                 self._clients_text = text
+
+    def _listed(self) -> ClientList:
+        """Return who took part so far; a damaged list is made anew of those who are there."""
+        try:
+            return read_clients(self.path)
+        except RunFolderError as error:
+            log(WARNING, "%s; it is written anew, with the clients that are there", error)
+            with suppress(OSError):
+                (self.path / CLIENTS).unlink()
+            return read_clients(self.path)
 
     def write(self, name: str, text: str) -> None:
         """Write a text file whole or not at all.

@@ -76,9 +76,13 @@ class RunRecord:
 
     @property
     def best(self) -> RoundLine | None:
-        """The round of the highest mean accuracy, the earliest of equals."""
-        told = (line for line in self.rounds if line.accuracy is not None)
-        return max(told, key=lambda line: line.accuracy or 0.0, default=None)
+        """The round of the highest mean accuracy, the earliest of equals.
+
+        A mean of fewer clients than the last one is of is not held against it.
+        """
+        told = [line for line in self.rounds if line.accuracy is not None]
+        alike = [line for line in told if line.num_tested >= told[-1].num_tested]
+        return max(alike, key=lambda line: line.accuracy or 0.0, default=None)
 
     @property
     def stop(self) -> Stop | None:

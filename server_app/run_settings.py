@@ -69,7 +69,7 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
     """
     try:
         saved = tomllib.loads((run_dir / FILE).read_text())["settings"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
+    except (OSError, KeyError, ValueError):
         raise RunFolderError(
             f"{run_dir}: holds no run to resume; check run-name and runs-dir, or set resume=false"
         ) from None

@@ -150,6 +150,8 @@ class Federation:
         Settings that differ from the defaults.
     report : bool
         Whether to write the report page, which takes longer than a tiny round.
+    arrival_s : float
+        How long a run waits for nodes that may be on their way, where others cannot take part.
 
     Attributes
     ----------
@@ -161,6 +163,7 @@ class Federation:
     num_clients: int
     overrides: Config
     report: bool = False
+    arrival_s: float = 0.0
     encoded: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -194,7 +197,8 @@ class Federation:
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )
         paged = nullcontext() if self.report else patch("server_app.run.page.write_report")
-        with paged, self._counting():
+        arriving = patch("server_app.rounds.ARRIVAL_S", self.arrival_s)
+        with paged, arriving, self._counting():
             try:
                 server_app.main.app(self.grid, context)
             finally:

@@ -3,21 +3,26 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from strategies.common.errors import StoreError
 from strategies.common.inputs import Inputs, from_sizes
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
+from strategies.common.transport.control import MAX_SIZE
+from strategies.common.transport.ranges import MAX_INPUT, MAX_PARTITION, MAX_ROUND
 
 CARD: Final = "model.json"
 WEIGHTS: Final = "model.safetensors"
 # Raised whenever the meaning of a key changes.
 FORMAT: Final = 1
 MADE_BY: Final = "Nectar"
+# As the setting image-size allows.
+_LARGEST_IMAGE: Final = 1024
 SCORES, FEATURES = "scores", "features"
 _IMAGES: Final = "uint8 pixels p become p / 127.5 - 1; floats stay as they are"
 _AS_THEY_ARE: Final = "none: inputs as the data have them"
@@ -45,7 +50,7 @@ class Architecture:
     name: str
     built_by: str
     own: bool
-    feature_dim: int
+    feature_dim: Annotated[int, Field(ge=0, le=MAX_SIZE)]
     split: Mapping[str, Any]
 
 
@@ -113,15 +118,15 @@ class ModelCard:
     format: int
     method: str
     run: str
-    client: int
-    round: int
+    client: Annotated[int, Field(ge=0, le=MAX_PARTITION)]
+    round: Annotated[int, Field(ge=0, le=MAX_ROUND)]
     architecture: Architecture
     classifier: str
     classified_by: str
     outputs: str
     classes: tuple[str, ...]
     inputs: Mapping[str, Any]
-    image_size: int
+    image_size: Annotated[int, Field(ge=0, le=_LARGEST_IMAGE)]
     normalisation: str
     measured: Measured
     files: Mapping[str, str]
@@ -192,7 +197,9 @@ def read(folder: Path) -> ModelCard:
         )
     try:
         card = _CARDS.validate_python(values)
-        _ = card.what, card.split
+        _ = card.split
+        if not 0 < prod(card.what.shape) <= MAX_INPUT or min(card.what.shape) < 1:
+            raise ValueError(f"inputs: expected 1 to {MAX_INPUT} values in one, got {card.what}")
     except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise StoreError(

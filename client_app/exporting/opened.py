@@ -84,7 +84,8 @@ def build(found: ModelCard, tensors: Mapping[str, Tensor], own_model: str) -> nn
     if split is not None:
         return joined.build(split, task, classifies=found.outputs == card.SCORES)
     name = found.architecture.name
-    if found.architecture.own:
+    # Whatever the card says of it: a name that would run code is run where it is given here.
+    if found.architecture.own or own.is_own(name):
         name = _named(found, own_model)
     model = catalogue.build(name, task, found.architecture.feature_dim, _ANY_SEED)
     try:

@@ -43,6 +43,8 @@ class ServerRun:
         State of the server half.
     last : Mapping[str, Any]
         The line of the journal.
+    accepted : Mapping[int, int]
+        Last round that was accepted from each client, by partition: whose state was tested.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class ServerRun:
     task: Task
     tensors: Mapping[str, Tensor]
     last: Mapping[str, Any]
+    accepted: Mapping[int, int]
 
     def measured(self, client: int) -> Measured | None:
         """Return how a client did in that round, if it was tested."""
@@ -88,13 +91,15 @@ def read(folder: Path, config: RunConfig) -> ServerRun:
         )
     tensors, text = tensor_file.read(tensor_file.of_round(checkpoints, number))
     try:
-        task = Task.from_values(json.loads(text["checkpoint"])["task"])
-    except (KeyError, TypeError, ValueError) as error:
+        told = json.loads(text["checkpoint"])
+        task = Task.from_values(told["task"])
+        accepted = {int(client): int(known) for client, known in told["accepted"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(
             f"--server {folder}: expected a checkpoint with its task, got: {error}; export with "
             f"the version of Nectar that played the run"
         ) from None
-    return ServerRun(folder, number, task, tensors, last)
+    return ServerRun(folder, number, task, tensors, last, accepted)
 
 
 def _require_same(folder: Path, config: RunConfig) -> None:

@@ -16,6 +16,7 @@ from client_app.exporting import card, server_run
 from client_app.exporting.card import Architecture, Measured, ModelCard
 from client_app.exporting.server_run import ServerRun
 from client_app.half import client_half
+from client_app.own_places import by_name
 from client_app.store import ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
@@ -60,7 +61,9 @@ class Taken:
 
 
 def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir: Path) -> Taken:
-    """Build a client's model, and load what its newest state and the server have of it.
+    """Build a client's model, and load what its state and the server have of it.
+
+    Where a part of it lies on the server, the state is the one that was tested with that part.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
         If there is no intact state, it is of a method that leaves no such model, or what it needs
         beside it is not there; saying what to do.
     """
-    stored = ClientStore(folder).newest()
+    store = ClientStore(folder)
+    stored = store.newest()
     if not stored.round_number:
         raise StoreError(
             f"{folder}: expected an intact state, got: {'; '.join(stored.notes)}; put the folder "
@@ -87,6 +91,11 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
         )
     _refuse_adapters(folder, stored.method)
     blueprint = Blueprint.from_text(stored.blueprint, str(folder))
+    if folder.absolute().name not in ("", str(blueprint.partition)):
+        raise StoreError(
+            f"{folder}: expected the state of client {folder.absolute().name}, got that of client "
+            f"{blueprint.partition}; put each client's own back"
+        )
     config = blueprint.config()
     settings = read_run(config)
     half = client_half(settings, config)
@@ -102,6 +111,8 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
     if isinstance(half, MessageClient):
         local = LocalDevice(node, settings, stored.round_number)
         local.known_task, local.begins = blueprint.task, False
+        if held is not None and half.testing().is_later:
+            stored = _as_tested(store, stored, held.accepted.get(blueprint.partition, 0))
         return _own_model(folder, stored, blueprint, half, held, local)
     raise SettingsError(
         f"{folder}: expected a method whose clients have a model, got {settings.method}"
@@ -136,13 +147,28 @@ def _own_model(
             blob = encode(sent, device.settings.wire_dtype)
             agreed = replace(half.agreed, architecture=Holds.of(state.model))
             downlink = decode(type(sent), blob, agreed, sender="server")
-        measured = held.measured(blueprint.partition)
+        tested = held.accepted.get(blueprint.partition, 0) == stored.round_number
+        measured = held.measured(blueprint.partition) if tested else None
     with torch.no_grad():
         classifier = half.classifier(device, state, downlink)
     kind = kind_of(classifier)
     made = _card(folder, stored, blueprint, measured or _UNKNOWN)
     described = replace(made, classifier=kind, classified_by=MEANINGS[kind])
     return Taken(classifier.eval(), described, device)
+
+
+def _as_tested(store: ClientStore, newest: Stored, accepted: int) -> Stored:
+    """Return the state that the server's last round tested, or the newest with a note."""
+    if not accepted or accepted == newest.round_number:
+        return newest
+    found = store.load(accepted)
+    if found.round_number == accepted:
+        return found
+    note = (
+        f"the state is of round {newest.round_number} and the server's part goes with that of "
+        f"round {accepted}, which is not there: how the model does was never tested"
+    )
+    return replace(newest, notes=(*newest.notes, note))
 
 
 def _whole_network(
@@ -181,7 +207,7 @@ def _whole_network(
         outputs=card.SCORES if classifies else card.FEATURES,
         classifier="head" if classifies else "",
         classified_by=MEANINGS["head"] if classifies else "",
-        notes=(_CODED.format(codec=split.codec),) if coded else (),
+        notes=(*made.notes, *((_CODED.format(codec=split.codec),) if coded else ())),
     )
     return Taken(network.eval(), described, device)
 
@@ -212,7 +238,8 @@ def _card(folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured
         normalisation=card.normalisation_of(task.inputs),
         measured=measured,
         files={},
-        notes=(),
+        # Where this device keeps its states is nobody's business who gets the model.
+        notes=tuple(by_name(note, [folder.absolute()]) for note in stored.notes),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from server_app.comparison import ABSENT, Comparison, typical_bytes
+from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
 from server_app.report.markup import Html, block, element, join, text
 from server_app.run_record import RunRecord
@@ -152,8 +153,7 @@ def _accuracy_cards(run: RunRecord) -> list[Html]:
     final = last.round_number == run.rounds[-1].round_number
     when = f"{'last round' if final else 'last round that reported'} ({last.round_number})"
     scores = {c: n.accuracy for c, n in last.answered.items() if n.accuracy is not None}
-    if len(scores) < len(run.clients):
-        when += f", {len(scores)} of {_count(len(run.clients), 'client')}"
+    when += _of_all(run, last)
     if picks := run.presentation.classified_by:
         when += f", by {picks}"
     told = [_card("Mean accuracy", f"{last.accuracy:.3f}", when)]
@@ -162,11 +162,18 @@ def _accuracy_cards(run: RunRecord) -> list[Html]:
     if scores:
         worst = min(scores, key=lambda client: scores[client])
         told.append(_card("Worst client", f"{scores[worst]:.3f}", f"client {worst}, same round"))
-    where = f"round {best.round_number}; last is {last.accuracy:.3f}"
+    where = f"round {best.round_number}{_of_all(run, best)}; last is {last.accuracy:.3f}"
     if best is last:
         where = f"round {best.round_number}, the last itself"
     told.append(_card("Best round", f"{best.accuracy:.3f}", where))
     return told
+
+
+def _of_all(run: RunRecord, line: RoundLine) -> str:
+    """Return of how many clients a mean accuracy is, where it is not of all."""
+    if line.num_tested >= len(run.clients):
+        return ""
+    return f", {line.num_tested} of {_count(len(run.clients), 'client')}"
 
 
 def _card(name: str, value: str, note: str) -> Html:

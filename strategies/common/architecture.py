@@ -24,17 +24,20 @@ class Architecture:
         Numbers that are measured, as the running means and variances of batch normalisation.
     name : str
         What clients call it, which tells nothing of what it holds.
+    variances : int
+        Of the measured numbers the last ones, which are never negative.
     """
 
     digest: str = ""
     parameters: int = 0
     statistics: int = 0
     name: str = ""
+    variances: int = 0
 
     @property
     def key(self) -> str:
         """Name of those alike; lengths are in it, since a digest is what a device says."""
-        return f"{self.digest}-{self.parameters}-{self.statistics}"
+        return f"{self.digest}-{self.parameters}-{self.statistics}-{self.variances}"
 
     @staticmethod
     def of(model: nn.Module, name: str = "") -> "Architecture":
@@ -45,6 +48,7 @@ class Architecture:
             sum(value.numel() for value in model.parameters()),
             sum(value.numel() for value in statistics_of(model)),
             name,
+            sum(value.numel() for name, value in model.named_buffers() if _is_variance(name)),
         )
 
 
@@ -52,7 +56,16 @@ NO_MODEL: Final = Architecture()
 
 
 def statistics_of(model: nn.Module) -> Iterator[Tensor]:
-    """Yield what a model measures while it trains; counts of batches are each client's own."""
-    for value in model.buffers():
-        if value.is_floating_point():
-            yield value
+    """Yield what a model measures while it trains, variances last, but for counts of batches.
+
+    These are each client's own.
+    """
+    for wanted in (False, True):
+        for name, value in model.named_buffers():
+            if value.is_floating_point() and _is_variance(name) is wanted:
+                yield value
+
+
+def _is_variance(name: str) -> bool:
+    """Tell whether a buffer is one by which batch normalisation divides."""
+    return name.rpartition(".")[2] == "running_var"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from strategies.common.architecture import Architecture
 from strategies.common.averaging import average
-from strategies.common.errors import ModelError
+from strategies.common.errors import ModelError, WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
@@ -74,6 +74,20 @@ class GroupAveragingServer(
         kept = {name: getattr(state, name) for name in rules_of(kind)}
         # What is not each group's own is all groups'.
         return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
+
+    def check(self, state: AnyMeans, reply: Reply[Sent]) -> None:
+        """Refuse an upload in which something negative is said to be a variance.
+
+        Whoever computes with such a mean gets no number at all.
+        """
+        super().check(state, reply)
+        own, sent = reply.architecture, reply.uplink.statistics
+        variances = sent[own.statistics - own.variances :]
+        if len(variances) and (lowest := float(variances.min())) < 0:
+            raise WireError(
+                f"client {reply.partition}: {reply.uplink.schema}.statistics: expected variances "
+                f"of at least 0, got {lowest:g}"
+            )
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""

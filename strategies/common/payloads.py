@@ -211,7 +211,7 @@ class WholeModel(Payload):
         (parameters,) float, in the order of ``nn.Module.parameters``.
     statistics : Tensor
         (statistics,) float, what the model measures while it trains, in the order of
-        ``nn.Module.buffers``.
+        :func:`strategies.common.architecture.statistics_of`.
     """
 
     follows_model = True

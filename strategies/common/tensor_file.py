@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Final
 
 import safetensors.torch
 import torch
@@ -24,6 +25,8 @@ from strategies.common.errors import StoreError
 _OWN_FOLDER, _OWN_FILE = 0o700, 0o600
 # Files that others bring down to the disk; ``None`` where whoever writes does.
 _later: ContextVar[list[Path] | None] = ContextVar("later", default=None)
+# Where a file says of which round it is.
+ROUND: Final = "round"
 _ROUND = re.compile(r"round-(\d+)\.safetensors")
 
 
@@ -142,6 +145,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise StoreError(f"{path}: expected a readable tensor file, got: {error}") from None
     if text.pop("checksum", None) != _checksum(tensors, text):
         raise StoreError(f"{path}: expected contents that match their checksum; it is damaged")
+    return tensors, text
+
+
+def read_round(folder: Path, round_number: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the file of a round, which says itself of which one it is.
+
+    Raises
+    ------
+    StoreError
+        As of :func:`read`, or if it is another round's under this one's name.
+    """
+    path = of_round(folder, round_number)
+    tensors, text = read(path)
+    if text.get(ROUND, str(round_number)) != str(round_number):
+        raise StoreError(f"{path}: expected the state of this round, got that of {text[ROUND]}")
     return tensors, text
 
 

@@ -8,7 +8,7 @@ from strategies.common.round import Phase
 
 
 @final
-@payload("fedavg.model", version=1)
+@payload("fedavg.model", version=2)
 class Model(WholeModel):
     """A client's model, to the server: ``4(P + S)`` bytes.
 
@@ -18,7 +18,7 @@ class Model(WholeModel):
 
 
 @final
-@payload("fedavg.mean", version=1)
+@payload("fedavg.mean", version=2)
 class GroupMean(WholeModel):
     """The mean of an architecture, to its clients: ``4(P + S)`` bytes; of one client, its own."""
 

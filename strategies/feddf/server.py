@@ -11,7 +11,7 @@ from strategies.common import seeds
 from strategies.common.agreed import Need
 from strategies.common.architecture import Architecture
 from strategies.common.distillation import distillation_loss
-from strategies.common.errors import ModelError
+from strategies.common.errors import ModelError, NectarError, WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.optimiser import scheduled
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -46,6 +46,14 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
 
     def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
         """Accept any clients: who is alone with its architecture learns from the others' too."""
+
+    def check(self, state: GroupMeans, reply: Reply[Model]) -> None:
+        """Refuse, too, a model that cannot be built here: it could teach nobody."""
+        super().check(state, reply)
+        try:
+            self._built(reply.architecture)
+        except NectarError as error:
+            raise WireError(f"client {reply.partition}: {error}") from None
 
     def aggregate(
         self, state: GroupMeans, round_number: int, replies: Sequence[Reply[Model]]
@@ -89,14 +97,18 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         return said.joined(Aggregated(numbers))
 
     def _loaded(self, own: Architecture, model: Model) -> nn.Module:
+        built = self._built(own)
+        model.into(built)
+        return built.to(self.provided.device)
+
+    def _built(self, own: Architecture) -> nn.Module:
         built = self.provided.build_model(own.name, self.agreed.task, 0)
         if Architecture.of(built).key != own.key:
             raise ModelError(
                 f"feddf: expected the server's {own.name} to be what clients hold, got another of "
                 f"that name; all parts must run the same version with the same models"
             )
-        model.into(built)
-        return built.to(self.provided.device)
+        return built
 
     def _logits(self, model: nn.Module, inputs: Tensor) -> Tensor:
         return torch.cat(list(output_batches(inputs, model, model, self.provided.device)))

@@ -8,7 +8,7 @@ from strategies.common.round import Phase
 
 
 @final
-@payload("feddf.model", version=1)
+@payload("feddf.model", version=2)
 class Model(WholeModel):
     """A client's model, to the server: ``4(P + S)`` bytes.
 
@@ -17,7 +17,7 @@ class Model(WholeModel):
 
 
 @final
-@payload("feddf.student", version=1)
+@payload("feddf.student", version=2)
 class Student(WholeModel):
     """What all clients taught the mean of an architecture, to its clients: ``4(P + S)`` bytes."""
 

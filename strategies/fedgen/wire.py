@@ -24,7 +24,7 @@ def _shared(agreed: Agreed) -> dict[str, int]:
 
 
 @final
-@payload("fedgen.model", version=1)
+@payload("fedgen.model", version=2)
 class Model(WholeModel):
     """A client's model or head, to the server: ``4(P + S) + 16p`` bytes for p labels present.
 
@@ -49,7 +49,7 @@ class Model(WholeModel):
 
 
 @final
-@payload("fedgen.lesson", version=1)
+@payload("fedgen.lesson", version=2)
 class Lesson(WholeModel):
     """The mean and the generator, to each client: ``4(P + S) + 4(G + 2h) + 4C`` bytes.
 

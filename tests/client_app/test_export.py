@@ -1,6 +1,7 @@
 """The command: which state, where to, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,12 @@ def test_a_state_says_how_its_model_is_built(played: Path) -> None:
     assert Blueprint.from_text(blueprint.to_text(), "here") == blueprint
     # Where it was played is nobody's business.
     assert not {"runs-dir", "state-dir"} & blueprint.settings.keys()
+
+
+def test_a_state_in_another_clients_folder_is_refused(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(played / "1", tmp_path / "state" / "run" / "0")
+    words = [str(tmp_path / "state" / "run"), "--partition=0", f"--out={tmp_path / 'out'}"]
+    assert export.main(words) == 1
+    assert "expected the state of client 0, got that of client 1" in capsys.readouterr().err

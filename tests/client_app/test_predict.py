@@ -1,6 +1,9 @@
 """Images through an exported model: what the data source reads, and what is refused."""
 
 import csv
+import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,53 @@ def test_fewer_than_one_class_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         predict.main(["model", "image", "--top=0"])
     assert "expected a whole number from 1 on, got '0'" in capsys.readouterr().err
+
+
+def edited(model: Path, folder: Path, **changes: object) -> Path:
+    """Return a copy of an export with another card."""
+    shutil.copytree(model, folder)
+    card = json.loads((folder / "model.json").read_text())
+    for name, value in changes.items():
+        if name == "name":
+            card["architecture"]["name"] = value
+        else:
+            card[name] = value
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_a_card_alone_makes_nobody_run_code(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = tmp_path / "ran"
+    code = tmp_path / "net.py"
+    code.write_text(f"open({str(ran)!r}, 'w')\nNet = None\n")
+    sys.modules.pop("this", None)
+    for number, name in enumerate((f"{code}:Net", "this:d")):
+        card = edited(model, tmp_path / str(number), name=name)
+        assert predict.main([str(card), str(photos)]) == 1
+        assert "whose code is run only where you name it" in capsys.readouterr().err
+    assert not ran.exists()
+    assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_size": -5},
+        {"image_size": 10**9},
+        {"client": -1},
+        {"inputs": {"kind": "images", "sizes": {"c": 1, "h": 10**6, "w": 10**6}}},
+        {"inputs": {"kind": "images", "sizes": {"c": 1, "h": -8, "w": -8}}},
+    ],
+)
+def test_a_card_with_numbers_that_cannot_be_is_refused(
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    card = edited(model, tmp_path / "card", **changes)
+    assert predict.main([str(card), str(photos)]) == 1
+    assert "model.json: expected a whole card" in capsys.readouterr().err

@@ -211,3 +211,25 @@ def test_a_state_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"file/0: cannot be written .*make the folder writable"):
         ClientStore(tmp_path / "file" / "0").hold()
+
+
+def test_a_state_under_another_rounds_name_is_passed_over(store: ClientStore, folder: Path) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    (folder / name(2)).write_bytes((folder / name(1)).read_bytes())
+    found = store.load(2)
+    assert found.round_number == 1
+    assert "expected the state of this round, got that of 1" in found.notes[0]
+
+
+@pytest.mark.parametrize(("run", "method"), [("run-2", "fd"), ("run-1", "local")])
+def test_a_state_of_another_run_is_refused_by_both_names(
+    store: ClientStore, run: str, method: str
+) -> None:
+    store.save(1, state(1.0), base=0, method="fd", run="run-1")
+    found = store.load(1)
+    found.require_of("run-1", "fd")
+    with pytest.raises(StoreError, match=rf"of run {run}, method {method}, got one of run run-1"):
+        found.require_of(run, method)
+    store.save(1, state(1.0), base=0)
+    store.load(1).require_of(run, method)

@@ -209,3 +209,38 @@ def test_the_card_says_what_is_needed_to_use_the_model(tmp_path: Path) -> None:
     assert told["normalisation"] == "uint8 pixels p become p / 127.5 - 1; floats stay as they are"
     assert told["measured"]["said_by"] == "the device's own test in round 1"
     assert list(told["files"]) == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("method", ["fedproto", "fedavg"])
+def test_a_state_goes_with_the_part_of_the_server_that_it_was_tested_with(
+    tmp_path: Path, method: str
+) -> None:
+    """A server that died before it wrote down its last round knows less than the devices."""
+    played = tiny(tmp_path / "run", method, rounds=3)
+    played.play()
+    lines = (played.run_folder / "rounds.jsonl").read_text().splitlines(keepends=True)
+    (played.run_folder / "rounds.jsonl").write_text("".join(lines[:2]))
+    for partition in range(3):
+        opened = exported(played, tmp_path / f"out-{partition}", partition, server=True)
+        told = opened.card.measured.accuracy
+        assert opened.card.round == 2
+        assert told == json.loads(lines[1])["nodes"][str(partition)]["accuracy"]
+        found = accuracy(opened, own_test(played, partition, server=True))
+        assert found == pytest.approx(told, abs=1e-6)
+
+
+def test_a_state_that_nobody_tested_with_the_servers_part_has_no_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = tiny(tmp_path / "run", "fedproto", rounds=3)
+    played.play()
+    newest = played.folder / "state" / "test" / "1" / "round-000003.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-9])
+    card_of = exported(played, tmp_path / "out", 1, server=True).card
+    assert (card_of.round, card_of.measured.accuracy) == (2, None)
+    told = capsys.readouterr().out
+    assert "accuracy not known" in told
+    assert "round-000003.safetensors: expected" in told, told
+    assert "which is not there: how the model does was never tested" in told
+    assert len(card_of.notes) == 3
+    assert str(tmp_path) not in str(card_of.notes)

@@ -1,5 +1,6 @@
 """Every model of the table: shapes, gradients, seeds, refusals and lazy imports."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -321,3 +322,14 @@ def test_truncated_weights_are_not_drawn_for_ever(monkeypatch: pytest.MonkeyPatc
             nn.init.trunc_normal_(usual)
         nn.init.trunc_normal_(unlikely, mean=2.5, std=0.5)
     assert bool(torch.cat([usual, unlikely]).abs().le(2.0).all())
+
+
+def test_a_builder_runs_no_code_but_the_runs() -> None:
+    task = Task(3, Images(1, 8, 8), 4)
+    build = catalogue.builder(4, ("cnn", "tests.models.small_net:Net"))
+    for name in ("this:d", "/somewhere/net.py:Net", "json:loads", "other.module:Net", "none"):
+        sys.modules.pop("this", None)
+        with pytest.raises(SettingsError, match="expected one of the run's or of the table, cnn"):
+            build(name, task, 0)
+        assert "this" not in sys.modules
+    assert build("resnet4", task, 0).head.out_features == 3

@@ -92,3 +92,14 @@ def test_readings_are_told_apart_from_pictures_and_cannot_be_resized() -> None:
         f"expected 10 classes of {Windows(9, 128)}, got 10 classes of {Images(3, 32, 32)}; give it "
         f"the others' data"
     )
+
+
+def test_the_runs_width_decides_where_it_sets_one() -> None:
+    agreement = Agreement(private_classes=False, feature_dim=8)
+    honest, other = description(feature_dim=8), description(feature_dim=9)
+    task = agreement.reach([other, honest, other])
+    assert task.feature_dim == 8
+    assert agreement.objection(task, honest) is None
+    assert agreement.objection(task, other) == (
+        "expected features of width 8, got 9; set feature-dim"
+    )

@@ -242,3 +242,25 @@ def test_journal_and_checkpoints_must_be_of_one_run(tmp_path: Path) -> None:
     tensor_file.of_round(folder, 5).unlink()
     with pytest.raises(RunFolderError, match="expected the checkpoint of round 5 or of one before"):
         found.require(5, journal)
+
+
+def test_a_checkpoint_of_another_run_is_damage(folder: Path) -> None:
+    save(Checkpoints(folder, "fd with seed 1"), 1)
+    save(Checkpoints(folder, "fd with seed 2"), 2)
+    found, notes = Checkpoints(folder, "fd with seed 1").load(at_most=2)
+    assert found is not None
+    assert found.round_number == 1
+    assert "expected a checkpoint of fd with seed 1, got one of fd with seed 2" in notes[0]
+
+
+def test_a_checkpoint_under_another_rounds_name_is_damage(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    save(checkpoints, 1, 2, 3)
+    (folder / "round-000003.safetensors").write_bytes(
+        (folder / "round-000001.safetensors").read_bytes()
+    )
+    found, notes = checkpoints.load(at_most=3)
+    assert found is not None
+    assert found.round_number == 2
+    assert "expected the state of this round, got that of 1" in notes[0]

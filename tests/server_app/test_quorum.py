@@ -94,7 +94,7 @@ def test_a_client_that_went_away_is_in_every_line_with_the_reason(federation: Pl
 
 def test_the_wait_for_nodes_begins_anew_with_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = ScriptedGrid(online=list(range(100, 110)))
-    run = halves.run_of("local", min_nodes=10, quorum_timeout_s=300.0)
+    run = halves.run_of("local", min_nodes=10, quorum_timeout_s=300.0, feature_dim=16)
     clock = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -188,3 +188,20 @@ def test_a_device_that_restarts_under_another_id_goes_on_where_it_was(federation
     lines = fed.play()
     assert sent(fed, "train")[-2:] == [(3, 100), (3, 901)]
     assert without_clocks(lines) == without_clocks(undisturbed)
+
+
+def test_a_node_that_cannot_take_part_keeps_out_none_that_is_on_its_way(federation: Play) -> None:
+    fed = federation(4, min_nodes=3, rounds=1, quorum_timeout_s=30.0)
+    fed.arrival_s = 10.0
+    fed.grid.node_configs[103] = {"partition-id": 7, "num-partitions": 4}
+    looks: list[int] = []
+    node_ids = fed.grid.get_node_ids
+
+    def late() -> list[int]:
+        looks.append(1)
+        fed.grid.offline = {102} if len(looks) < 6 else set()
+        return list(node_ids())
+
+    fed.grid.get_node_ids = late  # type: ignore[method-assign]
+    (line,) = fed.play()
+    assert trained(line) == [0, 1, 2]

@@ -202,13 +202,15 @@ def test_classes_are_counted_over_all_clients_together() -> None:
     assert line.macro_f1 == pytest.approx((2 * 2 / (2 + 8) + 2 * 2 / (8 + 2)) / 2)
 
 
-def test_one_client_that_tells_no_counts_leaves_the_rounds_unknown() -> None:
+def test_one_client_that_tells_no_counts_takes_no_score_from_the_others() -> None:
     told = with_classes(node(0, 3, 4, 0.0), (2, 2), (2, 1), (3, 1))
     own = node(1, 1, 6, 0.0)
     silent = replace(own, report=own.report.model_copy(update={"macro_f1": 0.25}))
     line = RoundRecord(1, nodes={0: told, 1: silent}).to_line("fd", Aggregated())
-    assert (line.macro_f1, line.class_accuracy) == (None, ())
-    assert line.answered[0].macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert line.macro_f1 == line.answered[0].macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert line.class_accuracy == (1.0, 0.5)
+    (note,) = line.notes
+    assert note.startswith("scores of classes are of 1 of 2 clients")
     assert line.answered[1].macro_f1 == 0.25
 
 

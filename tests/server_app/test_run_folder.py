@@ -114,10 +114,12 @@ def test_the_probe_of_the_folder_leaves_nothing(folder: RunFolder) -> None:
     assert list(folder.path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [None, "", "not = [toml", "[versions]\nflwr = '1'\n"])
-def test_there_must_be_something_to_resume(folder: RunFolder, content: str | None) -> None:
+@pytest.mark.parametrize(
+    "content", [None, b"", b"not = [toml", b"[versions]\nflwr = '1'\n", b"\xff\xfe["]
+)
+def test_there_must_be_something_to_resume(folder: RunFolder, content: bytes | None) -> None:
     if content is not None:
-        (folder.path / "settings.toml").write_text(content)
+        (folder.path / "settings.toml").write_bytes(content)
     with pytest.raises(RunFolderError, match="holds no run to resume; check run-name"):
         folder.check_resumable(CONFIG)
 
@@ -307,3 +309,30 @@ def test_another_run_lies_beside(folder: RunFolder) -> None:
         folder.beside("run-0")
     other.append(line(1))
     assert folder.beside("run-0") == other.path
+
+
+@pytest.mark.parametrize(("rounds", "place"), [((1, 3), 2), ((1, 2, 2), 3), ((2,), 1)])
+def test_a_round_that_is_missing_or_there_twice_is_named(
+    folder: RunFolder, rounds: tuple[int, ...], place: int
+) -> None:
+    folder.journal.write_text(lines(*rounds))
+    before = folder.journal.read_bytes()
+    with pytest.raises(RunFolderError, match=rf"line {place}: expected round {place}, got"):
+        folder.last_round()
+    assert folder.journal.read_bytes() == before
+
+
+def test_a_tail_that_is_no_text_is_cut_off(folder: RunFolder) -> None:
+    folder.journal.write_bytes(lines(1, 2).encode() + b"\xff\xfe{")
+    assert [one.round_number for one in folder.rounds()] == [1, 2]
+    folder.forget_after(2)
+    assert folder.journal.read_text() == lines(1, 2)
+
+
+def test_a_damaged_list_of_clients_is_made_anew(folder: RunFolder) -> None:
+    folder.save_clients(TASK, {0: client(0), 1: client(1)})
+    whole = (folder.path / "clients.json").read_text()
+    (folder.path / "clients.json").write_text(whole[: len(whole) // 2])
+    again = RunFolder(folder.path.parent, folder.path.name)
+    again.save_clients(TASK, {0: client(0)})
+    assert list(json.loads((folder.path / "clients.json").read_text())["clients"]) == ["0"]

@@ -16,6 +16,8 @@ def of_description(told: "Description") -> str | None:
     """Return which list is of another length, or adds up to something else."""
     if told.inputs != "tokens" and prod(told.sizes) > MAX_INPUT:
         return f"sizes: expected at most {MAX_INPUT} values in one input, got {told.sizes}"
+    if told.variances > told.statistics:
+        return f"variances: expected at most statistics={told.statistics}, got {told.variances}"
     if told.class_names and len(told.class_names) != told.num_classes:
         return (
             f"class_names: expected none or {told.num_classes}, one per class, got "

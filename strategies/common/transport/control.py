@@ -123,7 +123,7 @@ class Description(Control):
         Which client of how many.
     model : str
         Name of the client's architecture.
-    architecture, parameters, statistics : str, int, int
+    architecture, parameters, statistics, variances : str, int, int, int
         What its model holds, as of ``Architecture``, where what the method sends follows that.
     num_classes, feature_dim : int
         The client's view of the task.
@@ -168,6 +168,7 @@ class Description(Control):
     architecture: str = Field(default="", pattern=_DIGEST)
     parameters: int = Field(default=0, ge=0, le=MAX_NUMBERS)
     statistics: int = Field(default=0, ge=0, le=MAX_NUMBERS)
+    variances: int = Field(default=0, ge=0, le=MAX_NUMBERS)
     num_classes: int = Field(ge=1, le=MAX_CLASSES)
     inputs: str = Field(pattern=rf"^({'|'.join(KINDS)})$")
     sizes: list[Annotated[int, Field(ge=1, le=MAX_SIZE)]]
@@ -212,7 +213,8 @@ class Description(Control):
     @property
     def holds(self) -> Architecture:
         """What the client's model holds."""
-        return Architecture(self.architecture, self.parameters, self.statistics, self.model)
+        own = self.architecture, self.parameters, self.statistics
+        return Architecture(*own, self.model, self.variances)
 
     @property
     def each_input(self) -> Inputs:

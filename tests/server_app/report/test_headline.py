@@ -55,3 +55,14 @@ def test_it_says_what_picks_a_class_beside_the_number_and_below(tmp_path: Path) 
     plain = record(tmp_path / "plain", round_of(1, (0.5, 0.5)))
     shown = f"{headline.cards(plain, None)}{headline.method_of_measurement(plain)}"
     assert "prototype" not in shown
+
+
+def test_a_best_round_of_fewer_clients_than_the_last_is_none(tmp_path: Path) -> None:
+    few = round_of(2, (0.9, 0.9))
+    few["nodes"]["0"] = {"failure": "gone"}
+    run = record(tmp_path / "all", round_of(1, (0.6, 0.8)), few, round_of(3, (0.5, 0.7)))
+    assert "round 1; last is 0.650" in str(headline.cards(run, None))
+    last = round_of(3, (0.7, 0.7))
+    last["nodes"]["0"] = {"failure": "gone"}
+    run = record(tmp_path / "few", round_of(1, (0.6, 0.8)), few, last)
+    assert "round 2, 1 of 2 clients; last is 0.700" in str(headline.cards(run, None))

@@ -1,10 +1,12 @@
 """One mean for each architecture, whoever answers first; FedAvg stands for all who average so."""
 
+import copy
+
 import pytest
 import torch
 
 from strategies.common.architecture import Architecture
-from strategies.common.errors import ModelError
+from strategies.common.errors import ModelError, WireError
 from strategies.common.inputs import Images
 from strategies.common.magnitudes import too_large
 from strategies.common.round import Reply
@@ -74,3 +76,40 @@ def test_weights_that_ran_away_are_named_and_others_are_not() -> None:
     sent = [reply(n, 1, [1.1, -0.9], SMALL) for n in range(3)] + [reply(3, 1, [1e6, 0.0], SMALL)]
     sizes = {one.partition: half.magnitudes(state, one) for one in sent}
     assert set(too_large(sizes, dict.fromkeys(sizes, 1))) == {3}
+
+
+def test_what_is_no_variance_is_refused_by_name() -> None:
+    half = halves.server("fedavg", TASK)
+    own = Architecture("c" * 64, 2, 4, variances=2)
+    honest = Model(torch.zeros(2), torch.tensor([-3.0, 0.0, 0.0, 2.0]))
+    half.check(half.start(), Reply(0, 9, honest, own))
+    liar = Model(torch.zeros(2), torch.tensor([1.0, 1.0, 1.0, -0.5]))
+    told = r"client 1: fedavg\.model\.statistics: expected variances of at least 0, got -0\.5"
+    with pytest.raises(WireError, match=told):
+        half.check(half.start(), Reply(1, 9, liar, own))
+
+
+def test_who_says_that_it_has_no_variances_is_in_no_groups_way() -> None:
+    half = halves.server("fedavg", TASK)
+    state = half.start()
+    own, liar = (Architecture("c" * 64, 2, 1, variances=count) for count in (1, 0))
+    half.aggregate(state, 1, [reply(1, 1, [1.0, 1.0], own), reply(9, 1, [9.0, 9.0], liar)])
+    assert half.shared(state, own).statistics.tolist() == [1.0]
+
+
+def test_variances_come_last() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(3)
+    )
+    for place, norm in enumerate((model[1], model[2])):
+        norm.running_mean.fill_(-1.0 - place)
+        norm.running_var.fill_(3.0 + place)
+    own, sent = Architecture.of(model), Model.of(model)
+    assert (own.statistics, own.variances) == (10, 5)
+    assert sent.statistics.tolist() == [-1.0, -1.0, -2.0, -2.0, -2.0, 3.0, 3.0, 4.0, 4.0, 4.0]
+    other = copy.deepcopy(model)
+    for norm in (other[1], other[2]):
+        norm.reset_running_stats()
+    sent.into(other)
+    assert torch.equal(other[2].running_var, model[2].running_var)
+    assert torch.equal(other[2].running_mean, model[2].running_mean)

@@ -1,5 +1,6 @@
 """FedDF on the server: who teaches whom, and what that leaves as it is."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from torch.nn import functional
 
 from models import catalogue
 from strategies.common.architecture import Architecture
-from strategies.common.errors import ModelError
+from strategies.common.errors import ModelError, WireError
 from strategies.common.inputs import Images
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData, OpenLabels
@@ -208,3 +209,16 @@ def test_who_is_left_out_is_in_no_mean_and_teaches_nobody() -> None:
     torch.testing.assert_close(state.parameters[key], expected.parameters[key], rtol=0, atol=0)
     # Without the setting nobody reads labels, of which this server has none.
     assert server().aggregate(alone.start(), 1, [good, spoilt]).notes == ()
+
+
+@pytest.mark.parametrize("name", ["nonsense", "resnet4", "json:loads", "this:d"])
+def test_a_model_that_cannot_be_built_here_is_its_senders_failure(name: str) -> None:
+    half = server()
+    honest = reply(0, "cnn")
+    half.check(half.start(), honest)
+    sys.modules.pop("this", None)
+    liar = replace(honest, partition=4, architecture=replace(honest.architecture, name=name))
+    with pytest.raises(WireError, match=r"^client 4: "):
+        half.check(half.start(), liar)
+    # No code is run whose place a device names.
+    assert "this" not in sys.modules
