@@ -4,11 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from client_app.cost import cost_of_a_client
 from client_app.data import sources
 from client_app.data.client_data import ClientData
+from client_app.data.value_range import range_of
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
@@ -16,7 +15,6 @@ from client_app.devices.message_device import LocalDevice
 from strategies.common.architecture import NO_MODEL
 from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import sizes_of
-from strategies.common.meaning import BYTES, FLOATS, READINGS
 from strategies.common.method import AnyClientHalf
 from strategies.common.names import digest, normalised, printable
 from strategies.common.samples import class_counts
@@ -88,19 +86,14 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
 
 def _values(data: Sequence[ClientData]) -> dict[str, Any]:
     """Return kind and range of the values that the clients learn from; nothing of tokens."""
-    inputs = [own.train.inputs for own in data if len(own.train)]
-    if not inputs or inputs[0].dtype == torch.int64:
+    found = range_of(own.train.inputs for own in data)
+    if found is None:
         return {}
-    kind = FLOATS if inputs[0].ndim == 4 else READINGS
-    if inputs[0].dtype == torch.uint8:
-        kind = BYTES
-    lowest = min(float(part.min()) for part in inputs)
-    highest = max(float(part.max()) for part in inputs)
     # Three digits tell scales apart, and say little of single samples.
     return {
-        "values": kind,
-        "lowest": float(f"{lowest:.3g}"),
-        "highest": float(f"{highest:.3g}"),
+        "values": found.kind,
+        "lowest": float(f"{found.low:.3g}"),
+        "highest": float(f"{found.high:.3g}"),
     }
 
 

@@ -15,11 +15,27 @@ from local_federation.flower_host import FlowerHost
 from local_federation.home import Home
 from local_federation.host import Host, Settings, Standing
 from local_federation.watch import follow
+from server_app.client_list import num_shares
 from server_app.half import open_settings
 from server_app.progress import results_table
+from strategies.common.errors import SettingsError
 from strategies.common.settings import default_config
 from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
+
+
+def resumes(settings: Settings) -> bool:
+    """Tell whether runs that are there are to be gone on with.
+
+    Raises
+    ------
+    SettingsError
+        If neither true nor false is said: most words would count as true.
+    """
+    asked = settings.get("resume", False)
+    if not isinstance(asked, bool):
+        raise SettingsError(f"setting resume: expected a boolean, true or false, got {asked!r}")
+    return asked
 
 
 def _nobody() -> None:
@@ -90,11 +106,11 @@ class Campaign:
         self.check(runs)
         home = Home(self.folder, tuple(runs))
         host = self._host(home.path)
-        host.check(self._every(home, runs, self._standing(home)))
+        host.check(self._every(home, runs, self._standing(home, runs)))
         with ExitStack() as stack:
             stack.enter_context(home.held())
             # Whoever held these runs before may have played them.
-            standing = self._standing(home)
+            standing = self._standing(home, runs)
             every = self._every(home, runs, standing)
             host.check(every)
             for name in runs:
@@ -118,7 +134,8 @@ class Campaign:
             With what to change.
         """
         home = Home(self.folder, tuple(runs))
-        for settings in self._every(home, runs, dict.fromkeys(runs, False)):
+        asked = resumes(self.settings)
+        for settings in self._every(home, runs, dict.fromkeys(runs, asked)):
             check_known(settings)
             config = {**default_config(), **settings}
             method_settings(open_settings(config).method, config)
@@ -130,9 +147,35 @@ class Campaign:
         console.print(results_table(run_dir, compare_dir))
         console.print(f"report: {run_dir / 'report.html'}", soft_wrap=True)
 
-    def _standing(self, home: Home) -> Mapping[str, bool]:
-        resume = bool(self.settings.get("resume"))
-        return home.standing(replace=self.replace, resume=resume)
+    def _standing(self, home: Home, runs: Mapping[str, Settings]) -> Mapping[str, bool]:
+        """Tell of each run whether it is gone on with, and refuse what would not go on.
+
+        Raises
+        ------
+        RunFolderError, SettingsError
+            With what to change.
+        """
+        standing = home.standing(replace=self.replace, resume=resumes(self.settings))
+        own = [name for name in runs if name not in _baselines(runs)]
+        if self.settings.get("resume-from") and not any(standing[name] for name in own):
+            raise SettingsError(
+                f"setting resume-from: expected a run with rounds, of which later ones are left "
+                f"behind, found none named {' or '.join(own)} in {self.folder}; name it by --name "
+                f"and --folder, or leave the setting out"
+            )
+        if self.standing is None:  # nodes of somebody else know their number themselves
+            for name in (name for name in runs if standing[name]):
+                self._require_clients(name)
+        return standing
+
+    def _require_clients(self, name: str) -> None:
+        shares = num_shares(self.folder / name)
+        if shares not in (0, self.num_clients):
+            raise SettingsError(
+                f"--clients: expected {shares} to go on with {self.folder / name}, whose data were "
+                f"dealt to so many, got {self.num_clients}; say --clients {shares}, or choose "
+                f"another --name"
+            )
 
     def _host(self, home: Path) -> Host:
         if self.carrier == "engine":
@@ -152,7 +195,7 @@ class Campaign:
     def _every(
         self, home: Home, runs: Mapping[str, Settings], standing: Mapping[str, bool]
     ) -> list[dict[str, bool | int | float | str]]:
-        return [
+        every = [
             {
                 **self.settings,
                 **settings,
@@ -164,3 +207,14 @@ class Campaign:
             }
             for name, settings in runs.items()
         ]
+        for settings in every:
+            name = settings["run-name"]
+            # What has not begun begins, and what others are compared with is not what went wrong.
+            if resumes(self.settings) and (not settings["resume"] or name in _baselines(runs)):
+                settings.pop("resume-from", None)
+        return every
+
+
+def _baselines(runs: Mapping[str, Settings]) -> set[str]:
+    """Return the runs that others are compared with."""
+    return {str(settings.get("compare-with", "")) for settings in runs.values()}

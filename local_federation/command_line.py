@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from local_federation import adapter_demo, demo, options
 from local_federation.baselines import baseline_of
-from local_federation.campaign import Campaign, Carrier
+from local_federation.campaign import Campaign, Carrier, resumes
 from local_federation.compare import command
 from local_federation.descendants import end_descendants, keep_orphans
 from local_federation.engine.resources import Resources
@@ -152,7 +152,7 @@ def _play(
     overrides = read_changes(arguments.set)
     _refuse_decided(overrides, of_demo=arguments.kind in options.DEMOS)
     # What a demo plays is its own, so that its runs may be played anew.
-    replaces = arguments.kind in options.DEMOS and not overrides.get("resume")
+    replaces = not resumes(overrides)
     campaign = Campaign(
         folder=arguments.folder.resolve(),
         num_clients=arguments.clients,

@@ -13,6 +13,7 @@ from typing import final
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # As argparse takes them, cut short too.
 _REPLACE = re.compile("--rep(?:l(?:a(?:ce?)?)?)?")
+_RESUME_FROM = re.compile(r"(?:--s(?:et?)?=)?\s*resume-from\s*=.*")
 _RESUME = re.compile(r"(?:--s(?:et?)?=)?\s*resume\s*=\s*(?P<value>.*?)\s*")
 
 
@@ -111,7 +112,10 @@ def command_to_go_on(*, by_setting: bool) -> str:
         return shlex.join(words)
     kept = [word for word in words if not _REPLACE.fullmatch(word)]
     said = [found["value"] for word in kept if (found := _RESUME.fullmatch(word))]
-    return shlex.join([*kept, *([] if said[-1:] == ["true"] else ["--set", "resume=true"])])
+    more = [] if said[-1:] == ["true"] else ["--set", "resume=true"]
+    # What was played since it went back is not to be left behind as well.
+    more += ["--set", "resume-from=0"] if any(map(_RESUME_FROM.fullmatch, kept)) else []
+    return shlex.join([*kept, *more])
 
 
 def _as_typed() -> Sequence[str]:

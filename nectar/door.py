@@ -79,10 +79,11 @@ def play(  # noqa: PLR0913 - all but the settings are said by name
     config |= places.settings()
     console = Console(quiet=quiet, force_jupyter=False)
     with untouched():
-        run = check(config, clients)
+        run = check({**config, "resume": resume}, clients)
         here = _is_played_here(workers, run)
         resources = Resources(0 if workers == "auto" else workers, gpus_per_client)
         config["resume"] = places.check(replace=replace, resume=resume, beside=run.compare_with)
+        places.check_settings(clients, resumes=bool(config["resume"]), back_to=run.resume_from)
         host = None if here else playing.host(places, config, clients, resources)
         if adapts(run.method) and "adapters.backbone" not in given:
             config["adapters.backbone"] = backbone_in(places.folder, console)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from server_app.client_list import num_shares
 from server_app.run_settings import is_unsigned
 from strategies.common import folder_lock
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import RunFolderError, SettingsError
 
 
 @final
@@ -87,6 +88,36 @@ class Places:
                 f"resume=True, play it anew with replace=True, or choose another name="
             )
         return resume
+
+    def check_settings(self, clients: int, *, resumes: bool, back_to: int) -> None:
+        """Refuse settings with which a run would not go on.
+
+        Parameters
+        ----------
+        clients : int
+            How many are asked for.
+        resumes : bool
+            What :meth:`check` told.
+        back_to : int
+            Round after which later ones are left behind; 0 for none.
+
+        Raises
+        ------
+        SettingsError
+            With what to change.
+        """
+        if back_to and not resumes:
+            raise SettingsError(
+                f"setting resume-from: expected a run with rounds, of which later ones are left "
+                f"behind, found none in {self.run}; name it by name= and folder=, or leave the "
+                f"setting out"
+            )
+        shares = num_shares(self.run) if resumes else 0
+        if shares not in (0, clients):
+            raise SettingsError(
+                f"play: expected clients={shares} to go on with {self.run}, whose data were dealt "
+                f"to so many, got {clients}; or begin a run of another name="
+            )
 
     def clear(self, *, resumes: bool) -> None:
         """Remove an earlier run of this name with its states, but for one to go on with.

@@ -63,19 +63,28 @@ class Agreement:
         widths = {one.feature_dim for one in described if self.objection(found, one) is None}
         return replace(found, feature_dim=widths.pop() if len(widths) == 1 else 0)
 
-    def objection(self, task: Task, described: Description) -> str | None:
+    def objection(self, task: Task, described: Description, *, begun: bool = False) -> str | None:
         """Return the first reason why a client does not fit a task, and what to do.
 
         ``None`` if it fits.
+
+        Parameters
+        ----------
+        task : Task
+            What is agreed on.
+        described : Description
+            The client.
+        begun : bool
+            Whether the task is that of a run that goes on, which no majority decides.
         """
         own, expected = self._view(described), replace(task, feature_dim=0)
-        if said := _unlike_common(expected, own):
+        if said := _unlike_common(expected, own, begun=begun):
             return said
         if own.inputs != expected.inputs:
             return differences.of_inputs(expected, own)
         if own.num_classes != expected.num_classes or _unlike_classes(expected, own):
             return differences.of_classes(expected, own)
-        if said := _unlike_data(expected.meaning, own.meaning):
+        if said := _unlike_data(expected.meaning, own.meaning, begun=begun):
             return said
         if task.feature_dim and described.feature_dim != task.feature_dim:
             return (
@@ -102,12 +111,12 @@ class Agreement:
         return Task(num_classes, described.each_input, 0, foundation, open_set, meaning)
 
 
-def _unlike_common(expected: Task, got: Task) -> str | None:
+def _unlike_common(expected: Task, got: Task, *, begun: bool) -> str | None:
     """Return how what all must hold a copy of differs."""
     if got.foundation != expected.foundation:
-        return differences.of_foundations(expected.foundation, got.foundation)
+        return differences.of_foundations(expected.foundation, got.foundation, begun=begun)
     if got.open_set != expected.open_set:
-        return differences.of_open_sets(expected.open_set, got.open_set)
+        return differences.of_open_sets(expected.open_set, got.open_set, begun=begun)
     return None
 
 
@@ -116,13 +125,13 @@ def _unlike_classes(expected: Task, got: Task) -> bool:
     return bool(first and second) and first != second
 
 
-def _unlike_data(expected: Meaning, got: Meaning) -> str | None:
+def _unlike_data(expected: Meaning, got: Meaning, *, begun: bool) -> str | None:
     if expected.values and got.values and not got.values.fits(expected.values):
         return differences.of_values(expected.values, got.values)
     ours, theirs = expected.dealt, got.dealt
     # The hub's copy and its parquet files are the same rows.
     if ours and theirs and replace(theirs, source=ours.source) != ours:
-        return differences.of_dealt(ours, theirs)
+        return differences.of_dealt(ours, theirs, begun=begun)
     return None
 
 

@@ -1,7 +1,7 @@
 """Server checkpoints: the last rounds and the best ones."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Final, final
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strategies.common import tensor_file
 from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.open_data import OpenSet
 from strategies.common.task import Task
 
 # So many of the last rounds, and so many of those that were the best when they were played: a
@@ -39,6 +40,9 @@ class Checkpoint:
         That accuracy.
     tensors : dict[str, Tensor]
         State of the server half.
+    open_set : OpenSet | None
+        The open data that the server learns from; ``None`` where it does not, and in checkpoints
+        of before it was written.
     """
 
     round_number: int
@@ -47,6 +51,7 @@ class Checkpoint:
     best_round: int
     best_accuracy: float
     tensors: dict[str, Tensor]
+    open_set: OpenSet | None = None
 
 
 @final
@@ -85,6 +90,8 @@ class Checkpoints:
             "best_accuracy": checkpoint.best_accuracy,
             "bests": self._bests,
         }
+        if checkpoint.open_set:
+            text["open_set"] = asdict(checkpoint.open_set)
         path = tensor_file.of_round(self._folder, number)
         stamp = {tensor_file.ROUND: str(number), _OF: self._of, "checkpoint": json.dumps(text)}
         tensor_file.write(path, checkpoint.tensors, stamp)
@@ -225,6 +232,7 @@ class Checkpoints:
                 best_round=int(values["best_round"]),
                 best_accuracy=float(values["best_accuracy"]),
                 tensors=tensors,
+                open_set=OpenSet(**values["open_set"]) if "open_set" in values else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: expected a checkpoint, got {error}") from None

@@ -133,6 +133,18 @@ def read_clients(folder: Path) -> ClientList:
     return _SCHEMA.read(_completed(value), str(path))
 
 
+def num_shares(folder: Path) -> int:
+    """Return to how many clients the data of a run were dealt.
+
+    0 where all have data of their own, and where the file is not there or tells nothing.
+    """
+    try:
+        dealt = Task.from_values(read_clients(folder).task).meaning.dealt
+    except (RunFolderError, KeyError, TypeError, ValueError):
+        return 0
+    return dealt.num_partitions if dealt else 0
+
+
 def _completed(value: object) -> object:
     """Add to the entries of an older run what was not written then."""
     if not isinstance(value, Mapping) or not isinstance(value.get("clients"), Mapping):

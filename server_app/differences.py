@@ -14,25 +14,44 @@ _NAMED_CLASSES: Final = 10
 _NAME_LENGTH: Final = 40
 
 
-def of_foundations(expected: Foundation | None, got: Foundation | None) -> str:
-    """Say how the frozen models differ, or where their adapters are attached."""
+# What to do where a run's own past is what differs.
+_ANEW: Final = "or begin a run of another run-name"
+
+
+def of_foundations(
+    expected: Foundation | None, got: Foundation | None, *, begun: bool = False
+) -> str:
+    """Say how the frozen models differ, or where their adapters are attached.
+
+    Parameters
+    ----------
+    expected, got : Foundation | None
+        What the task has, and what a client has.
+    begun : bool
+        Whether the task is that of a run that goes on, which no majority decides.
+    """
     if expected and got and expected.sha256 == got.sha256:
         return (
             f"expected adapters of rank {expected.rank} at {len(expected.places)} places of the "
             f"foundation model, got rank {got.rank} at {len(got.places)} places or other ones; all "
             f"parts must run the same version with the same settings"
         )
-    return (
-        f"expected the foundation model {_model(expected)} that most clients hold, got "
-        f"{_model(got)}; copy the same folder to this device and name it in adapters.backbone"
-    )
+    held = "with which this run began" if begun else "that most clients hold"
+    said = f"expected the foundation model {_model(expected)} {held}, got {_model(got)}"
+    if begun:
+        return f"{said}; name that one in adapters.backbone again, {_ANEW}"
+    return f"{said}; copy the same folder to this device and name it in adapters.backbone"
 
 
-def of_open_sets(expected: OpenSet | None, got: OpenSet | None) -> str:
-    """Say that the open data are others."""
+def of_open_sets(expected: OpenSet | None, got: OpenSet | None, *, begun: bool = False) -> str:
+    """Say that the open data are others; ``begun`` as of :func:`of_foundations`."""
+    held = "with which this run began" if begun else "that most clients hold"
+    said = f"expected the open data {held}, {expected or 'none'}, got {got or 'none'}"
+    if begun:
+        return f"{said}; put the files back as they were, {_ANEW}"
     return (
-        f"expected the open data that most clients hold, {_open(expected)}, got {_open(got)}; copy "
-        f"the same files to this device, and name them with open-data in its node config"
+        f"{said}; copy the same files to this device, and name them with open-data in its node "
+        f"config"
     )
 
 
@@ -75,19 +94,28 @@ def of_values(expected: ValueRange, got: ValueRange) -> str:
     )
 
 
-def of_dealt(expected: Dealt, got: Dealt) -> str:
-    """Say that other data are dealt, or the same to another number of clients."""
+def of_dealt(expected: Dealt, got: Dealt, *, begun: bool = False) -> str:
+    """Say that other data are dealt, or the same to another number of clients.
+
+    ``begun`` is as of :func:`of_foundations`.
+    """
     if expected.digest != got.digest:
+        whose = "this run's clients had" if begun else "most clients take their"
+        said = f"expected the data that {whose} shares of, {_source(expected)}, got {_source(got)}"
+        if begun:
+            return f"{said}; put the data back as they were, {_ANEW}"
         return (
-            f"expected the data that most clients take their shares of, {_source(expected)}, got "
-            f"{_source(got)}; give all devices the same data, or this one a source of its own, "
-            f"e.g. folder:<dir>"
+            f"{said}; give all devices the same data, or this one a source of its own, e.g. "
+            f"folder:<dir>"
         )
-    return (
-        f"expected num-partitions={expected.num_partitions} as most clients have, got "
+    has = "with which this run began" if begun else "as most clients have"
+    said = (
+        f"expected num-partitions={expected.num_partitions} {has}, got "
         f"num-partitions={got.num_partitions}: its share of {got.source} would overlap with "
-        f"theirs; set the same num-partitions in the node config of every device"
     )
+    if begun:
+        return f"{said}those of before; go on with {expected.num_partitions} devices, {_ANEW}"
+    return f"{said}theirs; set the same num-partitions in the node config of every device"
 
 
 def _advice(expected: Task, got: Task) -> str:
@@ -144,11 +172,7 @@ def _shown(name: str) -> str:
 
 
 def _source(dealt: Dealt) -> str:
-    return f"{dealt.source} (labels of sha256 {dealt.digest[:_DIGITS]})"
-
-
-def _open(told: OpenSet | None) -> str:
-    return f"{told.samples} samples of sha256 {told.sha256[:_DIGITS]}" if told else "none"
+    return f"{dealt.source} (sha256 {dealt.digest[:_DIGITS]})"
 
 
 def _model(foundation: Foundation | None) -> str:

@@ -11,8 +11,9 @@ from models import catalogue, weights
 from server_app.writers import chosen
 from strategies import methods
 from strategies.common.agreed import Need
-from strategies.common.errors import RunFolderError, SettingsError
+from strategies.common.errors import DataError, RunFolderError, SettingsError
 from strategies.common.method import AnyServerHalf
+from strategies.common.open_data import OpenSet
 from strategies.common.settings import RunConfig, RunSettings, read_run
 from strategies.common.simulated import read_simulated
 from strategies.common.task import Task
@@ -84,6 +85,34 @@ def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
         if Need.OPEN_DATA in half.all_needs():
             _ = half.provided.open_data  # a copy that is another is refused before anyone trains
         return half.start()
+
+
+def open_set_of(half: AnyServerHalf) -> OpenSet | None:
+    """Return what tells the server's open data from others; ``None`` where it needs none."""
+    return half.provided.open_data.told if Need.OPEN_DATA in half.all_needs() else None
+
+
+def require_open_set(half: AnyServerHalf, begun_with: OpenSet | None) -> None:
+    """Refuse to go on with other open data on the server than a run has learnt from.
+
+    Parameters
+    ----------
+    half : ServerHalf
+        Knows the clients' task.
+    begun_with : OpenSet | None
+        What a checkpoint says; ``None`` where it does not.
+
+    Raises
+    ------
+    DataError
+        With both digests.
+    """
+    got = open_set_of(half)
+    if begun_with and got and got != begun_with:
+        raise DataError(
+            f"server: setting open-data: expected {begun_with}, which this run has learnt from, "
+            f"got {got}; put the files back as they were, or begin a run of another run-name"
+        )
 
 
 def run_name(settings: RunSettings) -> str:

@@ -122,6 +122,7 @@ class Roster:
         self._by_node: dict[int, Client] = {}
         self._online: set[int] = set()
         self._task: Task | None = None
+        self._begun = False
         self._noted: set[tuple[int, str]] = set()
         self._silent: set[int] = set()
         # Nodes that say they are a client which another node is, with that node.
@@ -222,7 +223,7 @@ class Roster:
 
     def fix_task(self, task: Task) -> None:
         """Set the task that a resumed run began with."""
-        self._task = task
+        self._task, self._begun = task, True
 
     def _take_in(self, question: Question) -> None:
         answers = question.answers
@@ -300,7 +301,8 @@ class Roster:
         if self._task is None:
             return
         told = client.description
-        if objection := self._agreement.objection(self._task, told) or self._outsized(told):
+        objection = self._agreement.objection(self._task, told, begun=self._begun)
+        if objection := objection or self._outsized(told):
             self._drop(client, objection)
 
     def _outsized(self, described: Description) -> str | None:

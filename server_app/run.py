@@ -12,7 +12,15 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.checkpoints import Checkpoint, Checkpoints
-from server_app.half import decisions, first_state, open_settings, run_name, server_half
+from server_app.half import (
+    decisions,
+    first_state,
+    open_set_of,
+    open_settings,
+    require_open_set,
+    run_name,
+    server_half,
+)
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
@@ -223,6 +231,7 @@ class Run:
                 best_round=standing.best_round,
                 best_accuracy=standing.best_accuracy,
                 tensors=to_tensors(self._state),
+                open_set=open_set_of(self._half),
             )
             with self._folder.saving():
                 self._checkpoints.save(checkpoint)
@@ -302,6 +311,7 @@ class Run:
             self._rule.take(line)
         self._loop.roster.fix_task(checkpoint.task)
         self._state = first_state(self._half, self._settings, checkpoint.task)
+        require_open_set(self._half, checkpoint.open_set)
         load_tensors(self._state, checkpoint.tensors)
         log(INFO, "resumed after round %d", checkpoint.round_number)
         return Standing(

@@ -5,7 +5,7 @@ others.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -54,16 +54,17 @@ class Collection:
         Name of each class.
     read : Callable[[Tensor, int], Reading]
         Reads the inputs of ascending rows, resized to a side in pixels; 0 keeps their size.
-    identity : str
-        What tells the rows from others of the same labels; empty where labels do.
     identities : Callable[[], list[Identity]] | None
         Tells what each row is, for a source of a device's own, whose split is kept.
     left_out : LeftOut
         What the source has beside these rows, by reason.
     total : int
         Files in all, rows and what is left out.
-    contents : str
-        Changes with the files that the rows are read from.
+    files : Sequence[Path]
+        Those that the rows are read from, in the order of the rows.
+    is_told_by_files : bool
+        Whether what they hold tells the rows from others of the same labels on other devices,
+        too; where it does not, the same rows may lie in other files there.
     notes : tuple[str, ...]
         What else the user should know, in plain sentences.
     """
@@ -71,11 +72,11 @@ class Collection:
     labels: Tensor
     class_names: tuple[str, ...]
     read: Callable[[Tensor, int], Reading]
-    identity: str = ""
     identities: Callable[[], list[Identity]] | None = None
     left_out: LeftOut = field(default_factory=dict)
     total: int = 0
-    contents: str = ""
+    files: Sequence[Path] = ()
+    is_told_by_files: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from client_app.data import folder as own_folder
 from client_app.data import images
 from client_app.data.collection import Collection
-from strategies.common.names import digest
 
 files = own_folder.files
 
@@ -32,9 +31,6 @@ def read(folder: Path, channels: int = 0) -> Collection:
         If there are no class folders or no images.
     """
     listing = own_folder.listed(folder)
-    paths = listing.paths
-    found = channels or (3 if any(map(images.is_coloured, paths)) else 1)
+    found = channels or (3 if any(map(images.is_coloured, listing.paths)) else 1)
     # Folders of other photographs may well have as many in each class.
-    files_there = [f"{p.relative_to(folder).as_posix()} {p.stat().st_size}" for p in paths]
-    dealt = own_folder.collection(folder, listing, found)
-    return replace(dealt, identity=digest(files_there))
+    return replace(own_folder.collection(folder, listing, found), is_told_by_files=True)

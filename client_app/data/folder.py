@@ -22,7 +22,7 @@ from torch import Tensor
 
 from client_app.data import images
 from client_app.data.collection import Collection, Reading, require_folder
-from client_app.data.kept_split import Identity, digest_of
+from client_app.data.kept_split import Identity
 from client_app.data.left_out import LeftOut, reasons
 from strategies.common.errors import DataError
 from strategies.common.names import normalised, printable
@@ -152,9 +152,7 @@ def collection(folder: Path, listing: Listing, channels: int | None) -> Collecti
         identities=partial(identities, folder, listing.paths),
         left_out=listing.left_out,
         total=listing.total,
-        contents=digest_of(
-            [(str(path.relative_to(folder)), path.stat().st_size) for path in listing.paths]
-        ),
+        files=listing.paths,
     )
 
 

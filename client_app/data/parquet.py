@@ -17,7 +17,6 @@ from client_app.data import columns
 from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.columns import Cell
 from client_app.data.folder import unusable, walk
-from client_app.data.kept_split import digest_of
 from client_app.data.left_out import LeftOut, some
 from strategies.common.errors import DataError
 
@@ -42,11 +41,6 @@ class Listing:
     def total(self) -> int:
         """Files in all."""
         return len(self.paths) + sum(map(len, self.left_out.values()))
-
-    @property
-    def contents(self) -> str:
-        """Changes with the files to merge."""
-        return digest_of([(path.name, path.stat().st_size) for path in self.paths])
 
 
 def files(folder: Path) -> list[Path]:
@@ -139,7 +133,7 @@ def read(folder: Path, channels: int = 0) -> Collection:
         partial(_read_rows, paths, counts, chosen.image, channels),
         left_out=listing.left_out,
         total=listing.total,
-        contents=listing.contents,
+        files=paths,
     )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from client_app.data import (
     copies,
+    file_contents,
     images,
     keeper,
     left_out,
@@ -31,7 +32,7 @@ from client_app.data import (
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.collection import digest_of as digest_of_labels
-from client_app.data.fingerprint import fingerprint
+from client_app.data.fingerprint import fingerprint, place_of
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, UNREAD, Identity, digest_of
 from client_app.data.left_out import LeftOut
@@ -105,8 +106,7 @@ def load(
     elif kept is not None:
         data = _own(settings, source, partition, kept)
     else:
-        dealt = stored.with_name("dealt.safetensors")
-        data = _dealt(settings, source, partition, num_partitions, dealt)
+        data = _dealt(settings, source, partition, num_partitions, stored.parent)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
@@ -145,12 +145,16 @@ def _stored(path: Path, kept: Keeper | None) -> tuple[ClientData | None, tuple[s
 
 
 def _dealt(
-    settings: RunSettings, source: Source, client: int, num_partitions: int, dealt: Path
+    settings: RunSettings, source: Source, client: int, num_partitions: int, place: Path
 ) -> ClientData:
-    """Prepare a client's share of a collection that is dealt to all clients."""
+    """Prepare a client's share of a collection that is dealt to all clients.
+
+    What all clients were dealt, and what the files hold, is remembered in a folder.
+    """
     collection = source.collection(settings.channels)
     generator = seeds.generator(settings.seed, "split", partition=client)
     private = open_set.private_rows(len(collection.labels), settings, source)
+    dealt = place / "dealt.safetensors"
     with left_out.explained(_left_out(source, collection)):
         share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
     rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]
@@ -163,7 +167,8 @@ def _dealt(
     notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
     with left_out.explained(notes):
         _require(settings, source, client, len(train), len(test))
-    whole = [digest_of_labels(collection.labels), collection.contents]
+    contents = _contents(source, collection, place.parent)
+    whole = [digest_of_labels(collection.labels), contents]
     own = [used[train].tolist(), used[test].tolist()]
     return ClientData(
         train=Samples(inputs[train], labels[train]),
@@ -171,9 +176,18 @@ def _dealt(
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
         notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
-        dealt=digest_of_labels(collection.labels, collection.identity),
+        dealt=digest_of_labels(collection.labels, contents if collection.is_told_by_files else ""),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
+
+
+def _contents(source: Source, collection: Collection, cache_dir: Path) -> str:
+    """Return what changes with what the files of a collection hold; empty where there are none."""
+    if not collection.files:
+        return ""
+    # Whatever the settings, so that another run of the same files does not read them again.
+    named = f"contents-{digest_of([source.kind, place_of(source)])[:16]}"
+    return file_contents.contents_of(collection.files, cache_dir / named / "files.safetensors")
 
 
 def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> ClientData:

@@ -12,6 +12,7 @@ from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, Identity
 from client_app.data.left_out import explained
 from client_app.data.sources import Source
+from client_app.data.value_range import range_of
 from strategies.common import seeds
 from strategies.common.errors import DataError
 from strategies.common.inputs import Images, Inputs, inputs_of
@@ -67,12 +68,7 @@ def read(
     inputs = inputs_of(train.inputs, vocabulary)
     notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
     train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
-    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
-    if shapes[0] != shapes[1]:
-        raise DataError(
-            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
-            f"{shapes[1]}; pad or cut them alike"
-        )
+    _require_alike(who, train, test)
     return ClientData(
         train,
         test,
@@ -109,6 +105,29 @@ def _rows(
     trained = split.cut(num_train, first, generator)
     tested = split.cut(count - num_train, second, generator)
     return torch.cat([trained, tested + num_train])
+
+
+def _require_alike(who: str, train: Samples, test: Samples) -> None:
+    """Refuse what is tested on where a model that learnt from the rest could not know it.
+
+    Raises
+    ------
+    DataError
+        With both shapes, or both ranges of values.
+    """
+    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
+            f"{shapes[1]}; pad or cut them alike"
+        )
+    learnt, tested = (range_of([part.inputs]) for part in (train, test))
+    if learnt and tested and (learnt.kind != tested.kind or not tested.fits(learnt)):
+        raise DataError(
+            f"{who}: expected x of one type and scale to learn from and to test on, got {learnt} "
+            f"and {tested}; store both alike: images as whole numbers from 0 to 255, or as floats "
+            f"in one range such as [-1, 1], and readings in the same unit"
+        )
 
 
 def _identities(part: str, samples: Samples) -> Iterator[Identity]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import final
 
 import torch
-from torch import Tensor
 
 from client_app.data import copies, partition, split
 from client_app.data.client_data import ClientData
@@ -138,9 +137,6 @@ def _dealt(client: Client, dealt: Path) -> _Parts:
     asked = tables.from_hub(source.place) if hub else tables.from_parquet(source.folder)
     words = asked.first_words()
 
-    def about(rows: Tensor) -> Tensor:
-        return copies.numbered(asked.shown(rows))
-
     with explained(asked.notes):
         share = partition.deal(
             words,
@@ -148,13 +144,16 @@ def _dealt(client: Client, dealt: Path) -> _Parts:
             client.number,
             client.num_clients,
             dealt,
-            lambda: about(torch.arange(len(asked))),
+            lambda: copies.numbered(asked.shown(torch.arange(len(asked)))),
         )
     split.fewest(settings)
     generator = client.generator()
     rows = share.rows[split.cut(len(share.rows), settings.max_samples, generator)]
-    train, test = split.split(words[rows], settings.test_fraction, generator, about(rows))
-    whole = [asked.questions, asked.answers, rows[train].tolist(), rows[test].tolist()]
+    shown = asked.shown(rows)
+    about = copies.numbered(shown)
+    train, test = split.split(words[rows], settings.test_fraction, generator, about)
+    # Other pictures may come under the same questions.
+    whole = [asked.questions, asked.answers, rows[train].tolist(), rows[test].tolist(), shown]
     name = f"dealt:{digest_of(whole)[:16]}"
     first, second = Part(asked, rows[train]), Part(asked, rows[test])
     return _Parts(first, second, share.notes, name, share.together)

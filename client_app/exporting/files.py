@@ -18,7 +18,7 @@ from client_app.exporting.taken import Taken
 from client_app.new_folder import whole
 from strategies.common import seeds
 from strategies.common.classifiers import convertible
-from strategies.common.errors import NectarError, SettingsError, StoreError
+from strategies.common.errors import DataError, NectarError, SettingsError, StoreError
 from strategies.common.samples import prepare
 from strategies.common.split.networks.layers import with_filters_applied
 
@@ -68,16 +68,24 @@ def samples(taken: Taken, *, needed: bool) -> Tensor:
     Raises
     ------
     NectarError
-        If they are needed and cannot be had.
+        If they are needed and cannot be had, or are none that the model reads.
     """
+    wanted = taken.card.what
     try:
-        return prepare(taken.test.inputs[:_SAMPLES])
+        found, got = taken.test.inputs[:_SAMPLES], taken.device.data.inputs
     except NectarError as error:
         if needed:
             raise type(error)(
                 f"{error}; to compare outputs on samples of this device, name them with --data"
             ) from None
-    return taken.card.what.example(_SAMPLES, seeds.generator(0, "export"))
+    else:
+        if got == wanted:
+            return prepare(found)
+        if needed:
+            raise DataError(
+                f"--data: expected {wanted} as the model reads, got {got}; name other samples"
+            )
+    return wanted.example(_SAMPLES, seeds.generator(0, "export"))
 
 
 def write(

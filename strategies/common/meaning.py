@@ -79,7 +79,7 @@ class Dealt:
     source : str
         Kind of the data source.
     digest : str
-        SHA-256 of the labels of all rows.
+        SHA-256 of the labels of all rows, and of files of images of what they hold.
     num_partitions : int
         Clients that they are dealt to.
     """

@@ -14,6 +14,8 @@ from strategies.common.foreign_text import seen
 
 # Of a longer list of classes, as many are named.
 _NAMED: Final = 5
+# Of a digest, in messages.
+_DIGITS: Final = 12
 
 
 @final
@@ -31,6 +33,10 @@ class OpenSet:
 
     sha256: str
     samples: int
+
+    def __str__(self) -> str:
+        """Return number and digest, for messages."""
+        return f"{self.samples} samples of sha256 {self.sha256[:_DIGITS]}"
 
 
 @final

@@ -95,9 +95,8 @@ class Provided:
         expected, got = self.agreed.task.open_set, self._open_data.told
         if expected is not None and got != expected:
             raise DataError(
-                f"server: setting open-data: expected the {expected.samples} samples of sha256 "
-                f"{expected.sha256[:12]} that clients hold, got {got.samples} of "
-                f"{got.sha256[:12]}; copy the same files to the server"
+                f"server: setting open-data: expected the {expected} that clients hold, got {got}; "
+                f"copy the same files to the server"
             )
         return self._open_data
 

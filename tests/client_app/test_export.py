@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from loopback import Federation
+from PIL import Image
 
 from client_app import export
 from client_app.blueprint import Blueprint
@@ -140,6 +141,30 @@ def test_data_that_are_named_must_be_there(
     line = told(capsys, *words, f"--data=folder:{tmp_path / 'absent'}")
     assert "name them with --data" in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "side", "got"),
+    [("RGB", 16, "3 x 16 x 16"), ("RGB", 8, "3 x 8 x 8"), ("L", 16, "1 x 16 x 16")],
+)
+def test_samples_that_the_model_cannot_read_are_refused(
+    played: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+    side: int,
+    got: str,
+) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(30):
+            image = Image.new(mode, (side, side), number if mode == "L" else (number, 0, 0))
+            image.save(tmp_path / "own" / name / f"{number}.png")
+    out = tmp_path / "out"
+    line = told(capsys, played, "--partition=0", f"--out={out}", f"--data=folder:{tmp_path}/own")
+    assert "--data: expected images of 1 x 8 x 8 (channels x height x width) as the mod" in line
+    assert f"got images of {got} (channels x height x width); name other samples" in line
+    assert not out.exists()
 
 
 def test_a_state_says_how_its_model_is_built(played: Path) -> None:

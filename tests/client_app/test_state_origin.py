@@ -9,6 +9,7 @@ from flwr.app import Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 from PIL import Image
 
+from client_app.data.looked_at_once import forget_files
 from client_app.origin import Origin
 from client_app.store import ClientStore
 from strategies.common import tensor_file
@@ -76,12 +77,12 @@ SMALL = {
 class Node:
     """One device with two classes of images of its own, asked through its door."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "folder") -> None:
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
         self.own = folder / "own"
         self.save(range(12))
         self.grid: LoopbackGrid = Federation(
-            folder, 1, {**SMALL, "data": f"folder:{self.own}"}
+            folder, 1, {**SMALL, "data": f"{kind}:{self.own}"}
         ).grid
 
     def save(self, values: range, place: Path | None = None) -> None:
@@ -143,3 +144,23 @@ def test_samples_that_come_in_mid_run_are_told_once(node: Node) -> None:
     assert [note[:22] for note in reports[0].notes] == ["folder: 2 new samples,"]
     assert reports[1].notes == []
     assert reports[0].train_samples + reports[0].test_samples == 14
+
+
+def test_dealt_images_that_change_places_are_noticed_though_sizes_stay(tmp_path: Path) -> None:
+    node = Node(tmp_path, "images")
+    assert not node.train(1).has_error()
+    names = [node.own / "cats" / f"{value}.png" for value in (4, 6, 8, 10)]
+    images = [path.read_bytes() for path in names]
+    assert len({len(image) for image in images}) == 1
+
+    def put(contents: list[bytes]) -> None:
+        forget_files()
+        for path, content in zip(names, contents, strict=True):
+            path.write_bytes(content)
+
+    put(images[::-1])
+    assert "the files have changed since this client was dealt its samples" in failure(
+        node.train(2)
+    )
+    put(images)
+    assert not node.train(2).has_error()

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,11 @@ from local_federation.engine.start import Asked
 from local_federation.home import Home
 from local_federation.host import LocalFederationError
 from nectar.places import Places
+from server_app.client_list import ClientList, write_clients
 from strategies.common.errors import RunFolderError, SettingsError
+from strategies.common.inputs import Images
+from strategies.common.meaning import Dealt, Meaning
+from strategies.common.task import Task
 from tests.local_federation.commands import StartedError, command, refusing
 from tests.local_federation.left_runs import write_run
 
@@ -176,3 +181,75 @@ def test_a_run_that_is_replaced_is_there_whole_or_not_at_all(
     with pytest.raises(StartedError):
         campaign.play({"local": {}}, Console(quiet=True))
     assert list(tmp_path.rglob("replaced-*")) == []
+
+
+@pytest.fixture
+def asked() -> list[dict[str, object]]:
+    return []
+
+
+@pytest.fixture
+def play(tmp_path: Path, asked: list[dict[str, object]]) -> Callable[..., None]:
+    """Ask for a run with a baseline beside it, up to the moment at which it would begin."""
+
+    def note(runs: Asked) -> NoReturn:
+        asked.extend(dict(run) for run in runs.runs)
+        raise StartedError
+
+    def of(clients: int = 2, **settings: bool | int | str) -> None:
+        given = {key.replace("_", "-"): value for key, value in settings.items()}
+        campaign = Campaign(tmp_path, clients, "engine", given, start_engine=note)
+        runs: dict[str, dict[str, str]] = {
+            "fd-local": {"method": "local"},
+            "fd": {"method": "fd", "compare-with": "fd-local"},
+        }
+        campaign.play(runs, Console(quiet=True))
+
+    return of
+
+
+def test_a_run_goes_back_and_its_baseline_goes_on_or_begins(
+    tmp_path: Path, play: Callable[..., None], asked: list[dict[str, object]]
+) -> None:
+    with pytest.raises(SettingsError, match="resume-from: expected 0 without resume=true, got 1"):
+        play(resume_from=1)
+    with pytest.raises(SettingsError, match=r"resume-from: expected .*, found none named fd in"):
+        play(resume=True, resume_from=1)
+    assert list(tmp_path.iterdir()) == []
+    write_run(tmp_path / "fd")
+    with pytest.raises(StartedError):
+        play(resume=True, resume_from=1)
+    told = [(run["resume"], run.get("resume-from", 0)) for run in asked]
+    assert told == [(False, 0), (True, 1)]
+    write_run(tmp_path / "fd-local")
+    with pytest.raises(StartedError):
+        play(resume=True, resume_from=1)
+    told = [(run["resume"], run.get("resume-from", 0)) for run in asked[2:]]
+    assert told == [(True, 0), (True, 1)]
+
+
+@pytest.mark.parametrize("said", ["False", "no", "xyz", "", 1])
+def test_resume_is_true_or_false(
+    tmp_path: Path, play: Callable[..., None], said: str | int
+) -> None:
+    write_run(tmp_path / "fd")
+    with pytest.raises(SettingsError) as refusal:
+        play(resume=said)
+    told = f"setting resume: expected a boolean, true or false, got {said!r}"
+    assert str(refusal.value) == told
+    assert [path.name for path in tmp_path.iterdir()] == ["fd"]
+
+
+def test_a_run_goes_on_with_as_many_clients_as_its_data_were_dealt_to(
+    tmp_path: Path, play: Callable[..., None]
+) -> None:
+    write_run(tmp_path / "fd")
+    dealt = Meaning(dealt=Dealt("digits", "f00", 3))
+    task = Task(2, Images(1, 8, 8), 0, meaning=dealt)
+    (tmp_path / "fd" / "clients.json").write_text(
+        write_clients(ClientList(task.to_values(), (), {}))
+    )
+    with pytest.raises(SettingsError, match=r"--clients: expected 3 to go on with .*fd, .* got 4"):
+        play(clients=4, resume=True)
+    with pytest.raises(StartedError):
+        play(clients=3, resume=True)

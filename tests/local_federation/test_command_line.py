@@ -45,6 +45,11 @@ def test_settings_that_options_decide_are_refused(
         ("demo-adapters --set rounds=abc", "setting rounds: "),
         ("demo-split --set mocosfl.probe-epochs=0", "expected at least 1 for demo-split"),
         ("simulate --set models=[a]", "failed: setting models: "),
+        ("simulate --set resume=False", "failed: setting resume: expected a boolean, true or f"),
+        ("deploy --set resume=no", "failed: setting resume: expected a boolean, true or false, go"),
+        ("attach --superlink a:1 --set resume=1", "setting resume: expected a boolean, true or f"),
+        ("demo --set resume=xyz", "failed: setting resume: expected a boolean, true or false, got"),
+        ("compare --methods fd --set resume=no", "setting resume: expected none, since a compari"),
         ("deploy --replace --set resume=true", "got both; leave one out"),
     ],
 )

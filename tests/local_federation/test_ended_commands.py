@@ -70,6 +70,10 @@ def test_orphans_and_stubborn_ones_are_found_and_ended() -> None:
         ("simulate --name 'a b'", "simulate --name 'a b' --set resume=true"),
         ("simulate --replace --set rounds=3", "simulate --set rounds=3 --set resume=true"),
         ("deploy --set resume=true", "deploy --set resume=true"),
+        (
+            "simulate --set resume=true --set=resume-from=3",
+            "simulate --set resume=true --set=resume-from=3 --set resume-from=0",
+        ),
         ("deploy --set 'resume = true'", "deploy --set 'resume = true'"),
         ("deploy --set=resume=true --repl", "deploy --set=resume=true"),
         ("deploy --set resume=false", "deploy --set resume=false --set resume=true"),

@@ -23,7 +23,7 @@ from torch import nn
 import nectar
 from nectar import NectarError, Run, play
 from server_app.journal import write_round
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import RunFolderError, SettingsError
 from tests.nectar.small_plays import CLIENTS, SMALL, prepared_in
 
 pytestmark = pytest.mark.federation
@@ -117,6 +117,20 @@ def test_a_run_that_is_there_is_neither_lost_nor_mixed(runs: Path) -> None:
     states = sorted(path.name for path in (runs / ".nectar/state/local/0").glob("*1*"))
     assert states
     assert not list((runs / ".nectar/state/local/0").glob("*2*"))
+
+
+def test_a_run_goes_back_to_an_earlier_round(runs: Path) -> None:
+    asked: dict[str, Any] = {"workers": 1, "folder": runs, "quiet": True, "resume": True}
+    two = {**ONE_ROUND, "rounds": 2}
+    with pytest.raises(SettingsError, match=r"resume-from: expected .* found none in"):
+        play(two, clients=1, resume_from=1, **asked)
+    assert [path.name for path in runs.iterdir()] == [".nectar"]
+    first = play(two, clients=1, **asked)
+    again = play(two, clients=1, resume_from=1, **asked)
+    assert (again.folder / "rounds.jsonl.before-resume-from-1").is_file()
+    assert lines_of(again) == lines_of(first)
+    with pytest.raises(SettingsError, match=r"expected clients=1 to go on with .*, got 2"):
+        play(two, clients=2, **asked)
 
 
 @pytest.mark.parametrize("asked", [{}, {"replace": True}, {"resume": True}])

@@ -54,6 +54,9 @@ def test_another_foundation_model_is_told_by_its_digest() -> None:
     assert said is not None
     assert "expected the foundation model sha256 111111111111 that most clients hold" in said
     assert "got sha256 222222222222; copy the same folder" in said
+    said = agreement.objection(task, adapted(foundation=OTHER), begun=True)
+    assert said is not None
+    assert "111111111111 with which this run began, got sha256 222222222222; name that" in said
 
 
 def test_other_open_data_are_told_by_their_digest() -> None:
@@ -71,6 +74,9 @@ def test_other_open_data_are_told_by_their_digest() -> None:
         said = agreement.objection(task, description(**other))
         assert said is not None
         assert f"most clients hold, 500 samples of sha256 111111111111, {got}; copy the" in said
+        said = agreement.objection(task, description(**other), begun=True)
+        assert said is not None
+        assert f"this run began, 500 samples of sha256 111111111111, {got}; put the files" in said
 
 
 def test_another_rank_or_other_places_are_told() -> None:

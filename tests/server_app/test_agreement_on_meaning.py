@@ -166,7 +166,7 @@ def test_shares_of_one_data_set_need_one_number_of_partitions() -> None:
 
 def test_shares_are_shares_of_the_same_data() -> None:
     said = refusal(dealt(3), dealt(3), dealt(3, OTHER_ROWS, "parquet"))
-    assert "digits (labels of sha256 111111111111), got parquet (labels of sha256 222" in said
+    assert "digits (sha256 111111111111), got parquet (sha256 222" in said
     # The hub's copy of the same rows are the same data.
     assert refusals(dealt(3), dealt(3, source="hub")) == [None, None]
 
@@ -185,6 +185,13 @@ def test_what_a_run_began_with_holds_after_a_resume() -> None:
     assert agreement.objection(begun, described("cats", "dogs")) is None
     assert "only here: foxes" in (agreement.objection(begun, described("dogs", "foxes")) or "")
     # A run of an earlier version knew shapes alone.
+    shares = agreement.reach([dealt(3)])
+    said = agreement.objection(shares, dealt(4), begun=True) or ""
+    assert "expected num-partitions=3 with which this run began, got num-partitions=4" in said
+    assert said.endswith("; go on with 3 devices, or begin a run of another run-name")
+    said = agreement.objection(shares, dealt(3, OTHER_ROWS), begun=True) or ""
+    assert "the data that this run's clients had shares of, digits (sha256 111111111111)" in said
+    assert "got digits (sha256 222222222222); put the data back as they were" in said
     old = Task(2, Images(3, 8, 8), 64)
     assert old.meaning == Meaning()
     assert agreement.objection(old, described("dogs", "foxes")) is None

@@ -1,6 +1,7 @@
 """Checkpoints: the last rounds and the best ones; a damaged file is passed over."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from server_app.checkpoints import Checkpoint, Checkpoints
 from strategies.common import tensor_file
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.inputs import Images
+from strategies.common.open_data import OpenSet
 from strategies.common.task import Task
 
 TASK = Task(10, Images(1, 8, 8), 0)
@@ -64,6 +66,16 @@ def test_a_checkpoint_comes_back_to_the_last_digit(checkpoints: Checkpoints, fol
     assert torch.equal(found.tensors["means"], torch.full((2, 3), 3.0))
     assert (found.round_number, found.task, found.accepted) == (3, TASK, {0: 3, 11: 1})
     assert (found.best_round, found.best_accuracy) == (2, 0.1 + 0.2)
+
+
+def test_the_servers_open_data_are_known_again_and_older_checkpoints_do_not_tell(
+    checkpoints: Checkpoints, folder: Path
+) -> None:
+    told = OpenSet("1" * 64, 500)
+    checkpoints.save(replace(checkpoint(1), open_set=told))
+    checkpoints.save(checkpoint(2))
+    found = [Checkpoints(folder).after(number, last=2).open_set for number in (1, 2)]
+    assert found == [told, None]
 
 
 def test_a_method_without_state_has_checkpoints_too(checkpoints: Checkpoints) -> None:

@@ -1,5 +1,6 @@
 """One folder of images, dealt to all clients."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import dealt_folder, prepared
+from client_app.data import prepared
+from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
 
@@ -63,13 +65,30 @@ def test_grey_images_stay_grey(
     assert sum("broken.png" in note for data in dealt for note in data.notes) == 1
 
 
-def test_other_images_are_told_by_name_and_size_where_labels_are_alike(place: Path) -> None:
-    first = dealt_folder.read(place)
-    assert dealt_folder.read(place, 3).identity == first.identity
-    Image.new("RGB", (90, 90), (1, 2, 3)).save(place / "dogs" / "coloured.png")
-    other = dealt_folder.read(place)
-    assert torch.equal(other.labels, first.labels)
-    assert other.identity != first.identity
+def test_other_images_are_told_by_what_they_hold_where_labels_are_alike(
+    place: Path, tmp_path: Path, run_settings: Callable[..., RunSettings]
+) -> None:
+    settings = run_settings(partition="iid", min_train_samples=2, min_test_samples=1)
+
+    def told(folder: Path, cache: str) -> tuple[str, str]:
+        forget_files()
+        data = prepared.load(settings, f"images:{folder}", 0, CLIENTS, tmp_path / cache)
+        return data.dealt, data.split
+
+    for path in sorted(place.glob("cats/*.png")):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    first = told(place, "here")
+    copied = shutil.copytree(place, tmp_path / "copied", copy_function=shutil.copyfile)
+    assert told(copied, "there") == first
+    one, two = (copied / "cats" / name for name in ("00.bmp", "01.bmp"))
+    assert one.stat().st_size == two.stat().st_size
+    before = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(before)
+    dealt, split = told(copied, "there")
+    assert dealt != first[0]
+    assert split != first[1]
 
 
 def test_channels_are_chosen_for_all(

@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import folder, images, parquet
+from client_app.data import folder, images, parquet, prepared
+from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
+from strategies.common.settings import RunSettings
 
 
 def _png(value: int, mode: str = "RGB", side: int = 4) -> bytes:
@@ -27,6 +30,7 @@ def _write(
     labels: list[int],
     names: list[str] | None = None,
     group: int = 3,
+    compression: str = "snappy",
 ) -> None:
     cells = [{"bytes": data, "path": None} for data in contents]
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -34,7 +38,7 @@ def _write(
     if names:
         described = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
         table = table.replace_schema_metadata({"huggingface": json.dumps(described)})
-    pq.write_table(table, path, row_group_size=group)
+    pq.write_table(table, path, row_group_size=group, compression=compression)
 
 
 @pytest.fixture
@@ -128,6 +132,28 @@ def test_a_missing_library_is_named(place: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match="expected pyarrow to be installed"):
         parquet.read(place)
+
+
+def test_rows_that_change_places_are_told_though_sizes_stay(
+    tmp_path: Path, run_settings: Callable[..., RunSettings]
+) -> None:
+    settings = run_settings(partition="iid", min_train_samples=2, min_test_samples=1)
+
+    def told(values: list[int]) -> tuple[int, str, str]:
+        forget_files()
+        place = tmp_path / "table"
+        place.mkdir(exist_ok=True)
+        pictures = [_png(value).ljust(120, b"\0") for value in values]
+        _write(place / "train.parquet", pictures, [0, 1] * 10, compression="none")
+        data = prepared.load(settings, f"parquet:{place}", 0, 2, tmp_path / "cache")
+        return (place / "train.parquet").stat().st_size, data.split, data.dealt
+
+    first = told(list(range(20)))
+    second = told([18, 19, *range(2, 18), 0, 1])
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    # Another device may have the same rows in other files.
+    assert first[2] == second[2]
 
 
 def test_what_is_not_merged_is_counted_with_its_reason(place: Path) -> None:

@@ -178,6 +178,40 @@ def test_windows_and_tokens_are_told_by_type_and_axes(
     assert train.inputs.unique().tolist() == [1]
 
 
+_PIXELS = np.arange(256, dtype=np.uint8).reshape(4, 1, 8, 8)
+_UNIT = (_PIXELS / 255).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "tested", "told"),
+    [
+        (_PIXELS, _UNIT, r"got bytes from 0 to 255 .*and floats from 0 to 1, taken as they are"),
+        (_PIXELS, _UNIT * 2 - 1, r"got bytes from 0 to 255 .*and floats from -1 to 1, taken"),
+        (_UNIT * 255, _UNIT, r"got floats from 0 to 255.* and floats from 0 to 1, taken"),
+        (_UNIT, _UNIT * 2 - 1, r"got floats from 0 to 1.* and floats from -1 to 1, taken"),
+        (_UNIT[:, :, 0] * 300, _UNIT[:, :, 0], r"got readings from .* and readings from .*unit"),
+    ],
+)
+def test_what_is_tested_on_another_scale_than_was_learnt_from_is_refused(
+    tmp_path: Path, run_settings: Build, learnt: np.ndarray, tested: np.ndarray, told: str
+) -> None:
+    settings = run_settings(min_train_samples=2, min_test_samples=2)
+    place, labels = tmp_path / "data", np.arange(4) % 2
+
+    def load() -> tuple[torch.Tensor, ...]:
+        forget_files()
+        data = prepared.load(settings, f"pfllib:{place}", 0, 1, tmp_path / "cache")
+        return data.train.inputs, data.test.inputs
+
+    place.mkdir()
+    _save(place / "train" / "0.npz", learnt, labels)
+    _save(place / "test" / "0.npz", tested, labels)
+    with pytest.raises(DataError, match="client 0: expected x of one type and scale .*" + told):
+        load()
+    _save(place / "test" / "0.npz", learnt[:2], labels[:2])
+    assert [len(part) for part in load()] == [4, 2]
+
+
 def _texts(*tokens: int) -> Samples:
     return Samples(torch.tensor([tokens]), torch.tensor([0]))
 

@@ -16,6 +16,7 @@ from client_app.data import kept_split, partition, prepared
 from client_app.data.__main__ import main
 from client_app.data.client_data import ClientData
 from client_app.data.kept_split import TEST, TRAIN, Identity, KeptSplit, digest_of
+from client_app.data.looked_at_once import forget_files
 from client_app.devices.data_device import DataDevice
 from client_app.node import NodeConfig
 from strategies.common.errors import DataError
@@ -180,13 +181,13 @@ def test_a_split_that_was_kept_before_is_honoured(
         assert len(found) == 5
 
 
-def table(place: Path, per_picture: int, pictures: int) -> str:
+def table(place: Path, per_picture: int, pictures: int, shade: int = 0) -> str:
     """Write a table with several questions per picture, in two formats."""
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     rows = [(value, turn) for turn in range(per_picture) for value in range(pictures)]
     kinds = ("PNG", "BMP")
     columns = {
-        "image": pa.array([encoded(v, kinds[(v + t) % 2]) for v, t in rows], pa.binary()),
+        "image": pa.array([encoded(v + shade, kinds[(v + t) % 2]) for v, t in rows], pa.binary()),
         "question": [f"{WORDS[(v + t) % 3]} is it, {t} ?" for v, t in rows],
         "answer": ["yes" if v % 3 else "no" for v, t in rows],
     }
@@ -230,6 +231,17 @@ def test_pictures_are_looked_at_once_for_all_clients(
     assert found[0].dealt == found[1].dealt
     other = table(tmp_path / "other", per_picture=1, pictures=72)
     assert load(other, 0, 2, partition="iid").dealt != found[0].dealt
+
+
+def test_other_pictures_under_the_same_questions_are_another_deal(
+    load: Callable[..., ClientData], tmp_path: Path
+) -> None:
+    splits = []
+    for shade in (0, 1, 0):
+        forget_files()
+        spec = table(tmp_path / "table", per_picture=2, pictures=24, shade=shade)
+        splits.append(load(spec, 0, 2, partition="iid").split)
+    assert splits[0] == splits[2] != splits[1]
 
 
 def test_too_few_pictures_are_named(load: Callable[..., ClientData], tmp_path: Path) -> None:
