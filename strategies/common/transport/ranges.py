@@ -46,13 +46,6 @@ def _named(name: str) -> str:
     return name
 
 
-def _of_no_place(name: str) -> str:
-    """Refuse a name that says where code lies: what a device calls its model names none."""
-    if ":" in name:
-        raise ValueError("expected the name of a model, without a place")
-    return name
-
-
 def _few(notes: Sequence[str]) -> list[str]:
     if len(notes) <= MAX_NOTES:
         return list(notes)
@@ -64,6 +57,6 @@ _line = AfterValidator(partial(cleaned, most=NOTE_LENGTH))
 _word = AfterValidator(partial(cleaned, most=NAME_LENGTH))
 
 Name = Annotated[str, AfterValidator(_named)]
-ModelName = Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(_of_no_place), _word]
+ModelName = Annotated[str, Field(max_length=NAME_LENGTH), _word]
 ClassName = Annotated[str, _word]
 Notes = Annotated[list[Annotated[str, _line]], AfterValidator(_few)]
