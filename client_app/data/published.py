@@ -55,20 +55,26 @@ def read(
             f"pfllib {place}: expected labels below the {num_classes} classes of config.json, "
             f"client {client} has {highest}"
         )
+    who = f"pfllib {place}: client {client}"
+    _require_one_scale(who, train, test)
     samples = [*_identities("train", train), *_identities("test", test)]
     rows = _rows(settings, kept, samples, len(train), client)
     sides = [published_side(samples[row]) for row in rows.tolist()]
     settled = kept.settle(samples, rows.tolist(), sides)
     is_trained = rows < len(train)
     train, test = train.rows(rows[is_trained]), test.rows(rows[~is_trained] - len(train))
-    who = f"pfllib {place}: client {client}"
     with explained(stray):
         split.require(who, len(train), len(test), settings, "leave this client out")
     vocabulary = pfllib.vocabulary(place, train, test)
     inputs = inputs_of(train.inputs, vocabulary)
     notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
     train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
-    _require_alike(who, train, test)
+    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
+            f"{shapes[1]}; pad or cut them alike"
+        )
     return ClientData(
         train,
         test,
@@ -107,20 +113,23 @@ def _rows(
     return torch.cat([trained, tested + num_train])
 
 
-def _require_alike(who: str, train: Samples, test: Samples) -> None:
-    """Refuse what is tested on where a model that learnt from the rest could not know it.
+def _require_one_scale(who: str, train: Samples, test: Samples) -> None:
+    """Refuse test samples of another type or scale than a model would learn from.
+
+    Parameters
+    ----------
+    who : str
+        Whose samples, for the error.
+    train, test : Samples
+        All that are published: a few of them may not tell a scale.
 
     Raises
     ------
     DataError
-        With both shapes, or both ranges of values.
+        With both ranges of values.
     """
-    shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
-    if shapes[0] != shapes[1]:
-        raise DataError(
-            f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
-            f"{shapes[1]}; pad or cut them alike"
-        )
+    if train.inputs.ndim != test.inputs.ndim:  # their shapes are told
+        return
     learnt, tested = (range_of([part.inputs]) for part in (train, test))
     if learnt and tested and (learnt.kind != tested.kind or not tested.fits(learnt)):
         raise DataError(
