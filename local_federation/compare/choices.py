@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from local_federation.compare.study import Value
 from strategies.common.errors import SettingsError
+from strategies.common.settings import LARGEST
 
 _MOST_SEEDS = 1000
 
@@ -15,7 +16,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
     Raises
     ------
     SettingsError
-        If there is none, or one stands there twice.
+        If there is none, one stands there twice, or one is too large for a setting.
 
     Examples
     --------
@@ -31,6 +32,8 @@ def read_seeds(text: str) -> tuple[int, ...]:
         if not bounds[0] <= bounds[1] < bounds[0] + _MOST_SEEDS:
             raise _no_seeds(text)
         seeds += range(bounds[0], bounds[1] + 1)
+    if (largest := max(seeds)) > LARGEST:
+        raise SettingsError(f"--seeds: expected seeds up to {LARGEST}, got {largest}")
     if len(set(seeds)) != len(seeds):
         raise SettingsError(f"--seeds: expected each seed once, got {text}")
     return tuple(seeds)

@@ -11,7 +11,9 @@ def test_ranges_include_their_ends() -> None:
     assert read_seeds("0-2, 9") == (0, 1, 2, 9)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,1", "0-2,2", "1.5", "0-100000"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-", "-1", "3-1", "1,1", "0-2,2", "1.5", "0-100000", str(2**63)]
+)
 def test_other_seeds_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="--seeds: expected"):
         read_seeds(text)
