@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(asked: argparse.Namespace) -> str:
     place = free_place(asked.out)
     config = changed_config(asked.changes)
-    node = read_node(read_changes(asked.node_config.split()))
+    node = read_node(read_changes(asked.node_config.split(), "--node-config"))
     kept = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
     stored = _stored(kept)
     config["method"] = _method(kept, stored, read_changes(asked.changes))

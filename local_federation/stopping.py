@@ -13,7 +13,7 @@ from typing import final
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # As argparse takes them, cut short too.
 _REPLACE = re.compile("--rep(?:l(?:a(?:ce?)?)?)?")
-_RESUME = re.compile(r"(?:--s(?:et?)?=)?\s*resume\s*=\s*(?P<value>.*?)\s*")
+_RESUME = re.compile(r"^(?P<key>(?:--s(?:et?)?=)?\s*resume\s*=\s*).*$")
 
 
 @final
@@ -110,8 +110,10 @@ def command_to_go_on(*, by_setting: bool) -> str:
     if not by_setting:
         return shlex.join(words)
     kept = [word for word in words if not _REPLACE.fullmatch(word)]
-    said = [found["value"] for word in kept if (found := _RESUME.fullmatch(word))]
-    return shlex.join([*kept, *([] if said[-1:] == ["true"] else ["--set", "resume=true"])])
+    # In place of what was said, since no setting may be said twice.
+    told = [_RESUME.sub(r"\g<key>true", word) for word in kept]
+    said = any(map(_RESUME.fullmatch, kept))
+    return shlex.join(told if said else [*told, "--set", "resume=true"])
 
 
 def _as_typed() -> Sequence[str]:

@@ -70,7 +70,7 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
 
 
 def _node(asked: argparse.Namespace) -> NodeConfig:
-    given = read_changes(asked.node_config.split())
+    given = read_changes(asked.node_config.split(), "--node-config")
     for key in ("partition-id", "num-partitions"):
         value = getattr(asked, key.removesuffix("-id").replace("-", "_"))
         if value is not None:

@@ -11,7 +11,9 @@ from strategies.common.settings import default_config
 _SUGGESTED: Final = 3
 
 
-def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+def read_changes(
+    pairs: Sequence[str], option: str = "--set"
+) -> dict[str, bool | int | float | str]:
     """Read the ``--set KEY=VALUE`` words of a command line.
 
     Parameters
@@ -19,11 +21,13 @@ def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
     pairs : Sequence[str]
         Values are TOML, e.g. ``rounds=5`` or ``models="cnn,resnet8"``; what is none is taken
         as text, so that ``method=fd`` needs no quotes within quotes.
+    option : str
+        What they are given to, as errors name it.
 
     Raises
     ------
     SettingsError
-        If a word has no equals sign, or its value is no single setting.
+        If a word has no equals sign, its value is no single setting, or a key is there twice.
     """
     changes: dict[str, bool | int | float | str] = {}
     for pair in pairs:
@@ -33,8 +37,13 @@ def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
         except tomllib.TOMLDecodeError:
             value = text.strip()
         if not equals or not key.strip() or not isinstance(value, bool | int | float | str):
-            raise SettingsError(f"--set: expected KEY=VALUE, got {pair}; e.g. --set rounds=5")
-        changes[key.strip()] = value
+            raise SettingsError(f"{option}: expected KEY=VALUE, got {pair}; e.g. {option} rounds=5")
+        if (name := key.strip()) in changes:
+            raise SettingsError(
+                f"{option} {name}: expected once, got {changes[name]!r} and {value!r}; "
+                f"leave one out"
+            )
+        changes[name] = value
     return changes
 
 

@@ -26,6 +26,11 @@ def test_what_is_no_setting_is_refused_with_the_word_itself(pair: str) -> None:
     assert f"--set: expected KEY=VALUE, got {pair};" in str(refusal.value)
 
 
+def test_a_key_that_is_there_twice_is_refused_with_both_values() -> None:
+    with pytest.raises(SettingsError, match=r"--set rounds: expected once, got 5 and 'six'; leave"):
+        read_changes(["rounds=5", "seed=1", " rounds =six"])
+
+
 def test_a_name_that_is_no_setting_is_refused_with_what_may_be_meant() -> None:
     with pytest.raises(SettingsError) as refusal:
         changed_config(["lerning-rate=0.1", "proto-weight=1.0", "wholly-other=1", "seed=3"])
