@@ -31,20 +31,39 @@ def read_changes(
     """
     changes: dict[str, bool | int | float | str] = {}
     for pair in pairs:
-        key, equals, text = pair.partition("=")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        if not equals or not key.strip() or not isinstance(value, bool | int | float | str):
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
             raise SettingsError(f"{option}: expected KEY=VALUE, got {pair}; e.g. {option} rounds=5")
-        if (name := key.strip()) in changes:
+        value = _single(f"{option} {name}", name, text)
+        if name in changes:
             raise SettingsError(
                 f"{option} {name}: expected once, got {changes[name]!r} and {value!r}; "
                 f"leave one out"
             )
         changes[name] = value
     return changes
+
+
+def _single(where: str, key: str, text: str) -> bool | int | float | str:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    match value:
+        case bool() | int() | float() | str():
+            return value
+        case list():
+            several = ",".join(map(str, value))
+            given, so = "a list", f'several are written {key}="{several}"'
+        case dict():
+            each = ", ".join(f"{key}.{name}={one}" for name, one in value.items())
+            given, so = (
+                "a table",
+                f"its settings are given one by one: {each or f'{key}.NAME=VALUE'}",
+            )
+        case _:
+            given, so = f"the TOML {type(value).__name__}", f'text is written {key}="{text}"'
+    raise SettingsError(f"{where}: expected one value, got {given}, {text}; {so}")
 
 
 def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
