@@ -6,14 +6,16 @@ it is built.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 
 from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.settings import RunConfig, known_name, read_table
+from strategies.common.settings_changes import changed_tables
 
 _SETTING = "setting generator"
 
@@ -32,6 +34,23 @@ def check(spec: str) -> None:
         If the name is unknown, or has an argument too many or too few.
     """
     _parse(spec)
+
+
+def check_tables(config: RunConfig) -> None:
+    """Refuse what cannot be read in a generator's changed table, whichever draws.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Flower's flat run config.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown, missing or out of range.
+    """
+    for name in sorted(changed_tables(config) & _ADAPTERS.keys()):
+        _read(name, config)
 
 
 def build(spec: str, config: RunConfig, device: torch.device) -> ImageGenerator:
@@ -59,24 +78,20 @@ def build(spec: str, config: RunConfig, device: torch.device) -> ImageGenerator:
 
 def _oriented(_argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.oriented.generator import OrientedGenerator  # noqa: PLC0415
-    from generators.oriented.settings import OrientedSettings  # noqa: PLC0415
 
-    return OrientedGenerator(read_table(config, "oriented", OrientedSettings), device)
+    return OrientedGenerator(_read("oriented", config), device)
 
 
 def _noise(_argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.noise.generator import NoiseGenerator  # noqa: PLC0415
-    from generators.noise.settings import NoiseSettings  # noqa: PLC0415
 
-    return NoiseGenerator(read_table(config, "noise", NoiseSettings), device)
+    return NoiseGenerator(_read("noise", config), device)
 
 
 def _stylegan(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.stylegan.generator import StyleGANGenerator  # noqa: PLC0415
-    from generators.stylegan.settings import StyleGANSettings  # noqa: PLC0415
 
-    settings = read_table(config, "stylegan", StyleGANSettings)
-    return StyleGANGenerator(Path(argument).expanduser(), settings, device)
+    return StyleGANGenerator(Path(argument).expanduser(), _read("stylegan", config), device)
 
 
 def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
@@ -86,10 +101,7 @@ def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageG
         raise GeneratorError(
             f"generator diffusers: {error}; install the server's libraries: pip install '.[server]'"
         ) from None
-    from generators.diffusers.settings import DiffusersSettings  # noqa: PLC0415
-
-    settings = read_table(config, "diffusers", DiffusersSettings)
-    return DiffusersGenerator(settings, argument, device)
+    return DiffusersGenerator(_read("diffusers", config), argument, device)
 
 
 @final
@@ -101,20 +113,28 @@ class Adapter:
     ----------
     build : Callable
         Takes the argument, the run config and the device.
+    settings : str
+        Class of its table, in its module ``settings``.
     argument : str
         What follows the name and a colon; empty where nothing does.
     """
 
     build: Callable[[str, RunConfig, torch.device], ImageGenerator]
+    settings: str
     argument: str = ""
 
 
 _ADAPTERS = {
-    "oriented": Adapter(_oriented),
-    "noise": Adapter(_noise),
-    "stylegan": Adapter(_stylegan, argument="file"),
-    "diffusers": Adapter(_diffusers, argument="folder or hub id"),
+    "oriented": Adapter(_oriented, "OrientedSettings"),
+    "noise": Adapter(_noise, "NoiseSettings"),
+    "stylegan": Adapter(_stylegan, "StyleGANSettings", argument="file"),
+    "diffusers": Adapter(_diffusers, "DiffusersSettings", argument="folder or hub id"),
 }
+
+
+def _read(name: str, config: RunConfig) -> Any:
+    kind = getattr(import_module(f"generators.{name}.settings"), _ADAPTERS[name].settings)
+    return read_table(config, name, kind)
 
 
 def _parse(spec: str) -> tuple[Adapter, str]:

@@ -17,6 +17,7 @@ from local_federation.host import Host, Settings, Standing
 from local_federation.watch import follow
 from server_app.half import open_settings
 from server_app.progress import results_table
+from strategies import tables
 from strategies.common.settings import default_config
 from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
@@ -118,9 +119,12 @@ class Campaign:
             With what to change.
         """
         home = Home(self.folder, tuple(runs))
-        for settings in self._every(home, runs, dict.fromkeys(runs, False)):
+        every = self._every(home, runs, dict.fromkeys(runs, False))
+        for settings in every:
             check_known(settings)
-            config = {**default_config(), **settings}
+        configs = [{**default_config(), **settings} for settings in every]
+        tables.check_read(self.settings, configs)
+        for config in configs:
             method_settings(open_settings(config).method, config)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:

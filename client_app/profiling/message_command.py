@@ -13,11 +13,11 @@ from client_app.node import NodeConfig
 from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures
 from models import catalogue
-from strategies import methods
+from strategies import methods, tables
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
 from strategies.common.settings import RunConfig, RunSettings, known_name, read_run
-from strategies.common.settings_changes import changed_config
+from strategies.common.settings_changes import changed_config, read_changes
 
 _MIB: Final = 2**20
 _OF_A_ROUND: Final = ("model", "data", "classes", "samples", "changes")
@@ -118,6 +118,7 @@ def _workload(asked: argparse.Namespace) -> MessageWorkload:
         config["batch-size"] = asked.batch
     settings = read_run(config)
     methods.method_settings(asked.method, config)
+    tables.check_read(read_changes(asked.changes or []), [config])
     model = asked.model or "cnn"
     catalogue.check(model)
     if asked.data:

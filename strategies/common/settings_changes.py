@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config
+from strategies.common.settings import RunConfig, default_config
 
 _SUGGESTED: Final = 3
 
@@ -78,6 +78,13 @@ def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
     changed = read_changes(pairs)
     check_known(changed)
     return {**defaults, **changed}
+
+
+def changed_tables(config: RunConfig) -> set[str]:
+    """Return the tables in which something else stands than by default."""
+    known = default_config()
+    changed = (key for key, value in config.items() if "." in key and known.get(key) != value)
+    return {key.partition(".")[0] for key in changed}
 
 
 def check_known(keys: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from generators.build import build, check
+from generators.build import build, check, check_tables
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunConfig
 from tests.fresh_processes import FreshProcesses
@@ -42,6 +42,21 @@ def test_a_surplus_argument_is_refused(spec: str) -> None:
 def test_a_bad_table_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"oriented\.image-size"):
         build("oriented", {**CONFIG, "oriented.image-size": 20}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("oriented.seed", -1), ("noise.image-size", "big"), ("stylegan.batch-size", -1)),
+        *(("diffusers.seed", -1), ("noise.magic", 1)),
+    ],
+)
+def test_a_bad_table_is_refused_whichever_draws(
+    config: dict[str, bool | int | float | str], key: str, value: int | str
+) -> None:
+    check_tables(config)
+    with pytest.raises(SettingsError, match=f"setting {key}: "):
+        check_tables({**config, key: value})
 
 
 def test_checking_a_name_imports_no_adapter(fresh_processes: FreshProcesses) -> None:
