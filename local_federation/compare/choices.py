@@ -1,4 +1,4 @@
-"""Reading ``--seeds`` and ``--grid``."""
+"""Reading ``--methods``, ``--seeds`` and ``--grid``."""
 
 import tomllib
 from collections.abc import Sequence
@@ -8,6 +8,27 @@ from strategies.common.errors import SettingsError
 from strategies.common.settings import LARGEST
 
 _MOST_SEEDS = 1000
+
+
+def read_methods(text: str) -> tuple[str, ...]:
+    """Read names of methods.
+
+    Raises
+    ------
+    SettingsError
+        If there is none, one is empty, or one stands there twice.
+
+    Examples
+    --------
+    >>> read_methods("fd, fedproto")
+    ('fd', 'fedproto')
+    """
+    names = tuple(word.strip() for word in text.split(","))
+    if not all(names):
+        raise SettingsError(f"--methods: expected names, e.g. fd,fedproto,fedktl, got {text!r}")
+    if len(set(names)) != len(names):
+        raise SettingsError(f"--methods: expected each method once, got {text}")
+    return names
 
 
 def read_seeds(text: str) -> tuple[int, ...]:

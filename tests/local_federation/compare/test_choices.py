@@ -1,9 +1,19 @@
-"""Seeds and grids as they are typed."""
+"""Methods, seeds and grids as they are typed."""
 
 import pytest
 
-from local_federation.compare.choices import read_grid, read_seeds
+from local_federation.compare.choices import read_grid, read_methods, read_seeds
 from strategies.common.errors import SettingsError
+
+
+def test_methods_are_kept_in_their_order() -> None:
+    assert read_methods("fedktl, fd") == ("fedktl", "fd")
+
+
+@pytest.mark.parametrize("text", ["", ",", " ", "fd,", "fd,fd", "fd, local,fd"])
+def test_no_method_and_a_method_twice_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--methods: expected"):
+        read_methods(text)
 
 
 def test_ranges_include_their_ends() -> None:
