@@ -7,6 +7,7 @@ it is built.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
@@ -18,6 +19,7 @@ from strategies.common.settings import RunConfig, known_name, read_table
 from strategies.common.settings_changes import changed_tables
 
 _SETTING = "setting generator"
+_FILE = "file"
 
 
 def check(spec: str) -> None:
@@ -34,6 +36,29 @@ def check(spec: str) -> None:
         If the name is unknown, or has an argument too many or too few.
     """
     _parse(spec)
+
+
+def check_here(spec: str) -> None:
+    """Refuse a generator whose file or library is not on this machine; nothing is loaded.
+
+    Parameters
+    ----------
+    spec : str
+        ``<name>`` or ``<name>:<argument>``.
+
+    Raises
+    ------
+    GeneratorError
+        With what is missing.
+    """
+    adapter, argument = _parse(spec)
+    if adapter.library and find_spec(adapter.library) is None:
+        raise _not_installed(spec, f"no module named {adapter.library!r}")
+    if adapter.argument == _FILE and not (path := Path(argument).expanduser()).is_file():
+        raise GeneratorError(
+            f"generator {spec}: expected a file at {path.absolute()}, found none; give the path of "
+            f"one that exists"
+        )
 
 
 def check_tables(config: RunConfig) -> None:
@@ -98,9 +123,7 @@ def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageG
     try:
         from generators.diffusers.generator import DiffusersGenerator  # noqa: PLC0415
     except ImportError as error:
-        raise GeneratorError(
-            f"generator diffusers: {error}; install the server's libraries: pip install '.[server]'"
-        ) from None
+        raise _not_installed("diffusers", str(error)) from None
     return DiffusersGenerator(_read("diffusers", config), argument, device)
 
 
@@ -117,19 +140,30 @@ class Adapter:
         Class of its table, in its module ``settings``.
     argument : str
         What follows the name and a colon; empty where nothing does.
+    library : str
+        What it needs beside Nectar's own libraries; empty for nothing.
     """
 
     build: Callable[[str, RunConfig, torch.device], ImageGenerator]
     settings: str
     argument: str = ""
+    library: str = ""
 
 
 _ADAPTERS = {
     "oriented": Adapter(_oriented, "OrientedSettings"),
     "noise": Adapter(_noise, "NoiseSettings"),
-    "stylegan": Adapter(_stylegan, "StyleGANSettings", argument="file"),
-    "diffusers": Adapter(_diffusers, "DiffusersSettings", argument="folder or hub id"),
+    "stylegan": Adapter(_stylegan, "StyleGANSettings", argument=_FILE),
+    "diffusers": Adapter(
+        _diffusers, "DiffusersSettings", argument="folder or hub id", library="diffusers"
+    ),
 }
+
+
+def _not_installed(spec: str, reason: str) -> GeneratorError:
+    return GeneratorError(
+        f"generator {spec}: {reason}; install the server's libraries: pip install '.[server]'"
+    )
 
 
 def _read(name: str, config: RunConfig) -> Any:

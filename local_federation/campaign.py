@@ -8,6 +8,7 @@ from typing import Literal, final
 
 from rich.console import Console
 
+from local_federation import this_machine
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine, start_process
 from local_federation.engine_host import EngineHost
@@ -115,7 +116,7 @@ class Campaign:
 
         Raises
         ------
-        SettingsError, ModelError
+        NectarError
             With what to change.
         """
         home = Home(self.folder, tuple(runs))
@@ -126,6 +127,8 @@ class Campaign:
         tables.check_read(self.settings, configs)
         for config in configs:
             method_settings(open_settings(config).method, config)
+            if self.standing is None:
+                this_machine.check(config)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:
         """Print a run's table and the path of its report."""

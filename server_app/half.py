@@ -118,7 +118,7 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
     GeneratorError
         If the method needs a generator that cannot be built.
     """
-    device = torch_device(settings.server_device)
+    device = torch_device(settings.server_device, "server-device")
     prepared = Path(settings.state_dir).expanduser().resolve() / "prepared"
     makers = {
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),

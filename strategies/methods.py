@@ -160,6 +160,11 @@ def needs_open_data(name: str) -> bool:
     return any(Need.OPEN_DATA in half.all_needs() for half in halves)
 
 
+def draws(name: str) -> bool:
+    """Tell whether a method's server draws images by a generator."""
+    return Need.GENERATOR in _class(name, "server", "Server").all_needs()
+
+
 def adapts(name: str) -> bool:
     """Tell whether a method trains adapters on a frozen foundation model."""
     return issubclass(client_class(name), AdapterClientHalf)

@@ -143,6 +143,17 @@ class Source:
         kind = SOURCES[self.kind]
         return not (kind.own or kind.drawn)
 
+    def require_here(self) -> None:
+        """Refuse a source whose folder is not on this machine; nothing is read.
+
+        Raises
+        ------
+        DataError
+            With the absolute path.
+        """
+        if SOURCES[self.kind].files:
+            _module("collection").require_folder(self.folder, self.kind)
+
     def files(self, client: int) -> list[Path]:
         """Return the files that a client's data are read from; none where it lies in no folder.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import final
 
+from local_federation import this_machine
 from local_federation.baselines import baseline_of
 from server_app.half import open_settings
 from strategies import methods, tables
@@ -73,6 +74,8 @@ class Study:
     SettingsError
         If a method or setting is unknown, a value is out of range, or the methods' clients do
         not learn the same kind of thing.
+    NectarError
+        If this machine lacks what a setting names.
     """
 
     method_names: tuple[str, ...]
@@ -101,6 +104,7 @@ class Study:
         for run in self.runs():
             config = {**default_config(), **run.settings, "run-name": run.name}
             methods.method_settings(open_settings(config).method, config)
+            this_machine.check(config)
         self._check_read()
 
     def _check_read(self) -> None:

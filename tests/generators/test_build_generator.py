@@ -1,10 +1,12 @@
 """Generators by name."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from generators.build import build, check, check_tables
-from strategies.common.errors import SettingsError
+from generators.build import build, check, check_here, check_tables
+from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.settings import RunConfig
 from tests.fresh_processes import FreshProcesses
 
@@ -57,6 +59,19 @@ def test_a_bad_table_is_refused_whichever_draws(
     check_tables(config)
     with pytest.raises(SettingsError, match=f"setting {key}: "):
         check_tables({**config, key: value})
+
+
+def test_a_file_and_a_library_are_looked_for_and_nothing_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_here("oriented")
+    with pytest.raises(GeneratorError, match=f"expected a file at {tmp_path}/a.pkl, found none"):
+        check_here(f"stylegan:{tmp_path}/a.pkl")
+    (tmp_path / "a.pkl").touch()
+    check_here(f"stylegan:{tmp_path}/a.pkl")
+    monkeypatch.setattr("generators.build.find_spec", lambda _: None)
+    with pytest.raises(GeneratorError, match=r"diffusers:a/b: no module .*pip install '.\[server"):
+        check_here("diffusers:a/b")
 
 
 def test_checking_a_name_imports_no_adapter(fresh_processes: FreshProcesses) -> None:

@@ -93,6 +93,8 @@ def test_what_is_played_was_typed_or_is_told_or_is_the_apps_default(
         asked.append(runs)
         raise StartedError
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
     with pytest.raises(StartedError):
         command(monkeypatch, f"{words} --folder {tmp_path} --set rounds=7 --set seed=3", note)
     (line,) = [

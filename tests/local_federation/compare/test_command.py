@@ -112,10 +112,12 @@ def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
     assert "fd-seed1" in page.read_text()
 
 
-def test_what_is_varied_is_not_fixed_by_settings_of_the_commands_own(compare: Play) -> None:
+def test_what_is_varied_is_not_fixed_by_settings_of_the_commands_own(
+    compare: Play, tmp_path: Path
+) -> None:
     said = compare(
         *("--methods", "feddat", "--seeds", "0", "--grid", "adapters.rank=2,4"),
-        *("--set", "adapters.backbone=folder:x"),
+        *("--set", f"adapters.backbone=folder:{tmp_path}"),
     )
     assert {"feddat-rank=2-seed0", "feddat-rank=4-seed0"} <= set(Player.played)
     (told,) = [line for line in said.splitlines() if line.startswith("settings of adapters: ")]

@@ -13,6 +13,12 @@ from strategies.common.settings import default_config, read_run
 from strategies.common.transport.control import Order
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this machine has what is named has tests of its own."""
+    monkeypatch.setattr("local_federation.this_machine.check", lambda _: None)
+
+
 def names(
     *methods: str,
     seeds: tuple[int, ...] = (0,),
