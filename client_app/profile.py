@@ -72,7 +72,7 @@ def _tell_step(asked: argparse.Namespace) -> None:
         return measure_apart(replace(work, batch=batch)).peak_bytes
 
     found = planner.verdict(limit, work.batch, figures.peak_bytes, peak, smallest=1)
-    console = Console()
+    console = Console(emoji=False)
     console.print(_table(figures, asked, work.batch))
     console.print(planner.line(found, work.batch, figures.peak_bytes, limit), soft_wrap=True)
 

@@ -41,9 +41,9 @@ def show(devices: Sequence[Listed], run: Run | None, now: datetime) -> None:
         if run is not None:
             cells += _rounds(device)
         table.add_row(*map(Text, cells))
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
-        console = Console(width=_WIDTH)
+        console = Console(width=_WIDTH, emoji=False)
     console.print(table)
 
 

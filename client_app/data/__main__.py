@@ -96,7 +96,7 @@ def _save(data: ClientData, path: Path) -> None:
 
 
 def _tell(data: ClientData, title: str) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     train, test = data.train, data.test
     count = len(train) + len(test)
     inputs = [part.inputs for part in (train, test) if len(part)]

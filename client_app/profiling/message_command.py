@@ -94,7 +94,7 @@ def tell(asked: argparse.Namespace, apart: Apart) -> None:
         return measured(replace(work, config={**work.config, "batch-size": batch})).peak_bytes
 
     found = planner.verdict(limit, settings.batch_size, figures.peak_bytes, peak)
-    console = Console()
+    console = Console(emoji=False)
     console.print(_table(figures, work, settings))
     console.print(
         planner.line(found, settings.batch_size, figures.peak_bytes, limit), soft_wrap=True

@@ -153,4 +153,4 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, emoji=False, soft_wrap=True)
