@@ -103,6 +103,15 @@ def test_a_folder_without_images_is_refused(
     assert "a folder without images" in capsys.readouterr().err
 
 
+def test_a_builder_that_would_not_be_asked_is_refused(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict.main([str(model), str(photos), "--model=foo.py:X"]) == 1
+    told = capsys.readouterr()
+    assert "--model foo.py:X: expected none, since this model is cnn, which Nectar" in told.err
+    assert told.out == ""
+
+
 def test_images_of_another_size_are_refused_where_none_are_resized(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
