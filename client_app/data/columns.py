@@ -33,10 +33,19 @@ Cell = Mapping[str, bytes | str | None]
 @final
 @dataclass(frozen=True)
 class Columns:
-    """Names of the two columns that matter."""
+    """Names of the two columns that matter.
+
+    Attributes
+    ----------
+    image, label : str
+        What is read.
+    notes : tuple[str, ...]
+        Which others might have been meant.
+    """
 
     image: str
     label: str
+    notes: tuple[str, ...] = ()
 
 
 def choose(schema: "pa.Schema", where: str) -> Columns:
@@ -57,7 +66,20 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
             f"{where}: expected a column of integer labels named {', '.join(LABEL_NAMES)}, or one "
             f"integer column only; found {described(schema)}"
         )
-    return Columns(image, (known or integers)[0])
+    label = (known or integers)[0]
+    notes = (
+        _told("images", image, [name for name in image_columns(schema) if name != image]),
+        _told("labels", label, [name for name in known if name != label]),
+    )
+    return Columns(image, label, tuple(filter(None, notes)))
+
+
+def _told(what: str, chosen: str, others: Sequence[str]) -> str:
+    """Say which column was taken, where others might have been meant."""
+    if not others:
+        return ""
+    are = "is" if len(others) == 1 else "are"
+    return f"{what} are column {chosen}; {', '.join(others)} {are} there too, and not read"
 
 
 def image_column(schema: "pa.Schema", where: str) -> str:
@@ -70,19 +92,26 @@ def image_column(schema: "pa.Schema", where: str) -> str:
     DataError
         With the columns that were found.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
-    for field in schema:
-        if pa.types.is_struct(field.type) and "bytes" in _parts(field.type):
-            return str(field.name)
-    plain = [str(field.name) for field in schema if _is_binary(field.type)]
-    named = [name for name in plain if name.lower() in IMAGE_NAMES]
-    if named or len(plain) == 1:
-        return (named or plain)[0]
+    if found := image_columns(schema):
+        return found[0]
     raise DataError(
         f"{where}: expected an image column with bytes and path, e.g. img or image, or one of "
         f"plain bytes: named {', '.join(IMAGE_NAMES)}, or the only one; found {described(schema)}"
     )
+
+
+def image_columns(schema: "pa.Schema") -> list[str]:
+    """Return every column that may hold images, the one that is read first."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    structs = [
+        str(field.name)
+        for field in schema
+        if pa.types.is_struct(field.type) and "bytes" in _parts(field.type)
+    ]
+    plain = [str(field.name) for field in schema if _is_binary(field.type)]
+    named = [name for name in plain if name.lower() in IMAGE_NAMES]
+    return [*structs, *(named or (plain if len(plain) == 1 and not structs else []))]
 
 
 def as_cells(values: Sequence[Cell | bytes | None]) -> list[Cell]:

@@ -121,11 +121,12 @@ def read(folder: Path, channels: int = 0) -> Collection:
     listing = listed(folder)
     paths = listing.paths
     where = f"parquet {folder}"
-    parts, counts = [], []
+    parts, counts, notes = [], [], list[str]()
     for path in paths:
         try:
             schema = pq.read_schema(path)
             chosen = columns.choose(schema, f"parquet {path}")
+            notes += chosen.notes
             column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"parquet {path}: cannot be read: {error}") from None
@@ -139,6 +140,7 @@ def read(folder: Path, channels: int = 0) -> Collection:
         partial(_read_rows, paths, counts, chosen.image, channels),
         left_out=listing.left_out,
         total=listing.total,
+        notes=tuple(f"parquet: {note}" for note in dict.fromkeys(notes)),
         contents=listing.contents,
     )
 

@@ -29,7 +29,21 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     ],
 )
 def test_choosing(fields: list[tuple[str, pa.DataType]], expected: tuple[str, str]) -> None:
-    assert columns.choose(pa.schema(fields), "here") == Columns(*expected)
+    chosen = columns.choose(pa.schema(fields), "here")
+    assert (chosen.image, chosen.label) == expected
+
+
+def test_columns_that_might_have_been_meant_are_told() -> None:
+    fields = [("label", pa.int64()), ("fine_label", pa.int8()), ("id", pa.int64()), ("img", IMAGE)]
+    assert columns.choose(pa.schema(fields), "here").notes == (
+        "labels are column label; fine_label is there too, and not read",
+    )
+    masks = [("mask", IMAGE), ("jpg", pa.binary()), ("hash", pa.binary())]
+    assert columns.choose(pa.schema([*fields, *masks]), "here").notes == (
+        "images are column img; mask, jpg are there too, and not read",
+        "labels are column label; fine_label is there too, and not read",
+    )
+    assert columns.choose(pa.schema(fields[1:]), "here").notes == ()
 
 
 def test_plain_bytes_are_images_where_that_is_certain() -> None:
