@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -22,6 +23,8 @@ from strategies.common.errors import NectarError, StoreError
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
+
+_HEAD: Final = ("file", "label", "score")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,9 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _predict(asked: argparse.Namespace) -> int:
     if asked.csv is not None:
         require_place("--csv", asked.csv, replace=asked.replace)
+        _require_ours(asked.csv)
     opened = open_model(asked.model_folder, asked.model)
     classifying.require_images(opened)
     found = classifying.gather(asked.images)
+    if asked.csv is not None:
+        _require_other(asked.csv, found.paths)
     refused = len(found.refused)
     for name, reason in found.refused.items():
         _refuse(name, reason)
@@ -86,7 +92,29 @@ def _flat(one: Classified) -> Iterator[str]:
 
 def _head(top: int) -> list[str]:
     more = [f"{what}_{place}" for place in range(2, top + 1) for what in ("label", "score")]
-    return ["file", "label", "score", *more]
+    return [*_HEAD, *more]
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse to replace a file that does not begin as those do that this command writes."""
+    start = ",".join(_HEAD).encode()
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            found = file.read(len(start))
+        if found != start:
+            raise StoreError(
+                f"--csv: expected a new file, or a table that this command wrote, got {path}, "
+                f"which is neither and is left alone; name another"
+            )
+
+
+def _require_other(path: Path, images: Sequence[Path]) -> None:
+    """Refuse to write over an image that is to be classified."""
+    if any(path.resolve() == image.resolve() for image in images):
+        raise StoreError(
+            f"--csv: expected another file than the images, got {path}, which is one of them; "
+            f"name another"
+        )
 
 
 def _refuse(name: str, reason: str) -> None:

@@ -129,6 +129,7 @@ class Campaign:
             method_settings(open_settings(config).method, config)
             if self.standing is None:
                 this_machine.check(config)
+                this_machine.check_apart(config)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:
         """Print a run's table and the path of its report."""

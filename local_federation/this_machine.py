@@ -1,5 +1,7 @@
 """What a run names must lie on this machine, where all its clients and its server are."""
 
+from pathlib import Path
+
 from client_app.backbones import loading
 from client_app.data import sources
 from generators import build as generators
@@ -7,6 +9,25 @@ from models import catalogue, own, weights
 from strategies import methods
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.transport.compute import require_device
+
+
+def check_apart(config: RunConfig) -> None:
+    """Refuse to keep runs or states within the data, of which they would count as a part.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Every setting, flat, with the places where the run is played.
+
+    Raises
+    ------
+    SettingsError
+        With the place.
+    """
+    settings = read_run(config)
+    for spec in filter(None, (settings.data, settings.open_data)):
+        for key, place in (("runs-dir", settings.runs_dir), ("state-dir", settings.state_dir)):
+            sources.parse(spec).require_apart(f"setting {key}", Path(place))
 
 
 def check(config: RunConfig) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from client_app.command import exit_status
-from client_app.data import copies, keeper, prepared, sheet
+from client_app.data import copies, keeper, prepared, sheet, sources
 from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
@@ -62,6 +62,8 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
         _require_sheet(asked.sheet)
     node = _node(asked)
     spec = asked.spec or node.data or settings.data
+    if asked.sheet:
+        sources.parse(spec).require_apart("--sheet", asked.sheet)
     data = look(settings, spec, node)
     if asked.sheet:
         _save(data, asked.sheet)

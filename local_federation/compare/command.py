@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from local_federation import adapter_demo
+from local_federation import adapter_demo, this_machine
 from local_federation.compare.choices import read_grid, read_methods, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
@@ -22,6 +22,7 @@ from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
 from server_app.report.page import write_report
+from strategies.common.settings import default_config
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 
@@ -121,6 +122,10 @@ def play(
     _check_name(arguments.name)
     home = StudyHome(folder / arguments.name)
     home.check_own()
+    for run in study.runs():
+        this_machine.check_apart(
+            {**default_config(), **home.whole_settings(run, arguments.clients)}
+        )
     if arguments.dry_run:
         _show_plan(study.runs(), home, arguments, console)
         return

@@ -76,6 +76,14 @@ def test_open_data_that_are_missing_are_told_by_the_plan_of_a_comparison(method:
     Study((method,), (0,), {}, {"open-data": "digits", "open-samples": 100})
 
 
+def test_runs_within_the_data_are_refused(tmp_path: Path) -> None:
+    settings: dict[str, Value] = {"data": f"images:{tmp_path}", "device": "cpu"}
+    campaign = Campaign(tmp_path / "runs", 2, "engine", settings, start_engine=refusing)
+    with pytest.raises(SettingsError, match="setting runs-dir: expected a place outside the data"):
+        campaign.play({"one": {"method": "local"}}, Console(quiet=True))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_data_that_are_here_are_begun_with(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     settings: dict[str, Value] = {"data": f"images:{tmp_path / 'photos'}", "device": "cpu"}

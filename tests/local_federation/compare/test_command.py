@@ -181,6 +181,12 @@ def test_two_at_work_on_one_comparison_are_refused(compare: Play, tmp_path: Path
         compare("--methods", "fd")
 
 
+def test_a_comparison_within_the_data_is_refused(compare: Play, tmp_path: Path) -> None:
+    data = f"data=images:{tmp_path}"
+    with pytest.raises(SettingsError, match="setting runs-dir: expected a place outside the data"):
+        compare("--methods", "fd", "--set", data, "--dry-run")
+
+
 @pytest.mark.parametrize("reach", ["2", "0", "-0.5", "nan", "high"])
 def test_an_accuracy_that_none_can_reach_is_refused_before_anything_is_played(
     compare: Play, capsys: pytest.CaptureFixture[str], reach: str
