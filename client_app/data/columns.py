@@ -14,6 +14,7 @@ from torch import Tensor
 
 from client_app.data import images
 from strategies.common.errors import DataError
+from strategies.common.transport.ranges import MAX_CLASSES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,19 +133,21 @@ def checked_labels(column: "pa.ChunkedArray", where: str) -> Tensor:
     Raises
     ------
     DataError
-        If there are no rows, or a label is missing or negative.
+        If there are no rows, or a label is missing, negative or too large for a class.
     """
     if len(column) == 0:
         raise DataError(f"{where}: expected rows, found none")
     if column.null_count:
         raise DataError(f"{where}: expected a label in every row, {column.null_count} have none")
-    labels = torch.tensor(column.to_numpy(), dtype=torch.int64)
-    if int(labels.min()) < 0:
+    values = column.to_numpy()
+    if (lowest := int(values.min())) < 0:
         raise DataError(
-            f"{where}: expected labels from 0, got {int(labels.min())}; hubs mark unlabelled rows "
-            f"with -1, and those cannot be used"
+            f"{where}: expected labels from 0, got {lowest}; hubs mark unlabelled rows with -1, "
+            f"and those cannot be used"
         )
-    return labels
+    if (highest := int(values.max())) >= MAX_CLASSES:
+        raise DataError(f"{where}: expected labels below {MAX_CLASSES}, got {highest}")
+    return torch.tensor(values.astype("int64"))
 
 
 def class_names(schema: "pa.Schema", label: str, labels: Tensor, where: str) -> tuple[str, ...]:

@@ -75,11 +75,19 @@ def test_no_label_column(other: list[tuple[str, pa.DataType]]) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "complaint"),
-    [([], "found none"), ([0, None], "1 have none"), ([0, -1], "labels from 0, got -1")],
+    [
+        *(([], "found none"), ([0, None], "1 have none"), ([0, -1], "labels from 0, got -1")),
+        ([0, 10**15], "labels below 100000, got 1000000000000000"),
+    ],
 )
 def test_bad_labels(labels: list[int | None], complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
         columns.checked_labels(pa.chunked_array([labels], pa.int64()), "here")
+
+
+def test_labels_beyond_what_torch_holds_are_refused() -> None:
+    with pytest.raises(DataError, match="labels below 100000, got 9223372036854775808"):
+        columns.checked_labels(pa.chunked_array([[0, 2**63]], pa.uint64()), "here")
 
 
 @pytest.mark.parametrize(
