@@ -36,6 +36,7 @@ _NETWORK = {
     "gradient-codec": "how gradients travel: float32 or float16",
 }
 _MIB = 2**20
+_MOST = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,8 +164,8 @@ def _positive(text: str) -> int:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_MOST}, got {text!r}")
     return number
 
 

@@ -29,7 +29,7 @@ Apart = Callable[[str, int], str]
 
 def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
     """Add the options of a round, and the memory that any client is held against."""
-    known = ", ".join(n for n in methods.METHODS if not methods.exchanges(n))
+    known = ", ".join(name for name in methods.METHODS if _is_measured(name))
     parser.add_argument("--method", default="", help=f"measure a round of it: {known}")
     parser.add_argument("--model", help="of a round: the client's model (cnn)")
     parser.add_argument(
@@ -101,9 +101,13 @@ def tell(asked: argparse.Namespace, apart: Apart) -> None:
     )
 
 
+def _is_measured(method: str) -> bool:
+    return not methods.exchanges(method) and not methods.adapts(method)
+
+
 def _workload(asked: argparse.Namespace) -> MessageWorkload:
     known_name("--method", asked.method, methods.METHODS)
-    if methods.exchanges(asked.method) or methods.adapts(asked.method):
+    if not _is_measured(asked.method):
         raise SettingsError(
             f"--method {asked.method}: expected a method whose clients train models of their own; "
             f"without --method a split method's step is measured, adapters are not"
