@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from client_app.command import exit_status
@@ -20,6 +19,7 @@ from client_app.data import copies, keeper, prepared, sheet, sources
 from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
+from client_app.reader import Printer
 from strategies.common.errors import SettingsError
 from strategies.common.new_file import mark, require_picture_place, whole
 from strategies.common.samples import class_counts
@@ -98,7 +98,7 @@ def _save(data: ClientData, path: Path) -> None:
 
 
 def _tell(data: ClientData, title: str) -> None:
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Printer(soft_wrap=True)
     train, test = data.train, data.test
     count = len(train) + len(test)
     inputs = [part.inputs for part in (train, test) if len(part)]

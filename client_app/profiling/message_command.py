@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from rich.console import Console
 from rich.table import Table
 
 from client_app.node import NodeConfig
 from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures
+from client_app.reader import Printer
 from models import catalogue
 from strategies import methods, tables
 from strategies.common.errors import SettingsError
@@ -94,7 +94,7 @@ def tell(asked: argparse.Namespace, apart: Apart) -> None:
         return measured(replace(work, config={**work.config, "batch-size": batch})).peak_bytes
 
     found = planner.verdict(limit, settings.batch_size, figures.peak_bytes, peak)
-    console = Console(emoji=False)
+    console = Printer()
     console.print(_table(figures, work, settings))
     console.print(
         planner.line(found, settings.batch_size, figures.peak_bytes, limit), soft_wrap=True

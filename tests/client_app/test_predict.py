@@ -12,6 +12,7 @@ from client_app import export, predict
 from client_app.data import folder
 from client_app.exporting.opened import open_model
 from strategies.common.samples import prepare
+from tests.client_app.test_reader import unread
 
 CLASSES = ("cat", "dog", "owl")
 SIDE = 12
@@ -120,6 +121,10 @@ def test_no_image_is_overwritten_and_no_other_file_but_such_a_table(
     # Whatever such a table is called, one that is an input is not written over.
     assert predict.main([str(model), str(out), f"--csv={out}", "--replace"]) == 1
     assert f"expected another file than the images, got {out}" in capsys.readouterr().err
+
+
+def test_nothing_more_is_classified_when_nobody_reads(model: Path, photos: Path) -> None:
+    assert unread("-m", "client_app.predict", str(model), str(photos)) == (0, "")
 
 
 def test_no_model_is_exported_into_the_data(
