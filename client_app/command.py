@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 
+from client_app import reader
 from client_app.data.left_out import shown
 from strategies.common.errors import NectarError
 
@@ -18,12 +19,15 @@ def exit_status(work: Callable[[], Iterable[str]]) -> int:
     Returns
     -------
     int
-        0; or 1 after an error of our own, which is told in one line and without a traceback.
+        0, also where nobody reads to the end; or 1 after an error of our own, which is told in one
+        line and without a traceback.
     """
     try:
         told = list(work())
+        reader.say("".join(f"{shown(line)}\n" for line in told))
     except NectarError as error:
         sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
         return 1
-    sys.stdout.writelines(f"{shown(line)}\n" for line in told)
+    except BrokenPipeError:
+        reader.forget()
     return 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from client_app.command import exit_status
+from client_app.data import sources
 from client_app.exporting import card, files
 from client_app.exporting.found import find
 from client_app.exporting.taken import Taken, take
@@ -41,6 +42,8 @@ def _export(asked: argparse.Namespace) -> Iterator[str]:
     # <state-dir>/<run-name>/<partition>
     state_dir = folder.absolute().parents[1]
     taken = take(folder, server=asked.server, data=asked.data, state_dir=state_dir)
+    device = taken.device
+    sources.parse(device.node.data or device.settings.data).require_apart("--out", place)
     needed = bool(asked.data) or asked.format != files.SAFETENSORS
     inputs = files.samples(taken, needed=needed)
     named = taken.card.architecture

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from client_app.command import exit_status
+from client_app.data import sources
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.half import client_half
 from client_app.new_folder import free_place, whole
@@ -37,11 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(asked: argparse.Namespace) -> str:
     place = free_place(asked.out)
     config = changed_config(asked.changes)
-    node = read_node(read_changes(asked.node_config.split()))
+    node = read_node(read_changes(asked.node_config.split(), "--node-config"))
     kept = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
     stored = _stored(kept)
     config["method"] = _method(kept, stored, read_changes(asked.changes))
     settings = read_run(config)
+    sources.parse(node.data or settings.data).require_apart("--out", place)
     half = client_half(settings, config)
     if not isinstance(half, AdapterClientHalf):
         raise SettingsError(

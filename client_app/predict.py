@@ -9,11 +9,13 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
+from client_app import reader
 from client_app.data.left_out import shown
 from client_app.exporting import classifying
 from client_app.exporting.classifying import Classified
@@ -22,6 +24,8 @@ from strategies.common.errors import NectarError, StoreError
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
+
+_HEAD: Final = ("file", "label", "score")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return _predict(asked)
+    except BrokenPipeError:
+        reader.forget()
+        return 0
     except NectarError as error:
         sys.stderr.write(f"{type(error).__name__}: {shown(str(error))}\n")
         return 1
@@ -43,39 +50,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _predict(asked: argparse.Namespace) -> int:
     if asked.csv is not None:
         require_place("--csv", asked.csv, replace=asked.replace)
+        _require_ours(asked.csv)
     opened = open_model(asked.model_folder, asked.model)
     classifying.require_images(opened)
     found = classifying.gather(asked.images)
+    if asked.csv is not None:
+        _require_other(asked.csv, found.paths)
     refused = len(found.refused)
     for name, reason in found.refused.items():
         _refuse(name, reason)
     top = min(asked.top, len(opened.card.classes))
     told = _shown_progress(classifying.classify(opened, found.paths, top), len(found.paths))
-    try:
-        with ExitStack() as stack:
-            writer = None
-            if asked.csv is not None:
-                path = stack.enter_context(whole(asked.csv))
-                file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
-                writer = csv.writer(file)
-                writer.writerow(_head(top))
-            for one in told:
-                if one.reason:
-                    refused += 1
-                    _refuse(str(one.path), one.reason)
-                    continue
-                row = [shown(str(one.path)), *_flat(one)]
-                if writer is None:
-                    sys.stdout.write("  ".join(row) + "\n")
-                else:
-                    writer.writerow(row)
-    except OSError as error:
-        raise StoreError(
-            f"--csv {asked.csv}: cannot be written ({error.strerror or error}); name a file in a "
-            f"folder that may be written"
-        ) from None
+    if asked.csv is None:
+        refused += _print(told)
+    else:
+        refused += _write(told, asked.csv, top)
     _sum_up(len(found.paths), found.left_out, refused)
     return 1 if refused else 0
+
+
+def _print(told: Iterable[Classified]) -> int:
+    """Print what is found, and return how many images are refused.
+
+    Raises
+    ------
+    BrokenPipeError
+        If nobody reads it any more, so that the rest need not be classified.
+    """
+    refused = 0
+    for one in told:
+        if row := _row(one):
+            reader.say("  ".join(row) + "\n")
+        refused += bool(one.reason)
+    return refused
+
+
+def _write(told: Iterable[Classified], place: Path, top: int) -> int:
+    """Write what is found as a table, and return how many images are refused.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    refused = 0
+    try:
+        with ExitStack() as stack:
+            path = stack.enter_context(whole(place))
+            file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+            writer = csv.writer(file)
+            writer.writerow(_head(top))
+            for one in told:
+                if row := _row(one):
+                    writer.writerow(row)
+                refused += bool(one.reason)
+    except OSError as error:
+        raise StoreError(
+            f"--csv {place}: cannot be written ({error.strerror or error}); name a file in a "
+            f"folder that may be written"
+        ) from None
+    return refused
+
+
+def _row(one: Classified) -> list[str]:
+    """Return an image's row; nothing for one that is refused, which is told here."""
+    if one.reason:
+        _refuse(str(one.path), one.reason)
+        return []
+    return [shown(str(one.path)), *_flat(one)]
 
 
 def _flat(one: Classified) -> Iterator[str]:
@@ -86,11 +128,35 @@ def _flat(one: Classified) -> Iterator[str]:
 
 def _head(top: int) -> list[str]:
     more = [f"{what}_{place}" for place in range(2, top + 1) for what in ("label", "score")]
-    return ["file", "label", "score", *more]
+    return [*_HEAD, *more]
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse to replace a file that does not begin as those do that this command writes."""
+    start = ",".join(_HEAD).encode()
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            found = file.read(len(start))
+        if found != start:
+            raise StoreError(
+                f"--csv: expected a new file, or a table that this command wrote, got {path}, "
+                f"which is neither and is left alone; name another"
+            )
+
+
+def _require_other(path: Path, images: Sequence[Path]) -> None:
+    """Refuse to write over an image that is to be classified."""
+    if any(path.resolve() == image.resolve() for image in images):
+        raise StoreError(
+            f"--csv: expected another file than the images, got {path}, which is one of them; "
+            f"name another"
+        )
 
 
 def _refuse(name: str, reason: str) -> None:
-    sys.stderr.write(f"{shown(name)}: {reason}\n")
+    # A table is written to its end though nobody reads of what it lacks.
+    with suppress(BrokenPipeError):
+        sys.stderr.write(f"{shown(name)}: {reason}\n")
 
 
 def _sum_up(files: int, left_out: int, refused: int) -> None:

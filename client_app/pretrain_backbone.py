@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The command line; ``None`` takes the process's own.
     """
     asked = _parser().parse_args(arguments)
-    console = Console()
+    console = Console(emoji=False)
     try:
         sha256, accuracy = pretrain(_recipe(asked), asked.out, asked.replace, console)
     except NectarError as error:

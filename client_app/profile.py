@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from client_app import reader
 from client_app.profiling import message_command, planner
 from client_app.profiling.figures import DeviceFigures, Workload
+from client_app.reader import Printer
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.inputs import Images
 from strategies.common.settings import default_config, read_table
@@ -36,6 +37,7 @@ _NETWORK = {
     "gradient-codec": "how gradients travel: float32 or float16",
 }
 _MIB = 2**20
+_MOST = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             message_command.tell(asked, run_apart)
         else:
             _tell_step(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        reader.forget()
     except NectarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -72,7 +77,7 @@ def _tell_step(asked: argparse.Namespace) -> None:
         return measure_apart(replace(work, batch=batch)).peak_bytes
 
     found = planner.verdict(limit, work.batch, figures.peak_bytes, peak, smallest=1)
-    console = Console()
+    console = Printer()
     console.print(_table(figures, asked, work.batch))
     console.print(planner.line(found, work.batch, figures.peak_bytes, limit), soft_wrap=True)
 
@@ -163,8 +168,8 @@ def _positive(text: str) -> int:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_MOST}, got {text!r}")
     return number
 
 

@@ -14,7 +14,6 @@ from rich.console import Console
 from generators.appearance import appearance
 from generators.build import build, check
 from generators.checksum import require_sha256, sha256
-from generators.memory import is_out_of_memory
 from generators.preview import Drawn, draw, latent_statistics, write_sheet
 from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
@@ -22,6 +21,7 @@ from strategies.common.errors import GeneratorError, NectarError, SettingsError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_picture_place
+from strategies.common.out_of_memory import is_out_of_memory
 from strategies.common.settings import RunConfig, flatten
 from strategies.common.settings_changes import read_changes
 from strategies.common.typed_once import CommandLine

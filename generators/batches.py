@@ -6,8 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from generators.memory import is_out_of_memory, measure
+from generators.memory import measure
 from strategies.common.errors import GeneratorError
+from strategies.common.out_of_memory import is_out_of_memory
 
 
 @final

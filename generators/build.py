@@ -6,16 +6,20 @@ it is built.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 
 from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.settings import RunConfig, known_name, read_table
+from strategies.common.settings_changes import changed_tables
 
 _SETTING = "setting generator"
+_FILE = "file"
 
 
 def check(spec: str) -> None:
@@ -32,6 +36,46 @@ def check(spec: str) -> None:
         If the name is unknown, or has an argument too many or too few.
     """
     _parse(spec)
+
+
+def check_here(spec: str) -> None:
+    """Refuse a generator whose file or library is not on this machine; nothing is loaded.
+
+    Parameters
+    ----------
+    spec : str
+        ``<name>`` or ``<name>:<argument>``.
+
+    Raises
+    ------
+    GeneratorError
+        With what is missing.
+    """
+    adapter, argument = _parse(spec)
+    if adapter.library and find_spec(adapter.library) is None:
+        raise _not_installed(spec, f"no module named {adapter.library!r}")
+    if adapter.argument == _FILE and not (path := Path(argument).expanduser()).is_file():
+        raise GeneratorError(
+            f"generator {spec}: expected a file at {path.absolute()}, found none; give the path of "
+            f"one that exists"
+        )
+
+
+def check_tables(config: RunConfig) -> None:
+    """Refuse what cannot be read in a generator's changed table, whichever draws.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Flower's flat run config.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown, missing or out of range.
+    """
+    for name in sorted(changed_tables(config) & _ADAPTERS.keys()):
+        _read(name, config)
 
 
 def build(spec: str, config: RunConfig, device: torch.device) -> ImageGenerator:
@@ -59,37 +103,28 @@ def build(spec: str, config: RunConfig, device: torch.device) -> ImageGenerator:
 
 def _oriented(_argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.oriented.generator import OrientedGenerator  # noqa: PLC0415
-    from generators.oriented.settings import OrientedSettings  # noqa: PLC0415
 
-    return OrientedGenerator(read_table(config, "oriented", OrientedSettings), device)
+    return OrientedGenerator(_read("oriented", config), device)
 
 
 def _noise(_argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.noise.generator import NoiseGenerator  # noqa: PLC0415
-    from generators.noise.settings import NoiseSettings  # noqa: PLC0415
 
-    return NoiseGenerator(read_table(config, "noise", NoiseSettings), device)
+    return NoiseGenerator(_read("noise", config), device)
 
 
 def _stylegan(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.stylegan.generator import StyleGANGenerator  # noqa: PLC0415
-    from generators.stylegan.settings import StyleGANSettings  # noqa: PLC0415
 
-    settings = read_table(config, "stylegan", StyleGANSettings)
-    return StyleGANGenerator(Path(argument).expanduser(), settings, device)
+    return StyleGANGenerator(Path(argument).expanduser(), _read("stylegan", config), device)
 
 
 def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     try:
         from generators.diffusers.generator import DiffusersGenerator  # noqa: PLC0415
     except ImportError as error:
-        raise GeneratorError(
-            f"generator diffusers: {error}; install the server's libraries: pip install '.[server]'"
-        ) from None
-    from generators.diffusers.settings import DiffusersSettings  # noqa: PLC0415
-
-    settings = read_table(config, "diffusers", DiffusersSettings)
-    return DiffusersGenerator(settings, argument, device)
+        raise _not_installed("diffusers", str(error)) from None
+    return DiffusersGenerator(_read("diffusers", config), argument, device)
 
 
 @final
@@ -101,20 +136,39 @@ class Adapter:
     ----------
     build : Callable
         Takes the argument, the run config and the device.
+    settings : str
+        Class of its table, in its module ``settings``.
     argument : str
         What follows the name and a colon; empty where nothing does.
+    library : str
+        What it needs beside Nectar's own libraries; empty for nothing.
     """
 
     build: Callable[[str, RunConfig, torch.device], ImageGenerator]
+    settings: str
     argument: str = ""
+    library: str = ""
 
 
 _ADAPTERS = {
-    "oriented": Adapter(_oriented),
-    "noise": Adapter(_noise),
-    "stylegan": Adapter(_stylegan, argument="file"),
-    "diffusers": Adapter(_diffusers, argument="folder or hub id"),
+    "oriented": Adapter(_oriented, "OrientedSettings"),
+    "noise": Adapter(_noise, "NoiseSettings"),
+    "stylegan": Adapter(_stylegan, "StyleGANSettings", argument=_FILE),
+    "diffusers": Adapter(
+        _diffusers, "DiffusersSettings", argument="folder or hub id", library="diffusers"
+    ),
 }
+
+
+def _not_installed(spec: str, reason: str) -> GeneratorError:
+    return GeneratorError(
+        f"generator {spec}: {reason}; install the server's libraries: pip install '.[server]'"
+    )
+
+
+def _read(name: str, config: RunConfig) -> Any:
+    kind = getattr(import_module(f"generators.{name}.settings"), _ADAPTERS[name].settings)
+    return read_table(config, name, kind)
 
 
 def _parse(spec: str) -> tuple[Adapter, str]:

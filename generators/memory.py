@@ -1,4 +1,4 @@
-"""How many images memory holds, and whether it ran out."""
+"""How many images memory holds."""
 
 from collections.abc import Callable
 
@@ -43,10 +43,3 @@ def fitting(free_bytes: int, bytes_per_image: int) -> int:
     """
     fits = int(_SHARE * free_bytes) // max(bytes_per_image, 1)
     return 1 << (min(max(fits, 1), _MOST).bit_length() - 1)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a lack of memory; on the CPU torch has no type of its own for it."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)

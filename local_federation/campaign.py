@@ -8,6 +8,7 @@ from typing import Literal, final
 
 from rich.console import Console
 
+from local_federation import this_machine
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine, start_process
 from local_federation.engine_host import EngineHost
@@ -18,6 +19,7 @@ from local_federation.watch import follow
 from server_app.client_list import num_shares
 from server_app.half import open_settings
 from server_app.progress import results_table
+from strategies import tables
 from strategies.common.errors import SettingsError
 from strategies.common.settings import default_config
 from strategies.common.settings_changes import check_known
@@ -130,15 +132,20 @@ class Campaign:
 
         Raises
         ------
-        SettingsError, ModelError
+        NectarError
             With what to change.
         """
         home = Home(self.folder, tuple(runs))
-        asked = resumes(self.settings)
-        for settings in self._every(home, runs, dict.fromkeys(runs, asked)):
+        every = self._every(home, runs, dict.fromkeys(runs, resumes(self.settings)))
+        for settings in every:
             check_known(settings)
-            config = {**default_config(), **settings}
+        configs = [{**default_config(), **settings} for settings in every]
+        tables.check_read(self.settings, configs)
+        for config in configs:
             method_settings(open_settings(config).method, config)
+            if self.standing is None:
+                this_machine.check(config)
+                this_machine.check_apart(config)
 
     def show(self, name: str, compare_with: str | None, console: Console) -> None:
         """Print a run's table and the path of its report."""

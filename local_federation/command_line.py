@@ -58,7 +58,8 @@ def main(start_engine: StartEngine) -> int:
         Starts the engine for runs that it carries.
     """
     arguments = options.parser().parse_args()
-    console = Console()
+    # Paths are told as they are: "folder:x:" holds no emoji.
+    console = Console(emoji=False)
     keep_orphans()
     begun: list[bool] = []
     with heeding_signals() as heard:

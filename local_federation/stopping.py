@@ -13,8 +13,8 @@ from typing import final
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # As argparse takes them, cut short too.
 _REPLACE = re.compile("--rep(?:l(?:a(?:ce?)?)?)?")
-_RESUME_FROM = re.compile(r"(?:--s(?:et?)?=)?\s*resume-from\s*=.*")
-_RESUME = re.compile(r"(?:--s(?:et?)?=)?\s*resume\s*=\s*(?P<value>.*?)\s*")
+_RESUME = re.compile(r"^(?P<key>(?:--s(?:et?)?=)?\s*resume\s*=\s*).*$")
+_RESUME_FROM = re.compile(r"^(?P<key>(?:--s(?:et?)?=)?\s*resume-from\s*=\s*).*$")
 
 
 @final
@@ -111,11 +111,12 @@ def command_to_go_on(*, by_setting: bool) -> str:
     if not by_setting:
         return shlex.join(words)
     kept = [word for word in words if not _REPLACE.fullmatch(word)]
-    said = [found["value"] for word in kept if (found := _RESUME.fullmatch(word))]
-    more = [] if said[-1:] == ["true"] else ["--set", "resume=true"]
-    # What was played since it went back is not to be left behind as well.
-    more += ["--set", "resume-from=0"] if any(map(_RESUME_FROM.fullmatch, kept)) else []
-    return shlex.join([*kept, *more])
+    # In place of what was said, since no setting may be said twice; and what was played since it
+    # went back is not to be left behind as well.
+    told = [_RESUME.sub(r"\g<key>true", word) for word in kept]
+    told = [_RESUME_FROM.sub(r"\g<key>0", word) for word in told]
+    said = any(map(_RESUME.fullmatch, kept))
+    return shlex.join(told if said else [*told, "--set", "resume=true"])
 
 
 def _as_typed() -> Sequence[str]:

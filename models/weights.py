@@ -80,6 +80,26 @@ def check(weights: str, names: Sequence[str]) -> None:
         )
 
 
+def check_here(weights: str, names: Sequence[str]) -> None:
+    """Refuse a file of weights that does not lie on this machine for any of the run's models.
+
+    Parameters
+    ----------
+    weights : str
+        As set, and checked.
+    names : Sequence[str]
+        The run's models.
+
+    Raises
+    ------
+    ModelError
+        With the file that is missing.
+    """
+    if weights not in ("", TORCHVISION):
+        for name in names:
+            _file(weights, name)
+
+
 def load(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
     """Put weights into a model that was just built.
 
@@ -168,16 +188,9 @@ def _published(name: str) -> tuple[str, Mapping[str, Tensor]]:
 
 
 def _load_file(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
-    path = Path(weights.replace(_PLACE, shown(name))).expanduser()
+    path = _file(weights, name)
     if not path.is_file():
-        named = Path(weights).expanduser()
-        others = named.parent.glob(escape(named.name).replace(_PLACE, "*"))
-        if _PLACE in named.name and any(others):
-            return (f"{shown(name)} starts from fresh weights: there is no {path}",)
-        raise ModelError(
-            f"weights of {shown(name)}: expected the file {path} on this device, found none; put "
-            f"it there, name another one, or leave weights empty"
-        )
+        return (f"{shown(name)} starts from fresh weights: there is no {path}",)
     found, own = _of_whole_model(_read(path)), model.state_dict()
     heads = {key for key in own if key.startswith("head.")}
     taken = {key: value for key, value in found.items() if _fits(value, own.get(key))}
@@ -197,6 +210,20 @@ def _load_file(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
     model.load_state_dict(taken, strict=False)
     left = "" if heads <= taken.keys() else ", its head fresh"
     return (f"{shown(name)} starts from {path}{left}",)
+
+
+def _file(weights: str, name: str) -> Path:
+    """Return a model's file, which may be missing only where other models have theirs."""
+    path = Path(weights.replace(_PLACE, shown(name))).expanduser()
+    if not path.is_file():
+        named = Path(weights).expanduser()
+        others = named.parent.glob(escape(named.name).replace(_PLACE, "*"))
+        if _PLACE not in named.name or not any(others):
+            raise ModelError(
+                f"weights of {shown(name)}: expected the file {path} on this device, found none; "
+                f"put it there, name another one, or leave weights empty"
+            )
+    return path
 
 
 def _fits(found: Tensor, own: Tensor | None) -> bool:

@@ -77,7 +77,7 @@ def play(  # noqa: PLR0913 - all but the settings are said by name
     config: Config = {**default_config(), **given, "min-nodes": clients}
     places = Places(Path(folder).expanduser().resolve(), name or str(config["method"]))
     config |= places.settings()
-    console = Console(quiet=quiet, force_jupyter=False)
+    console = Console(quiet=quiet, emoji=False, force_jupyter=False)
     with untouched():
         run = check({**config, "resume": resume}, clients)
         here = _is_played_here(workers, run)

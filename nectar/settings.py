@@ -10,12 +10,13 @@ import numpy as np
 from client_app.data import sources
 from client_app.half import client_half
 from generators import build as generators
-from models import catalogue, own, weights
+from local_federation import this_machine
+from models import catalogue, weights
 from nectar.model_names import written
+from strategies import tables
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings, default_config, read_run
 from strategies.common.settings_changes import explain_unknown
-from strategies.common.simulated import read_simulated
 
 Value = bool | int | float | str
 Config = dict[str, Value]
@@ -99,21 +100,19 @@ def check(config: Config, clients: int) -> RunSettings:
 
     Raises
     ------
-    SettingsError, ModelError
+    NectarError
         With what to change.
     """
     if isinstance(clients, bool) or not isinstance(clients, int) or clients < 1:
         raise SettingsError(f"play: expected clients to be a number from 1, got {clients!r}")
     run = read_run(config)
-    read_simulated(config)
-    for name in catalogue.check(run.models):
-        if own.is_own(name):
-            # All clients are here, so that a model that is not will never be found.
-            own.find(own.parse("setting models", name))
+    tables.check(config)
     weights.check(run.weights, catalogue.check(run.models))
     sources.check_dealt(run.data)
     generators.check(run.generator)
+    generators.check_tables(config)
     client_half(run, config)
+    this_machine.check(config)
     return run
 
 

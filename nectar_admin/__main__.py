@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nectar_admin.arguments import read
 from nectar_admin.errors import AdminError, UnreachableError
+from nectar_admin.printing import say
 
 if TYPE_CHECKING:
     from nectar_admin.control import Control
@@ -39,7 +40,7 @@ def _keys_server(options: argparse.Namespace) -> int:
 
     keys = _keys(options)
     made = keys.make_server(options.name, options.days, datetime.now(UTC))
-    _say(
+    say(
         f"{keys.server}: certificate for {', '.join(names_of(made))}, valid until "
         f"{made.not_valid_after_utc:%Y-%m-%d}; restart the SuperLink and reload the proxy if they "
         f"use the one before"
@@ -51,7 +52,7 @@ def _keys_node(options: argparse.Namespace) -> int:
     keys = _keys(options)
     for name in options.names:
         is_new = keys.make_device(name, datetime.now(UTC))
-        _say(f"{keys.path / 'nodes' / name}: {'a new key' if is_new else 'its key is kept'}")
+        say(f"{keys.path / 'nodes' / name}: {'a new key' if is_new else 'its key is kept'}")
     return 0
 
 
@@ -59,7 +60,7 @@ def _keys_show(options: argparse.Namespace) -> int:
     from nectar_admin.key_listing import listing  # noqa: PLC0415
 
     for line in listing(_keys(options), datetime.now(UTC)):
-        _say(line)
+        say(line)
     return 0
 
 
@@ -116,7 +117,7 @@ def _devices_list(options: argparse.Namespace) -> int:
     with _control(options) as control:
         told = list(devices.listed(_keys(options).devices(), control.nodes(), run))
     if options.json:
-        _say(device_table.as_json(told))
+        say(device_table.as_json(told))
     else:
         device_table.show(told, run, datetime.now(UTC))
     return 0
@@ -135,7 +136,7 @@ def _each(chosen: "Sequence[Device]", do: "Callable[[Device], str]") -> int:
     status = 0
     for device in chosen:
         try:
-            _say(do(device))
+            say(do(device))
         except AdminError as error:
             sys.stderr.write(f"{error}\n")
             status = 2
@@ -158,10 +159,6 @@ def _doctor_server(options: argparse.Namespace) -> int:
     from nectar_admin.doctor.command import look_at_server  # noqa: PLC0415
 
     return look_at_server(options)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
 
 
 _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from nectar_admin.control import OFFLINE, ONLINE
 from nectar_admin.devices import Listed
+from nectar_admin.printer import Printer
 from nectar_admin.run_journal import Run
 
 _ABSENT = "-"
@@ -41,9 +41,9 @@ def show(devices: Sequence[Listed], run: Run | None, now: datetime) -> None:
         if run is not None:
             cells += _rounds(device)
         table.add_row(*map(Text, cells))
-    console = Console()
+    console = Printer()
     if not console.is_terminal:
-        console = Console(width=_WIDTH)
+        console = Printer(_WIDTH)
     console.print(table)
 
 

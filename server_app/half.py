@@ -9,13 +9,12 @@ from client_app.data import open_set, sources
 from generators import build as generators
 from models import catalogue, weights
 from server_app.writers import chosen
-from strategies import methods
+from strategies import methods, tables
 from strategies.common.agreed import Need
 from strategies.common.errors import DataError, RunFolderError, SettingsError
 from strategies.common.method import AnyServerHalf
 from strategies.common.open_data import OpenSet
 from strategies.common.settings import RunConfig, RunSettings, read_run
-from strategies.common.simulated import read_simulated
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads, torch_device
 
@@ -37,12 +36,13 @@ def open_settings(config: RunConfig) -> RunSettings:
         If a user's own model lies on the server and is none.
     """
     settings = read_run(config)
-    read_simulated(config)
+    tables.check(config)
     catalogue.check_here(settings.models)
     weights.check(settings.weights, catalogue.check(settings.models))
     sources.check(settings.data)
     _check_open_data(settings)
     generators.check(settings.generator)
+    generators.check_tables(config)
     chosen.check(settings.writers)
     return settings
 
@@ -147,7 +147,7 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
     GeneratorError
         If the method needs a generator that cannot be built.
     """
-    device = torch_device(settings.server_device)
+    device = torch_device(settings.server_device, "server-device")
     prepared = Path(settings.state_dir).expanduser().resolve() / "prepared"
     makers = {
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),

@@ -119,8 +119,7 @@ def method_settings(name: str, config: RunConfig) -> Settings:
         general one would be ignored, or clients are to keep class counts that the method tells.
     """
     known_name("setting method", name, METHODS)
-    kind: type[Settings] = _class(name, "settings", "Settings")
-    settings = read_table(config, name, kind)
+    settings = read_table(config, name, settings_class(name))
     for need, read in _READERS.items():
         if need in client_class(name).all_needs():
             read(config)
@@ -128,6 +127,12 @@ def method_settings(name: str, config: RunConfig) -> Settings:
     if not config.get("share-class-counts", True):
         _refuse_told_counts(name, settings)
     return settings
+
+
+def settings_class(name: str) -> type[Settings]:
+    """Return the class of a method's own table."""
+    kind: type[Settings] = _class(name, "settings", "Settings")
+    return kind
 
 
 def resolved_config(name: str, config: RunConfig, resolved: Mapping[str, Any]) -> RunConfig:
@@ -153,6 +158,11 @@ def needs_open_data(name: str) -> bool:
     """Tell whether a method's server, or its clients too, must hold samples without labels."""
     halves = client_class(name), _class(name, "server", "Server")
     return any(Need.OPEN_DATA in half.all_needs() for half in halves)
+
+
+def draws(name: str) -> bool:
+    """Tell whether a method's server draws images by a generator."""
+    return Need.GENERATOR in _class(name, "server", "Server").all_needs()
 
 
 def adapts(name: str) -> bool:

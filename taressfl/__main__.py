@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from client_app.data import sources
 from strategies.common import seeds
 from strategies.common.errors import NectarError
 from strategies.common.long_work import LongWork
@@ -171,6 +172,8 @@ def _count(text: str) -> int:
 
 def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
     require_place("--out", options.out, replace=options.replace)
+    for spec in (options.data, options.auxiliary):
+        sources.parse(spec).require_apart("--out", options.out)
     config = changed_config(options.changes)
     run = read_run(config)
     split = read_table(config, "split", SplitSettings)

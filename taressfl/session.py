@@ -116,7 +116,7 @@ class Session:
                 f"{recipe.mocosfl.expert!r}"
             )
         self._recipe = recipe
-        self.device = torch_device(recipe.run.server_device)
+        self.device = torch_device(recipe.run.server_device, "server-device")
         offers = {Need.SPLIT: recipe.split}
         provided = Provided(recipe.run, recipe.mocosfl, self.device, offers)
         provided.agree(recipe.task)

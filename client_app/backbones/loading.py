@@ -61,6 +61,22 @@ def load(spec: str, device: torch.device, cache: Path) -> Backbone:
     return _opened(str(path), _digested(str(path), _stamp(path)), str(device))
 
 
+def check_here(spec: str) -> None:
+    """Refuse a folder that is not on this machine; other kinds are made or fetched.
+
+    Raises
+    ------
+    ModelError
+        With the folder.
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "folder" and not (path := Path(name).expanduser()).is_dir():
+        raise ModelError(
+            f"backbone {spec}: expected a folder at {path.absolute()}, found none; name one that "
+            f"exists, or leave adapters.backbone out"
+        )
+
+
 def _find(spec: str, cache: Path) -> Path:
     kind, _, name = spec.partition(":")
     if spec == DIGITGRID:

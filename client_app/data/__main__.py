@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from client_app.command import exit_status
-from client_app.data import copies, keeper, prepared, sheet
+from client_app.data import copies, keeper, prepared, sheet, sources
 from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, state_folder
+from client_app.reader import Printer
 from strategies.common.errors import SettingsError
 from strategies.common.new_file import mark, require_picture_place, whole
 from strategies.common.samples import class_counts
@@ -62,6 +62,8 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
         _require_sheet(asked.sheet)
     node = _node(asked)
     spec = asked.spec or node.data or settings.data
+    if asked.sheet:
+        sources.parse(spec).require_apart("--sheet", asked.sheet)
     data = look(settings, spec, node)
     if asked.sheet:
         _save(data, asked.sheet)
@@ -70,7 +72,7 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
 
 
 def _node(asked: argparse.Namespace) -> NodeConfig:
-    given = read_changes(asked.node_config.split())
+    given = read_changes(asked.node_config.split(), "--node-config")
     for key in ("partition-id", "num-partitions"):
         value = getattr(asked, key.removesuffix("-id").replace("-", "_"))
         if value is not None:
@@ -96,7 +98,7 @@ def _save(data: ClientData, path: Path) -> None:
 
 
 def _tell(data: ClientData, title: str) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Printer(soft_wrap=True)
     train, test = data.train, data.test
     count = len(train) + len(test)
     inputs = [part.inputs for part in (train, test) if len(part)]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from client_app.data import images
 from strategies.common.errors import DataError
+from strategies.common.transport.ranges import MAX_CLASSES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +34,19 @@ Cell = Mapping[str, bytes | str | None]
 @final
 @dataclass(frozen=True)
 class Columns:
-    """Names of the two columns that matter."""
+    """Names of the two columns that matter.
+
+    Attributes
+    ----------
+    image, label : str
+        What is read.
+    notes : tuple[str, ...]
+        Which others might have been meant.
+    """
 
     image: str
     label: str
+    notes: tuple[str, ...] = ()
 
 
 def choose(schema: "pa.Schema", where: str) -> Columns:
@@ -57,7 +67,20 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
             f"{where}: expected a column of integer labels named {', '.join(LABEL_NAMES)}, or one "
             f"integer column only; found {described(schema)}"
         )
-    return Columns(image, (known or integers)[0])
+    label = (known or integers)[0]
+    notes = (
+        _told("images", image, [name for name in image_columns(schema) if name != image]),
+        _told("labels", label, [name for name in known if name != label]),
+    )
+    return Columns(image, label, tuple(filter(None, notes)))
+
+
+def _told(what: str, chosen: str, others: Sequence[str]) -> str:
+    """Say which column was taken, where others might have been meant."""
+    if not others:
+        return ""
+    are = "is" if len(others) == 1 else "are"
+    return f"{what} are column {chosen}; {', '.join(others)} {are} there too, and not read"
 
 
 def image_column(schema: "pa.Schema", where: str) -> str:
@@ -70,19 +93,26 @@ def image_column(schema: "pa.Schema", where: str) -> str:
     DataError
         With the columns that were found.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
-    for field in schema:
-        if pa.types.is_struct(field.type) and "bytes" in _parts(field.type):
-            return str(field.name)
-    plain = [str(field.name) for field in schema if _is_binary(field.type)]
-    named = [name for name in plain if name.lower() in IMAGE_NAMES]
-    if named or len(plain) == 1:
-        return (named or plain)[0]
+    if found := image_columns(schema):
+        return found[0]
     raise DataError(
         f"{where}: expected an image column with bytes and path, e.g. img or image, or one of "
         f"plain bytes: named {', '.join(IMAGE_NAMES)}, or the only one; found {described(schema)}"
     )
+
+
+def image_columns(schema: "pa.Schema") -> list[str]:
+    """Return every column that may hold images, the one that is read first."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    structs = [
+        str(field.name)
+        for field in schema
+        if pa.types.is_struct(field.type) and "bytes" in _parts(field.type)
+    ]
+    plain = [str(field.name) for field in schema if _is_binary(field.type)]
+    named = [name for name in plain if name.lower() in IMAGE_NAMES]
+    return [*structs, *(named or (plain if len(plain) == 1 and not structs else []))]
 
 
 def as_cells(values: Sequence[Cell | bytes | None]) -> list[Cell]:
@@ -103,19 +133,21 @@ def checked_labels(column: "pa.ChunkedArray", where: str) -> Tensor:
     Raises
     ------
     DataError
-        If there are no rows, or a label is missing or negative.
+        If there are no rows, or a label is missing, negative or too large for a class.
     """
     if len(column) == 0:
         raise DataError(f"{where}: expected rows, found none")
     if column.null_count:
         raise DataError(f"{where}: expected a label in every row, {column.null_count} have none")
-    labels = torch.tensor(column.to_numpy(), dtype=torch.int64)
-    if int(labels.min()) < 0:
+    values = column.to_numpy()
+    if (lowest := int(values.min())) < 0:
         raise DataError(
-            f"{where}: expected labels from 0, got {int(labels.min())}; hubs mark unlabelled rows "
-            f"with -1, and those cannot be used"
+            f"{where}: expected labels from 0, got {lowest}; hubs mark unlabelled rows with -1, "
+            f"and those cannot be used"
         )
-    return labels
+    if (highest := int(values.max())) >= MAX_CLASSES:
+        raise DataError(f"{where}: expected labels below {MAX_CLASSES}, got {highest}")
+    return torch.tensor(values.astype("int64"))
 
 
 def class_names(schema: "pa.Schema", label: str, labels: Tensor, where: str) -> tuple[str, ...]:

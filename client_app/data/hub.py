@@ -46,7 +46,8 @@ def read(name: str, channels: int = 0) -> Collection:
     names = columns.class_names(schema, chosen.label, labels, where)
     encoded = merged.select_columns([chosen.image]).with_format("arrow")
     reader = partial(_read_rows, encoded, where, channels)
-    return Collection(labels, names, reader, notes=notes)
+    told = tuple(f"{where}: {note}" for note in chosen.notes)
+    return Collection(labels, names, reader, notes=(*notes, *told))
 
 
 def load(name: str) -> tuple["Dataset", tuple[str, ...]]:

@@ -115,11 +115,12 @@ def read(folder: Path, channels: int = 0) -> Collection:
     listing = listed(folder)
     paths = listing.paths
     where = f"parquet {folder}"
-    parts, counts = [], []
+    parts, counts, notes = [], [], list[str]()
     for path in paths:
         try:
             schema = pq.read_schema(path)
             chosen = columns.choose(schema, f"parquet {path}")
+            notes += chosen.notes
             column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"parquet {path}: cannot be read: {error}") from None
@@ -134,6 +135,7 @@ def read(folder: Path, channels: int = 0) -> Collection:
         left_out=listing.left_out,
         total=listing.total,
         files=paths,
+        notes=tuple(f"parquet: {note}" for note in dict.fromkeys(notes)),
     )
 
 

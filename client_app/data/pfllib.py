@@ -29,6 +29,8 @@ from client_app.data.left_out import LeftOut, told
 from client_app.data.looked_at_once import looked_at_once
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
+from strategies.common.settings import LARGEST
+from strategies.common.transport.ranges import MAX_CLASSES
 
 PARTS = ("train", "test")
 # Values of images beyond these were hardly scaled for a network, which reads bytes as [-1, 1].
@@ -142,7 +144,7 @@ def declared_classes(folder: Path) -> int | None:
     DataError
         If the file is there but cannot be understood.
     """
-    return _declared(folder, "num_classes")
+    return _declared(folder, "num_classes", MAX_CLASSES)
 
 
 def class_names(folder: Path, num_classes: int) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ def vocabulary(folder: Path, train: Samples, test: Samples) -> int:
     if not parts:
         return 0
     highest = max(int(part.max()) for part in parts)
-    count = _declared(folder, "vocabulary") or 0
+    count = _declared(folder, "vocabulary", LARGEST) or 0
     if highest >= count:
         raise DataError(
             f"{folder / 'config.json'}: expected vocabulary to be more than token {highest} of "
@@ -249,13 +251,14 @@ def _reason(path: Path, folder: Path) -> str:
     return ALONE
 
 
-def _declared(folder: Path, key: str) -> int | None:
+def _declared(folder: Path, key: str, most: int) -> int | None:
     count = _entry(folder, key)
     if count is None:
         return None
-    if type(count) is not int or count < 1:
+    if type(count) is not int or not 1 <= count <= most:
         raise DataError(
-            f"{folder / 'config.json'}: expected {key} to be a positive integer, got {count!r}"
+            f"{folder / 'config.json'}: expected {key} to be a positive integer up to {most}, got "
+            f"{count!r}"
         )
     return count
 
@@ -279,10 +282,21 @@ def _samples(path: Path) -> Samples:
         raise DataError(f"{path}: expected one y for each x, got x {x.shape} and y {y.shape}")
     if y.dtype.kind not in "iu" or int(y.min()) < 0:
         raise DataError(f"{path}: expected y to be class numbers from 0, got {y.dtype} {y[:5]}")
+    if (highest := int(y.max())) >= MAX_CLASSES:
+        raise DataError(
+            f"{path}: expected y to be class numbers below {MAX_CLASSES}, got {highest}"
+        )
     inputs = _inputs(x, path)
     if not bool(torch.isfinite(inputs).all()):
-        raise DataError(f"{path}: expected finite x, got NaN or infinity")
+        raise DataError(f"{path}: expected finite x, {_not_finite(x)}")
     return Samples(inputs, torch.tensor(y.astype("int64")))
+
+
+def _not_finite(x: NDArray[np.generic]) -> str:
+    if not bool(np.isfinite(x).all()):
+        return "got NaN or infinity"
+    largest = np.finfo(np.float32).max
+    return f"got {x.dtype} values beyond the {largest:.3g} that single precision holds; scale them"
 
 
 def _inputs(x: NDArray[np.generic], path: Path) -> Tensor:
@@ -294,6 +308,8 @@ def _inputs(x: NDArray[np.generic], path: Path) -> Tensor:
     if x.ndim == 3 and x.dtype.kind == "f":
         return torch.tensor(x, dtype=torch.float32)
     if x.ndim == 2 and x.dtype.kind in "iu" and x.size and int(x.min()) >= 0:
+        if (highest := int(x.max())) > LARGEST:
+            raise DataError(f"{path}: expected tokens up to {LARGEST}, got {highest}")
         return torch.tensor(x.astype("int64"))
     raise DataError(
         f"{path}: expected x as images (samples, channels, height, width), windows of floats "

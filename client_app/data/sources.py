@@ -143,6 +143,39 @@ class Source:
         kind = SOURCES[self.kind]
         return not (kind.own or kind.drawn)
 
+    def require_here(self) -> None:
+        """Refuse a source whose folder is not on this machine; nothing is read.
+
+        Raises
+        ------
+        DataError
+            With the absolute path.
+        """
+        if SOURCES[self.kind].files:
+            _module("collection").require_folder(self.folder, self.kind)
+
+    def require_apart(self, what: str, place: Path) -> None:
+        """Refuse to write into the source's folder, where it would count as data.
+
+        Parameters
+        ----------
+        what : str
+            What names the place, for the message.
+        place : Path
+            A file or folder.
+
+        Raises
+        ------
+        SettingsError
+            With what to do.
+        """
+        inside = place.expanduser().resolve().is_relative_to(self.folder.resolve())
+        if SOURCES[self.kind].files and inside:
+            raise SettingsError(
+                f"{what}: expected a place outside the data {self.folder}, got {place} in it, "
+                f"where what is written counts as data from then on; name another"
+            )
+
     def files(self, client: int) -> list[Path]:
         """Return the files that a client's data are read from; none where it lies in no folder.
 

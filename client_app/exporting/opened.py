@@ -53,10 +53,13 @@ def open_model(folder: Path, own_model: str = "") -> Opened:
     StoreError
         If the folder holds no whole export.
     ModelError
-        If a user's own model is not named, or is another than that which was trained.
+        If a user's own model is not named, is another than that which was trained, or is named
+        where the model is none.
     """
     folder = folder.expanduser()
     found = card.read(folder)
+    if own_model:
+        _require_own(found, own_model)
     tensors = _tensors(folder, found)
     network = build(found, tensors, own_model)
     try:
@@ -106,6 +109,15 @@ def _named(found: ModelCard, own_model: str) -> str:
         )
     own.parse("--model", own_model)
     return own_model
+
+
+def _require_own(found: ModelCard, own_model: str) -> None:
+    name = found.architecture.name
+    if found.split is not None or not (found.architecture.own or own.is_own(name)):
+        raise ModelError(
+            f"--model {own_model}: expected none, since this model is {name}, which Nectar builds "
+            f"itself, and no code of your own would be run; leave --model out"
+        )
 
 
 def _tensors(folder: Path, found: ModelCard) -> dict[str, Tensor]:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from rich.console import Console
 from rich.table import Table
 
 from client_app.node import NodeConfig
 from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures
+from client_app.reader import Printer
 from models import catalogue
-from strategies import methods
+from strategies import methods, tables
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
 from strategies.common.settings import RunConfig, RunSettings, known_name, read_run
-from strategies.common.settings_changes import changed_config
+from strategies.common.settings_changes import changed_config, read_changes
 
 _MIB: Final = 2**20
 _OF_A_ROUND: Final = ("model", "data", "classes", "samples", "changes")
@@ -29,7 +29,7 @@ Apart = Callable[[str, int], str]
 
 def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
     """Add the options of a round, and the memory that any client is held against."""
-    known = ", ".join(n for n in methods.METHODS if not methods.exchanges(n))
+    known = ", ".join(name for name in methods.METHODS if _is_measured(name))
     parser.add_argument("--method", default="", help=f"measure a round of it: {known}")
     parser.add_argument("--model", help="of a round: the client's model (cnn)")
     parser.add_argument(
@@ -94,16 +94,20 @@ def tell(asked: argparse.Namespace, apart: Apart) -> None:
         return measured(replace(work, config={**work.config, "batch-size": batch})).peak_bytes
 
     found = planner.verdict(limit, settings.batch_size, figures.peak_bytes, peak)
-    console = Console()
+    console = Printer()
     console.print(_table(figures, work, settings))
     console.print(
         planner.line(found, settings.batch_size, figures.peak_bytes, limit), soft_wrap=True
     )
 
 
+def _is_measured(method: str) -> bool:
+    return not methods.exchanges(method) and not methods.adapts(method)
+
+
 def _workload(asked: argparse.Namespace) -> MessageWorkload:
     known_name("--method", asked.method, methods.METHODS)
-    if methods.exchanges(asked.method) or methods.adapts(asked.method):
+    if not _is_measured(asked.method):
         raise SettingsError(
             f"--method {asked.method}: expected a method whose clients train models of their own; "
             f"without --method a split method's step is measured, adapters are not"
@@ -118,6 +122,7 @@ def _workload(asked: argparse.Namespace) -> MessageWorkload:
         config["batch-size"] = asked.batch
     settings = read_run(config)
     methods.method_settings(asked.method, config)
+    tables.check_read(read_changes(asked.changes or []), [config])
     model = asked.model or "cnn"
     catalogue.check(model)
     if asked.data:

@@ -12,8 +12,8 @@ from generators.diffusers.pipeline import Pipeline
 from generators.diffusers.settings import DiffusersSettings
 from generators.exactness import exact_convolutions
 from generators.latents import check_latents
-from generators.memory import is_out_of_memory
 from strategies.common.errors import GeneratorError
+from strategies.common.out_of_memory import is_out_of_memory
 
 _NAME = "diffusers"
 _DTYPES = {

@@ -16,9 +16,9 @@ from generators.diffusers.parts import read_network, read_parts
 from generators.diffusers.sampling import build_scheduler, choose, prediction_type
 from generators.diffusers.settings import DiffusersSettings
 from generators.diffusers.silence import silenced
-from generators.memory import is_out_of_memory
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError
+from strategies.common.out_of_memory import is_out_of_memory
 
 # The order in which every pipeline's encode_prompt returns them; SDXL has all four.
 _EMBEDDINGS = (

@@ -1,12 +1,34 @@
-"""Reading ``--seeds`` and ``--grid``."""
+"""Reading ``--methods``, ``--seeds`` and ``--grid``."""
 
 import tomllib
 from collections.abc import Sequence
 
 from local_federation.compare.study import Value
 from strategies.common.errors import SettingsError
+from strategies.common.settings import LARGEST
 
 _MOST_SEEDS = 1000
+
+
+def read_methods(text: str) -> tuple[str, ...]:
+    """Read names of methods.
+
+    Raises
+    ------
+    SettingsError
+        If there is none, one is empty, or one stands there twice.
+
+    Examples
+    --------
+    >>> read_methods("fd, fedproto")
+    ('fd', 'fedproto')
+    """
+    names = tuple(word.strip() for word in text.split(","))
+    if not all(names):
+        raise SettingsError(f"--methods: expected names, e.g. fd,fedproto,fedktl, got {text!r}")
+    if len(set(names)) != len(names):
+        raise SettingsError(f"--methods: expected each method once, got {text}")
+    return names
 
 
 def read_seeds(text: str) -> tuple[int, ...]:
@@ -15,7 +37,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
     Raises
     ------
     SettingsError
-        If there is none, or one stands there twice.
+        If there is none, one stands there twice, or one is too large for a setting.
 
     Examples
     --------
@@ -31,6 +53,8 @@ def read_seeds(text: str) -> tuple[int, ...]:
         if not bounds[0] <= bounds[1] < bounds[0] + _MOST_SEEDS:
             raise _no_seeds(text)
         seeds += range(bounds[0], bounds[1] + 1)
+    if (largest := max(seeds)) > LARGEST:
+        raise SettingsError(f"--seeds: expected seeds up to {LARGEST}, got {largest}")
     if len(set(seeds)) != len(seeds):
         raise SettingsError(f"--seeds: expected each seed once, got {text}")
     return tuple(seeds)

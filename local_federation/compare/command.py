@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from local_federation import adapter_demo
-from local_federation.compare.choices import read_grid, read_seeds
+from local_federation import adapter_demo, this_machine
+from local_federation.compare.choices import read_grid, read_methods, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
@@ -22,6 +22,7 @@ from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
 from server_app.report.page import write_report
+from strategies.common.settings import default_config
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser, folder: Path) -> None:
         metavar="N|auto",
         help="runs at a time (auto: as many as there are cores; 1 with a GPU)",
     )
-    add("--reach", type=float, metavar="A", help="accuracy whose rounds and bytes are counted")
+    add("--reach", type=_accuracy, metavar="A", help="accuracy whose rounds and bytes are counted")
     add("--dry-run", action="store_true", help="show the runs and how long they take; play none")
 
 
@@ -87,6 +88,16 @@ def number_or_auto(text: str) -> int:
     return int(text)
 
 
+def _accuracy(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"expected an accuracy above 0, at most 1, got {text!r}")
+    return number
+
+
 def play(
     arguments: argparse.Namespace,
     resources: Resources,
@@ -103,7 +114,7 @@ def play(
         If something is asked for that cannot be played.
     """
     folder: Path = arguments.folder.resolve()
-    names = tuple(word.strip() for word in arguments.methods.split(",") if word.strip())
+    names = read_methods(arguments.methods)
     changes = read_changes(arguments.set)
     study = Study(names, read_seeds(arguments.seeds), read_grid(arguments.grid), changes)
     if arguments.clients < 1:
@@ -111,6 +122,10 @@ def play(
     _check_name(arguments.name)
     home = StudyHome(folder / arguments.name)
     home.check_own()
+    for run in study.runs():
+        this_machine.check_apart(
+            {**default_config(), **home.whole_settings(run, arguments.clients)}
+        )
     if arguments.dry_run:
         _show_plan(study.runs(), home, arguments, console)
         return

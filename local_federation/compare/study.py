@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import final
 
+from local_federation import this_machine
 from local_federation.baselines import baseline_of
-from strategies import methods
+from server_app.half import open_settings
+from strategies import methods, tables
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config, known_name, read_run
+from strategies.common.settings import default_config, known_name
 from strategies.common.settings_changes import check_known
 
 Value = bool | int | float | str
@@ -72,6 +74,8 @@ class Study:
     SettingsError
         If a method or setting is unknown, a value is out of range, or the methods' clients do
         not learn the same kind of thing.
+    NectarError
+        If this machine lacks what a setting names.
     """
 
     method_names: tuple[str, ...]
@@ -99,8 +103,17 @@ class Study:
             )
         for run in self.runs():
             config = {**default_config(), **run.settings, "run-name": run.name}
-            read_run(config)
-            methods.method_settings(run.method, config)
+            methods.method_settings(open_settings(config).method, config)
+            this_machine.check(config)
+        self._check_read()
+
+    def _check_read(self) -> None:
+        """Refuse what none of the runs reads; a setting that is varied may not vanish either."""
+        played = [{**default_config(), **run.settings} for run in self.runs()]
+        tables.check_read(self.settings, played)
+        for key, values in self.grid.items():
+            for value in values:
+                tables.check_read({key: value}, played)
 
     def runs(self) -> tuple[PlannedRun, ...]:
         """Return every run once, seed by seed, each seed's baseline first."""

@@ -8,7 +8,6 @@ from typing import Final, final
 
 from click import ClickException
 from flwr.common.config import parse_config_args
-from rich.console import Console
 
 from nectar_admin.doctor import machine
 from nectar_admin.doctor.data import readable
@@ -17,6 +16,7 @@ from nectar_admin.doctor.identity import RUNTIME, known, secret
 from nectar_admin.doctor.reach import Address, reached
 from nectar_admin.doctor.server import served
 from nectar_admin.errors import AdminError
+from nectar_admin.printer import Printer
 
 SETTINGS: Final = Path("/etc/nectar/device.env")
 _LARGEST_PORT = 65535
@@ -53,7 +53,7 @@ def look_at_device(options: argparse.Namespace) -> int:
     AdminError
         If the options do not say which device of which server.
     """
-    return tell(_device(told(options)), _console())
+    return tell(_device(told(options)), Printer(soft_wrap=True))
 
 
 def look_at_server(options: argparse.Namespace) -> int:
@@ -65,7 +65,7 @@ def look_at_server(options: argparse.Namespace) -> int:
         If an address is none.
     """
     proxy, hub = address(options.proxy, "--proxy"), address(options.hub, "--hub")
-    return tell(served(proxy, hub, _authorities(options.keys)), _console())
+    return tell(served(proxy, hub, _authorities(options.keys)), Printer(soft_wrap=True))
 
 
 def told(options: argparse.Namespace) -> Device:
@@ -150,7 +150,3 @@ def _read(file: Path) -> dict[str, str]:
     lines = (line.strip() for line in file.read_text().splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name: value for name, _, value in pairs}
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)

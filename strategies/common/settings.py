@@ -13,11 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticKnownError
 
 from strategies.common.errors import SettingsError
 
 RunConfig = Mapping[str, bool | int | float | str]
+
+# What Flower's configs carry (sint64); generators of torch and numpy take any seed up to it.
+LARGEST: Final = 2**63 - 1
 
 # What no message may set: where and how a device keeps and computes, and what it tells of itself.
 DEVICES_OWN: Final = frozenset(
@@ -40,6 +44,14 @@ class Settings(BaseModel):
         validate_by_name=True,
         allow_inf_nan=False,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_travel(cls, value: object) -> object:
+        # Before: a fraction may be written as a whole number, which travels as one.
+        if isinstance(value, int) and value > LARGEST:
+            raise PydanticKnownError("less_than_equal", {"le": LARGEST})
+        return value
 
 
 @final

@@ -6,12 +6,14 @@ from difflib import get_close_matches
 from typing import Final
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config
+from strategies.common.settings import RunConfig, default_config
 
 _SUGGESTED: Final = 3
 
 
-def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
+def read_changes(
+    pairs: Sequence[str], option: str = "--set"
+) -> dict[str, bool | int | float | str]:
     """Read the ``--set KEY=VALUE`` words of a command line.
 
     Parameters
@@ -19,23 +21,49 @@ def read_changes(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
     pairs : Sequence[str]
         Values are TOML, e.g. ``rounds=5`` or ``models="cnn,resnet8"``; what is none is taken
         as text, so that ``method=fd`` needs no quotes within quotes.
+    option : str
+        What they are given to, as errors name it.
 
     Raises
     ------
     SettingsError
-        If a word has no equals sign, or its value is no single setting.
+        If a word has no equals sign, its value is no single setting, or a key is there twice.
     """
     changes: dict[str, bool | int | float | str] = {}
     for pair in pairs:
-        key, equals, text = pair.partition("=")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
-        if not equals or not key.strip() or not isinstance(value, bool | int | float | str):
-            raise SettingsError(f"--set: expected KEY=VALUE, got {pair}; e.g. --set rounds=5")
-        changes[key.strip()] = value
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise SettingsError(f"{option}: expected KEY=VALUE, got {pair}; e.g. {option} rounds=5")
+        value = _single(f"{option} {name}", name, text)
+        if name in changes:
+            raise SettingsError(
+                f"{option} {name}: expected once, got {changes[name]!r} and {value!r}; "
+                f"leave one out"
+            )
+        changes[name] = value
     return changes
+
+
+def _single(where: str, key: str, text: str) -> bool | int | float | str:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    match value:
+        case bool() | int() | float() | str():
+            return value
+        case list():
+            several = ",".join(map(str, value))
+            given, so = "a list", f'several are written {key}="{several}"'
+        case dict():
+            each = ", ".join(f"{key}.{name}={one}" for name, one in value.items())
+            given, so = (
+                "a table",
+                f"its settings are given one by one: {each or f'{key}.NAME=VALUE'}",
+            )
+        case _:
+            given, so = f"the TOML {type(value).__name__}", f'text is written {key}="{text}"'
+    raise SettingsError(f"{where}: expected one value, got {given}, {text}; {so}")
 
 
 def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
@@ -50,6 +78,13 @@ def changed_config(pairs: Sequence[str]) -> dict[str, bool | int | float | str]:
     changed = read_changes(pairs)
     check_known(changed)
     return {**defaults, **changed}
+
+
+def changed_tables(config: RunConfig) -> set[str]:
+    """Return the tables in which something else stands than by default."""
+    known = default_config()
+    changed = (key for key, value in config.items() if "." in key and known.get(key) != value)
+    return {key.partition(".")[0] for key in changed}
 
 
 def check_known(keys: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from client_app import export, predict
 from client_app.data import folder
 from client_app.exporting.opened import open_model
 from strategies.common.samples import prepare
+from tests.client_app.test_reader import unread
 
 CLASSES = ("cat", "dog", "owl")
 SIDE = 12
@@ -106,6 +107,47 @@ def test_a_folder_without_images_is_refused(
     assert "a folder without images" in capsys.readouterr().err
 
 
+def test_no_image_is_overwritten_and_no_other_file_but_such_a_table(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, thesis, out = tmp_path / "a.png", tmp_path / "thesis.csv", tmp_path / "found.csv"
+    image.write_bytes((photos / "cat" / "00.png").read_bytes())
+    thesis.write_text("years,of,work\n")
+    before = image.read_bytes()
+    assert predict.main([str(model), str(image), f"--csv={image}", "--replace"]) == 1
+    assert f"got {image}, which is neither and is left alone" in capsys.readouterr().err
+    assert predict.main([str(model), str(image), f"--csv={thesis}", "--replace"]) == 1
+    assert image.read_bytes() == before
+    assert thesis.read_text() == "years,of,work\n"
+    for _ in range(2):
+        assert predict.main([str(model), str(image), f"--csv={out}", "--replace"]) == 0
+    # Whatever such a table is called, one that is an input is not written over.
+    assert predict.main([str(model), str(out), f"--csv={out}", "--replace"]) == 1
+    assert f"expected another file than the images, got {out}" in capsys.readouterr().err
+
+
+def test_nothing_more_is_classified_when_nobody_reads(model: Path, photos: Path) -> None:
+    assert unread("-m", "client_app.predict", str(model), str(photos)) == (0, "")
+
+
+def test_no_model_is_exported_into_the_data(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos / "cat" / "model"
+    assert export.main([str(model.parent / "state" / "test"), f"--out={out}"]) == 1
+    assert f"--out: expected a place outside the data {photos}" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_builder_that_would_not_be_asked_is_refused(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict.main([str(model), str(photos), "--model=foo.py:X"]) == 1
+    told = capsys.readouterr()
+    assert "--model foo.py:X: expected none, since this model is cnn, which Nectar" in told.err
+    assert told.out == ""
+
+
 def test_images_of_another_size_are_refused_where_none_are_resized(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,13 +168,13 @@ def test_a_file_that_is_there_is_left_alone(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "mine.csv"
-    out.write_text("mine")
+    out.write_text("file,label,score\nmine,cat,1\n")
     words = [str(model), str(photos / "cat" / "00.png"), f"--csv={out}"]
     assert predict.main(words) == 1
     assert "exists already" in capsys.readouterr().err
-    assert out.read_text() == "mine"
+    assert "mine" in out.read_text()
     assert predict.main([*words, "--replace"]) == 0
-    assert out.read_text().startswith("file,label,score")
+    assert out.read_text().startswith("file,label,score\n" + str(photos))
 
 
 def test_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

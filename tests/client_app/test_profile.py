@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -253,11 +254,32 @@ def test_settings_that_are_not_allowed_are_told(
     assert told in capsys.readouterr().err
 
 
-def test_numbers_below_one_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in ("0", "many"):
+def test_what_does_not_fit_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = workload(batch=10**12)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(huge.to_json()))
+    assert measuring_process.main() == 1
+    told = capsys.readouterr().err
+    assert told.startswith("does not fit: the measuring process got no memory (")
+    assert len(told.splitlines()) == 1
+
+
+def test_only_methods_that_are_measured_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        profile.main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    (named,) = re.findall(r"measure a round of it: (.*?) --", told)
+    assert "fedproto" in named
+    for refused in ("splitfed", "mocosfl", "feddat", "fedadapter", "fedlora"):
+        assert refused not in named
+
+
+def test_numbers_out_of_range_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("0", "many", "99999999999"):
         with pytest.raises(SystemExit):
             profile.main(["--batch", wrong])
-        assert f"expected a whole number from 1 on, got '{wrong}'" in capsys.readouterr().err
+        assert f"a whole number from 1 to 1000000, got '{wrong}'" in capsys.readouterr().err
 
 
 def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

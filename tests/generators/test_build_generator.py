@@ -1,10 +1,12 @@
 """Generators by name."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from generators.build import build, check
-from strategies.common.errors import SettingsError
+from generators.build import build, check, check_here, check_tables
+from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.settings import RunConfig
 from tests.fresh_processes import FreshProcesses
 
@@ -42,6 +44,34 @@ def test_a_surplus_argument_is_refused(spec: str) -> None:
 def test_a_bad_table_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"oriented\.image-size"):
         build("oriented", {**CONFIG, "oriented.image-size": 20}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("oriented.seed", -1), ("noise.image-size", "big"), ("stylegan.batch-size", -1)),
+        *(("diffusers.seed", -1), ("noise.magic", 1)),
+    ],
+)
+def test_a_bad_table_is_refused_whichever_draws(
+    config: dict[str, bool | int | float | str], key: str, value: int | str
+) -> None:
+    check_tables(config)
+    with pytest.raises(SettingsError, match=f"setting {key}: "):
+        check_tables({**config, key: value})
+
+
+def test_a_file_and_a_library_are_looked_for_and_nothing_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_here("oriented")
+    with pytest.raises(GeneratorError, match=f"expected a file at {tmp_path}/a.pkl, found none"):
+        check_here(f"stylegan:{tmp_path}/a.pkl")
+    (tmp_path / "a.pkl").touch()
+    check_here(f"stylegan:{tmp_path}/a.pkl")
+    monkeypatch.setattr("generators.build.find_spec", lambda _: None)
+    with pytest.raises(GeneratorError, match=r"diffusers:a/b: no module .*pip install '.\[server"):
+        check_here("diffusers:a/b")
 
 
 def test_checking_a_name_imports_no_adapter(fresh_processes: FreshProcesses) -> None:

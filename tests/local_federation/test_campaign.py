@@ -92,6 +92,18 @@ def test_a_wrong_setting_is_refused_before_an_earlier_run_is_touched(
     assert [path.name for path in tmp_path.rglob("*")] == ["earlier", "settings.toml"]
 
 
+def test_a_setting_of_a_table_that_no_run_reads_is_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    given = {"fedproto.proto-weight": "abc"}
+    campaign = Campaign(tmp_path, 2, "engine", given, start_engine=refusing)
+    with pytest.raises(SettingsError, match="expected a setting that local or fd reads, got 'abc'"):
+        campaign.play({"alone": {"method": "local"}, "fd": {"method": "fd"}}, Console(quiet=True))
+    with pytest.raises(SettingsError, match=r"setting fedproto.proto-weight: Input should be a"):
+        campaign.play({"fedproto": {"method": "fedproto"}}, Console(quiet=True))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_command_of_the_same_name_is_refused_and_others_are_not(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, 2, "engine", {"method": "local"}, start_engine=refusing)
     with Home(tmp_path, ("local",)).held():

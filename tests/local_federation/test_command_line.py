@@ -98,6 +98,8 @@ def test_what_is_played_was_typed_or_is_told_or_is_the_apps_default(
         asked.append(runs)
         raise StartedError
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
     with pytest.raises(StartedError):
         command(monkeypatch, f"{words} --folder {tmp_path} --set rounds=7 --set seed=3", note)
     (line,) = [
@@ -112,6 +114,14 @@ def test_what_is_played_was_typed_or_is_told_or_is_the_apps_default(
         for key in own.keys() - {"rounds"}:
             assert f"{key}={own[key]}" in line
             assert key == "method" or run[key] == own[key]
+
+
+def test_a_place_is_told_as_it_was_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = f"simulate --method feddat --folder {tmp_path} --set adapters.backbone=folder:x"
+    assert command(monkeypatch, words) == 1
+    assert "backbone folder:x: expected a folder at" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])

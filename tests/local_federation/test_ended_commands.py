@@ -72,11 +72,12 @@ def test_orphans_and_stubborn_ones_are_found_and_ended() -> None:
         ("deploy --set resume=true", "deploy --set resume=true"),
         (
             "simulate --set resume=true --set=resume-from=3",
-            "simulate --set resume=true --set=resume-from=3 --set resume-from=0",
+            "simulate --set resume=true --set=resume-from=0",
         ),
         ("deploy --set 'resume = true'", "deploy --set 'resume = true'"),
         ("deploy --set=resume=true --repl", "deploy --set=resume=true"),
-        ("deploy --set resume=false", "deploy --set resume=false --set resume=true"),
+        ("deploy --set resume=false", "deploy --set resume=true"),
+        ("deploy --set=resume=false --clients 2", "deploy --set=resume=true --clients 2"),
         ("simulate --name presume=true", "simulate --name presume=true --set resume=true"),
     ],
 )

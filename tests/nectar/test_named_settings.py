@@ -63,6 +63,8 @@ def test_a_wrong_name_is_told_with_the_right_one(settings: dict[str, Any], told:
         ({"rounds": 0}, SettingsError, "setting rounds"),
         ({"method": "fedprot"}, SettingsError, "fedprot"),
         ({"method": "fd", "fd": {"distillation_weight": -1.0}}, SettingsError, "distillation"),
+        ({"method": "fd", "fedproto__proto_weight": -1.0}, SettingsError, "proto-weight"),
+        ({"method": "fd", "oriented__seed": -1}, SettingsError, "oriented.seed"),
         ({"method": "splitfed", "momentum": 0.5}, SettingsError, "in the table splitfed"),
         ({"models": "no-such-model"}, SettingsError, "no-such-model"),
         ({"models": "nofile.py:Net"}, ModelError, "expected a file"),

@@ -88,6 +88,15 @@ def test_mistakes_are_told_and_nothing_is_written(
     assert not out.exists()
 
 
+def test_a_place_within_the_data_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "front.safetensors"
+    words = command(out, "--auxiliary", f"images:{tmp_path}")
+    assert pretrain_front.main(words) == pretrain_front.REFUSED
+    assert "--out: expected a place outside the data" in capsys.readouterr().err
+
+
 def test_every_setting_has_a_flag_and_a_valid_default() -> None:
     for name, table, kind in (
         ("pretraining", pretrain_front.PRETRAINING, PretrainingSettings),

@@ -5,14 +5,44 @@ from contextlib import contextmanager
 
 import torch
 
+from strategies.common.errors import SettingsError
 
-def torch_device(name: str) -> torch.device:
+
+def require_device(name: str, setting: str) -> None:
+    """Refuse a GPU where there is none.
+
+    Parameters
+    ----------
+    name : str
+        ``cpu``, ``cuda`` or ``auto``.
+    setting : str
+        What named it, ``device`` or ``server-device``.
+
+    Raises
+    ------
+    SettingsError
+        With what there is.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            f"setting {setting}: expected cpu or auto, since this machine has no GPU that torch "
+            f"can use, got cuda"
+        )
+
+
+def torch_device(name: str, setting: str = "device") -> torch.device:
     """Return the torch device of a setting: ``cpu``, ``cuda`` or ``auto``.
 
     On a GPU this process computes convolutions by cuDNN's deterministic algorithms from here
     on: the others add up gradients in an order that changes from run to run, and two runs of
     one seed then differ by whole points of accuracy.
+
+    Raises
+    ------
+    SettingsError
+        If it names a GPU, and there is none.
     """
+    require_device(name, setting)
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(automatic if name == "auto" else name)
     if device.type == "cuda":

@@ -29,7 +29,21 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     ],
 )
 def test_choosing(fields: list[tuple[str, pa.DataType]], expected: tuple[str, str]) -> None:
-    assert columns.choose(pa.schema(fields), "here") == Columns(*expected)
+    chosen = columns.choose(pa.schema(fields), "here")
+    assert (chosen.image, chosen.label) == expected
+
+
+def test_columns_that_might_have_been_meant_are_told() -> None:
+    fields = [("label", pa.int64()), ("fine_label", pa.int8()), ("id", pa.int64()), ("img", IMAGE)]
+    assert columns.choose(pa.schema(fields), "here").notes == (
+        "labels are column label; fine_label is there too, and not read",
+    )
+    masks = [("mask", IMAGE), ("jpg", pa.binary()), ("hash", pa.binary())]
+    assert columns.choose(pa.schema([*fields, *masks]), "here").notes == (
+        "images are column img; mask, jpg are there too, and not read",
+        "labels are column label; fine_label is there too, and not read",
+    )
+    assert columns.choose(pa.schema(fields[1:]), "here").notes == ()
 
 
 def test_plain_bytes_are_images_where_that_is_certain() -> None:
@@ -61,11 +75,19 @@ def test_no_label_column(other: list[tuple[str, pa.DataType]]) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "complaint"),
-    [([], "found none"), ([0, None], "1 have none"), ([0, -1], "labels from 0, got -1")],
+    [
+        *(([], "found none"), ([0, None], "1 have none"), ([0, -1], "labels from 0, got -1")),
+        ([0, 10**15], "labels below 100000, got 1000000000000000"),
+    ],
 )
 def test_bad_labels(labels: list[int | None], complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
         columns.checked_labels(pa.chunked_array([labels], pa.int64()), "here")
+
+
+def test_labels_beyond_what_torch_holds_are_refused() -> None:
+    with pytest.raises(DataError, match="labels below 100000, got 9223372036854775808"):
+        columns.checked_labels(pa.chunked_array([[0, 2**63]], pa.uint64()), "here")
 
 
 @pytest.mark.parametrize(

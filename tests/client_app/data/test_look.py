@@ -111,6 +111,16 @@ def test_a_sheet_that_cannot_be_written_is_named(
         assert told in capsys.readouterr().err
 
 
+def test_a_sheet_within_the_data_is_refused(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "link").symlink_to(photos)
+    for place in (photos / "cats" / "000.png", tmp_path / "link" / "sheet.png"):
+        assert main([f"folder:{photos}", f"--sheet={place}", *ENOUGH]) == 1
+        assert f"--sheet: expected a place outside the data {photos}" in capsys.readouterr().err
+        assert not place.exists()
+
+
 def test_help_says_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])

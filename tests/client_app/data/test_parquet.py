@@ -60,6 +60,16 @@ def test_train_and_test_are_merged_in_this_order(place: Path) -> None:
     assert collection.read(torch.tensor([5]), 6).inputs.shape == (1, 3, 6, 6)
 
 
+def test_another_column_that_might_be_the_labels_is_told_once(place: Path) -> None:
+    assert parquet.read(place).notes == ()
+    for path in place.iterdir():
+        table = pq.read_table(path)
+        pq.write_table(table.append_column("fine_label", table["label"]), path)
+    assert parquet.read(place).notes == (
+        "parquet: labels are column label; fine_label is there too, and not read",
+    )
+
+
 def test_only_the_own_rows_are_decoded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet.columns, "PROBED_ROWS", 1)
     real, calls = images.decode, []

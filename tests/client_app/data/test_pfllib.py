@@ -99,7 +99,15 @@ def test_classes_have_the_names_that_are_given_or_numbers(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"num_classes": "5"}', '{"num_classes": 0}', '{"num_classes": true}']
+    "text",
+    [
+        "",
+        "[]",
+        '{"num_classes": "5"}',
+        '{"num_classes": 0}',
+        '{"num_classes": true}',
+        '{"num_classes": 100001}',
+    ],
 )
 def test_a_bad_config_is_refused(place: Path, text: str) -> None:
     (place / "config.json").write_text(text)
@@ -142,7 +150,19 @@ GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
         (GOOD[:0], np.zeros(0, dtype=np.int64), r"got x \(0, 1, 3, 3\)"),
         (GOOD, np.array([0, -1]), "class numbers from 0"),
         (GOOD, np.array([0.0, 1.0]), "class numbers from 0, got float64"),
-        (GOOD + np.float32("nan"), np.array([0, 1]), "expected finite x"),
+        (GOOD + np.float32("nan"), np.array([0, 1]), "expected finite x, got NaN or infinity"),
+        (
+            GOOD.astype("float64") + 1e300,
+            np.array([0, 1]),
+            r"expected finite x, got float64 values beyond the 3.4e\+38 that single",
+        ),
+        (
+            GOOD,
+            np.array([0, 2**63], "uint64"),
+            "class numbers below 100000, got 9223372036854775808",
+        ),
+        (GOOD, np.array([0, 10**12]), "class numbers below 100000, got 1000000000000"),
+        (np.array([[0, 2**63]] * 2, "uint64"), np.array([0, 1]), "expected tokens up to 92233720"),
         (
             GOOD.astype(np.int64) - 1,
             np.array([0, 1]),
@@ -226,7 +246,9 @@ def test_the_vocabulary_is_declared_and_asked_of_texts_alone(place: Path) -> Non
     with pytest.raises(DataError, match="vocabulary to be more than token 9 of this client, got 9"):
         pfllib.vocabulary(place, _texts(9), _texts(1))
     (place / "config.json").write_text('{"vocabulary": "9"}')
-    with pytest.raises(DataError, match="expected vocabulary to be a positive integer, got '9'"):
+    with pytest.raises(
+        DataError, match=r"expected vocabulary to be a positive integer .*, got '9'"
+    ):
         pfllib.vocabulary(place, _texts(0), _texts(1))
 
 

@@ -1,9 +1,19 @@
-"""Seeds and grids as they are typed."""
+"""Methods, seeds and grids as they are typed."""
 
 import pytest
 
-from local_federation.compare.choices import read_grid, read_seeds
+from local_federation.compare.choices import read_grid, read_methods, read_seeds
 from strategies.common.errors import SettingsError
+
+
+def test_methods_are_kept_in_their_order() -> None:
+    assert read_methods("fedktl, fd") == ("fedktl", "fd")
+
+
+@pytest.mark.parametrize("text", ["", ",", " ", "fd,", "fd,fd", "fd, local,fd"])
+def test_no_method_and_a_method_twice_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--methods: expected"):
+        read_methods(text)
 
 
 def test_ranges_include_their_ends() -> None:
@@ -11,7 +21,9 @@ def test_ranges_include_their_ends() -> None:
     assert read_seeds("0-2, 9") == (0, 1, 2, 9)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,1", "0-2,2", "1.5", "0-100000"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-", "-1", "3-1", "1,1", "0-2,2", "1.5", "0-100000", str(2**63)]
+)
 def test_other_seeds_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="--seeds: expected"):
         read_seeds(text)

@@ -16,7 +16,7 @@ from local_federation.compare.study import PlannedRun
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import start_process
 from local_federation.host import LocalFederationError
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import RunFolderError, SettingsError
 from strategies.common.settings import default_config
 from tests.server_app.run_folders import round_of, write_run
 
@@ -56,7 +56,8 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def run(*words: str) -> str:
         parser = argparse.ArgumentParser()
         command.add_arguments(parser, tmp_path)
-        arguments = parser.parse_args(["--clients", "2", "--set", "rounds=3", *words])
+        own = [] if any(word.startswith("rounds=") for word in words) else ["--set", "rounds=3"]
+        arguments = parser.parse_args(["--clients", "2", *own, *words])
         told = Console(file=io.StringIO(), width=200)
         try:
             command.play(arguments, Resources(), start_process, told)
@@ -111,10 +112,12 @@ def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
     assert "fd-seed1" in page.read_text()
 
 
-def test_what_is_varied_is_not_fixed_by_settings_of_the_commands_own(compare: Play) -> None:
+def test_what_is_varied_is_not_fixed_by_settings_of_the_commands_own(
+    compare: Play, tmp_path: Path
+) -> None:
     said = compare(
         *("--methods", "feddat", "--seeds", "0", "--grid", "adapters.rank=2,4"),
-        *("--set", "adapters.backbone=folder:x"),
+        *("--set", f"adapters.backbone=folder:{tmp_path}"),
     )
     assert {"feddat-rank=2-seed0", "feddat-rank=4-seed0"} <= set(Player.played)
     (told,) = [line for line in said.splitlines() if line.startswith("settings of adapters: ")]
@@ -176,6 +179,28 @@ def test_two_at_work_on_one_comparison_are_refused(compare: Play, tmp_path: Path
         pytest.raises(RunFolderError, match="another process is at work"),
     ):
         compare("--methods", "fd")
+
+
+def test_a_comparison_within_the_data_is_refused(compare: Play, tmp_path: Path) -> None:
+    data = f"data=images:{tmp_path}"
+    with pytest.raises(SettingsError, match="setting runs-dir: expected a place outside the data"):
+        compare("--methods", "fd", "--set", data, "--dry-run")
+
+
+@pytest.mark.parametrize("reach", ["2", "0", "-0.5", "nan", "high"])
+def test_an_accuracy_that_none_can_reach_is_refused_before_anything_is_played(
+    compare: Play, capsys: pytest.CaptureFixture[str], reach: str
+) -> None:
+    with pytest.raises(SystemExit):
+        compare("--methods", "fd", f"--reach={reach}")
+    assert f"expected an accuracy above 0, at most 1, got '{reach}'" in capsys.readouterr().err
+    assert Player.played == []
+
+
+def test_a_grid_that_no_method_reads_is_refused_with_the_plan(compare: Play) -> None:
+    grid = "fedproto.proto-weight=1,2"
+    with pytest.raises(SettingsError, match="expected a setting that local or fd reads, got 1"):
+        compare("--methods", "fd", "--seeds", "0", "--dry-run", "--grid", grid)
 
 
 @pytest.mark.parametrize("name", ["../precious", "/tmp", ".", "a/b", ""])

@@ -13,6 +13,12 @@ from strategies.common.settings import default_config, read_run
 from strategies.common.transport.control import Order
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this machine has what is named has tests of its own."""
+    monkeypatch.setattr("local_federation.this_machine.check", lambda _: None)
+
+
 def names(
     *methods: str,
     seeds: tuple[int, ...] = (0,),
@@ -118,6 +124,12 @@ def test_names_are_unique_and_seeds_are_set(seeds: set[int], methods: list[str])
         ((("fd", "splitfed"), {}, {}), "learn alike, got fd .whole models., splitfed"),
         ((("fd",), {"rounds": (1, 0)}, {}), "setting rounds: .*greater than or equal to 1, got 0"),
         ((("fedproto",), {"fedproto.proto-weight": (-1,)}, {}), "fedproto.proto-weight"),
+        (
+            (("fd",), {"fedproto.proto-weight": (1, 2)}, {}),
+            "setting fedproto.proto-weight: expected a setting that local or fd reads, got 1; ",
+        ),
+        ((("fd",), {}, {"oriented.seed": 1}), "choose the method fedktl and the generator orie"),
+        ((("feddat",), {"fedadapter.shared-rounds": (1,)}, {}), "shared-rounds: expected a sett"),
         (
             (("fd", "fedproto"), {}, {"share-class-counts": False}),
             "share-class-counts: expected true for fedproto, got false.*aggregation to 'uniform'",

@@ -2,7 +2,9 @@
 
 from typing import final
 
+import numpy as np
 import pytest
+import torch
 from pydantic import Field, ValidationError
 
 from strategies.common.errors import SettingsError
@@ -82,6 +84,9 @@ def test_a_missing_key_is_named(config: dict[str, Value]) -> None:
         ("method", 3, "valid string, got 3"),
         ("rounds", 0, "greater than or equal to 1, got 0"),
         ("seed", -1, "greater than or equal to 0, got -1"),
+        ("seed", 2**63, f"less than or equal to {2**63 - 1}, got {2**63}"),
+        ("rounds", 10**23, f"less than or equal to {2**63 - 1}, got {10**23}"),
+        ("learning-rate", 10**23, f"less than or equal to {2**63 - 1}, got {10**23}"),
         ("learning-rate", 0.0, "greater than 0, got 0.0"),
         ("learning-rate", float("nan"), "finite number, got nan"),
         ("dirichlet-alpha", float("inf"), "finite number, got inf"),
@@ -136,6 +141,18 @@ def test_a_tables_problems_name_the_table() -> None:
     assert "setting toy.step-size: Input should be less than or equal to 1, got 2.0" in told
     assert "setting toy.num-layers: missing" in told
     assert "setting toy.layers: unknown; the known ones are num-layers, step-size" in told
+
+
+def test_whole_numbers_of_tables_are_bounded_as_general_ones() -> None:
+    bad: dict[str, Value] = {"toy.step-size": 0.5, "toy.num-layers": 2**63}
+    with pytest.raises(SettingsError, match=rf"toy.num-layers: .* {2**63 - 1}, got {2**63}$"):
+        read_table(bad, "toy", ToySettings)
+
+
+def test_the_largest_seed_is_one_of_every_generator(config: dict[str, Value]) -> None:
+    largest = read_run({**config, "seed": 2**63 - 1}).seed
+    torch.Generator().manual_seed(largest)
+    np.random.default_rng(largest)
 
 
 def test_a_name_is_looked_up_exactly() -> None:

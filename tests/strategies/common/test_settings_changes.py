@@ -19,11 +19,42 @@ def test_values_are_toml_or_text() -> None:
     }
 
 
-@pytest.mark.parametrize("pair", ["rounds", "=5", "rounds=[1, 2]", "rounds={a = 1}"])
+@pytest.mark.parametrize("pair", ["rounds", "=5", " = 5"])
 def test_what_is_no_setting_is_refused_with_the_word_itself(pair: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         read_changes(["seed=1", pair])
     assert f"--set: expected KEY=VALUE, got {pair};" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        (
+            'models=["cnn", "cnn"]',
+            '--set models: expected one value, got a list, ["cnn", "cnn"]; several are written '
+            'models="cnn,cnn"',
+        ),
+        (
+            "fd={a = 1}",
+            "--set fd: expected one value, got a table, {a = 1}; its settings are given "
+            "one by one: fd.a=1",
+        ),
+        (
+            "run-name=2026-01-31",
+            "--set run-name: expected one value, got the TOML date, 2026-01-31; text is written "
+            'run-name="2026-01-31"',
+        ),
+    ],
+)
+def test_more_than_one_value_is_refused_with_how_it_is_written(pair: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_changes([pair])
+    assert str(refusal.value) == told
+
+
+def test_a_key_that_is_there_twice_is_refused_with_both_values() -> None:
+    with pytest.raises(SettingsError, match=r"--set rounds: expected once, got 5 and 'six'; leave"):
+        read_changes(["rounds=5", "seed=1", " rounds =six"])
 
 
 def test_a_name_that_is_no_setting_is_refused_with_what_may_be_meant() -> None:

@@ -3,12 +3,33 @@
 import pytest
 import torch
 
+from strategies.common.errors import SettingsError
 from strategies.common.transport.compute import threads, torch_device
 
 
+@pytest.fixture
+def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("_gpu")
 def test_a_named_device_is_that_device() -> None:
     assert torch_device("cpu") == torch.device("cpu")
     assert torch_device("cuda") == torch.device("cuda")
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_the_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError) as caught:
+        torch_device("cuda")
+    assert str(caught.value) == (
+        "setting device: expected cpu or auto, since this machine has no GPU that torch can use, "
+        "got cuda"
+    )
+    with pytest.raises(SettingsError, match=r"^setting server-device: expected cpu or auto"):
+        torch_device("cuda", "server-device")
 
 
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -19,6 +40,7 @@ def test_auto_takes_the_gpu_where_there_is_one(
     assert torch_device("auto") == torch.device(expected)
 
 
+@pytest.mark.usefixtures("_gpu")
 @pytest.mark.parametrize(("name", "expected"), [("cuda", True), ("cpu", False)])
 def test_a_gpu_adds_up_in_one_order(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: bool
