@@ -6,6 +6,7 @@ is asked for, so that a device never loads a server half.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -227,7 +228,11 @@ def presentation(name: str, config: RunConfig) -> Presentation:
     prefix = f"{name}."
     table = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
     stated: Presentation = _class(name, "server", "Server").presentation(table)
-    return stated
+    if config.get("augmentation", _NONE) == _NONE:
+        return stated
+    # Whoever learnt from what others' seeds brought is not alone.
+    variant = ", ".join(filter(None, (stated.variant, "with FAug")))
+    return replace(stated, variant=variant, alone=False)
 
 
 def _provided(

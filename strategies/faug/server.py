@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
+from torchvision.utils import make_grid
 
 from strategies.common import seeds
 from strategies.common.agreed import Agreed
@@ -44,7 +45,7 @@ def make(
         known.repeat_interleave(_SHOWN), seeds.generator(root, "faug pictures")
     ).view(len(known), _SHOWN, *shape)
     pictures = tuple(
-        Picture(f"faug-{label}", torch.cat(list(own), dim=2).expand(3, -1, -1))
+        Picture(f"faug-class-{label}", make_grid(own, _SHOWN // 2, padding=0)[-3:])
         for label, own in zip(known.tolist(), shown, strict=True)
     )
     numbers = {"faug_seeds": float(len(sent)), "faug_labels": float(len(known)), **losses}

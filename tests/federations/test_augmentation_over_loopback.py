@@ -15,6 +15,7 @@ from flwr.app import Array, ArrayRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 
 from client_app.augmented import FILE
+from server_app.run_record import read_run_record
 from strategies.common.errors import NectarError
 from strategies.common.transport.envelope import read_blob
 
@@ -69,7 +70,9 @@ def test_clients_learn_from_what_they_lack(tmp_path: Path, method: str) -> None:
     assert more == told["faug_generated"]
     listed = json.loads((run.run_folder / "clients.json").read_text())
     assert "leak_to_devices" in json.dumps(listed)
-    assert len([*(run.run_folder / "images").rglob("faug-*.png")]) == told["faug_labels"]
+    assert read_run_record(run.run_folder).presentation.variant.endswith("with FAug")
+    assert not read_run_record(run.run_folder).presentation.alone
+    assert len([*(run.run_folder / "images").rglob("faug-class-*.png")]) == told["faug_labels"]
 
 
 def test_labels_are_even_after_it(tmp_path: Path) -> None:

@@ -185,15 +185,15 @@ def test_the_server_makes_what_clients_sent_seeds_of() -> None:
     assert generator.labels.tolist() == [1, 3]
     assert said.diagnostics["faug_seeds"] == 6
     assert said.diagnostics["faug_labels"] == 2
-    assert [picture.name for picture in said.pictures] == ["faug-1", "faug-3"]
-    assert said.pictures[0].pixels.shape == (3, 4, 32)
+    assert [picture.name for picture in said.pictures] == ["faug-class-1", "faug-class-3"]
+    assert said.pictures[0].pixels.shape == (3, 8, 16)
     nothing = [Seeds(one.pixels[:0], one.labels[:0]) for one in uploads]
     assert make(own, nothing, None, CPU, lambda *_: None) is None
     colour = agreed(4, Images(3, 4, 4), hidden_dim=4, steps=3, oversampled=6)
     three = [Seeds(one.pixels.repeat(1, 3), one.labels) for one in uploads]
     made = make(colour, three, None, CPU, lambda *_: None)
     assert made is not None
-    assert made[1].pictures[0].pixels.shape == (3, 4, 32)
+    assert made[1].pictures[0].pixels.shape == (3, 8, 16)
 
 
 def test_lengths_follow_from_task_and_settings() -> None:
