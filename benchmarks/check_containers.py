@@ -59,10 +59,17 @@ _MOCOSFL: Final[Settings] = {
     "mocosfl.semi-supervised": False,
 }
 _OPEN: Final[Settings] = {**_SMALL, "open-data": "digits", "open-samples": 100}
-_DISTILLED: Final[Mapping[str, Settings]] = {
-    "dsfl": {**_OPEN, "dsfl.samples-per-round": 50},
-    "fedmd": {**_OPEN, "fedmd.samples-per-round": 50, "fedmd.pretrain-epochs": 1},
-    "fedgen": {**_SMALL, "fedgen.sharing": "head", "fedgen.generator-steps": 10},
+_FAUG: Final[Settings] = {
+    "augmentation": "faug",
+    "dirichlet-alpha": 0.3,
+    "faug.steps": 100,
+    "faug.oversampled": 50,
+}
+_DISTILLED: Final[Mapping[str, tuple[str, Settings]]] = {
+    "dsfl": ("dsfl", {**_OPEN, "dsfl.samples-per-round": 50}),
+    "fedmd": ("fedmd", {**_OPEN, "fedmd.samples-per-round": 50, "fedmd.pretrain-epochs": 1}),
+    "fedgen": ("fedgen", {**_SMALL, "fedgen.sharing": "head", "fedgen.generator-steps": 10}),
+    "fd-faug": ("fd", {**_SMALL, **_FAUG}),
 }
 _LINES: Final[Mapping[str, tuple[str, Settings]]] = {
     "message": ("fedproto", {**_SMALL, "rounds": 3}),
@@ -124,9 +131,9 @@ class _Check:
         self._compare("fedktl", "fedktl", _SMALL)
 
     def distilled(self) -> None:
-        """Play methods that distil on open data, or with a generator, as above."""
-        for method, settings in _DISTILLED.items():
-            self._compare(method, method, settings)
+        """Play methods that distil on open data, or with a generator of any kind, as above."""
+        for name, (method, settings) in _DISTILLED.items():
+            self._compare(name, method, settings)
 
     def split(self) -> None:
         """Play methods whose devices send activations on the second port, as above."""

@@ -21,7 +21,7 @@ from benchmarks.federations_of_all_methods import FEDERATIONS
 from local_federation.campaign import Campaign, Carrier
 from local_federation.host import Settings
 
-_METHODS: Final = ("fedavg", "fd", "dsfl", "fedmd", "feddf", "fedgen, heads")
+_METHODS: Final = ("fedavg", "fd", "fd, faug", "dsfl", "fedmd", "feddf", "fedgen, heads")
 _HERE: Final[Settings] = {"device": "cpu", "server-device": "cpu"}
 
 

@@ -52,6 +52,14 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "wire-dtype": "float16",
     },
     "fd": {**_SMALL, "method": "fd"},
+    "fd, faug": {
+        **_SMALL,
+        "method": "fd",
+        "augmentation": "faug",
+        "dirichlet-alpha": 0.3,
+        "faug.steps": 100,
+        "faug.oversampled": 50,
+    },
     "feddf": {
         **_SMALL,
         "nodes": 4,

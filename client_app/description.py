@@ -37,6 +37,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     figures: dict[str, float] = {}
     if isinstance(device, LocalDevice):
         notes += device.first_model()[1]
+        figures |= device.augmented.figures if device.augmented else {}
     if isinstance(device, ExchangeNode) and half.provided.split.profile:
         figures, more = cost_of_a_client(half.provided.split, task, settings.client_threads)
         notes += more
@@ -79,9 +80,18 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],
         test_counts=[n for own in shared for n in class_counts(own.test, task.num_classes)],
         clients=len(data),
+        **_generated(device),
         notes=[_told(note, () if told else names) for note in notes],
         figures=figures,
     )
+
+
+def _generated(device: AnyLocalDevice) -> dict[str, Any]:
+    """Return how many samples the client generated, and with what."""
+    if not isinstance(device, LocalDevice) or device.augmented is None:
+        return {}
+    kept = device.augmented
+    return {"generated": len(kept.samples), "generator": kept.generator}
 
 
 def _values(data: Sequence[ClientData]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from client_app import augmented
 from client_app.carried_errors import errors_that_travel
 from client_app.description import describe_device
 from client_app.devices.adapter_device import LocalAdapterDevice
@@ -29,6 +30,7 @@ from client_app.own_places import by_name, told_by_name
 from client_app.store import ClientStore, Standing, Stored
 from client_app.turn import Clock, take_turn
 from strategies import methods
+from strategies.common.agreed import Agreed
 from strategies.common.errors import SettingsError
 from strategies.common.guard import guard_of
 from strategies.common.settings import (
@@ -39,6 +41,7 @@ from strategies.common.settings import (
     read_run,
 )
 from strategies.common.simulated import Conditions, read_simulated
+from strategies.common.transport.augmenting import GENERATE, SEEDS
 from strategies.common.transport.compute import threads
 from strategies.common.transport.control import Order
 from strategies.common.transport.envelope import (
@@ -58,6 +61,22 @@ _SERVER = "server"
 @app.query()
 def describe(message: Message, context: Context) -> Message:
     """Tell the server which client this is and what it holds."""
+    return _describe(message, context)
+
+
+@app.query(SEEDS)
+def upload_seeds(message: Message, context: Context) -> Message:
+    """Do the same, with samples for a generator of what clients lack."""
+    return _describe(message, context, augmented.uploaded)
+
+
+@app.query(GENERATE)
+def generate(message: Message, context: Context) -> Message:
+    """Generate what the client lacks, and tell what it holds from now on."""
+    return _describe(message, context, augmented.take)
+
+
+def _describe(message: Message, context: Context, work: augmented.Work | None = None) -> Message:
     places = _places(context)
     with errors_that_travel(), told_by_name(places):
         order = read_control_record(message.content, Order, sender=_SERVER)
@@ -66,14 +85,21 @@ def describe(message: Message, context: Context) -> Message:
         half = client_half(settings, config)
         node = read_node(context.node_config)
         device = device_for(half, node, settings, round_number=0)
+        folder = _folder(node, settings, order)
         if isinstance(device, LocalAdapterDevice):
-            device.answers = _store(node, settings, order).newest().origin.classes
+            device.answers = ClientStore(folder).newest().origin.classes
         with threads(settings.client_threads):
+            sent = None
+            if work is not None:
+                own = methods.augmentation_settings(config)
+                sent = work(device, Agreed(device.task, settings, own), message.content, folder)
+            augmented.equip(device, folder)
             description = describe_device(half, device)
     told = description.model_copy(
         update={"notes": [by_name(note, places) for note in description.notes]}
     )
-    return Message(to_record_dict(told, None), reply_to=message)
+    parcel = pack(sent, settings.wire_dtype)
+    return Message(to_record_dict(told, parcel), reply_to=message)
 
 
 @app.query("ping")
@@ -110,13 +136,15 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
     node = read_node(context.node_config)
     conditions = _conditions(config, settings, node, order)
     conditions.require_presence()
-    store = _store(node, settings, order)
+    folder = _folder(node, settings, order)
+    store = ClientStore(folder)
     held = store.hold() if learn else nullcontext()
     invitation = read_invitation(message.content, sender=_SERVER)
     opened = open_link(invitation, node.partition_id)
     with held, threads(settings.client_threads), opened as link:
         stored = store.load(order.continue_from)
         device = device_for(half, node, settings, order.round_number, link)
+        augmented.equip(device, folder)
         standing = Standing(store, _taken_up(stored, device, order.run))
         agreed, phase = half.provided.agree(device.task), half.phase(order.round_number)
         if phase.follows_model and isinstance(device, LocalDevice):
@@ -147,8 +175,8 @@ def _places(context: Context) -> list[str]:
     return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
 
 
-def _store(node: NodeConfig, settings: RunSettings, order: Order) -> ClientStore:
-    return ClientStore(state_folder(node, settings) / order.run / str(node.partition_id))
+def _folder(node: NodeConfig, settings: RunSettings, order: Order) -> Path:
+    return state_folder(node, settings) / order.run / str(node.partition_id)
 
 
 def _taken_up(stored: Stored, device: AnyLocalDevice, run: str) -> Stored:

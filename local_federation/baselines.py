@@ -13,4 +13,5 @@ def baseline_of(method: str) -> Mapping[str, bool | int | float | str] | None:
     """
     if adapts(method):
         return adapter_demo.ALONE
-    return None if method == "local" or exchanges(method) else {"method": "local"}
+    alone = {"method": "local", "augmentation": "none"}
+    return None if method == "local" or exchanges(method) else alone

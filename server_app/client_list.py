@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 FILE: Final = "clients.json"
 # What entries of older runs lack, and what held then.
-_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {"clients": 1, "figures": {}, "node_id": None}
+_NOT_YET_WRITTEN: Final[Mapping[str, object]] = {
+    "clients": 1,
+    "figures": {},
+    "node_id": None,
+    "generated": 0,
+}
 
 
 @final
@@ -42,6 +47,8 @@ class ListedClient:
     node_id : str | None
         Flower's number of the node that carried it last, as a string since many readers of JSON
         round numbers of that size; ``None`` where it was not written down.
+    generated : int
+        Of the training samples, those that it generated before the first round.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -55,6 +62,7 @@ class ListedClient:
     notes: tuple[str, ...]
     figures: Mapping[str, float]
     node_id: str | None
+    generated: Annotated[int, Field(ge=0)]
 
     @classmethod
     def of(cls, described: Description, node_id: int) -> "ListedClient":
@@ -69,12 +77,13 @@ class ListedClient:
             notes=tuple(described.notes),
             figures=described.figures,
             node_id=str(node_id),
+            generated=described.generated,
         )
 
     @classmethod
     def known_by(cls, model: str, train_samples: int, test_samples: int) -> "ListedClient":
         """Return the entry of a client of which a journal alone tells."""
-        return cls(model, train_samples, test_samples, None, None, 1, (), {}, None)
+        return cls(model, train_samples, test_samples, None, None, 1, (), {}, None, 0)
 
 
 @final

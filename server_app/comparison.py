@@ -181,7 +181,10 @@ def _differing(run: RunRecord, other: RunRecord) -> list[str]:
 
 
 def _splits(run: RunRecord) -> dict[int, tuple[str, int, int]]:
-    return {n: (c.model, c.train_samples, c.test_samples) for n, c in run.clients.items()}
+    """Return every client's model and own samples; what it generated belongs to the method."""
+    return {
+        n: (c.model, c.train_samples - c.generated, c.test_samples) for n, c in run.clients.items()
+    }
 
 
 def _last_clients(run: RunRecord) -> set[int]:

@@ -41,6 +41,7 @@ def open_settings(config: RunConfig) -> RunSettings:
     weights.check(settings.weights, catalogue.check(settings.models))
     sources.check(settings.data)
     _check_open_data(settings)
+    _check_augmentation(settings, config)
     generators.check(settings.generator)
     generators.check_tables(config)
     chosen.check(settings.writers)
@@ -55,6 +56,17 @@ def _check_open_data(settings: RunSettings) -> None:
             f"setting open-data: expected samples without labels for method {settings.method}, "
             f"which learns from what models say of them, got none; name one, e.g. "
             f"open-data={settings.data} and open-samples=500, which then no client is given"
+        )
+
+
+def _check_augmentation(settings: RunSettings, config: RunConfig) -> None:
+    if settings.augmentation == "none":
+        return
+    own = methods.augmentation_settings(config)
+    if own.oversampler == "open" and not settings.open_data:
+        raise SettingsError(
+            "setting faug.oversampler: expected open-data beside 'open', whose labelled samples "
+            'the server takes, got none; name one, or set faug.oversampler="seeds"'
         )
 
 

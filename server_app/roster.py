@@ -97,6 +97,8 @@ class Roster:
 
     Attributes
     ----------
+    order : Order
+        What goes with every question who a node is.
     failures : dict[int, str]
         Why a connected node cannot take part, by node id.
     heard : int
@@ -116,7 +118,7 @@ class Roster:
         self._grid = grid
         self._carried = carried
         self._agreement = Agreement(private_classes=private_classes, feature_dim=feature_dim)
-        self._order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
+        self.order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
         self._questions: list[Question] = []
         self._asked_again: set[int] = set()
         self._by_node: dict[int, Client] = {}
@@ -142,7 +144,7 @@ class Roster:
         asked = {node for question in self._questions for node in question.waiting_for}
         new = self._online - set(self._by_node) - set(self.failures) - asked
         if new:
-            content = to_record_dict(self._order, None)
+            content = to_record_dict(self.order, None)
             messages = [Message(content, node_id, "query") for node_id in sorted(new)]
             self._questions.append(Question(self._grid, messages, lambda _: _QUERY_PATIENCE_S))
         for question in self._questions:
@@ -190,6 +192,10 @@ class Roster:
         left = sorted((self.failures.keys() & self._online) - known)
         told = ((f"node {node_id}: ", self.failures[node_id]) for node_id in left)
         return [name + reason.removeprefix(name) for name, reason in told]
+
+    def renew(self, client: Client, answer: Message) -> None:
+        """Take in what a client says of itself anew."""
+        self._register(client.node_id, answer)
 
     def clients(self) -> dict[int, Client]:
         """Return the clients that are online and agree on the task, by partition."""
@@ -263,8 +269,8 @@ class Roster:
             self._fail(node_id, str(error))
             return
         client, partition = Client(node_id, description), description.partition
-        others = (own for own in self._by_node.values() if own.description.partition == partition)
-        holder = next(others, None)
+        others = (own for node, own in self._by_node.items() if node != node_id)
+        holder = next((own for own in others if own.description.partition == partition), None)
         if holder is not None and self._holds(holder.node_id):
             self._behind[node_id] = holder.node_id
             self._fail(

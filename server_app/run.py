@@ -11,6 +11,7 @@ from typing import Any, final
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
+from server_app.augmenting import Augmenting, Stage
 from server_app.checkpoints import Checkpoint, Checkpoints
 from server_app.half import (
     decisions,
@@ -104,6 +105,9 @@ class Run:
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._decisions = dict(decisions(self._half))
         self._split = self._split_rounds(config)
+        self._augmenting: Augmenting | None = None
+        if self._settings.augmentation != "none":
+            self._augmenting = self._augmentation(grid, config)
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._stand(config)
         self._config = config
@@ -172,9 +176,15 @@ class Run:
         else:
             self._watch(round_number, "learning from what was kept", 0, 0)
         task = self._begin_task(clients)
-        waited = time.perf_counter() - started
+        stage = Stage()
+        if self._augmenting is not None:
+            stage = self._augmenting.play(clients, task)
+            clients = self._loop.roster.clients()
+        if clients:  # without any, nothing is known that could be written down
+            self._folder.save_clients(task, clients)
+        waited = time.perf_counter() - started - stage.seconds
         context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
-        played = self._play(context)
+        played = stage.before(self._play(context))
         played.record.seconds = {"wait": waited, **played.record.seconds}
         line = self._complete(played, context)
         self._writers.round(line, self._folder.pictures_of(round_number))
@@ -186,8 +196,6 @@ class Run:
         if self._state is None:
             self._state = first_state(self._half, self._settings, task)
             self._half.check_clients(held_by(clients))
-        if clients:  # without any, nothing is known that could be written down
-            self._folder.save_clients(task, clients)
         return task
 
     def _play(self, context: RoundContext) -> PlayedRound:
@@ -269,6 +277,18 @@ class Run:
             load_tensors(self._state, to_tensors(first_state(self._half, self._settings, task)))
         else:
             load_tensors(self._state, checkpoint.tensors)
+
+    def _augmentation(self, grid: Grid, config: RunConfig) -> Augmenting:
+        return Augmenting(
+            grid,
+            self._loop.roster,
+            self._settings,
+            config,
+            self._folder.path,
+            lambda phase, done, total: self._watch(
+                self._standing.round_number + 1, phase, done, total
+            ),
+        )
 
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):

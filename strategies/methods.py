@@ -6,6 +6,7 @@ is asked for, so that a device never loads a server half.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +31,7 @@ from strategies.common.settings import (
 )
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.settings import SplitSettings
+from strategies.faug.settings import FAugSettings
 
 METHODS = {
     "local": "Local",
@@ -52,8 +54,12 @@ _AS_WRITTEN = {"dsfl": "DS-FL"}
 # General settings that clients with models of their own read, and no others do.
 _OF_MODELS = ("weights", "optimiser", "momentum", "weight-decay", "schedule")
 
+# The table of what may come before the first round.
+AUGMENTATION = "faug"
 # Tables that methods of a kind share; the others are those of image generators.
 _TABLES = {"split": Need.SPLIT, "adapters": Need.ADAPTERS}
+
+_NONE = "none"
 
 # What only the app that runs a half can make, by need.
 Makers = Mapping[Need, Any]
@@ -185,6 +191,8 @@ def reads(name: str, key: str) -> bool:
         return not dot or table == name
     if table == simulated.TABLE:
         return not exchanges(name)
+    if table == AUGMENTATION:
+        return issubclass(client_class(name), MessageClient)
     needs = client_class(name).needs | _class(name, "server", "Server").needs
     return _TABLES.get(table, Need.GENERATOR) in needs
 
@@ -197,6 +205,11 @@ def split_settings(config: RunConfig) -> SplitSettings:
 def adapter_settings(config: RunConfig) -> AdapterSettings:
     """Read the table of adapters and of the model that they adapt."""
     return read_table(config, "adapters", AdapterSettings)
+
+
+def augmentation_settings(config: RunConfig) -> FAugSettings:
+    """Read the table of what comes before the first round."""
+    return read_table(config, AUGMENTATION, FAugSettings)
 
 
 _READERS: Mapping[Need, Callable[[RunConfig], Settings]] = {
@@ -225,7 +238,11 @@ def presentation(name: str, config: RunConfig) -> Presentation:
     prefix = f"{name}."
     table = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
     stated: Presentation = _class(name, "server", "Server").presentation(table)
-    return stated
+    if config.get("augmentation", _NONE) == _NONE:
+        return stated
+    # Whoever learnt from what others' seeds brought is not alone.
+    variant = ", ".join(filter(None, (stated.variant, "with FAug")))
+    return replace(stated, variant=variant, alone=False)
 
 
 def _provided(
@@ -261,6 +278,12 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
         _refuse_simulated(name, config, defaults)
     if issubclass(client_class(name), MessageClient):
         return
+    if config.get("augmentation", _NONE) != _NONE:
+        raise SettingsError(
+            f"setting augmentation: expected {_NONE!r} for {name}, got {config['augmentation']!r}; "
+            f"only clients that train models of their own, batch by batch, learn from samples that "
+            f"were generated"
+        )
     for key in _OF_MODELS:
         if config.get(key, defaults[key]) != defaults[key]:
             table = "adapters" if adapts(name) else name

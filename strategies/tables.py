@@ -14,6 +14,7 @@ _SHARED: Final[Mapping[str, Callable[[RunConfig], Settings]]] = {
     "split": methods.split_settings,
     "adapters": methods.adapter_settings,
     simulated.TABLE: simulated.read_simulated,
+    methods.AUGMENTATION: methods.augmentation_settings,
 }
 
 
@@ -68,6 +69,8 @@ def check_read(given: Mapping[str, bool | int | float | str], runs: Sequence[Run
 
 def _reads(run: RunConfig, key: str) -> bool:
     table = key.partition(".")[0]
+    if table == methods.AUGMENTATION and run["augmentation"] != methods.AUGMENTATION:
+        return False
     drawn = str(run["generator"]).partition(":")[0]
     return methods.reads(str(run["method"]), key) and (not _is_generators(table) or table == drawn)
 
@@ -75,6 +78,8 @@ def _reads(run: RunConfig, key: str) -> bool:
 def _reader(table: str, key: str) -> str:
     readers = [name for name in methods.METHODS if methods.reads(name, key)]
     told = f"the method {' or '.join(readers)}"
+    if table == methods.AUGMENTATION:
+        return f"{told} and augmentation={methods.AUGMENTATION}"
     return f"{told} and the generator {table}" if _is_generators(table) else told
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from client_app.data import open_set
 from client_app.devices.data_device import DataDevice
+from client_app.devices.generated import Generated
 from models import catalogue, weights
 from strategies.common import seeds
 from strategies.common.architecture import Architecture
@@ -15,6 +16,7 @@ from strategies.common.errors import DataError
 from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
+from strategies.common.samples import Samples
 from strategies.common.task import Task
 
 
@@ -30,16 +32,30 @@ class LocalDevice(DataDevice):
         The task, where a state tells it and the data need not be read for it.
     asks_about_open_data : bool
         Whether the method does.
+    augmented : Generated | None
+        What it learns from beside its own samples.
     """
 
     begins = True
     known_task: Task | None = None
     asks_about_open_data = False
+    augmented: Generated | None = None
 
     @property
     def model_name(self) -> str:
         """Name of the client's architecture, for journal and report."""
         return catalogue.shown(self.chosen)
+
+    @property
+    def own_train(self) -> Samples:
+        """The client's own samples to learn from, without those held out."""
+        return super().train
+
+    @cached_property
+    def train(self) -> Samples:
+        """Samples to learn from: its own, and those that were generated."""
+        own = self.own_train
+        return own if self.augmented is None else own.joined(self.augmented.samples)
 
     @cached_property
     def task(self) -> Task:

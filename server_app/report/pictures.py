@@ -82,7 +82,7 @@ def _png(file: Path) -> tuple[bytes, int]:
 
 
 def _caption(run: RunRecord, stem: str) -> str:
-    found = re.fullmatch(r"class-(\d+)", stem)
+    found = re.fullmatch(r"(?:.*-)?class-(\d+)", stem)
     index = int(found[1]) if found else -1
     return run.class_names[index] if 0 <= index < len(run.class_names) else stem
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
+from server_app.client_list import ListedClient
 from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
 from server_app.journal import RoundLine
 from server_app.progress import format_bytes, format_duration
@@ -45,7 +46,7 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
             [
                 str(number),
                 client.model or ABSENT,
-                f"{client.train_samples} / {client.test_samples}",
+                f"{_learnt_from(client)} / {client.test_samples}",
                 *(_latest(record, number) for record in shown),
                 *([score(f1_scores.get(number))] if scored else []),
                 *_traffic(run, number),
@@ -65,6 +66,12 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
     ]
     note = element("p", READING, attributes={"class": "muted"})
     return join(table("Clients", columns, rows, foot), note)
+
+
+def _learnt_from(client: ListedClient) -> str:
+    if not client.generated:
+        return str(client.train_samples)
+    return f"{client.train_samples - client.generated} + {client.generated} generated"
 
 
 def payloads_table(run: RunRecord) -> Html:

@@ -42,6 +42,11 @@ class Samples:
         scores = None if self.scores is None else self.scores[index]
         return Samples(self.inputs[index], self.labels[index], asked, scores)
 
+    def joined(self, other: "Samples") -> "Samples":
+        """Return these and others after them; neither are questions."""
+        inputs = torch.cat([self.inputs, other.inputs])
+        return Samples(inputs, torch.cat([self.labels, other.labels]))
+
 
 def class_counts(samples: Samples, num_classes: int) -> list[int]:
     """Count the samples of each class."""

@@ -147,6 +147,9 @@ class RunSettings(Settings):
     share_class_names : bool
         Whether devices tell the server what their classes are called; with ``False`` it learns a
         digest of the names, by which devices of other classes are refused all the same.
+    augmentation : str
+        What comes before the first round: ``"none"``, or ``"faug"``, with which clients generate
+        samples of labels that they lack.
     seed : int
         Root of all randomness.
     device : str
@@ -212,6 +215,7 @@ class RunSettings(Settings):
     wire_dtype: Literal["float32", "float16"]
     share_class_counts: bool
     share_class_names: bool
+    augmentation: Literal["none", "faug"]
     seed: int = Field(ge=0)
     device: Literal["cpu", "cuda", "auto"]
     server_device: Literal["cpu", "cuda", "auto"]

@@ -15,10 +15,10 @@ LISTED = ClientList(
     task={},
     class_names=(),
     clients={
-        0: ListedClient("cnn", 3, 1, None, None, 1, (), {}, "18446744073709551615"),
-        2: ListedClient("cnn", 3, 1, None, None, 1, (), {}, "12"),
+        0: ListedClient("cnn", 3, 1, None, None, 1, (), {}, "18446744073709551615", 0),
+        2: ListedClient("cnn", 3, 1, None, None, 1, (), {}, "12", 0),
         # Of a run that was begun by an older version.
-        3: ListedClient("cnn", 3, 1, None, None, 1, (), {}, None),
+        3: ListedClient("cnn", 3, 1, None, None, 1, (), {}, None, 0),
     },
 )
 

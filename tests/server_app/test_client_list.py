@@ -14,8 +14,8 @@ LISTED = ClientList(
     task={"num_classes": 2, "foundation": None},
     class_names=("ant", "Bär"),
     clients={
-        0: ListedClient("cnn", 3, 1, (1, 2), (1, 0), 1, ("small",), {"step_ms": 2.0}, "7"),
-        10: ListedClient("resnet4", 30, 10, None, None, 5, (), {}, None),
+        0: ListedClient("cnn", 3, 1, (1, 2), (1, 0), 1, ("small",), {"step_ms": 2.0}, "7", 0),
+        10: ListedClient("resnet4", 30, 10, None, None, 5, (), {}, None, 0),
     },
 )
 # As in a file, to the last space.
@@ -48,7 +48,8 @@ TEXT = """{
    "figures": {
     "step_ms": 2.0
    },
-   "node_id": "7"
+   "node_id": "7",
+   "generated": 0
   },
   "10": {
    "model": "resnet4",
@@ -59,7 +60,8 @@ TEXT = """{
    "clients": 5,
    "notes": [],
    "figures": {},
-   "node_id": null
+   "node_id": null,
+   "generated": 0
   }
  }
 }"""

@@ -239,6 +239,7 @@ def test_clients_are_written_down_and_kept_while_they_are_away(folder: RunFolder
         "figures": {},
         "notes": ["small"],
         "node_id": "102",
+        "generated": 0,
     }
     # A client that keeps its counts to itself has none, not zero of each.
     assert saved["clients"]["10"]["train_counts"] is None

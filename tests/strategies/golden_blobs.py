@@ -45,6 +45,8 @@ SETTINGS: dict[str, bool | int | float | str] = {
     "clients-per-node": 1,
     # Of the generator, as the server's order says it.
     "fedktl.latent-dim": 4,
+    "faug.hidden-dim": 2,
+    "faug.noise-dim": 2,
 }
 
 
@@ -53,18 +55,22 @@ def payloads() -> dict[str, type[Payload]]:
     for method in methods.METHODS:
         for half in ("client", "server"):
             import_module(f"strategies.{method}.{half}")
+    import_module("strategies.faug.wire")
     return {kind.schema: kind for kind in sorted(_named(Payload), key=lambda kind: kind.schema)}
 
 
 def agreed_on(kind: type[Payload]) -> Agreed:
     """Return what both sides know in a run of a method that sends a payload."""
-    method = next(name for name in methods.METHODS if _sends(name, kind))
+    before = kind.schema.startswith(f"{methods.AUGMENTATION}.")
+    method = "fd" if before else next(n for n in methods.METHODS if _sends(n, kind))
     config = {**default_config(), **SETTINGS, "method": method}
     tables: dict[Need, Settings] = {
         Need.SPLIT: methods.split_settings(config),
         Need.ADAPTERS: methods.adapter_settings(config),
     }
-    own = methods.method_settings(method, config)
+    own: Settings = methods.method_settings(method, config)
+    if before:
+        own = methods.augmentation_settings(config)
     return Agreed(TASK, read_run(config), own, tables, ARCHITECTURE)
 
 

@@ -127,7 +127,7 @@ def test_every_folder_of_a_method_is_in_the_table() -> None:
     folders = {
         path.parent.name for path in (ROOT / "strategies").glob("*/client.py") if path.is_file()
     }
-    assert folders == set(methods.METHODS)
+    assert folders - {methods.AUGMENTATION} == set(methods.METHODS)
 
 
 def test_the_table_loads_no_method(fresh_processes: FreshProcesses) -> None:

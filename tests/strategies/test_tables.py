@@ -83,3 +83,13 @@ def test_what_cannot_be_read_is_refused_though_the_method_does_not_read_it(
     tables.check({**config, "method": "local"})
     with pytest.raises(SettingsError, match=f"setting {key}: "):
         tables.check({**config, "method": "local", key: value})
+
+
+def test_what_comes_before_the_first_round_is_read_where_it_comes(config: dict[str, Value]) -> None:
+    given: dict[str, Value] = {"faug.steps": 9}
+    plain: dict[str, Value] = {**config, **given, "method": "fd"}
+    tables.check_read(given, [{**plain, "augmentation": "faug"}])
+    with pytest.raises(SettingsError, match=r"faug\.steps: .* and augmentation=faug$"):
+        tables.check_read(given, [plain])
+    with pytest.raises(SettingsError, match=r"setting faug\.steps: "):
+        tables.check({**config, "method": "local", "faug.steps": 0})

@@ -155,6 +155,9 @@ class Description(Control):
         several clients gives theirs one after another.
     clients : int
         Logical clients that the node carries.
+    generated, generator : int, str
+        Training samples that were generated, and SHA-256 of what they were generated with; 0 and
+        empty where none were.
     notes : list[str]
         What a user should know of this client's data.
     figures : dict[str, float]
@@ -193,6 +196,8 @@ class Description(Control):
     train_counts: list[Samples]
     test_counts: list[Samples]
     clients: int = Field(ge=1, le=MAX_CLIENTS)
+    generated: int = Field(default=0, ge=0, le=MAX_NUMBERS)
+    generator: str = Field(default="", pattern=_DIGEST)
     notes: Notes
     figures: dict[Name, Figure] = Field(max_length=MAX_FIGURES)
 

@@ -1,0 +1,250 @@
+"""What comes before the first round: clients send seeds, and get a generator of what they lack."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Final, final
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from client_app.data import open_set
+from server_app.exchange import Question
+from server_app.roster import MAX_DESCRIPTION_BYTES, Client, Roster, reading
+from server_app.round_context import PlayedRound
+from strategies import methods
+from strategies.common import tensor_file
+from strategies.common.agreed import Agreed
+from strategies.common.errors import DataError, StoreError, WireError
+from strategies.common.inputs import inputs_of
+from strategies.common.payload import rules_of
+from strategies.common.round import Aggregated
+from strategies.common.samples import Samples
+from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.task import Task
+from strategies.common.transport.augmenting import GENERATE, SEEDS, digest
+from strategies.common.transport.compute import threads, torch_device
+from strategies.common.transport.control import Description
+from strategies.common.transport.envelope import (
+    Parcel,
+    count_bytes,
+    read_control_record,
+    read_payload,
+    to_record_dict,
+)
+from strategies.common.wire import decode, encode
+from strategies.faug.server import make
+from strategies.faug.wire import Generator, Seeds
+
+FILE: Final = "augmentation.safetensors"
+Watch = Callable[[str, int, int], None]
+# A node that lost the message is looked for after so long.
+_PATIENCE_S: Final = 60.0
+_LEAKS: Final = ("leak_to_server", "leak_to_devices")
+
+
+@final
+@dataclass
+class Stage:
+    """What happened before a round.
+
+    Attributes
+    ----------
+    seconds : float
+        How long it took.
+    said : Aggregated
+        Numbers, notes and pictures, for the journal.
+    up, down : dict[int, dict[str, int]]
+        Bytes of each client, by partition and record.
+    """
+
+    seconds: float = 0.0
+    said: Aggregated = field(default_factory=Aggregated)
+    up: dict[int, dict[str, int]] = field(default_factory=dict)
+    down: dict[int, dict[str, int]] = field(default_factory=dict)
+
+    def before(self, played: PlayedRound) -> PlayedRound:
+        """Return the round with what came before it: bytes, time, and what is to be told."""
+        record = played.record
+        if self.seconds:
+            record.seconds["augment"] = self.seconds
+        for partition, node in record.nodes.items():
+            up, down = self.up.get(partition, {}), self.down.get(partition, {})
+            record.nodes[partition] = node.with_traffic(up, down)
+        return PlayedRound(record, lambda: self.said.joined(played.aggregate()))
+
+
+@final
+class Augmenting:
+    """Brings every client what was made of the first ones' seeds.
+
+    Parameters
+    ----------
+    grid, roster : Grid, Roster
+        The nodes, and who they are.
+    run, config : RunSettings, RunConfig
+        General settings of the run, and the same config in full.
+    folder : Path
+        The run's.
+    watch : Watch
+        Told of progress: what is done, and how many of how many.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        roster: Roster,
+        run: RunSettings,
+        config: RunConfig,
+        folder: Path,
+        watch: Watch,
+    ) -> None:
+        self._grid = grid
+        self._roster = roster
+        self._run = run
+        self._settings = methods.augmentation_settings(config)
+        self._path = folder / FILE
+        self._watch = watch
+        self._parcel: Parcel | None = None
+        self._digest = ""
+        self._asked = False
+
+    def play(self, clients: Mapping[int, Client], task: Task) -> Stage:
+        """Make a generator, unless there is one, and send it to all clients that have another.
+
+        Parameters
+        ----------
+        clients : Mapping[int, Client]
+            Who is there, by partition.
+        task : Task
+            What they agree on.
+
+        Raises
+        ------
+        StoreError
+            If the generator cannot be kept.
+        """
+        stage, started = Stage(), time.perf_counter()
+        agreed = Agreed(task, self._run, self._settings)
+        if not self._asked:
+            self._asked = True
+            stage.said = self._begin(clients, agreed, stage)
+        if self._parcel is not None:
+            self._send(clients, self._parcel, stage)
+        stage.seconds = time.perf_counter() - started
+        return stage
+
+    def _begin(self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage) -> Aggregated:
+        with suppress(StoreError):
+            kept, _ = tensor_file.read(self._path)
+            self._take(Generator(**kept), agreed)
+            return Aggregated()
+        seeds, notes = self._seeds(clients, agreed, stage)
+        with threads(self._run.server_threads):
+            made = make(
+                agreed,
+                [own for _, own in sorted(seeds.items())],
+                self._open_data(agreed),
+                torch_device(self._run.server_device),
+                lambda step, steps: self._watch("training a generator", step, steps),
+            )
+        if made is None:
+            notes.append(
+                f"faug: no client lacks a label by faug.target-below="
+                f"{self._settings.target_below:g}, so that none generates samples"
+            )
+            return Aggregated(notes=tuple(notes))
+        generator, said = made
+        tensors = {name: getattr(generator, name) for name in rules_of(Generator)}
+        tensor_file.write(self._path, tensors, {})
+        self._take(generator, agreed)
+        return Aggregated(notes=tuple(notes)).joined(said)
+
+    def _take(self, generator: Generator, agreed: Agreed) -> None:
+        """Have a generator packed, and named by what clients make of it when it arrives."""
+        blob = encode(generator, self._run.wire_dtype)
+        self._parcel = Parcel(Generator.schema, blob)
+        self._digest = digest(decode(Generator, blob, agreed, sender="server"))
+
+    def _seeds(
+        self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage
+    ) -> tuple[dict[int, Seeds], list[str]]:
+        found, notes = dict[int, Seeds](), list[str]()
+        for partition, told in self._ask(SEEDS, clients, None, stage).items():
+            if isinstance(told, str):
+                notes.append(f"{told}; nothing was learnt of what it lacks")
+                continue
+            label = clients[partition].label
+            try:
+                with reading(label):
+                    read_control_record(
+                        told.content, Description, sender=label, max_bytes=MAX_DESCRIPTION_BYTES
+                    )
+                    own = read_payload(told.content, Description, Seeds, agreed, sender=label)
+            except WireError as error:
+                notes.append(str(error))
+                continue
+            if own is not None:
+                found[partition] = own
+        return found, notes
+
+    def _send(self, clients: Mapping[int, Client], parcel: Parcel, stage: Stage) -> None:
+        lacking = {p: c for p, c in clients.items() if c.description.generator != self._digest}
+        notes = []
+        for partition, told in self._ask(GENERATE, lacking, parcel, stage).items():
+            if isinstance(told, str):
+                notes.append(f"{told}; it learns from its own samples alone")
+            else:
+                self._roster.renew(lacking[partition], told)
+        renewed = [c.description for p, c in self._roster.clients().items() if p in lacking]
+        numbers = {
+            f"faug_{name}": fmean(one.figures[name] for one in renewed if name in one.figures)
+            for name in _LEAKS
+            if any(name in one.figures for one in renewed)
+        }
+        if renewed:
+            numbers["faug_generated"] = float(sum(one.generated for one in renewed))
+        stage.said = stage.said.joined(Aggregated(numbers, tuple(notes)))
+
+    def _ask(
+        self, kind: str, clients: Mapping[int, Client], parcel: Parcel | None, stage: Stage
+    ) -> dict[int, Message | str]:
+        """Ask clients, and return replies, or why there is none, by partition."""
+        if not clients:
+            return {}
+        content = to_record_dict(self._roster.order, parcel)
+        messages = [Message(content, c.node_id, f"query.{kind}") for c in clients.values()]
+        answers = Question(self._grid, messages, lambda _: _PATIENCE_S).wait(
+            self._run.round_deadline_s,
+            lambda done, total: self._watch("augmentation", done, total),
+        )
+        found: dict[int, Message | str] = {}
+        for partition, client in clients.items():
+            reply = answers.replies.get(client.node_id)
+            if reply is None:
+                found[partition] = f"{client.label}: {answers.failures[client.node_id]}"
+                continue
+            found[partition] = reply
+            for carried, way in ((reply.content, stage.up), (content, stage.down)):
+                own = way.setdefault(partition, {})
+                for name, count in count_bytes(carried).items():
+                    own[name] = own.get(name, 0) + count
+        return found
+
+    def _open_data(self, agreed: Agreed) -> Samples | None:
+        if self._settings.oversampler == "seeds":
+            return None
+        prepared = Path(self._run.state_dir).expanduser().resolve() / "prepared"
+        spec, theirs = self._run.open_data, agreed.task
+        inputs = open_set.load(self._run, spec, prepared).inputs
+        if inputs_of(inputs) != theirs.inputs:
+            raise DataError(
+                f"server: setting open-data: expected {theirs.inputs} as clients' own data have, "
+                f"got {inputs_of(inputs)}; set image-size and channels, or name others"
+            )
+        known = open_set.labels(self._run, spec, prepared)
+        names = theirs.meaning.class_names or known.class_names
+        return Samples(inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"'))

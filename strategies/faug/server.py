@@ -1,0 +1,52 @@
+"""FAug on the server: one generator of all clients' seeds."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import torch
+from torchvision.utils import make_grid
+
+from strategies.common import seeds
+from strategies.common.agreed import Agreed
+from strategies.common.payloads import numbers_of
+from strategies.common.round import Aggregated, Picture
+from strategies.common.samples import Samples
+from strategies.faug.gan import trained
+from strategies.faug.oversampling import oversampled
+from strategies.faug.wire import Generator, Seeds
+
+# Images of each label in a picture.
+_SHOWN: Final = 8
+
+
+def make(
+    agreed: Agreed,
+    uploads: Sequence[Seeds],
+    open_data: Samples | None,
+    device: torch.device,
+    watch: Callable[[int, int], None],
+) -> tuple[Generator, Aggregated] | None:
+    """Make a generator, with what is to be told of it; ``None`` where nobody lacks a label.
+
+    Uploads are sorted by partition; open data are there where the oversampler takes some. The
+    watcher is told each step, and of how many.
+    """
+    shape, root = agreed.task.inputs.shape, agreed.run.seed
+    pixels = [one.pixels.view(-1, *shape) for one in uploads]
+    labels = [one.labels for one in uploads]
+    if not sum(map(len, labels)):
+        return None
+    sent = Samples(torch.cat(pixels), torch.cat(labels))
+    order = seeds.generator(root, "faug oversampling")
+    images = oversampled(sent, agreed.settings.oversampled, open_data, order)
+    generator, losses = trained(agreed, images, device, watch)
+    known = torch.tensor(sorted(set(sent.labels.tolist())))
+    shown = generator.drawn(
+        known.repeat_interleave(_SHOWN), seeds.generator(root, "faug pictures")
+    ).view(len(known), _SHOWN, *shape)
+    pictures = tuple(
+        Picture(f"faug-class-{label}", make_grid(own, _SHOWN // 2, padding=0)[-3:])
+        for label, own in zip(known.tolist(), shown, strict=True)
+    )
+    numbers = {"faug_seeds": float(len(sent)), "faug_labels": float(len(known)), **losses}
+    return Generator(*numbers_of(generator), known), Aggregated(numbers, pictures=pictures)
