@@ -18,7 +18,7 @@ from server_app.round_context import PlayedRound
 from strategies import methods
 from strategies.common import tensor_file
 from strategies.common.agreed import Agreed
-from strategies.common.errors import DataError, StoreError, WireError
+from strategies.common.errors import DataError, FederationError, StoreError, WireError
 from strategies.common.inputs import inputs_of
 from strategies.common.payload import rules_of
 from strategies.common.round import Aggregated
@@ -124,6 +124,8 @@ class Augmenting:
 
         Raises
         ------
+        FederationError
+            If nobody could send seeds.
         StoreError
             If the generator cannot be kept.
         """
@@ -143,6 +145,11 @@ class Augmenting:
             self._take(Generator(**kept), agreed)
             return Aggregated()
         seeds, notes = self._seeds(clients, agreed, stage)
+        if not seeds:
+            raise FederationError(
+                f"setting augmentation: expected samples of at least one client, got none: "
+                f"{'; '.join(notes)}"
+            )
         with threads(self._run.server_threads):
             made = make(
                 agreed,
@@ -175,7 +182,7 @@ class Augmenting:
         found, notes = dict[int, Seeds](), list[str]()
         for partition, told in self._ask(SEEDS, clients, None, stage).items():
             if isinstance(told, str):
-                notes.append(f"{told}; nothing was learnt of what it lacks")
+                notes.append(told)
                 continue
             label = clients[partition].label
             try:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from loopback import Federation
 
+from strategies.common.errors import FederationError
+
 pytestmark = pytest.mark.federation
 
 SMALL = {"rounds": 3, "feature-dim": 16, "batch-size": 4, "learning-rate": 0.1}
@@ -75,3 +77,12 @@ def test_windows_of_sensors_are_learnt(tmp_path: Path, method: str) -> None:
     assert lines[-1]["accuracy"] > 0.85
     told = json.loads((run.run_folder / "clients.json").read_text())["task"]
     assert told["inputs"] == {"kind": "windows", "sizes": [3, STEPS]}
+
+
+def test_what_are_no_images_cannot_be_generated(tmp_path: Path) -> None:
+    played = federation(tmp_path, written(tmp_path / "data", readings), "fd", "sensor_cnn")
+    played.config = {**played.config, "augmentation": "faug"}
+    played.grid.config = played.config
+    with pytest.raises(FederationError, match=r"client 0 .*expected images of bytes for faug"):
+        played.play()
+    assert not (played.run_folder / "rounds.jsonl").exists()
