@@ -107,8 +107,8 @@ def _preview(options: argparse.Namespace) -> str:
     require_picture_place("--out", options.out)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("--device: no GPU is visible to torch here; use --device cpu")
-    config = _read_config(Path("pyproject.toml"), options.changes)
     check(options.spec)
+    config = _read_config(Path("pyproject.toml"), options.changes, options.spec)
     told = [_check_file(options.spec, options.sha256)]
     centroids = read_centroids(options.centroids) if options.centroids else None
     with _explained_memory(options):
@@ -203,8 +203,15 @@ def _describe(name: str, drawn: Drawn) -> list[str]:
     ]
 
 
-def _read_config(project: Path, changes: Sequence[str]) -> RunConfig:
-    """Read the defaults of the project file, and the changes to them."""
+def _read_config(project: Path, changes: Sequence[str], spec: str) -> RunConfig:
+    """Read the defaults of the project file, and the changes to the generator's own."""
+    own = f"{spec.partition(':')[0]}."
+    changed = read_changes(changes)
+    if unread := [key for key in changed if not key.startswith(own)]:
+        raise SettingsError(
+            f"--set {unread[0]}: expected a setting of this generator, {own}NAME, got "
+            f"{changed[unread[0]]!r}, which it does not read; leave it out"
+        )
     try:
         text = project.read_text(encoding="utf-8")
         defaults = flatten(tomllib.loads(text)["tool"]["flwr"]["app"]["config"])
@@ -213,7 +220,7 @@ def _read_config(project: Path, changes: Sequence[str]) -> RunConfig:
             f"{project.resolve()}: expected [tool.flwr.app.config] in it; "
             f"run this in the project's folder"
         ) from None
-    return {**defaults, **read_changes(changes)}
+    return {**defaults, **changed}
 
 
 if __name__ == "__main__":

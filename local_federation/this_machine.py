@@ -7,6 +7,7 @@ from client_app.data import sources
 from generators import build as generators
 from models import catalogue, own, weights
 from strategies import methods
+from strategies.common.errors import SettingsError
 from strategies.common.settings import RunConfig, read_run
 from strategies.common.transport.compute import require_device
 
@@ -41,13 +42,19 @@ def check(config: RunConfig) -> None:
     Raises
     ------
     NectarError
-        If there is no such GPU, folder, file or model.
+        If there is no such GPU, folder, file or model, or the data hold what the method cannot
+        learn from.
     """
     settings = read_run(config)
     require_device(settings.device, "device")
     require_device(settings.server_device, "server-device")
     for spec in filter(None, (settings.data, settings.open_data)):
         sources.parse(spec).require_here()
+    if sources.parse(settings.data).holds_questions and not methods.adapts(settings.method):
+        raise SettingsError(
+            f"setting data: expected samples without questions for {settings.method}, got "
+            f"{settings.data}; choose other data, or a method with adapters"
+        )
     if methods.draws(settings.method):
         generators.check_here(settings.generator)
     if methods.adapts(settings.method):

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from client_app.data import sources
+from strategies import tables
 from strategies.common import seeds
 from strategies.common.errors import NectarError
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place
 from strategies.common.settings import AnySettings, read_run, read_table
-from strategies.common.settings_changes import changed_config
+from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads
 from strategies.common.typed_once import CommandLine
@@ -175,6 +176,8 @@ def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
     for spec in (options.data, options.auxiliary):
         sources.parse(spec).require_apart("--out", options.out)
     config = changed_config(options.changes)
+    given = read_changes(options.changes)
+    tables.check_read(given, [{**config, "method": "mocosfl"}])
     run = read_run(config)
     split = read_table(config, "split", SplitSettings)
     mocosfl = read_table(config, "mocosfl", MocoSFLSettings)

@@ -144,15 +144,26 @@ class Source:
         return not (kind.own or kind.drawn)
 
     def require_here(self) -> None:
-        """Refuse a source whose folder is not on this machine; nothing is read.
+        """Refuse a source whose folder is not on this machine, or a benchmark that there is not.
+
+        Nothing is read.
 
         Raises
         ------
         DataError
             With the absolute path.
+        SettingsError
+            With the known benchmarks.
         """
         if SOURCES[self.kind].files:
             _module("collection").require_folder(self.folder, self.kind)
+        if SOURCES[self.kind].drawn:
+            _module("digitgrid.benchmarks").check(self.place)
+
+    @property
+    def holds_questions(self) -> bool:
+        """Whether its samples are questions about images."""
+        return SOURCES[self.kind].module == "questions"
 
     def require_apart(self, what: str, place: Path) -> None:
         """Refuse to write into the source's folder, where it would count as data.

@@ -161,6 +161,8 @@ def test_the_sum_of_a_file_is_told_or_required_before_it_is_read(
         (["oriented", "--count", "10000000000000"], "lower --count"),
         (["oriented", "--set", "oriented.size=16"], "setting oriented.size: unknown"),
         (["oriented", "--set", "nonsense"], "--set: expected KEY=VALUE"),
+        (["oriented", "--set", "seed=1"], "--set seed: expected a setting of this generator, orie"),
+        (["oriented", "--set", "noise.seed=1"], "oriented.NAME, got 1, which it does not read"),
         (["oriented", "--set", "oriented.image-size=20"], "16, 32, 64, 128 or 256"),
     ],
 )

@@ -17,6 +17,14 @@ Value = bool | int | float | str
 
 LACKING: dict[str, tuple[dict[str, Value], str]] = {
     "data": ({"data": "images:/no/such"}, "images: expected a folder at /no/such, found none"),
+    "a benchmark": (
+        {"data": "digitgrid:no-such", "method": "feddat"},
+        "digitgrid: expected one of the benchmarks domain, function, related, got 'no-such'",
+    ),
+    "questions": (
+        {"data": "digitgrid:domain"},
+        "setting data: expected samples without questions for ",
+    ),
     "files of clients": ({"data": "pfllib:/no/such"}, "pfllib: expected a folder at /no/such"),
     "open data": ({"open-data": "parquet:/no/such"}, "parquet: expected a folder at /no/such"),
     "a model": ({"models": "cnn,/no/such.py:Net"}, "expected a file /no/such.py, found none"),

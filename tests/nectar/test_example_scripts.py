@@ -26,7 +26,8 @@ SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if "from nectar import" in
 ADAPTING: dict[str, Any] = {
     "max-samples": 20,
     "data": "digitgrid:function",
-    "adapters.backbone": "folder:tiny",
+    # Stood in for, but looked for before.
+    "adapters.backbone": f"folder:{FOLDER}",
     "adapters.rank": 2,
 }
 

@@ -71,6 +71,7 @@ def test_a_client_model_that_is_read_says_so_by_its_exit_code(tmp_path: Path) ->
     [
         (["--set", "split.cutt=2"], "unknown setting split.cutt"),
         (["--set", "split.cut"], "--set: expected KEY=VALUE, got split.cut"),
+        (["--set", "fd.distance=kl"], "expected a setting that mocosfl reads, got 'kl'"),
         (["--epochs", "0"], "setting pretraining.epochs: Input should be greater than"),
         (["--attack-decoders", "N4"], "setting attack.decoders: String should match"),
         (["--known-fraction", "0"], "known-fraction: expected at least 2"),

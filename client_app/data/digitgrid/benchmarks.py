@@ -35,6 +35,20 @@ BENCHMARKS = ("domain", "function", "related")
 SHIFT = "inverted"
 
 
+def check(benchmark: str) -> None:
+    """Refuse a name that is no benchmark's.
+
+    Raises
+    ------
+    SettingsError
+        With the known ones.
+    """
+    if benchmark not in BENCHMARKS:
+        raise SettingsError(
+            f"digitgrid: expected one of the benchmarks {', '.join(BENCHMARKS)}, got {benchmark!r}"
+        )
+
+
 def client(
     benchmark: str, client: int, num_train: int, num_test: int, seed: int
 ) -> tuple[Samples, Samples, tuple[str, ...]]:
@@ -103,15 +117,12 @@ class _Part:
 
 
 def _domain_and_kind(benchmark: str, client: int) -> tuple[Domain, Kind | None]:
+    check(benchmark)
     if benchmark == "domain":
         return tuple(domains.DOMAINS.values())[client % len(domains.DOMAINS)], None
     if benchmark == "related":
         return domains.RELATED[client % len(domains.RELATED)], None
-    if benchmark == "function":
-        return domains.DOMAINS[SHIFT], Kind(client % len(Kind))
-    raise SettingsError(
-        f"digitgrid: expected one of the benchmarks {', '.join(BENCHMARKS)}, got {benchmark!r}"
-    )
+    return domains.DOMAINS[SHIFT], Kind(client % len(Kind))
 
 
 def _answer_list(kind: Kind | None, given: tuple[str, ...]) -> tuple[str, ...]:
