@@ -13,5 +13,4 @@ def baseline_of(method: str) -> Mapping[str, bool | int | float | str] | None:
     """
     if adapts(method):
         return adapter_demo.ALONE
-    alone = {"method": "local", "augmentation": "none"}
-    return None if method == "local" or exchanges(method) else alone
+    return None if method == "local" or exchanges(method) else {"method": "local"}

@@ -192,7 +192,8 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     beside = f"{name}-local" if baseline else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
     if baseline and beside:
-        runs[beside] = dict(baseline)
+        # Whoever generates from others' seeds is not alone.
+        runs[beside] = {**baseline, "augmentation": "none"}
     runs[name] = {"method": method, "compare-with": beside or ""}
     asked.check(runs)
     if adapts(method):
