@@ -192,8 +192,9 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
     beside = f"{name}-local" if baseline else None
     runs: dict[str, dict[str, bool | int | float | str]] = {}
     if baseline and beside:
-        # Whoever generates from others' seeds is not alone.
-        runs[beside] = {**baseline, "augmentation": "none"}
+        runs[beside] = dict(baseline)
+        if "augmentation" in overrides:  # whoever generates from others' seeds is not alone
+            runs[beside]["augmentation"] = "none"
     runs[name] = {"method": method, "compare-with": beside or ""}
     asked.check(runs)
     if adapts(method):
