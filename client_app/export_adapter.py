@@ -18,6 +18,7 @@ from client_app.half import client_half
 from client_app.new_folder import free_place, whole
 from client_app.node import read_node, state_folder
 from client_app.store import ClientStore, Stored
+from strategies import tables
 from strategies.common import tensor_file
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import SettingsError, StoreError
@@ -50,6 +51,7 @@ def _export(asked: argparse.Namespace) -> str:
             f"{kept}: expected the state of a method with adapters, got one of {settings.method}; "
             f"clients of other methods have no adapter to take away"
         )
+    tables.check_read(read_changes(asked.changes), [config])
     device = LocalAdapterDevice(half, node, settings, 0)
     # The head was trained for the list in the state, whatever list the data give today.
     device.answers = stored.origin.classes

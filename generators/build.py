@@ -38,13 +38,15 @@ def check(spec: str) -> None:
     _parse(spec)
 
 
-def check_here(spec: str) -> None:
-    """Refuse a generator whose file or library is not on this machine; nothing is loaded.
+def check_here(spec: str, config: RunConfig) -> None:
+    """Refuse a generator whose file, folder or library is not on this machine; nothing is loaded.
 
     Parameters
     ----------
     spec : str
         ``<name>`` or ``<name>:<argument>``.
+    config : RunConfig
+        Flower's flat run config, of which the generator's table may name files too.
 
     Raises
     ------
@@ -59,6 +61,7 @@ def check_here(spec: str) -> None:
             f"generator {spec}: expected a file at {path.absolute()}, found none; give the path of "
             f"one that exists"
         )
+    adapter.check(argument, config)
 
 
 def check_tables(config: RunConfig) -> None:
@@ -127,6 +130,16 @@ def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageG
     return DiffusersGenerator(_read("diffusers", config), argument, device)
 
 
+def _no_check(_argument: str, _config: RunConfig) -> None:
+    """Refuse nothing: such a generator is made of its settings, or of one file."""
+
+
+def _check_diffusers(argument: str, config: RunConfig) -> None:
+    from generators.diffusers import location  # noqa: PLC0415
+
+    location.check(argument, _read("diffusers", config).vae)
+
+
 @final
 @dataclass(frozen=True)
 class Adapter:
@@ -142,12 +155,15 @@ class Adapter:
         What follows the name and a colon; empty where nothing does.
     library : str
         What it needs beside Nectar's own libraries; empty for nothing.
+    check : Callable
+        Takes the argument and the run config, and refuses what this machine lacks.
     """
 
     build: Callable[[str, RunConfig, torch.device], ImageGenerator]
     settings: str
     argument: str = ""
     library: str = ""
+    check: Callable[[str, RunConfig], None] = _no_check
 
 
 _ADAPTERS = {
@@ -155,7 +171,11 @@ _ADAPTERS = {
     "noise": Adapter(_noise, "NoiseSettings"),
     "stylegan": Adapter(_stylegan, "StyleGANSettings", argument=_FILE),
     "diffusers": Adapter(
-        _diffusers, "DiffusersSettings", argument="folder or hub id", library="diffusers"
+        _diffusers,
+        "DiffusersSettings",
+        argument="folder or hub id",
+        library="diffusers",
+        check=_check_diffusers,
     ),
 }
 

@@ -56,7 +56,13 @@ def check(config: RunConfig) -> None:
             f"{settings.data}; choose other data, or a method with adapters"
         )
     if methods.draws(settings.method):
-        generators.check_here(settings.generator)
+        generators.check_here(settings.generator, config)
+    for key, named in methods.method_settings(settings.method, config).server_files().items():
+        if not (path := Path(named).expanduser()).is_file():
+            raise SettingsError(
+                f"setting {key}: expected a file at {path.absolute()}, found none; name one that "
+                f"exists"
+            )
     if methods.adapts(settings.method):
         loading.check_here(str(config["adapters.backbone"]))
     elif not methods.exchanges(settings.method):

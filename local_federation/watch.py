@@ -18,6 +18,7 @@ _POLL_S = 0.3
 # Lines at the end of a log among which the reason of a failure stands.
 _ENOUGH = 200
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_TRACEBACK = "Traceback (most recent call last)"
 _RAISED = re.compile(r"(?:(?P<module>[\w.]+)\.)?\w+(?:Error|Exception)(?:: (?P<text>.*))?")
 
 
@@ -62,7 +63,8 @@ def follow(run: Playing, run_dir: Path, console: Console) -> None:
 def reason(log: str) -> str:
     r"""Return the one sentence of a log's end that says why a run failed.
 
-    That is the error that was raised last, and where none was, the last line.
+    That is the error that was raised last, and where none was, the last line. A log that ends
+    within an error names none: it could not be written any more.
 
     Examples
     --------
@@ -71,6 +73,8 @@ def reason(log: str) -> str:
     """
     lines = [line.strip() for line in _COLOURS.sub("", log).splitlines() if line.strip()]
     raised = [found for line in lines if (found := _RAISED.fullmatch(line))]
+    if not raised and any(line.startswith(_TRACEBACK) for line in lines):
+        return "its log breaks off within an error; is there space left on the disk?"
     if not raised:
         return lines[-1] if lines else ""
     last = raised[-1]

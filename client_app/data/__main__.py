@@ -58,6 +58,11 @@ def look(settings: RunSettings, spec: str, node: NodeConfig) -> ClientData:
 
 def _tell_all(asked: argparse.Namespace) -> list[str]:
     settings = read_run(changed_config(asked.changes))
+    for key in filter(lambda key: "." in key, read_changes(asked.changes)):
+        raise SettingsError(
+            f"--set {key}: expected a general setting, got one of a table, which changes nothing "
+            f"about data; leave it out"
+        )
     if asked.sheet:
         _require_sheet(asked.sheet)
     node = _node(asked)

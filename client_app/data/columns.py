@@ -69,14 +69,15 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
         )
     label = (known or integers)[0]
     notes = (
-        _told("images", image, [name for name in image_columns(schema) if name != image]),
-        _told("labels", label, [name for name in known if name != label]),
+        told("images", image, image_columns(schema)),
+        told("labels", label, known),
     )
     return Columns(image, label, tuple(filter(None, notes)))
 
 
-def _told(what: str, chosen: str, others: Sequence[str]) -> str:
-    """Say which column was taken, where others might have been meant."""
+def told(what: str, chosen: str, possible: Sequence[str]) -> str:
+    """Say which column was taken, where others might have been meant; else nothing."""
+    others = [name for name in possible if name != chosen]
     if not others:
         return ""
     are = "is" if len(others) == 1 else "are"

@@ -25,7 +25,7 @@ def locate_pipeline(source: str) -> Path:
     GeneratorError
         If there is no such folder, or the hub cannot be reached or has no such pipeline.
     """
-    return _locate(f"generator diffusers:{source}", source, _download_pipeline)
+    return _locate(_pipeline(source), source, _download_pipeline)
 
 
 def locate_vae(source: str) -> Path:
@@ -36,20 +36,51 @@ def locate_vae(source: str) -> Path:
     GeneratorError
         If there is no such folder, or the hub cannot be reached or has no such decoder.
     """
-    return _locate(f"setting diffusers.vae: {source}", source, _download_vae)
+    return _locate(_vae(source), source, _download_vae)
 
 
-def _locate(where: str, source: str, download: Callable[[str], str]) -> Path:
+def check(source: str, vae: str) -> None:
+    """Refuse what is neither a folder on this machine nor a hub id; nothing is downloaded.
+
+    Parameters
+    ----------
+    source, vae : str
+        Pipeline and decoder; an empty decoder is the pipeline's own.
+
+    Raises
+    ------
+    GeneratorError
+        With what is missing.
+    """
+    _check(_pipeline(source), source)
+    if vae:
+        _check(_vae(vae), vae)
+
+
+def _pipeline(source: str) -> str:
+    return f"generator diffusers:{source}"
+
+
+def _vae(source: str) -> str:
+    return f"setting diffusers.vae: {source}"
+
+
+def _check(where: str, source: str) -> None:
     folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
     if folder.is_file():
         raise GeneratorError(
             f"{where}: expected a folder, got a file; read a single checkpoint with diffusers' "
             f"from_single_file and write it with save_pretrained"
         )
-    if not _HUB_ID.fullmatch(source):
+    if not folder.is_dir() and not _HUB_ID.fullmatch(source):
         raise GeneratorError(f"{where}: no such folder; expected one, or a hub id owner/name")
+
+
+def _locate(where: str, source: str, download: Callable[[str], str]) -> Path:
+    _check(where, source)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
     try:
         return Path(download(source))
     # The hub's client lets through errors of three libraries below it.

@@ -53,6 +53,10 @@ class Settings(BaseModel):
             raise PydanticKnownError("less_than_equal", {"le": LARGEST})
         return value
 
+    def server_files(self) -> dict[str, str]:
+        """Return the files that the server reads, by the setting that names each."""
+        return {}
+
 
 @final
 class RunSettings(Settings):

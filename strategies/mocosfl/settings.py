@@ -160,6 +160,10 @@ class MocoSFLSettings(Settings):
             )
         return value
 
+    def server_files(self) -> dict[str, str]:
+        """Return the expert's file, where there is one."""
+        return {"mocosfl.expert": self.expert} if self.expert else {}
+
     @property
     def frozen(self) -> bool:
         """Whether clients keep an expert's weights instead of training."""

@@ -157,6 +157,10 @@ def test_peft_loads_what_fedlora_leaves_with(
         ({"adapters__rank": -1}, "SettingsError: setting adapters.rank"),
         ({"method": "fedadapter"}, "SettingsError: .*a run of fedadapter, got one of feddat"),
         ({"adapters__width": 3}, "SettingsError: unknown setting adapters.width"),
+        (
+            {"fd__distillation-weight": 0.3},
+            "SettingsError: setting fd.distillation-weight: .*that feddat reads",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_in_one_line_and_nothing_is_written(

@@ -64,14 +64,14 @@ def test_a_bad_table_is_refused_whichever_draws(
 def test_a_file_and_a_library_are_looked_for_and_nothing_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_here("oriented")
+    check_here("oriented", {})
     with pytest.raises(GeneratorError, match=f"expected a file at {tmp_path}/a.pkl, found none"):
-        check_here(f"stylegan:{tmp_path}/a.pkl")
+        check_here(f"stylegan:{tmp_path}/a.pkl", {})
     (tmp_path / "a.pkl").touch()
-    check_here(f"stylegan:{tmp_path}/a.pkl")
+    check_here(f"stylegan:{tmp_path}/a.pkl", {})
     monkeypatch.setattr("generators.build.find_spec", lambda _: None)
     with pytest.raises(GeneratorError, match=r"diffusers:a/b: no module .*pip install '.\[server"):
-        check_here("diffusers:a/b")
+        check_here("diffusers:a/b", {})
 
 
 def test_checking_a_name_imports_no_adapter(fresh_processes: FreshProcesses) -> None:

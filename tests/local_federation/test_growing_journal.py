@@ -56,6 +56,10 @@ def test_rounds_that_are_played_again_are_new(tmp_path: Path) -> None:
             "\x1b[91mERROR\x1b[0m\nstrategies.common.errors.DataError: x: empty\n\nbye",
             "x: empty",
         ),
+        (
+            "INFO : round 1\nTraceback (most recent call last):\n  File y\n    with self._na",
+            "its log breaks off within an error; is there space left on the disk?",
+        ),
     ],
 )
 def test_the_reason_of_a_log_is_one_sentence(log: str, told: str) -> None:

@@ -35,6 +35,18 @@ LACKING: dict[str, tuple[dict[str, Value], str]] = {
         {"method": "fedktl", "generator": "stylegan:/no/such.pkl"},
         "generator stylegan:/no/such.pkl: expected a file at /no/such.pkl, found none",
     ),
+    "a folder of a generator": (
+        {"method": "fedktl", "generator": "diffusers:/no/such"},
+        "generator diffusers:/no/such: no such folder; expected one, or a hub id owner/name",
+    ),
+    "a decoder": (
+        {"method": "fedktl", "generator": "diffusers:stabilityai/sd-turbo", "diffusers.vae": "/no"},
+        "setting diffusers.vae: /no: no such folder; expected one, or a hub id owner/name",
+    ),
+    "an expert": (
+        {"method": "mocosfl", "mocosfl.expert": "/no/expert", "mocosfl.average-momentum": False},
+        "setting mocosfl.expert: expected a file at /no/expert, found none",
+    ),
     "a backbone": (
         {"method": "feddat", "adapters.backbone": "folder:/no/such"},
         "backbone folder:/no/such: expected a folder at /no/such, found none",

@@ -84,6 +84,17 @@ def _answer(kinds: Mapping[str, "pa.DataType"], schema: "pa.Schema", choices: st
     return entry.first(words, said) or entry.first(fitting, entry.ANSWERS)
 
 
+def _told(schema: "pa.Schema", chosen: Fields, where: str) -> list[str]:
+    """Say which columns are read where others might have been meant."""
+    texts = [field.name for field in schema if _is_text(field.type)]
+    asking = [name for name in texts if name.lower() in entry.QUESTIONS]
+    notes = (
+        columns.told("pictures", chosen.picture, columns.image_columns(schema)),
+        columns.told("questions", chosen.question, asking),
+    )
+    return [f"{where}: {note}" for note in filter(None, notes)]
+
+
 def from_parquet(folder: Path) -> Asked:
     """Read the questions of a folder of parquet files.
 
@@ -103,19 +114,21 @@ def from_parquet(folder: Path) -> Asked:
     listing = parquet.listed(folder)
     paths = listing.paths
     entries: list[Entry] = []
-    counts = []
+    counts, told = [], list[str]()
+    where = f"parquet {folder}"
     for path in paths:
         try:
-            chosen = choose(pq.read_schema(path), f"parquet {path}")
+            schema = pq.read_schema(path)
+            chosen = choose(schema, f"parquet {path}")
             table = pq.ParquetFile(path).read(_wanted(chosen), use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"parquet {path}: cannot be read: {error}") from None
         entries += _entries(table, chosen, len(entries))
         counts.append(len(table))
-    where = f"parquet {folder}"
+        told += _told(schema, chosen, where)
     cells = partial(parquet.cells, paths, counts, chosen.picture)
     notes = left_out.told(where, listing.left_out, listing.total)
-    return _gather(entries, cells, where, notes)
+    return _gather(entries, cells, where, (*notes, *dict.fromkeys(told)))
 
 
 def from_hub(name: str) -> Asked:
@@ -131,7 +144,8 @@ def from_hub(name: str) -> Asked:
     chosen = choose(merged.features.arrow_schema, where)
     table = merged.select_columns(_wanted(chosen)).with_format("arrow")[:]
     encoded = merged.select_columns([chosen.picture]).with_format("arrow")
-    return _gather(_entries(table, chosen, 0), partial(hub.cells, encoded), where, notes)
+    told = (*notes, *_told(merged.features.arrow_schema, chosen, where))
+    return _gather(_entries(table, chosen, 0), partial(hub.cells, encoded), where, told)
 
 
 def _wanted(chosen: Fields) -> list[str]:

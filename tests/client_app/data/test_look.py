@@ -93,6 +93,10 @@ def test_windows_tokens_and_questions_are_drawn(
         (["folder:/nowhere"], "DataError: folder: expected a folder at /nowhere"),
         (["digits", "--partition=3"], "SettingsError: node config partition-id"),
         (["digits", "--set=max-sample=3"], "SettingsError: unknown setting max-sample"),
+        (
+            ["digits", "--set=fd.distillation-weight=0.3"],
+            "SettingsError: --set fd.distillation-weight: expected a general setting, got one",
+        ),
     ],
 )
 def test_what_cannot_be_looked_at_is_named_in_one_line(

@@ -130,6 +130,20 @@ def test_parquet_files_are_merged_and_pictures_found_by_row(tmp_path: Path) -> N
     assert reading.inputs.shape == (2, 3, 2, 2)
 
 
+def test_columns_that_might_have_been_meant_are_told(tmp_path: Path) -> None:
+    pictures = pa.array([{"bytes": _png(0), "path": None}], IMAGE)
+    words = pa.array(["is it ?"])
+    table = {"photo": pictures, "drawing": pictures, "question": words, "query": words}
+    for name in "ab":
+        pq.write_table(pa.table({**table, "answer": ["no"]}), tmp_path / f"{name}.parquet")
+    asked = tables.from_parquet(tmp_path)
+    told = f"parquet {tmp_path}:"
+    assert asked.notes == (
+        f"{told} pictures are column photo; drawing is there too, and not read",
+        f"{told} questions are column question; query is there too, and not read",
+    )
+
+
 NAMES = ["cat", "dog"]
 
 
