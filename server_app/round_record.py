@@ -212,6 +212,11 @@ class RoundRecord:
         """
         return {p: r for p, r in sorted(later.failures.items()) if p not in self.failures}
 
+    @property
+    def num_tested(self) -> int:
+        """Of how many clients the mean accuracy is."""
+        return len(_tested(self.nodes.values()))
+
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""
         return _mean_accuracy(_tested(self.nodes.values()))
