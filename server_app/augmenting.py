@@ -12,9 +12,11 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from client_app.data import open_set
+from server_app.answers import reading
+from server_app.client import Client
 from server_app.exchange import Question
 from server_app.half import prepared_folder
-from server_app.roster import MAX_DESCRIPTION_BYTES, Client, Roster, reading
+from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
 from server_app.round_context import PlayedRound
 from strategies import methods
 from strategies.common import tensor_file

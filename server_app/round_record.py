@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import final
 
+from server_app.client import Client
 from server_app.journal import FailureLine, NodeLine, RoundLine
 from server_app.reported_classes import reported_classes
-from server_app.roster import Client
 from strategies.common.confusion import ConfusionCounts
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Report

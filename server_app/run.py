@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 
 from server_app.augmenting import Stage, augmenting_of
 from server_app.checkpoints import Checkpoints
+from server_app.client import Client, held_by
 from server_app.half import (
     decisions,
     first_state,
@@ -25,7 +26,7 @@ from server_app.half import (
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
-from server_app.roster import NOTHING_GIVEN, Client, held_by
+from server_app.roster import NOTHING_GIVEN
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder

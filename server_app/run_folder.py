@@ -17,11 +17,11 @@ from typing import Final, final
 from flwr.common.logger import log
 
 from server_app import run_settings
+from server_app.client import Client
 from server_app.client_list import FILE as CLIENTS
 from server_app.client_list import ClientList, read_clients, write_clients
 from server_app.journal import RoundLine, write_round
 from server_app.journal_file import Row, read_rows
-from server_app.roster import Client
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.new_file import whole

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from server_app import run_folder
+from server_app.client import Client
 from server_app.journal import RoundLine, read_round, write_round
 from server_app.journal_file import Row, read_rows
-from server_app.roster import Client
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
 from strategies.common.inputs import Images
