@@ -21,8 +21,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from rich.console import Console
 from torch import nn
 
+from server_app.client import Client
 from server_app.messenger import Messenger, RoundInProgress
-from server_app.roster import Client
 from server_app.round_context import RoundContext
 from strategies.common.agreed import Agreed
 from strategies.common.inputs import Images

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from flwr.app import RecordDict
@@ -21,7 +21,7 @@ from strategies.common.transport.envelope import read_payload
 from strategies.faug.client import Lacking, generated, seeds_of
 from strategies.faug.wire import Generator
 
-Work = Callable[[AnyLocalDevice, Agreed, RecordDict, Path], Payload | None]
+Work = Callable[[LocalDevice, Agreed, RecordDict, Path], Payload | None]
 
 FILE: Final = "augmentation.safetensors"
 _SERVER: Final = "server"
@@ -40,13 +40,29 @@ def equip(device: AnyLocalDevice, folder: Path) -> None:
     device.augmented = Generated(made, generator, {n: float(value) for n, value in text.items()})
 
 
-def uploaded(device: Any, agreed: Agreed, _sent: RecordDict, _folder: Path) -> Payload:
+def learner(device: AnyLocalDevice) -> LocalDevice:
+    """Return a device that can learn from what is generated.
+
+    Raises
+    ------
+    WireError
+        If its client trains no model of its own, and should not have been asked.
+    """
+    if not isinstance(device, LocalDevice):
+        raise WireError(
+            f"{_SERVER}: expected no augmentation of {device.settings.method}, got a message of "
+            f"it; only clients that train models of their own learn from generated samples"
+        )
+    return device
+
+
+def uploaded(device: LocalDevice, agreed: Agreed, _sent: RecordDict, _folder: Path) -> Payload:
     """Return the samples that the client uploads."""
     number = agreed.settings.seeds_per_label
     return seeds_of(device.own_train, _lacking(device, agreed), number, _drawn(device, "seeds"))
 
 
-def take(device: Any, agreed: Agreed, sent: RecordDict, folder: Path) -> None:
+def take(device: LocalDevice, agreed: Agreed, sent: RecordDict, folder: Path) -> None:
     """Generate what the client lacks, and keep it.
 
     Raises

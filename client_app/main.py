@@ -92,7 +92,8 @@ def _describe(message: Message, context: Context, work: augmented.Work | None = 
             sent = None
             if work is not None:
                 own = methods.augmentation_settings(config)
-                sent = work(device, Agreed(device.task, settings, own), message.content, folder)
+                learner = augmented.learner(device)
+                sent = work(learner, Agreed(device.task, settings, own), message.content, folder)
             augmented.equip(device, folder)
             description = describe_device(half, device)
     told = description.model_copy(

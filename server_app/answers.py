@@ -1,13 +1,15 @@
 """What nodes answered: a reply, or a readable reason why there is none."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, final
 
 from flwr.app import Error, Message
 
-from strategies.common.foreign_text import cleaned
+from strategies.common.errors import NectarError, WireError
+from strategies.common.foreign_text import cleaned, seen
 
 # flwr.common.constant.ErrorCode: what Flower says in a node's stead.
 MESSAGE_UNAVAILABLE: Final = 3
@@ -91,3 +93,25 @@ def _client_error(text: str) -> tuple[str, str]:
     line = rf"^([\w.]+){re.escape(f': {first}') if first else ''}$"
     kinds: list[str] = re.findall(line, traceback, re.MULTILINE)
     return kinds[-1] if kinds else "ClientAppException", words
+
+
+@contextmanager
+def reading(sender: str) -> Iterator[None]:
+    """Make whatever reading a node's answer raises that node's failure.
+
+    Raises
+    ------
+    WireError
+        Naming sender and what was raised.
+    NectarError
+        As it is: what the server itself has to say.
+    """
+    try:
+        yield
+    except NectarError:
+        raise
+    except Exception as error:  # a hostile message makes libraries raise almost anything
+        reason = f"{type(error).__name__}: {error}"
+        raise WireError(
+            f"{sender}: expected a readable answer, got one with {seen(reason)}"
+        ) from None

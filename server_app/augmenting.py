@@ -12,14 +12,17 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from client_app.data import open_set
+from server_app.answers import reading
+from server_app.client import Client
 from server_app.exchange import Question
-from server_app.roster import MAX_DESCRIPTION_BYTES, Client, Roster, reading
+from server_app.half import prepared_folder
+from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
 from server_app.round_context import PlayedRound
 from strategies import methods
 from strategies.common import tensor_file
 from strategies.common.agreed import Agreed
-from strategies.common.errors import DataError, FederationError, StoreError, WireError
-from strategies.common.inputs import inputs_of
+from strategies.common.errors import FederationError, StoreError, WireError
+from strategies.common.open_data import require_readable
 from strategies.common.payload import rules_of
 from strategies.common.round import Aggregated
 from strategies.common.samples import Samples
@@ -244,14 +247,24 @@ class Augmenting:
     def _open_data(self, agreed: Agreed) -> Samples | None:
         if self._settings.oversampler == "seeds":
             return None
-        prepared = Path(self._run.state_dir).expanduser().resolve() / "prepared"
+        prepared = prepared_folder(self._run)
         spec, theirs = self._run.open_data, agreed.task
         inputs = open_set.load(self._run, spec, prepared).inputs
-        if inputs_of(inputs) != theirs.inputs:
-            raise DataError(
-                f"server: setting open-data: expected {theirs.inputs} as clients' own data have, "
-                f"got {inputs_of(inputs)}; set image-size and channels, or name others"
-            )
+        require_readable(inputs, theirs.inputs)
         known = open_set.labels(self._run, spec, prepared)
         names = theirs.meaning.class_names or known.class_names
         return Samples(inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"'))
+
+
+def augmenting_of(
+    grid: Grid,
+    roster: Roster,
+    run: RunSettings,
+    config: RunConfig,
+    folder: Path,
+    watch: Watch,
+) -> Augmenting | None:
+    """Return what comes before a run's first round, if its settings say that anything does."""
+    if run.augmentation == "none":
+        return None
+    return Augmenting(grid, roster, run, config, folder, watch)

@@ -4,17 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, final
+from typing import Annotated, Any, ClassVar, Final, final
 
 from pydantic import ConfigDict, Field
 
+from server_app.client import Client
 from server_app.schema import STRICT, Schema
 from strategies.common.errors import RunFolderError
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
-
-if TYPE_CHECKING:
-    from server_app.roster import Client
 
 FILE: Final = "clients.json"
 # What entries of older runs lack, and what held then.
@@ -107,7 +105,7 @@ class ClientList:
     class_names: tuple[str, ...]
     clients: Mapping[int, ListedClient]
 
-    def with_clients(self, task: Task, clients: Mapping[int, "Client"]) -> "ClientList":
+    def with_clients(self, task: Task, clients: Mapping[int, Client]) -> "ClientList":
         """Return a list with clients that are there; one that is away keeps its entry."""
         described = [client.description for client in clients.values()]
         names = next((one.class_names for one in described if one.class_names), [])

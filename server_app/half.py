@@ -142,6 +142,11 @@ def run_name(settings: RunSettings) -> str:
     return f"{settings.method}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
+def prepared_folder(settings: RunSettings) -> Path:
+    """Return where the server keeps data that it read."""
+    return Path(settings.state_dir).expanduser().resolve() / "prepared"
+
+
 def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
     """Build the server half of a run.
 
@@ -160,7 +165,7 @@ def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:
         If the method needs a generator that cannot be built.
     """
     device = torch_device(settings.server_device, "server-device")
-    prepared = Path(settings.state_dir).expanduser().resolve() / "prepared"
+    prepared = prepared_folder(settings)
     makers = {
         Need.GENERATOR: lambda: generators.build(settings.generator, config, device),
         Need.MODELS: catalogue.builder(settings.feature_dim, catalogue.check(settings.models)),

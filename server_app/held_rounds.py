@@ -14,11 +14,11 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.answers import Answers
+from server_app.client import Client, held_by
 from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.large_uploads import refuse_large
 from server_app.messenger import RoundInProgress
-from server_app.roster import Client, held_by
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
 from server_app.undoing import Undoing

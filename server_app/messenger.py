@@ -10,11 +10,12 @@ from flwr.app import Message, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.answers import Answers
+from server_app.answers import Answers, reading
+from server_app.client import Client
 from server_app.exchange import Question
 from server_app.reported_classes import check_classes
 from server_app.reported_samples import check_agreement
-from server_app.roster import NOTHING_GIVEN, Client, reading
+from server_app.roster import NOTHING_GIVEN
 from server_app.round_context import RoundContext, Session
 from server_app.round_record import NodeRecord, RoundRecord
 from server_app.turn_lengths import TurnLengths

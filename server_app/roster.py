@@ -10,9 +10,7 @@ with a key of its own keeps its id, so that no other can be taken for it.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from logging import INFO, WARNING
 from statistics import median_low
 from typing import Final, final
@@ -22,11 +20,10 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.agreement import Agreement
-from server_app.answers import Answers
+from server_app.answers import Answers, reading
+from server_app.client import Client
 from server_app.exchange import Question
-from strategies.common.architecture import Architecture
-from strategies.common.errors import NectarError, WireError
-from strategies.common.foreign_text import seen
+from strategies.common.errors import WireError
 from strategies.common.settings import RunConfig
 from strategies.common.task import Task
 from strategies.common.transport.control import Description, Order
@@ -47,33 +44,6 @@ _MOST_SAMPLES: Final = 10_000
 _QUERY_PATIENCE_S: Final = 20.0
 # So many clients tell what is usual although one of them lies.
 _QUORUM: Final = 3
-
-
-@final
-@dataclass(frozen=True)
-class Client:
-    """A client that can be asked to take part.
-
-    Attributes
-    ----------
-    node_id : int
-        Flower's id of the node that carries it.
-    description : Description
-        What it said of itself.
-    """
-
-    node_id: int
-    description: Description
-
-    @property
-    def label(self) -> str:
-        """How messages name this client."""
-        return f"client {self.description.partition} ({self.description.model})"
-
-
-def held_by(clients: Mapping[int, Client]) -> dict[int, Architecture]:
-    """Return what the clients' models hold, by partition."""
-    return {partition: client.description.holds for partition, client in clients.items()}
 
 
 @final
@@ -338,25 +308,3 @@ class Roster:
     def _fail(self, node_id: int, reason: str) -> None:
         self.failures[node_id] = reason
         log(WARNING, "%s; it cannot take part", reason)
-
-
-@contextmanager
-def reading(sender: str) -> Iterator[None]:
-    """Make whatever reading a node's answer raises that node's failure.
-
-    Raises
-    ------
-    WireError
-        Naming sender and what was raised.
-    NectarError
-        As it is: what the server itself has to say.
-    """
-    try:
-        yield
-    except NectarError:
-        raise
-    except Exception as error:  # a hostile message makes libraries raise almost anything
-        reason = f"{type(error).__name__}: {error}"
-        raise WireError(
-            f"{sender}: expected a readable answer, got one with {seen(reason)}"
-        ) from None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
-from server_app.roster import Client
+from server_app.client import Client
 from server_app.round_record import RoundRecord
 from strategies.common.round import Aggregated
 from strategies.common.split.wire.invitation import Invitation

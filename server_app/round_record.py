@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import final
 
+from server_app.client import Client
 from server_app.journal import FailureLine, NodeLine, RoundLine
 from server_app.reported_classes import reported_classes
-from server_app.roster import Client
 from strategies.common.confusion import ConfusionCounts
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Report
@@ -211,6 +211,11 @@ class RoundRecord:
         Whatever is wrong with a client is told once a round.
         """
         return {p: r for p, r in sorted(later.failures.items()) if p not in self.failures}
+
+    @property
+    def num_tested(self) -> int:
+        """Of how many clients the mean accuracy is."""
+        return len(_tested(self.nodes.values()))
 
     def accuracy(self) -> float | None:
         """Return the mean accuracy weighted by test samples; ``None`` without replies."""

@@ -16,10 +16,11 @@ import torch
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
+from server_app.client import Client
 from server_app.delivery import has_network
 from server_app.large_uploads import refuse_large
 from server_app.messenger import Messenger, RoundInProgress, Watcher
-from server_app.roster import NOTHING_GIVEN, Client, Roster
+from server_app.roster import NOTHING_GIVEN, Roster
 from server_app.round_context import PlayedRound, RoundContext, Session
 from server_app.round_record import RoundRecord
 from strategies.common import seeds

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any, final
@@ -11,8 +11,9 @@ from typing import Any, final
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.augmenting import Augmenting, Stage
-from server_app.checkpoints import Checkpoint, Checkpoints
+from server_app.augmenting import Stage, augmenting_of
+from server_app.checkpoints import Checkpoints
+from server_app.client import Client, held_by
 from server_app.half import (
     decisions,
     first_state,
@@ -25,12 +26,13 @@ from server_app.half import (
 from server_app.journal import RoundLine
 from server_app.progress import round_line
 from server_app.report import page
-from server_app.roster import NOTHING_GIVEN, Client, held_by
+from server_app.roster import NOTHING_GIVEN
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
 from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
+from server_app.standing import Standing
 from server_app.stopping import StopRule
 from server_app.undoing import Undoing
 from server_app.writers import chosen
@@ -43,29 +45,6 @@ from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors, require_finite, to_tensors
-
-
-@final
-@dataclass
-class Standing:
-    """Where a run stands between two rounds.
-
-    Attributes
-    ----------
-    round_number : int
-        Last complete round.
-    accepted : dict[int, int]
-        Last round accepted from each client, by partition.
-    best_round : int
-        Round with the best mean accuracy, on validation where samples are held out; 0 for none.
-    best_accuracy : float
-        That accuracy.
-    """
-
-    round_number: int
-    accepted: dict[int, int]
-    best_round: int
-    best_accuracy: float
 
 
 @final
@@ -105,9 +84,9 @@ class Run:
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._decisions = dict(decisions(self._half))
         self._split = self._split_rounds(config)
-        self._augmenting: Augmenting | None = None
-        if self._settings.augmentation != "none":
-            self._augmenting = self._augmentation(grid, config)
+        self._augmenting = augmenting_of(
+            grid, self._loop.roster, self._settings, config, self._folder.path, self._watch_next
+        )
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._stand(config)
         self._config = config
@@ -210,8 +189,7 @@ class Run:
         record = played.record
         aggregated = self._aggregate(played, context)
         standing = self._standing
-        trained = [p for p, node in record.nodes.items() if node.took_part]
-        standing.accepted.update(dict.fromkeys(trained, record.round_number))
+        standing.accept(record)
         if self._split is not None:
             aggregated = aggregated.joined(self._split.survey(record, context))
         else:
@@ -222,25 +200,12 @@ class Run:
             log(INFO, "round %d: %s", record.round_number, _named(aggregated.diagnostics))
         for note in (*record.notes, *aggregated.notes):
             log(WARNING, "round %d: %s", record.round_number, note)
-        standing.round_number = record.round_number
-        held_out = self._settings.validation_share
-        accuracy = record.validation_accuracy() if held_out else record.accuracy()
-        # A mean of a few clients is not held against one of nearly all.
-        told = sum(node.tested is not None for node in record.nodes.values())
-        counts = accuracy is not None and 2 * told >= len(context.clients)
-        if accuracy is not None and counts and accuracy > standing.best_accuracy:
-            standing.best_round, standing.best_accuracy = record.round_number, accuracy
+        held_out = self._settings.validation_share > 0
+        standing.complete(record, len(context.clients), held_out=held_out)
         with record.timed("save"):
             self._folder.save_pictures(record.round_number, aggregated.pictures)
-            checkpoint = Checkpoint(
-                round_number=record.round_number,
-                task=context.task,
-                accepted=dict(standing.accepted),
-                best_round=standing.best_round,
-                best_accuracy=standing.best_accuracy,
-                tensors=to_tensors(self._state),
-                open_set=open_set_of(self._half),
-            )
+            tensors, opened = to_tensors(self._state), open_set_of(self._half)
+            checkpoint = standing.checkpoint(context.task, tensors, opened)
             with self._folder.saving():
                 self._checkpoints.save(checkpoint)
         line = record.to_line(self._settings.method, aggregated, self._classified_by)
@@ -278,18 +243,6 @@ class Run:
         else:
             load_tensors(self._state, checkpoint.tensors)
 
-    def _augmentation(self, grid: Grid, config: RunConfig) -> Augmenting:
-        return Augmenting(
-            grid,
-            self._loop.roster,
-            self._settings,
-            config,
-            self._folder.path,
-            lambda phase, done, total: self._watch(
-                self._standing.round_number + 1, phase, done, total
-            ),
-        )
-
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):
             return None
@@ -309,7 +262,7 @@ class Run:
 
     def _begin(self, config: RunConfig) -> Standing:
         self._folder.begin({**config, "run-name": self._folder.name}, self._decisions)
-        return Standing(0, {}, 0, 0.0)
+        return Standing()
 
     def _resume(self, config: RunConfig) -> Standing:
         self._folder.check_resumable(config)
@@ -322,7 +275,7 @@ class Run:
             log(WARNING, "%s", note)
         if checkpoint is None:
             self._folder.forget_after(0)
-            return Standing(0, {}, 0, 0.0)
+            return Standing()
         if wanted and (aside := self._folder.set_aside_after(wanted)):
             self._checkpoints.set_aside_after(wanted)
             log(WARNING, "the rounds after round %d are kept in %s", wanted, aside)
@@ -334,12 +287,7 @@ class Run:
         require_open_set(self._half, checkpoint.open_set)
         load_tensors(self._state, checkpoint.tensors)
         log(INFO, "resumed after round %d", checkpoint.round_number)
-        return Standing(
-            checkpoint.round_number,
-            dict(checkpoint.accepted),
-            checkpoint.best_round,
-            checkpoint.best_accuracy,
-        )
+        return Standing.after(checkpoint)
 
     def _report(self) -> None:
         try:
@@ -349,6 +297,9 @@ class Run:
             log(WARNING, "no report (%s: %s); the run is saved", type(error).__name__, error)
         else:
             log(INFO, "report: %s", path)
+
+    def _watch_next(self, phase: str, done: int, total: int) -> None:
+        self._watch(self._standing.round_number + 1, phase, done, total)
 
     def _watch(self, round_number: int, phase: str, done: int, total: int) -> None:
         self._folder.show_progress(

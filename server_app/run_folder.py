@@ -17,10 +17,11 @@ from typing import Final, final
 from flwr.common.logger import log
 
 from server_app import run_settings
+from server_app.client import Client
 from server_app.client_list import FILE as CLIENTS
 from server_app.client_list import ClientList, read_clients, write_clients
-from server_app.journal import RoundLine, read_round, write_round
-from server_app.roster import Client
+from server_app.journal import RoundLine, write_round
+from server_app.journal_file import Row, read_rows
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.new_file import whole
@@ -54,6 +55,7 @@ class RunFolder:
         self._left_out: set[str] = set()
         self._shown: dict[str, object] = {}
         self._hold: folder_lock.Hold | None = None
+        self._read: tuple[bytes, list[Row]] | None = None
         self.path = (runs_dir.expanduser() / name).resolve()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -153,6 +155,7 @@ class RunFolder:
             If the disk is full or gone; the lines before are untouched.
         """
         text = write_round(line) + "\n"
+        self._read = None  # which grows long, and is read no more while rounds are played
         with self.saving(), self.journal.open("ab", buffering=0) as file:
             before = os.fstat(file.fileno()).st_size
             try:
@@ -164,18 +167,20 @@ class RunFolder:
 
     def last_round(self) -> int:
         """Return the last complete round of the journal; 0 for none."""
-        return len(self._lines())
+        return len(self._rows())
 
     def rounds(self) -> list[RoundLine]:
         """Return the complete rounds, in their order."""
-        return [read_round(json.loads(text), str(self.journal)) for _, text in self._lines()]
+        return [row.line for row in self._rows()]
 
     def forget_after(self, round_number: int) -> None:
         """Cut the journal back to a round, for resuming."""
-        kept = "".join(text + "\n" for number, text in self._lines() if number <= round_number)
+        rows = [row for row in self._rows() if row.line.round_number <= round_number]
+        kept = "".join(f"{row.text}\n" for row in rows)
         # On a full disk a journal that is to stay as it is needs no room.
         if not self.journal.exists() or self.journal.read_bytes() != kept.encode():
             self.write("rounds.jsonl", kept)
+        self._read = kept.encode(), rows
 
     def set_aside_after(self, round_number: int) -> Path | None:
         """Copy the rounds after one into a file of their own, before they are left behind.
@@ -185,7 +190,8 @@ class RunFolder:
         Path | None
             Where they are; ``None`` where there are none.
         """
-        later = "".join(f"{text}\n" for number, text in self._lines() if number > round_number)
+        rows = [row for row in self._rows() if row.line.round_number > round_number]
+        later = "".join(f"{row.text}\n" for row in rows)
         if not later:
             return None
         stem = f"{self.journal.name}.before-resume-from-{round_number}"
@@ -194,43 +200,11 @@ class RunFolder:
         self.write(name, later)
         return self.path / name
 
-    def _lines(self) -> list[tuple[int, str]]:
-        """Return the number of every complete round, and its line as it stands.
-
-        Raises
-        ------
-        RunFolderError
-            If a line is damaged, but for a last one that a power cut left without its end; or if
-            one is missing or there twice.
-        """
-        if not self.journal.exists():
-            return []
-        *whole, rest = self.journal.read_bytes().split(b"\n")
-        lines = [self._line(number, row) for number, row in enumerate(whole, start=1)]
-        # A power cut in the middle of a line: the round was not completed.
-        with suppress(ValueError):
-            json.loads(rest)
-            lines.append(self._line(len(whole) + 1, rest))
-        for expected, (found, _) in enumerate(lines, start=1):
-            if found != expected:
-                raise RunFolderError(
-                    f"{self.journal} line {expected}: expected round {expected}, got {found}; "
-                    f"nothing was changed. Put the file back from a copy, or choose another "
-                    f"run-name to begin again"
-                )
-        return lines
-
-    def _line(self, number: int, row: bytes) -> tuple[int, str]:
-        where = f"{self.journal} line {number}"
-        try:
-            value = json.loads(row)
-        except ValueError as error:
-            raise RunFolderError(
-                f"{where}: expected a round as JSON, got {error}; nothing was changed. Put the "
-                f"file back from a copy or mend that line by hand, then resume; or choose another "
-                f"run-name to begin again"
-            ) from None
-        return read_round(value, where).round_number, row.decode()
+    def _rows(self) -> list[Row]:
+        content = self.journal.read_bytes() if self.journal.exists() else b""
+        if self._read is None or self._read[0] != content:
+            self._read = content, read_rows(self.journal, content)
+        return self._read[1]
 
     def save_clients(self, task: Task, clients: Mapping[int, Client]) -> None:
         """Write down who takes part; a client that is away keeps its entry."""

@@ -12,8 +12,8 @@ from typing import Any, final
 
 from flwr.common.logger import log
 
+from server_app.client import Client
 from server_app.reported_samples import most_samples
-from server_app.roster import Client
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.round_record import MeasuredAccuracy, RoundRecord
 from server_app.rounds import RoundLoop

@@ -6,7 +6,6 @@ is asked for, so that a device never loads a server half.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -31,6 +30,7 @@ from strategies.common.settings import (
 )
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.settings import SplitSettings
+from strategies.faug.presentation import augmented
 from strategies.faug.settings import FAugSettings
 
 METHODS = {
@@ -240,9 +240,7 @@ def presentation(name: str, config: RunConfig) -> Presentation:
     stated: Presentation = _class(name, "server", "Server").presentation(table)
     if config.get("augmentation", _NONE) == _NONE:
         return stated
-    # Whoever learnt from what others' seeds brought is not alone.
-    variant = ", ".join(filter(None, (stated.variant, "with FAug")))
-    return replace(stated, variant=variant, alone=False)
+    return augmented(stated)
 
 
 def _provided(

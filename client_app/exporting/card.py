@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from strategies.common.errors import StoreError
 from strategies.common.inputs import Inputs, from_sizes
+from strategies.common.settings import LARGEST_IMAGE
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.transport.control import MAX_SIZE
@@ -21,8 +22,6 @@ WEIGHTS: Final = "model.safetensors"
 # Raised whenever the meaning of a key changes.
 FORMAT: Final = 1
 MADE_BY: Final = "Nectar"
-# As the setting image-size allows.
-_LARGEST_IMAGE: Final = 1024
 SCORES, FEATURES = "scores", "features"
 _IMAGES: Final = "uint8 pixels p become p / 127.5 - 1; floats stay as they are"
 _AS_THEY_ARE: Final = "none: inputs as the data have them"
@@ -126,7 +125,7 @@ class ModelCard:
     outputs: str
     classes: tuple[str, ...]
     inputs: Mapping[str, Any]
-    image_size: Annotated[int, Field(ge=0, le=_LARGEST_IMAGE)]
+    image_size: Annotated[int, Field(ge=0, le=LARGEST_IMAGE)]
     normalisation: str
     measured: Measured
     files: Mapping[str, str]

@@ -87,8 +87,7 @@ def build(found: ModelCard, tensors: Mapping[str, Tensor], own_model: str) -> nn
     if split is not None:
         return joined.build(split, task, classifies=found.outputs == card.SCORES)
     name = found.architecture.name
-    # Whatever the card says of it: a name that would run code is run where it is given here.
-    if found.architecture.own or own.is_own(name):
+    if _is_own(found):
         name = _named(found, own_model)
     model = catalogue.build(name, task, found.architecture.feature_dim, _ANY_SEED)
     try:
@@ -112,12 +111,17 @@ def _named(found: ModelCard, own_model: str) -> str:
 
 
 def _require_own(found: ModelCard, own_model: str) -> None:
-    name = found.architecture.name
-    if found.split is not None or not (found.architecture.own or own.is_own(name)):
+    if not _is_own(found):
         raise ModelError(
-            f"--model {own_model}: expected none, since this model is {name}, which Nectar builds "
-            f"itself, and no code of your own would be run; leave --model out"
+            f"--model {own_model}: expected none, since this model is {found.architecture.name}, "
+            f"which Nectar builds itself, and no code of your own would be run; leave --model out"
         )
+
+
+def _is_own(found: ModelCard) -> bool:
+    # Whatever the card says of it: a name that would run code is run where it is given here.
+    named = found.architecture.own or own.is_own(found.architecture.name)
+    return named and found.split is None
 
 
 def _tensors(folder: Path, found: ModelCard) -> dict[str, Tensor]:

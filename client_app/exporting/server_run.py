@@ -89,7 +89,7 @@ def read(folder: Path, config: RunConfig) -> ServerRun:
             f"--server {folder}: expected the checkpoint of round {number}, the last of its "
             f"journal, found none in {checkpoints}; copy the whole folder of the run"
         )
-    tensors, text = tensor_file.read(tensor_file.of_round(checkpoints, number))
+    tensors, text = tensor_file.read_round(checkpoints, number)
     try:
         told = json.loads(text["checkpoint"])
         task = Task.from_values(told["task"])

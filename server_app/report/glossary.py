@@ -32,33 +32,6 @@ _DIAGNOSTICS: Final = (
         "Good: small; what unlike data teach apart is lost in the mean.",
     ),
     Measured(
-        "FAug: losses of the last steps (nats)",
-        {
-            "faug_generator_loss": "generator",
-            "faug_discriminator_loss": "discriminator, on real and generated images",
-        },
-        "Good: neither near 0; at 0.69 and 1.39 images cannot be told apart.",
-    ),
-    Measured(
-        "FAug: privacy leakage",
-        {"faug_leak_to_server": "to the server", "faug_leak_to_devices": "to other devices"},
-        "Good: low; 1 to the server says that seeds name exactly what a client lacks.",
-        share=True,
-    ),
-    Measured(
-        "FAug: samples",
-        {
-            "faug_seeds": "seeds that clients uploaded",
-            "faug_generated": "generated, by clients that had none",
-        },
-        "Good: many generated for each seed.",
-    ),
-    Measured(
-        "FAug: labels that can be generated",
-        {"faug_labels": "labels"},
-        "Good: all that some client lacks.",
-    ),
-    Measured(
         "Entropy of the mean soft labels (nats)",
         {"entropy": "entropy"},
         "Good: falling; the logarithm of the number of classes is guessing.",

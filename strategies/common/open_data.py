@@ -11,6 +11,7 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.errors import DataError
 from strategies.common.foreign_text import seen
+from strategies.common.inputs import Inputs, inputs_of
 
 # Of a longer list of classes, as many are named.
 _NAMED: Final = 5
@@ -103,6 +104,29 @@ class OpenLabels:
         raise DataError(
             f"{where}setting open-data: expected samples of the {wanted} of the clients' own "
             f"data, since their labels are read, got {got}; name others, or set {unless}"
+        )
+
+
+def require_readable(inputs: Tensor, theirs: Inputs) -> None:
+    """Refuse open data on the server that clients' models cannot read.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        The server's, as of ``Samples``.
+    theirs : Inputs
+        What the clients' own data are.
+
+    Raises
+    ------
+    DataError
+        With what to do.
+    """
+    got = inputs_of(inputs)
+    if got != theirs:
+        raise DataError(
+            f"server: setting open-data: expected {theirs} as clients' own data have, got {got}; "
+            f"set image-size and channels, or name others"
         )
 
 

@@ -10,9 +10,8 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import DataError
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
-from strategies.common.open_data import OpenData, OpenLabels
+from strategies.common.open_data import OpenData, OpenLabels, require_readable
 from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
@@ -85,12 +84,7 @@ class Provided:
         """
         if self._open_data is None:
             self._open_data = self._offer(Need.OPEN_DATA)()
-        inputs, theirs = inputs_of(self._open_data.inputs), self.agreed.task.inputs
-        if inputs != theirs:
-            raise DataError(
-                f"server: setting open-data: expected {theirs} as clients' own data have, got "
-                f"{inputs}; set image-size and channels, or name others"
-            )
+        require_readable(self._open_data.inputs, self.agreed.task.inputs)
         # Where clients need none, there is nothing to agree on.
         expected, got = self.agreed.task.open_set, self._open_data.told
         if expected is not None and got != expected:

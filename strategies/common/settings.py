@@ -22,6 +22,8 @@ RunConfig = Mapping[str, bool | int | float | str]
 
 # What Flower's configs carry (sint64); generators of torch and numpy take any seed up to it.
 LARGEST: Final = 2**63 - 1
+# Side of an image, in pixels.
+LARGEST_IMAGE: Final = 1024
 
 # What no message may set: where and how a device keeps and computes, and what it tells of itself.
 DEVICES_OWN: Final = frozenset(
@@ -197,7 +199,7 @@ class RunSettings(Settings):
     max_answers: int = Field(ge=1, le=100_000)
     test_fraction: float = Field(gt=0, lt=1)
     validation_share: float = Field(ge=0, le=0.5)
-    image_size: int = Field(ge=0, le=1024)
+    image_size: int = Field(ge=0, le=LARGEST_IMAGE)
     channels: Literal[0, 1, 3]
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)

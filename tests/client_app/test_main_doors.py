@@ -293,3 +293,10 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "StoreError" in reason
     assert "state/run-1/0: cannot be written" in reason
     assert str(tmp_path) not in reason
+
+
+@pytest.mark.parametrize("kind", ["query.seeds", "query.generate"])
+def test_a_client_without_a_model_of_its_own_is_not_augmented(tmp_path: Path, kind: str) -> None:
+    grid = grid_of(tmp_path, method="mocosfl")
+    told = failure(ask(grid, kind, order(0, 0)))
+    assert "expected no augmentation of mocosfl" in told

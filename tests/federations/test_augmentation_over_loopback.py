@@ -56,7 +56,7 @@ def test_clients_learn_from_what_they_lack(tmp_path: Path, method: str) -> None:
     assert told["faug_generated"] > 50
     assert 0 < told["faug_seeds"] <= 3 * 50
     assert not any(name.startswith("faug") for name in lines[1]["diagnostics"])
-    assert not unstated(method, lines)
+    assert not unstated(method, lines, "faug")
     assert lines[0]["seconds"]["augment"] > 0
     more = 0
     for number, node in lines[0]["nodes"].items():

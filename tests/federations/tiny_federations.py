@@ -60,9 +60,11 @@ def tiny(folder: Path, method: str, nodes: int | None = None, **overrides: Any) 
     return Federation(folder, nodes or usual, {**settings, "method": method, **kebab})
 
 
-def unstated(method: str, lines: Sequence[Mapping[str, Any]]) -> set[str]:
+def unstated(
+    method: str, lines: Sequence[Mapping[str, Any]], augmentation: str = "none"
+) -> set[str]:
     """Return numbers of a journal for which a method does not state how they are drawn."""
-    shown = methods.presentation(method, {})
+    shown = methods.presentation(method, {"augmentation": augmentation})
     measured = {n.removeprefix("untrained_") for line in lines for n in line["diagnostics"]}
     losses = {n for line in lines for node in line["nodes"].values() for n in node["losses"]}
     # What every method is tested with has a chart of its own.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server_app.client import Client
 from server_app.journal import FailureLine, NodeLine, RoundLine, read_round, write_round
-from server_app.roster import Client
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from strategies.common.errors import RunFolderError
 from strategies.common.round import Aggregated

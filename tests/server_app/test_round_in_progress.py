@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 import torch
 
+from server_app.client import Client
 from server_app.messenger import RoundInProgress
-from server_app.roster import Client
 from server_app.round_context import RoundContext
 from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.inputs import Images

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from server_app.client import Client
 from server_app.journal import read_round, write_round
-from server_app.roster import Client
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from strategies.common.round import Aggregated
 from strategies.common.transport.control import Description, Report

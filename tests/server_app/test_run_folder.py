@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from server_app import run_folder
+from server_app.client import Client
 from server_app.journal import RoundLine, read_round, write_round
-from server_app.roster import Client
+from server_app.journal_file import Row, read_rows
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
 from strategies.common.inputs import Images
@@ -187,6 +189,27 @@ def test_rounds_that_are_left_behind_are_kept_aside(folder: RunFolder) -> None:
     )
     assert first.read_text() == lines(3, 4)
     assert second.read_text() == f"{write_round(line(3, 0.25))}\n"
+
+
+def test_a_long_journal_is_read_once_for_all_that_a_resumed_run_asks_of_it(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.journal.write_text(lines(1, 2, 3))
+    read: list[bytes] = []
+
+    def counted(journal: Path, content: bytes) -> list[Row]:
+        read.append(content)
+        return read_rows(journal, content)
+
+    monkeypatch.setattr(run_folder, "read_rows", counted)
+    assert folder.last_round() == 3
+    assert folder.set_aside_after(2) is not None
+    folder.forget_after(2)
+    assert [one.round_number for one in folder.rounds()] == [1, 2]
+    assert len(read) == 1
+    # What another hand wrote there is seen.
+    folder.journal.write_text(lines(1))
+    assert folder.last_round() == 1
 
 
 def test_a_last_line_without_its_end_counts_and_is_mended(folder: RunFolder) -> None:

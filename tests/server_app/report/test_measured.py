@@ -68,9 +68,12 @@ def test_models_share_one_chart_and_are_explained(tmp_path: Path) -> None:
     assert "odd, last 0.75" in drawn
 
 
+@pytest.mark.parametrize("augmentation", ["none", "faug"])
 @pytest.mark.parametrize("method", methods.METHODS)
-def test_no_number_is_in_two_charts_and_each_says_what_is_good(method: str) -> None:
-    stated = methods.presentation(method, {})
+def test_no_number_is_in_two_charts_and_each_says_what_is_good(
+    method: str, augmentation: str
+) -> None:
+    stated = methods.presentation(method, {"augmentation": augmentation})
     for charts in (diagnostics_of(stated), losses_of(stated)):
         names = [name for chart in charts for name in chart.curves]
         assert len(names) == len(set(names))

@@ -1,0 +1,43 @@
+"""A run's folder on the server, as an export takes it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from client_app.exporting import server_run
+from server_app import run_settings
+from server_app.checkpoints import Checkpoint, Checkpoints
+from strategies.common import tensor_file
+from strategies.common.errors import StoreError
+from strategies.common.inputs import Images
+from strategies.common.settings import default_config
+from strategies.common.task import Task
+
+CONFIG = {**default_config(), "method": "splitfed"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a run after its second round."""
+    found = Checkpoints(tmp_path / "checkpoints")
+    for number in (1, 2):
+        state = {"weight": torch.full((2,), float(number))}
+        task = Task(3, Images(1, 8, 8), 16)
+        found.save(Checkpoint(number, task, {0: number}, 0, 0.0, tensors=state))
+    (tmp_path / "rounds.jsonl").write_text('{"round": 1}\n{"round": 2}\n')
+    (tmp_path / "settings.toml").write_text(run_settings.write(CONFIG, {}))
+    return tmp_path
+
+
+def test_the_last_round_of_the_journal_is_taken(folder: Path) -> None:
+    found = server_run.read(folder, CONFIG)
+    assert (found.round_number, found.accepted) == (2, {0: 2})
+    assert found.tensors["weight"].tolist() == [2.0, 2.0]
+
+
+def test_the_state_of_another_round_under_this_ones_name_is_refused(folder: Path) -> None:
+    first, last = (tensor_file.of_round(folder / "checkpoints", number) for number in (1, 2))
+    first.replace(last)
+    with pytest.raises(StoreError, match="expected the state of this round, got that of 1"):
+        server_run.read(folder, CONFIG)
