@@ -62,6 +62,10 @@ class ConsensusServer(
             Training samples of each.
         """
 
+    def answers(self, uplink: Said) -> Tensor:
+        """Return the answers (open, class) that travelled; by default what travelled is they."""
+        return uplink.rows
+
     def broadcast(self, state: ConsensusState) -> Told | None:
         """Return what the last round came to."""
         kind = cast(type[Told], self.wire.down)
@@ -73,7 +77,7 @@ class ConsensusServer(
         """Make one of all answers; keep what there is without any."""
         if not replies:
             return Aggregated()
-        said = [reply.uplink.rows for reply in replies]
+        said = [self.answers(reply.uplink) for reply in replies]
         state.rows, told = self.together(said, [reply.samples for reply in replies])
         state.round = torch.tensor([round_number])
         likeliest = state.rows.argmax(1)

@@ -80,6 +80,10 @@ class OpenDataClient(
     def answers(logits: Tensor) -> Tensor:
         """Return what is said of samples with logits (batch, class)."""
 
+    def said(self, rows: Tensor) -> Said:
+        """Return what travels of answers (open, class); by default they themselves."""
+        return cast(type[Said], self.wire.up)(rows)
+
     @staticmethod
     @abstractmethod
     def distance(logits: Tensor, told: Tensor) -> Tensor:
@@ -101,14 +105,13 @@ class OpenDataClient(
         downlink: Told | None,  # noqa: ARG002
     ) -> LocalTraining[Said]:
         """Learn from labels alone; answers are given in evaluation mode."""
-        kind = cast(type[Said], self.wire.up)
 
         def speak() -> Said:
             asked, model = self._asked(device, device.round_number), state.model
             said = output_batches(
                 asked, model, lambda inputs: self.answers(model(inputs)), device.torch_device
             )
-            return kind(torch.cat(list(said)))
+            return self.said(torch.cat(list(said)))
 
         return LocalTraining(label_loss(state.model), speak)
 

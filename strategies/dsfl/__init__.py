@@ -13,5 +13,7 @@ Where the paper leaves a choice, or this differs:
   ``temperature`` above one over the number of classes is noted. ``aggregation="power"`` is the
   enhanced rule of SCARLET (https://arxiv.org/abs/2504.19602), which always lowers it.
 * ``era_order="per_client"`` sharpens each client's outputs before the mean.
+* ``upload_top`` and ``upload_bits`` are not the paper's: of each open sample the likeliest classes
+  travel alone, in few bits; what is left to 1 is spread evenly over the others.
 * The server's own model, which the paper evaluates and gives to newcomers, is not built.
 """

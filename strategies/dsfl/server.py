@@ -7,9 +7,10 @@ from torch import Tensor
 
 from strategies.common.averaging import average
 from strategies.common.entropy import entropy
-from strategies.common.open_consensus import AGREEMENT, ConsensusServer
+from strategies.common.errors import WireError
+from strategies.common.open_consensus import AGREEMENT, ConsensusServer, ConsensusState
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated
+from strategies.common.round import Aggregated, Reply
 from strategies.dsfl.era import powered, sharpened
 from strategies.dsfl.settings import DSFLSettings
 from strategies.dsfl.wire import WIRE, Consensus, Predictions
@@ -44,6 +45,18 @@ class DSFLServer(ConsensusServer[DSFLSettings, Consensus, Predictions]):
             variant={"mean": "simple aggregation", "power": "enhanced ERA"}.get(rule, ""),
             measured=_MEASURED,
         )
+
+    def answers(self, uplink: Predictions) -> Tensor:
+        """Return distributions as near as a client told them."""
+        return uplink.answers(self.provided.agreed)
+
+    def check(self, state: ConsensusState, reply: Reply[Predictions]) -> None:
+        """Refuse, too, classes and probabilities that no distribution has."""
+        super().check(state, reply)
+        try:
+            self.answers(reply.uplink)
+        except WireError as error:
+            raise WireError(f"client {reply.partition}: {Predictions.schema}: {error}") from None
 
     def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
         """Average all answers alike, make them surer, and tell entropies before and after."""

@@ -22,9 +22,14 @@ class DSFLSettings(OpenDataSettings):
         Of the enhanced rule (beta); 1 changes nothing.
     era_order : str
         ``"after_mean"`` sharpens the mean; ``"per_client"`` the outputs of each client.
+    upload_top, upload_bits : int
+        Likeliest classes that a client tells of each open sample, 0 for all, and bits of each
+        probability; 32 are floating-point numbers. What is untold is taken as even.
     """
 
     aggregation: Literal["era", "mean", "power"]
     temperature: float = Field(gt=0)
     power: float = Field(ge=1)
     era_order: Literal["after_mean", "per_client"]
+    upload_top: int = Field(ge=0, le=10_000)
+    upload_bits: Literal[1, 2, 3, 4, 6, 8, 12, 16, 32]

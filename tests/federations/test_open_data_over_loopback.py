@@ -77,3 +77,15 @@ def test_a_run_goes_on_with_the_open_data_that_it_has_learnt_from(
         play(rounds=2, seed=1)
     assert re.search(told.format(*digests), str(refusal.value))
     assert len(play(rounds=2, seed=0)) == 2
+
+
+def test_answers_of_a_few_bytes_teach_as_well(tmp_path: Path) -> None:
+    whole = tiny(tmp_path / "whole", "dsfl").play()
+    small = tiny(tmp_path / "small", "dsfl", dsfl__upload_top=2, dsfl__upload_bits=4).play()
+    sent = [
+        lines[-1]["nodes"]["0"]["payload_bytes"]["up/dsfl.predictions"] for lines in (whole, small)
+    ]
+    # Of ten classes in four bytes each, two in one byte, and as much again for heads of fields.
+    assert sent[1] < sent[0] / 3
+    assert all("accuracy" in node for node in small[-1]["nodes"].values())
+    assert small[-1]["diagnostics"]["entropy"] != whole[-1]["diagnostics"]["entropy"]

@@ -220,7 +220,8 @@ def test_plain_descent_keeps_no_moments(run_settings: Build) -> None:
 def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
     run = run_of(method, optimiser="adamw", learning_rate=0.001)
     own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}
-    half, device = client(method, run=run, **own), device_of(run)
+    device = device_of(run)
+    half = client(method, device.task, run, **own)
     state = half.start(device)
     half.train(device, state, None)
     stored = to_tensors(state)
@@ -241,7 +242,8 @@ def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
 def test_a_round_goes_on_from_the_moments_of_the_last(method: str) -> None:
     run = run_of(method, momentum=0.9, learning_rate=0.01)
     own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}
-    half, device = client(method, run=run, **own), device_of(run)
+    device = device_of(run)
+    half = client(method, device.task, run, **own)
     steady, forgetful = half.start(device), half.start(device)
     for state in (steady, forgetful):
         half.train(device, state, None)

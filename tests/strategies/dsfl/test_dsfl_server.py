@@ -28,7 +28,7 @@ def said(*rows: list[float]) -> Tensor:
 
 
 def replies(*sent: Tensor) -> list[Reply[Predictions]]:
-    return [Reply(client, 10, Predictions(rows)) for client, rows in enumerate(sent)]
+    return [Reply(client, 10, Predictions(rows, None, None)) for client, rows in enumerate(sent)]
 
 
 ONE = said([0.8, 0.1, 0.1], [0.2, 0.2, 0.6])

@@ -18,7 +18,7 @@ RUN = halves.run_of("dsfl", open_data="digits")
 def test_a_round_costs_four_bytes_for_each_sample_and_class() -> None:
     """Checks 25: 1,000 samples of ten classes are 40,000 bytes, beside a header."""
     agreed = halves.agreed("dsfl", TASK, RUN, samples_per_round=1000)
-    blob = encode(Predictions(torch.full((1000, 10), 0.1)), "float32")
+    blob = encode(Predictions(torch.full((1000, 10), 0.1), None, None), "float32")
     assert 40_000 < len(blob) < 40_300
     assert decode(Predictions, blob, agreed, sender="client 0").rows.shape == (1000, 10)
     down = encode(Consensus(torch.full((1000, 10), 0.1), torch.tensor([1])), "float32")
@@ -37,6 +37,6 @@ def test_a_round_costs_four_bytes_for_each_sample_and_class() -> None:
 def test_what_is_no_answer_is_refused_by_name(spoil, reason: str) -> None:
     """Checks 28."""
     agreed = halves.agreed("dsfl", TASK, RUN, samples_per_round=1000)
-    blob = encode(Predictions(spoil(torch.full((1000, 10), 0.1))), "float32")
+    blob = encode(Predictions(spoil(torch.full((1000, 10), 0.1)), None, None), "float32")
     with pytest.raises(WireError, match=rf"client 3: dsfl\.predictions.*{reason}"):
         decode(Predictions, blob, agreed, sender="client 3")
