@@ -211,14 +211,34 @@ def builder(feature_dim: int, names: tuple[str, ...] = ()) -> ModelBuilder:
 
     def build_known(name: str, task: Task, seed: int) -> FeatureModel:
         place = told.get(name, name)
-        if place not in names and place not in MODELS:
-            known = ", ".join(dict.fromkeys((*told, *MODELS)))
-            raise SettingsError(
-                f"model: expected one of the run's or of the table, {known}, got {seen(name)}"
-            )
+        require_known("model", place, names)
         return build(place, task, feature_dim, seed)
 
     return build_known
+
+
+def require_known(what: str, name: str, names: tuple[str, ...]) -> None:
+    """Refuse a name that is neither of the run's models nor in the table.
+
+    Parameters
+    ----------
+    what : str
+        What names it, for the error message.
+    name : str
+        As in the setting ``models``.
+    names : tuple[str, ...]
+        Models of the run.
+
+    Raises
+    ------
+    SettingsError
+        With those that are known.
+    """
+    if name not in names and name not in MODELS:
+        known = ", ".join(dict.fromkeys((*map(shown, names), *MODELS)))
+        raise SettingsError(
+            f"{what}: expected one of the run's or of the table, {known}, got {seen(name)}"
+        )
 
 
 def _body(name: str, task: Task) -> Body:

@@ -38,7 +38,12 @@ def open_settings(config: RunConfig) -> RunSettings:
     settings = read_run(config)
     tables.check(config)
     catalogue.check_here(settings.models)
-    weights.check(settings.weights, catalogue.check(settings.models))
+    names = catalogue.check(settings.models)
+    weights.check(settings.weights, names)
+    if settings.method in methods.METHODS:
+        own = methods.method_settings(settings.method, config)
+        for key, name in own.server_models().items():
+            catalogue.require_known(f"setting {key}", name, names)
     sources.check(settings.data)
     _check_open_data(settings)
     _check_augmentation(settings, config)
@@ -94,14 +99,14 @@ def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
         if payload is not None:
             payload.sizes(agreed)
     with threads(settings.server_threads):
-        if Need.OPEN_DATA in half.all_needs():
+        if half.reads_open_data():
             _ = half.provided.open_data  # a copy that is another is refused before anyone trains
         return half.start()
 
 
 def open_set_of(half: AnyServerHalf) -> OpenSet | None:
     """Return what tells the server's open data from others; ``None`` where it needs none."""
-    return half.provided.open_data.told if Need.OPEN_DATA in half.all_needs() else None
+    return half.provided.open_data.told if half.reads_open_data() else None
 
 
 def require_open_set(half: AnyServerHalf, begun_with: OpenSet | None) -> None:

@@ -64,6 +64,10 @@ class Half(ABC, Generic[MethodSettings]):
         """Return what this class and its bases need."""
         return frozenset(need for base in cls.__mro__ for need in vars(base).get("needs", ()))
 
+    def reads_open_data(self) -> bool:
+        """Tell whether this half learns from open data under its settings."""
+        return Need.OPEN_DATA in self.all_needs()
+
     @property
     def agreed(self) -> Agreed:
         """What both sides know."""

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast, final
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -25,7 +25,6 @@ AGREEMENT = Measured(
 )
 
 
-@final
 @dataclass
 class ConsensusState:
     """What the answers of the last round came to.
@@ -42,13 +41,16 @@ class ConsensusState:
     round: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64))
 
 
+AnyConsensus = TypeVar("AnyConsensus", bound=ConsensusState)
+
+
 class ConsensusServer(
-    MessageServer[AnyOpenSettings, ConsensusState, Told, Said],
-    Generic[AnyOpenSettings, Told, Said],
+    MessageServer[AnyOpenSettings, AnyConsensus, Told, Said],
+    Generic[AnyOpenSettings, AnyConsensus, Told, Said],
 ):
     """Tells all clients what the answers of the round before came to."""
 
-    state = ConsensusState
+    state: ClassVar[type[Any]] = ConsensusState
 
     @abstractmethod
     def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
@@ -66,13 +68,13 @@ class ConsensusServer(
         """Return the answers (open, class) that travelled; by default what travelled is they."""
         return uplink.rows
 
-    def broadcast(self, state: ConsensusState) -> Told | None:
+    def broadcast(self, state: AnyConsensus) -> Told | None:
         """Return what the last round came to."""
         kind = cast(type[Told], self.wire.down)
         return kind(state.rows, state.round) if len(state.rows) else None
 
     def aggregate(
-        self, state: ConsensusState, round_number: int, replies: Sequence[Reply[Said]]
+        self, state: AnyConsensus, round_number: int, replies: Sequence[Reply[Said]]
     ) -> Aggregated:
         """Make one of all answers; keep what there is without any."""
         if not replies:

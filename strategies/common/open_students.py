@@ -1,52 +1,28 @@
 """Clients that speak about open data, and learn there what all of them said together."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, TypeVar, cast, final
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strategies.common.agreed import Need
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState, label_loss
 from strategies.common.open_data import drawn
+from strategies.common.open_lesson import Lesson
 from strategies.common.open_settings import AnyOpenSettings
-from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Trained
-from strategies.common.samples import prepare, shuffled_batches
-from strategies.common.training import fit, output_batches
-from strategies.common.update_rule import SGD, Adam, Group, UpdateRule
+from strategies.common.training import output_batches
+
+# Name of the loss, and of the order in which samples are drawn.
+DISTILLATION: Final = "distillation"
 
 Told = TypeVar("Told", bound=OpenConsensus)
 Said = TypeVar("Said", bound=OpenAnswers)
-
-
-# Maps logits (batch, class) and what is to be learnt of their samples to a loss.
-Distance = Callable[[Tensor, Tensor], Tensor]
-
-
-@final
-@dataclass(frozen=True)
-class Lesson:
-    """What is learnt of open samples.
-
-    Attributes
-    ----------
-    name : str
-        Of the loss, and of the order in which samples are drawn.
-    inputs, targets : Tensor
-        (samples, ...) each.
-    distance : Distance
-        The loss of a batch.
-    """
-
-    name: str
-    inputs: Tensor
-    targets: Tensor
-    distance: Distance
 
 
 @final
@@ -129,40 +105,23 @@ class OpenDataClient(
         epochs : int
             Passes over the samples.
         """
-        settings, model = self.settings, state.model
-        order = device.generator(lesson.name)
-        rule = self._rule(model)
-        restore_moments(rule, state, state.distill_moments)
-        model.train()
-
-        def step(rows: Tensor) -> dict[str, float]:
-            logits = model(prepare(lesson.inputs[rows].to(device.torch_device)))
-            loss = lesson.distance(logits, lesson.targets[rows].to(logits.device))
-            rule.forget_gradients()
-            loss.backward()  # type: ignore[no-untyped-call]
-            rule.step(settings.distill_learning_rate)
-            return {lesson.name: loss.item()}
-
-        batches = (
-            rows
-            for _ in range(epochs)
-            for rows in shuffled_batches(len(lesson.inputs), settings.distill_batch_size, order)
+        told, state.distill_moments = lesson.teach(
+            state.model,
+            self.settings,
+            epochs,
+            device.generator(lesson.name),
+            device.torch_device,
+            owner=state,
+            moments=state.distill_moments,
         )
-        setting = f"{device.settings.method}.distill-learning-rate"
-        told = fit(batches, step, setting, settings.distill_learning_rate)
-        state.distill_moments = kept_moments(rule, state)
         return told
 
     def _distil(
         self, device: MessageDevice, state: StudentState, consensus: Told
     ) -> Mapping[str, float]:
         asked = self._asked(device, int(consensus.round))
-        lesson = Lesson("distillation", asked, consensus.rows, self.distance)
+        lesson = Lesson(DISTILLATION, device.settings.method, asked, consensus.rows, self.distance)
         return self.learn_open(device, state, lesson, self.settings.distill_epochs)
-
-    def _rule(self, model: nn.Module) -> UpdateRule:
-        groups = [Group(list(model.parameters()))]
-        return Adam(groups) if self.settings.distill_optimiser == "adam" else SGD(groups)
 
     def _asked(self, device: MessageDevice, round_number: int) -> Tensor:
         """Return the open samples that a round asks about."""

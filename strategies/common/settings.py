@@ -59,6 +59,10 @@ class Settings(BaseModel):
         """Return the files that the server reads, by the setting that names each."""
         return {}
 
+    def server_models(self) -> dict[str, str]:
+        """Return the models that the server builds, by the setting that names each."""
+        return {}
+
 
 @final
 class RunSettings(Settings):

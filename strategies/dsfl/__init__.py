@@ -15,5 +15,7 @@ Where the paper leaves a choice, or this differs:
 * ``era_order="per_client"`` sharpens each client's outputs before the mean.
 * ``upload_top`` and ``upload_bits`` are not the paper's: of each open sample the likeliest classes
   travel alone, in few bits; what is left to 1 is spread evenly over the others.
-* The server's own model, which the paper evaluates and gives to newcomers, is not built.
+* The server's own model, which the paper evaluates, is kept where ``server_model`` names one. It
+  travels to be tested alone, every few rounds, since the server has no test samples; newcomers
+  begin with models of their own, which may be others.
 """

@@ -1,6 +1,7 @@
 """What DS-FL sends; in float32, for n open samples asked about in a round and C classes."""
 
-from typing import final
+from dataclasses import replace
+from typing import Final, final
 
 from torch import Tensor
 
@@ -9,6 +10,9 @@ from strategies.common.payload import Sizes, payload, tensor
 from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Phase
 from strategies.dsfl.coarse import Coarse, packed
+
+# Numbers of the largest model that a client takes for a test.
+_LARGEST: Final = 2**26
 
 
 @final
@@ -78,11 +82,29 @@ class Predictions(OpenAnswers):
 
 
 @final
-@payload("dsfl.consensus", version=1)
+@payload("dsfl.consensus", version=2)
 class Consensus(OpenConsensus):
-    """What the answers of a round came to, to every client: ``4nC + 8`` bytes; of one, its own."""
+    """What the answers of a round came to, to every client: ``4nC + 8`` bytes; of one, its own.
+
+    Attributes
+    ----------
+    parameters, statistics : Tensor | None
+        (parameters,) and (statistics,) float of the server's own model, in rounds that test it:
+        what the answers of all rounds came to, and no more than they tell.
+    """
 
     are_distributions, compared = True, False
+
+    parameters: Tensor | None = tensor("float", "parameters", optional=True, means="weights")
+    statistics: Tensor | None = tensor("float", "statistics", optional=True, means="statistics")
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return them with room for a model where the server has one."""
+        rows = super().sizes(agreed)
+        if not agreed.settings.server_model:
+            return replace(rows, absent=frozenset({"parameters", "statistics"}))
+        return replace(rows, at_most=dict.fromkeys(("parameters", "statistics"), _LARGEST))
 
 
 WIRE = Phase(up=Predictions, down=Consensus)

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.common.device import MessageDevice
-from strategies.common.open_students import Lesson, OpenDataClient, StudentState
+from strategies.common.open_lesson import Lesson
+from strategies.common.open_students import OpenDataClient, StudentState
 from strategies.common.round import Trained
 from strategies.fedmd.settings import FedMDSettings
 from strategies.fedmd.wire import WIRE, Consensus, Logits
@@ -38,7 +39,7 @@ class FedMDClient(OpenDataClient[FedMDSettings, Consensus, Logits]):
             return super().train(device, state, downlink)
         public = device.open_data.inputs
         labels = device.open_labels("fedmd.pretrain-epochs=0")
-        transfer = Lesson("transfer", public, labels, functional.cross_entropy)
+        transfer = Lesson("transfer", "fedmd", public, labels, functional.cross_entropy)
         told = self.learn_open(device, state, transfer, epochs)
         trained = super().train(device, state, downlink)
         return replace(trained, losses={**trained.losses, **told})

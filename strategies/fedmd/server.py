@@ -6,7 +6,7 @@ from typing import Final, final
 from torch import Tensor
 
 from strategies.common.averaging import average
-from strategies.common.open_consensus import AGREEMENT, ConsensusServer
+from strategies.common.open_consensus import AGREEMENT, ConsensusServer, ConsensusState
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated
 from strategies.fedmd.settings import FedMDSettings
@@ -25,7 +25,7 @@ _TRANSFER: Final = Measured(
 
 
 @final
-class FedMDServer(ConsensusServer[FedMDSettings, Consensus, Logits]):
+class FedMDServer(ConsensusServer[FedMDSettings, ConsensusState, Consensus, Logits]):
     """Averages logits."""
 
     wire = WIRE

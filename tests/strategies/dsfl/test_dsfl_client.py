@@ -31,7 +31,7 @@ def device_of(round_number: int = 1, *, batch_norm: bool = False, **settings: fl
 
 def consensus(round_number: int, count: int) -> Consensus:
     rows = torch.rand(count, 3, generator=torch.Generator().manual_seed(0)).softmax(1)
-    return Consensus(rows, torch.tensor([round_number]))
+    return Consensus(rows, torch.tensor([round_number]), None, None)
 
 
 def test_a_round_is_distillation_then_labels_then_an_answer() -> None:

@@ -21,7 +21,7 @@ def test_a_round_costs_four_bytes_for_each_sample_and_class() -> None:
     blob = encode(Predictions(torch.full((1000, 10), 0.1), None, None), "float32")
     assert 40_000 < len(blob) < 40_300
     assert decode(Predictions, blob, agreed, sender="client 0").rows.shape == (1000, 10)
-    down = encode(Consensus(torch.full((1000, 10), 0.1), torch.tensor([1])), "float32")
+    down = encode(Consensus(torch.full((1000, 10), 0.1), torch.tensor([1]), None, None), "float32")
     assert len(down) - len(blob) < 100
 
 
