@@ -30,6 +30,7 @@ def test_data_that_came_split_have_no_partition(tmp_path: Path) -> None:
 
 
 def test_it_says_of_how_many_clients_it_is(tmp_path: Path) -> None:
+    """Check 50 of federated distillation, with the two tests below."""
     both = round_of(2, (0.7, 0.9))
     one = round_of(2, (0.7, 0.9))
     one["nodes"]["0"] = {"failure": "gone"}
@@ -39,6 +40,7 @@ def test_it_says_of_how_many_clients_it_is(tmp_path: Path) -> None:
 
 
 def test_it_says_what_picks_a_class_beside_the_number_and_below(tmp_path: Path) -> None:
+    """Check 50: whose model, and which test samples."""
     measures = {
         "own": "the nearest prototype among the client&#x27;s own classes",
         "all": "the nearest prototype among all classes",
@@ -58,6 +60,7 @@ def test_it_says_what_picks_a_class_beside_the_number_and_below(tmp_path: Path) 
 
 
 def test_a_best_round_of_fewer_clients_than_the_last_is_none(tmp_path: Path) -> None:
+    """Check 50: which statistic."""
     few = round_of(2, (0.9, 0.9))
     few["nodes"]["0"] = {"failure": "gone"}
     run = record(tmp_path / "all", round_of(1, (0.6, 0.8)), few, round_of(3, (0.5, 0.7)))

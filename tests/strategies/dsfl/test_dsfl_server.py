@@ -59,6 +59,7 @@ def test_the_mean_of_all_is_sharpened_and_told() -> None:
 
 
 def test_rules_and_their_order_differ_where_clients_disagree() -> None:
+    """Check 21."""
     sent: dict[str, Tensor] = {}
     for name, own in {
         "mean": {"aggregation": "mean"},
@@ -79,6 +80,7 @@ def test_rules_and_their_order_differ_where_clients_disagree() -> None:
 
 
 def test_who_answers_first_and_how_many_samples_a_client_has_do_not_matter() -> None:
+    """Check 22."""
     results = []
     for order in ([0, 1], [1, 0]):
         half = server()
@@ -94,6 +96,7 @@ def test_who_answers_first_and_how_many_samples_a_client_has_do_not_matter() -> 
 
 
 def test_one_client_hears_its_own_answers_sharpened() -> None:
+    """Check 22."""
     half = server()
     state = half.start()
     half.aggregate(state, 1, replies(ONE))
@@ -102,6 +105,7 @@ def test_one_client_hears_its_own_answers_sharpened() -> None:
 
 @pytest.mark.parametrize(("temperature", "noted"), [(0.1, False), (0.33, False), (0.34, True)])
 def test_a_temperature_that_makes_unsure_is_noted(temperature: float, noted: bool) -> None:
+    """Check 21."""
     half = server(temperature=temperature)
     notes = half.aggregate(half.start(), 1, replies(ONE)).notes
     assert [("one over the 3 classes, 0.333" in note) for note in notes] == [True] * noted

@@ -38,6 +38,7 @@ def test_it_sends_the_outputs_met_while_training(device: FakeDevice) -> None:
 
 
 def test_every_step_of_a_round_counts_and_none_of_the_round_before(device: FakeDevice) -> None:
+    """Check 6."""
     half = client("fd")
     twice = replace(device, settings=device.settings.model_copy(update={"local_epochs": 2}))
     both, steps = half.start(device), half.start(device)
@@ -58,6 +59,7 @@ def test_every_step_of_a_round_counts_and_none_of_the_round_before(device: FakeD
 def test_without_teacher_or_weight_it_is_local_learning(
     device: FakeDevice, weight: float, downlink: Teacher | None
 ) -> None:
+    """Check 3: no teacher before the first round came to an end."""
     half, local = client("fd", distillation_weight=weight), client("local")
     state, alone = half.start(device), local.start(device)
     losses = half.train(device, state, downlink).losses

@@ -121,6 +121,7 @@ def test_means_are_distributions(labels: list[int], scale: float, seed: int) -> 
 def test_with_every_label_everywhere_it_is_the_papers_formula(
     clients: int, classes: int, seed: int
 ) -> None:
+    """Check 1 of federated distillation."""
     tables = random_tables(clients, classes, seed)
     state = gathered(tables, torch.ones(clients, classes, dtype=torch.bool))
     for i in range(clients):
@@ -161,6 +162,7 @@ def test_holders_alone_count() -> None:
 def test_a_teacher_is_the_mean_of_the_other_holders(
     clients: int, classes: int, seed: int, share: float
 ) -> None:
+    """Check 2."""
     tables = random_tables(clients, classes, seed)
     noise = torch.Generator().manual_seed(seed + 1)
     present = torch.rand(clients, classes, generator=noise) < share
@@ -181,6 +183,7 @@ def test_a_teacher_is_the_mean_of_the_other_holders(
 
 
 def test_a_devices_own_table_does_not_change_its_own_teacher() -> None:
+    """Check 5."""
     tables = random_tables(3, 4, seed=5)
     present = torch.ones(3, 4, dtype=torch.bool)
     changed = tables.clone()
@@ -201,6 +204,7 @@ def test_the_distillation_loss_of_a_hand_made_batch() -> None:
 
 
 def test_without_a_teacher_there_is_no_gradient() -> None:
+    """Check 3."""
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss = losses(logits, torch.tensor([0, 1, 2, 0]), None)["distillation"]
     assert loss.item() == 0
@@ -212,6 +216,7 @@ def test_without_a_teacher_there_is_no_gradient() -> None:
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), scale=st.floats(0.1, 50.0))
 def test_the_loss_is_at_least_the_teachers_entropy(seed: int, scale: float) -> None:
+    """Check 4."""
     noise = torch.Generator().manual_seed(seed)
     teacher = random_tables(1, 4, seed)[0]
     logits = scale * torch.randn(16, 4, generator=noise)

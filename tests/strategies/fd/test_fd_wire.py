@@ -25,6 +25,7 @@ def test_soft_labels_arrive_as_they_were_sent(kind: type[SoftLabels | Teacher]) 
 
 
 def test_ten_labels_cost_the_papers_400_bytes_and_their_names() -> None:
+    """Check 7."""
     # 10 x 10 numbers of 4 bytes, and 8 bytes per label; whatever the model.
     blob = encode(SoftLabels(torch.full((10, 10), 0.1), ALL), "float32")
     assert 480 < len(blob) <= 480 + MAX_HEADER_BYTES

@@ -38,6 +38,7 @@ def test_all_clients_of_an_architecture_start_alike_whatever_their_number() -> N
 
 
 def test_weights_and_statistics_travel_there_and_back() -> None:
+    """Check 38 of federated distillation: batch normalisation's statistics are exchanged."""
     device = device_of()
     there, here = other_model(device), device.build_model()
     sent = Model.of(there)
