@@ -94,7 +94,7 @@ def _parts(run: RunRecord, other: RunRecord | None) -> list[Html]:
     if answered := examples(run):
         parts.append(section("Questions and answers", answered))
     if pictures := last_pictures(run):
-        parts.append(section("Generated images", pictures))
+        parts.append(section("Pictures", pictures))
     if has_charts:
         parts += _curves(run)
     below = [*holding[MAX_RAISED:], *(note.told for note in told if not note.holds)]

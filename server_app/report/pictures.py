@@ -1,4 +1,4 @@
-"""What the generator drew last, inside the page."""
+"""What the server drew last, inside the page."""
 
 import base64
 import io
@@ -17,14 +17,17 @@ FEW_PIXELS: Final = 64
 
 
 def last_pictures(run: RunRecord) -> Html:
-    """Show the pictures of the last round that has any; empty where none has."""
+    """Show the pictures of each kind's last round; those of classes are of one kind."""
     folders = [f for f in (run.folder / "images").glob("round-*") if re.search(r"-\d+$", f.name)]
     by_round = sorted((int(f.name.rpartition("-")[2]), f) for f in folders)
+    shown, grids = set[str](), list[Html]()
     for number, folder in reversed(by_round):
-        files = sorted(folder.glob("*.png"), key=_natural_order)
+        drawn = sorted(folder.glob("*.png"), key=_natural_order)
+        files = [file for file in drawn if _kind(file) not in shown]
+        shown.update(map(_kind, files))
         if files:
-            return _grid(run, number, files)
-    return text("")
+            grids.append(_grid(run, number, files))
+    return join(*grids) if grids else text("")
 
 
 def _grid(run: RunRecord, number: int, files: list[Path]) -> Html:
@@ -36,6 +39,8 @@ def _grid(run: RunRecord, number: int, files: list[Path]) -> Html:
 
 
 def _picture(run: RunRecord, file: Path) -> Html:
+    if told := run.presentation.pictures.get(file.stem):
+        return picture(file, told, text(told))
     named = _caption(run, file.stem)
     return picture(file, f"Generated image: {named}", text(named))
 
@@ -85,6 +90,10 @@ def _caption(run: RunRecord, stem: str) -> str:
     found = re.fullmatch(r"(?:.*-)?class-(\d+)", stem)
     index = int(found[1]) if found else -1
     return run.class_names[index] if 0 <= index < len(run.class_names) else stem
+
+
+def _kind(file: Path) -> str:
+    return re.sub(r"-\d+$", "", file.stem)
 
 
 def _natural_order(file: Path) -> list[tuple[int, str]]:

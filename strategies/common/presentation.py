@@ -56,6 +56,8 @@ class Presentation:
         What the models are that clients are tested with, by the names of their scores.
     headline : tuple[str, ...]
         Names of models; the accuracy of a client is that of the first that it has.
+    pictures : Mapping[str, str]
+        What pictures show, by their names; others are named after what is drawn.
     measured : tuple[Measured, ...]
         How to draw what the server half measures; what is not among it has a chart of its own.
     losses : tuple[Measured, ...]
@@ -68,5 +70,6 @@ class Presentation:
     classified_by: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
+    pictures: Mapping[str, str] = field(default_factory=dict)
     measured: tuple[Measured, ...] = ()
     losses: tuple[Measured, ...] = ()

@@ -11,10 +11,11 @@ from strategies.common import seeds
 from strategies.common.architecture import Architecture
 from strategies.common.errors import WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
+from strategies.common.knowledge_pictures import due, points_picture
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply, Tested
+from strategies.common.round import Aggregated, Picture, Reply, Tested
 from strategies.common.training import Means
 from strategies.common.update_rule import Adam, Group
 from strategies.fedgen.ensemble import Heads, ensemble_loss, label_weights
@@ -24,6 +25,9 @@ from strategies.fedgen.wire import WIRE, Lesson, Model
 
 # Of the authors' code: the generator's step size falls by this in each round.
 _DECAY: Final = 0.98
+_FEATURES: Final = "generated-features"
+# Classes in the picture, and features of each.
+_SHOWN, _OF_EACH = 10, 30
 _LOSSES: Final = (
     Measured(
         "Losses of a client that learns from generated features (nats)",
@@ -87,6 +91,7 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
         return Presentation(
             variant="as in the authors' code" if settings.get("mode") == "official" else "",
             measurement=f"Each client tests with the {part} that is the mean of all alike.",
+            pictures={_FEATURES: f"generated features, a colour for each of {_SHOWN} classes"},
             measured=_MEASURED,
             losses=_LOSSES,
         )
@@ -131,7 +136,20 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
         state.prior = total / total.sum()
         if self.settings.mode == "official":
             state.prior = (total > 0).float() / (total > 0).sum()
-        return said.joined(Aggregated(self._teach(state, round_number, replies, counts)))
+        measured = self._teach(state, round_number, replies, counts)
+        return said.joined(Aggregated(measured, pictures=self._pictures(state, round_number)))
+
+    def _pictures(self, state: FedGenState, round_number: int) -> tuple[Picture, ...]:
+        """Draw what the generator makes of the first classes that somebody has."""
+        if not due(self.provided.run, round_number):
+            return ()
+        labels = state.prior.nonzero().flatten()[:_SHOWN].repeat_interleave(_OF_EACH)
+        order = seeds.generator(self.provided.run.seed, "pictures", round_number=round_number)
+        generator = FeatureGenerator.of(self.agreed).eval()
+        put_numbers(generator, state.generator, state.measured)
+        with torch.inference_mode():
+            features = generator(draw_noise(self.settings, len(labels), order), labels)
+        return (Picture(_FEATURES, points_picture(features, labels)),)
 
     def _teach(
         self,

@@ -1,0 +1,44 @@
+import torch
+
+from strategies.common.knowledge_pictures import due, points_picture, table_picture
+from tests.strategies import halves
+
+
+def test_a_table_has_a_row_for_each_class_that_anyone_holds() -> None:
+    rows = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]])
+    drawn = table_picture(rows, torch.tensor([1, 0]), 3)
+    assert drawn is not None
+    assert drawn.shape == (3, 3, 3)
+    # Black is 0; what nobody holds stays white.
+    assert drawn[0].tolist() == [[128, 191, 191], [255, 0, 255], [255, 255, 255]]
+    assert torch.equal(drawn[0], drawn[2])
+
+
+def test_a_table_of_too_many_classes_is_not_drawn() -> None:
+    assert table_picture(torch.ones(1, 101) / 101, torch.tensor([0]), 101) is None
+
+
+def test_points_lie_where_they_differ_most_in_the_colour_of_their_class() -> None:
+    # Classes differ along the third axis by far, along the first a little, else not.
+    points = torch.tensor([[0.0, 7, -50, 1], [1.0, 7, -50, 1], [0.0, 7, 50, 1], [1.0, 7, 50, 1]])
+    drawn = points_picture(points, torch.tensor([0, 0, 1, 1]))
+    assert drawn.shape == (3, 128, 128)
+    coloured = [
+        (drawn.permute(1, 2, 0) == torch.tensor(colour)).all(2).nonzero()
+        for colour in ((0, 114, 178), (230, 159, 0))
+    ]
+    # Two dots of nine pixels each, on opposite sides.
+    assert [len(places) for places in coloured] == [18, 18]
+    first, second = (places[:, 1].float().mean() for places in coloured)
+    assert abs(float(first - second)) > 120
+    assert torch.equal(drawn, points_picture(points.clone(), torch.tensor([0, 0, 1, 1])))
+
+
+def test_points_that_are_all_the_same_are_drawn() -> None:
+    drawn = points_picture(torch.ones(4, 3), torch.zeros(4, dtype=torch.int64))
+    assert int((drawn[0] != 255).sum()) == 9
+
+
+def test_rounds_that_are_tested_by_all_draw() -> None:
+    run = halves.run_of("fd", rounds=7, evaluate_every=3)
+    assert [number for number in range(1, 8) if due(run, number)] == [3, 6, 7]
