@@ -40,12 +40,12 @@ def _grid(run: RunRecord, number: int, files: list[Path]) -> Html:
 
 def _picture(run: RunRecord, file: Path) -> Html:
     if told := run.presentation.pictures.get(file.stem):
-        return picture(file, told, text(told))
+        return picture(file, told, text(told), kind="drawn")
     named = _caption(run, file.stem)
     return picture(file, f"Generated image: {named}", text(named))
 
 
-def picture(file: Path, described: str, told: Html) -> Html:
+def picture(file: Path, described: str, told: Html, *, kind: str = "") -> Html:
     """Show one picture inside the page.
 
     Parameters
@@ -56,19 +56,22 @@ def picture(file: Path, described: str, told: Html) -> Html:
         What it shows, for those who do not see it.
     told : Html
         Its caption.
+    kind : str
+        ``"drawn"`` shows it larger than images of classes; empty does not.
     """
+    around = {"class": kind} if kind else {}
     caption = element("figcaption", told)
     try:
         data, side = _png(file)
     except (OSError, SyntaxError, ValueError):
         # Pillow raises all three for a damaged file.
-        return element("figure", element("p", "cannot be read"), caption)
+        return element("figure", element("p", "cannot be read"), caption, attributes=around)
     attributes = {
         "src": f"data:image/png;base64,{base64.b64encode(data).decode()}",
         "alt": described,
         "class": "pixels" if side <= FEW_PIXELS else "smooth",
     }
-    return element("figure", void("img", attributes), caption)
+    return element("figure", void("img", attributes), caption, attributes=around)
 
 
 def _png(file: Path) -> tuple[bytes, int]:

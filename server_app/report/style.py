@@ -105,6 +105,7 @@ thead .number { white-space: normal; }
 .pictures { display: grid; gap: 12px; margin-bottom: 12px;
   grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); }
 .pictures figure { padding: 8px; text-align: center; }
+.pictures figure.drawn { grid-column: span 3; }
 .pictures img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain;
   border-radius: 5px; }
 .pictures img.pixels { image-rendering: pixelated; }
