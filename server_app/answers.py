@@ -74,7 +74,7 @@ def explain(error: Error) -> str:
     if error.code == NODE_UNAVAILABLE:
         return "the node is gone: it stopped answering Flower's heartbeat"
     if error.code == _PROCESS_DIED:
-        return "the app's process on the node died; it may have run out of memory"
+        return "the app's process on the node died or was stopped; it may have run out of memory"
     reason = error.reason or ""
     if found := _RAISED.search(reason):
         kind, text = found["kind"], found["text"]

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any, final
 
 from warm_worker.modules import Preloaded, forget, imported_since
+from warm_worker.unanswered import answer_what_is_left
+
+# The program that works on a node's messages.
+CLIENT_APP = "flwr-clientapp"
 
 _LONGEST_ORDER = 2**24
 _STANDARD_FILES = 3
@@ -99,6 +103,8 @@ class App:
         before = frozenset(sys.modules)
         found = [""]
         _watch_app_folder(self.preloaded, found)
+        if Path(self.order.command[0]).name == CLIENT_APP:
+            answer_what_is_left()
         atexit.register(_write_learnt, self.learnt, before, found)
         try:
             runpy.run_path(self.order.command[0], run_name="__main__")

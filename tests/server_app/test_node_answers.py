@@ -54,7 +54,7 @@ def simulated(raised: str, words: str) -> Error:
         (Error(5), "the node is gone: it stopped answering Flower's heartbeat"),
         (
             Error(8, "ClientApp stopped responding."),
-            "the app's process on the node died; it may have run out of memory",
+            "the app's process on the node died or was stopped; it may have run out of memory",
         ),
         (Error(1, "could not load `ClientApp`"), "could not load `ClientApp`"),
         (Error(0), "Flower error 0"),
