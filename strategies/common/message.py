@@ -6,8 +6,8 @@ epochs, the optimiser and the test are the same for all.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar, cast, final
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast, final
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +27,9 @@ from strategies.common.optimiser import general_optimiser, kept_moments, restore
 from strategies.common.payloads import FeatureRows
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
+
+# Name of the score of what a client is tested by, where others are tested beside.
+OWN: Final = "own"
 
 
 @dataclass
@@ -123,6 +126,15 @@ class MessageClient(
         """Return what the client is tested by, and leaves with; by default the model's own head."""
         return state.model
 
+    def others(
+        self,
+        device: MessageDevice,
+        state: AnyModelState,
+        downlink: Downlink | None,
+    ) -> Mapping[str, nn.Module]:
+        """Return models that are tested beside the client's, by the names of their scores."""
+        return {}
+
     def sent_by(self, server: Mapping[str, Tensor], state: AnyModelState) -> Downlink | None:
         """Return what a server in some state sends for a test: rows by class, or nothing.
 
@@ -144,9 +156,15 @@ class MessageClient(
         state: AnyModelState,
         downlink: Downlink | None,
     ) -> Evaluation:
-        """Classify the test samples by :meth:`classifier`."""
+        """Classify the test samples by :meth:`classifier`, and by whatever else is there."""
         classifier = self.classifier(device, state, downlink)
-        return evaluate_scores(device, classifier, classifier)
+        own = evaluate_scores(device, classifier, classifier)
+        others = self.others(device, state, downlink)
+        if not others:
+            return own
+        right = {name: evaluate_scores(device, m, m).correct for name, m in others.items()}
+        scores = {name: n / len(device.test) for name, n in {OWN: own.correct, **right}.items()}
+        return replace(own, scores=scores)
 
 
 class MessageServer(

@@ -1,16 +1,14 @@
 """DS-FL on a device: softmax outputs, learnt by cross-entropy."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import ClassVar, final
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common.agreed import Need
 from strategies.common.device import MessageDevice
 from strategies.common.open_students import OpenDataClient, StudentState
-from strategies.common.round import Evaluation
-from strategies.common.training import evaluate_scores
 from strategies.dsfl.global_model import SCORE, received
 from strategies.dsfl.settings import DSFLSettings
 from strategies.dsfl.wire import WIRE, Consensus, Predictions
@@ -28,21 +26,18 @@ class DSFLClient(OpenDataClient[DSFLSettings, Consensus, Predictions]):
         """Return distributions over the classes."""
         return logits.softmax(1)
 
-    def evaluate(
-        self, device: MessageDevice, state: StudentState, downlink: Consensus | None
-    ) -> Evaluation:
-        """Test the client's model, and the server's where it came down."""
-        own = super().evaluate(device, state, downlink)
+    def others(
+        self,
+        device: MessageDevice,
+        state: StudentState,
+        downlink: Consensus | None,
+    ) -> Mapping[str, nn.Module]:
+        """Return the server's model where it came down."""
         if downlink is None or downlink.parameters is None:
-            return own
+            return {}
         name, seed = self.settings.server_model, device.settings.seed
-        like = self.provided.build_model(name, self.agreed.task, seed)
-        servers = received(downlink, like)
-        if servers is None:
-            return own
-        servers.to(device.torch_device)
-        correct = evaluate_scores(device, servers, servers).correct
-        return replace(own, scores={**own.scores, SCORE: correct / len(device.test)})
+        servers = received(downlink, self.provided.build_model(name, self.agreed.task, seed))
+        return {} if servers is None else {SCORE: servers.to(device.torch_device)}
 
     def said(self, rows: Tensor) -> Predictions:
         """Return as much of the distributions as the settings let travel."""

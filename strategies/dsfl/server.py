@@ -11,6 +11,7 @@ from strategies.common.agreed import Need
 from strategies.common.averaging import average
 from strategies.common.entropy import entropy
 from strategies.common.errors import WireError
+from strategies.common.message import OWN
 from strategies.common.open_consensus import AGREEMENT, ConsensusServer
 from strategies.common.open_data import drawn
 from strategies.common.open_lesson import Lesson
@@ -41,6 +42,10 @@ _MEASURED: Final = (
     ),
     AGREEMENT,
 )
+_MODELS: Final = {
+    OWN: "the client's, which learnt its own labels last",
+    SCORE: "the server's, which learnt of open samples alone",
+}
 
 
 @final
@@ -57,7 +62,8 @@ class DSFLServer(ConsensusServer[DSFLSettings, DSFLState, Consensus, Predictions
         return Presentation(
             variant={"mean": "simple aggregation", "power": "enhanced ERA"}.get(rule, ""),
             measured=_MEASURED,
-            models={SCORE: "the server's own, which learnt of open samples alone"},
+            models=_MODELS if settings.get("server-model") else {},
+            headline=(OWN,) if settings.get("server-model") else (),
         )
 
     def reads_open_data(self) -> bool:
