@@ -137,8 +137,15 @@ class Workplace:
     def launcher(self) -> Path:
         """Return the program that stands for the app's, once it is there."""
         there = self.folder / "tmp"
-        wait_for(lambda: bool(list(there.glob("warm-worker-*/flwr-clientapp"))), "a launcher")
-        return next(there.glob("warm-worker-*/flwr-clientapp"))
+        found: list[Path] = []
+
+        def ready() -> bool:
+            launchers = there.glob("warm-worker-*/flwr-clientapp")
+            found[:] = [one for one in launchers if os.access(one, os.X_OK)]
+            return bool(found)
+
+        wait_for(ready, "a launcher that can be run")
+        return found[0]
 
     def start(self, statement: str, bundle: str | None = None) -> "subprocess.Popen[str]":
         """Start an app that executes a statement, as Flower would."""
