@@ -254,17 +254,3 @@ class Augmenting:
         known = open_set.labels(self._run, spec, prepared)
         names = theirs.meaning.class_names or known.class_names
         return Samples(inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"'))
-
-
-def augmenting_of(
-    grid: Grid,
-    roster: Roster,
-    run: RunSettings,
-    config: RunConfig,
-    folder: Path,
-    watch: Watch,
-) -> Augmenting | None:
-    """Return what comes before a run's first round, if its settings say that anything does."""
-    if run.augmentation == "none":
-        return None
-    return Augmenting(grid, roster, run, config, folder, watch)

@@ -11,7 +11,7 @@ from typing import Any, final
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.augmenting import Stage, augmenting_of
+from server_app.augmenting import Augmenting, Stage
 from server_app.checkpoints import Checkpoints
 from server_app.client import Client, held_by
 from server_app.half import (
@@ -84,9 +84,12 @@ class Run:
         self._loop = RoundLoop(grid, self._half, self._settings, name, self._watch, given)
         self._decisions = dict(decisions(self._half))
         self._split = self._split_rounds(config)
-        self._augmenting = augmenting_of(
-            grid, self._loop.roster, self._settings, config, self._folder.path, self._watch_next
-        )
+        self._augmenting: Augmenting | None = None
+        if self._settings.augmentation != "none":
+            roster, folder = self._loop.roster, self._folder.path
+            self._augmenting = Augmenting(
+                grid, roster, self._settings, config, folder, self._watch_next
+            )
         self._rule = StopRule(self._settings.stop_after)
         self._standing = self._stand(config)
         self._config = config

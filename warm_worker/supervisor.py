@@ -15,13 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from warm_worker.app import App, Leaving
+from warm_worker.app import CLIENT_APP, App, Leaving
 from warm_worker.folders import SOCKET, clear_up, make_folder
 from warm_worker.kept import Kept, KeptError
 from warm_worker.modules import Preloaded
 from warm_worker.server import PRELOADED, READY, Ending, WarmServer
 
-PROGRAMS = ("flwr-clientapp", "flwr-serverapp")
+PROGRAMS = (CLIENT_APP, "flwr-serverapp")
 _SUPEREXEC = "flower-superexec"
 # A server that ends by itself again and again is of no use.
 _MOST_DEATHS, _WITHIN_S = 5, 60.0
