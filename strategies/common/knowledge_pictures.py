@@ -5,8 +5,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from strategies.common.settings import RunSettings
-
 # Beyond these a picture shows nothing that a number would not.
 _MOST_CLASSES: Final = 100
 _SIDE: Final = 128
@@ -19,11 +17,6 @@ _COLOURS: Final = torch.tensor(
     ],
     dtype=torch.uint8,
 )
-
-
-def due(run: RunSettings, round_number: int) -> bool:
-    """Tell whether a round draws: those in which all are tested, and the last."""
-    return round_number >= run.rounds or round_number % run.evaluate_every == 0
 
 
 def table_picture(rows: Tensor, labels: Tensor, num_classes: int) -> Tensor | None:

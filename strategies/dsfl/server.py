@@ -81,7 +81,8 @@ class DSFLServer(ConsensusServer[DSFLSettings, DSFLState, Consensus, Predictions
     def broadcast(self, state: DSFLState) -> Consensus | None:
         """Return what the last round came to, and the server's model in rounds that test it."""
         run, now = self.provided.run, int(state.round) + 1
-        return state.sent(with_model=now >= run.rounds or now % run.evaluate_every == 0)
+        # Past the last round who took no part in it is asked for a test.
+        return state.sent(with_model=now > run.rounds or run.is_evaluated(now))
 
     def aggregate(
         self, state: DSFLState, round_number: int, replies: Sequence[Reply[Predictions]]

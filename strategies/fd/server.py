@@ -6,7 +6,7 @@ from typing import Final, final
 from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.class_table import GatheredRows
 from strategies.common.entropy import entropy
-from strategies.common.knowledge_pictures import due, table_picture
+from strategies.common.knowledge_pictures import table_picture
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.round import Aggregated, Picture, Reply
@@ -51,7 +51,7 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
         return Aggregated(numbers, notes, self._pictures(means, round_number))
 
     def _pictures(self, means: ClassMeans, round_number: int) -> tuple[Picture, ...]:
-        if not due(self.provided.run, round_number) or not len(means.labels):
+        if not self.provided.run.is_evaluated(round_number) or not len(means.labels):
             return ()
         drawn = table_picture(means.rows, means.labels, self.agreed.task.num_classes)
         return () if drawn is None else (Picture(_TABLE, drawn),)

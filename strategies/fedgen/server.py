@@ -11,7 +11,7 @@ from strategies.common import seeds
 from strategies.common.architecture import Architecture
 from strategies.common.errors import WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
-from strategies.common.knowledge_pictures import due, points_picture
+from strategies.common.knowledge_pictures import points_picture
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -141,7 +141,7 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
 
     def _pictures(self, state: FedGenState, round_number: int) -> tuple[Picture, ...]:
         """Draw what the generator makes of the first classes that somebody has."""
-        if not due(self.provided.run, round_number):
+        if not self.provided.run.is_evaluated(round_number):
             return ()
         labels = state.prior.nonzero().flatten()[:_SHOWN].repeat_interleave(_OF_EACH)
         order = seeds.generator(self.provided.run.seed, "pictures", round_number=round_number)

@@ -1,7 +1,10 @@
-import torch
+from pathlib import Path
 
-from strategies.common.knowledge_pictures import due, points_picture, table_picture
-from tests.strategies import halves
+import pytest
+import torch
+from federations.tiny_federations import tiny
+
+from strategies.common.knowledge_pictures import points_picture, table_picture
 
 
 def test_a_table_has_a_row_for_each_class_that_anyone_holds() -> None:
@@ -39,6 +42,11 @@ def test_points_that_are_all_the_same_are_drawn() -> None:
     assert int((drawn[0] != 255).sum()) == 9
 
 
-def test_rounds_that_are_tested_by_all_draw() -> None:
-    run = halves.run_of("fd", rounds=7, evaluate_every=3)
-    assert [number for number in range(1, 8) if due(run, number)] == [3, 6, 7]
+@pytest.mark.federation
+@pytest.mark.parametrize(("every", "drawn"), [(2, [2, 3]), (0, [3])])
+def test_rounds_that_are_tested_by_all_draw(tmp_path: Path, every: int, drawn: list[int]) -> None:
+    for method, name in (("fd", "mean-outputs"), ("fedgen", "generated-features")):
+        played = tiny(tmp_path / method, method, rounds=3, evaluate_every=every, models="cnn")
+        played.play()
+        found = sorted(played.run_folder.glob(f"images/*/{name}.png"))
+        assert [int(file.parent.name.rpartition("-")[2]) for file in found] == drawn
