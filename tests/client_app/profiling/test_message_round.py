@@ -56,6 +56,12 @@ def test_a_round_of_every_method_is_measured(method: str) -> None:
     assert 0 < figures.baseline_bytes <= figures.peak_bytes
 
 
+def test_a_model_that_the_server_sends_for_its_test_is_counted() -> None:
+    figures = measure(workload("dsfl", **{"dsfl.server-model": "cnn"}))
+    rows = 1000 * 4 * 3
+    assert rows + 8 + 4 * CNN <= figures.bytes_down <= rows + 8 + 4 * CNN + 500
+
+
 def test_windows_are_measured_too() -> None:
     config = {**default_config(), "method": "local", "feature-dim": 16}
     work = MessageWorkload(config, "sensor_cnn", Windows(3, 64), 4, 20, 5)
