@@ -55,6 +55,10 @@ _METHODS: Final[Mapping[str, Overrides]] = {
     "fedktl": {"method": "fedktl"},
     "fedproto": {"method": "fedproto"},
     "fedproto by head": {"method": "fedproto", "fedproto.inference": "head"},
+    "fedtgp": {"method": "fedtgp", "fedtgp.server-epochs": 10},
+    "fedgh": {"method": "fedgh"},
+    "lgfedavg": {"method": "lgfedavg"},
+    "fml": {"method": "fml"},
     "splitfed": {"method": "splitfed"},
     "splitfed C4S2": {"method": "splitfed", "split.bottleneck": "C4S2", "split.codec": "uint8"},
     "splitfed vgg11": {"method": "splitfed", "split.network": "vgg11"},
@@ -63,7 +67,10 @@ _METHODS: Final[Mapping[str, Overrides]] = {
 }
 _UNLIKE: Final = "cnn,resnet4"
 # Classifiers and networks of these lie on the server.
-_SERVERS: Final = ("feddf", "fedgen", "fedproto", "splitfed", "mocosfl")
+_SERVERS: Final = (
+    *("feddf", "fedgen", "fedproto", "fedtgp", "fedgh", "lgfedavg"),
+    *("splitfed", "mocosfl"),
+)
 _WORDS: Final = 24
 _VOCABULARY: Final = 400
 _OWN: Final = '''

@@ -18,6 +18,7 @@ _MESSAGES: Final[Settings] = {
     "learning-rate": 0.05,
     "local-epochs": 1,
     "fedktl.server-epochs": 5,
+    "fedtgp.server-epochs": 10,
 }
 _ADAPTERS: Final[Settings] = {
     "data": "digitgrid:function",
@@ -57,6 +58,7 @@ _OPEN: Final[Settings] = {
 SETTINGS: Final[Mapping[str, Settings]] = {
     **dict.fromkeys(("dsfl", "fedmd", "feddf"), _OPEN),
     **dict.fromkeys(("fedavg", "fedgen", "fedproto", "fd", "fedktl"), _MESSAGES),
+    **dict.fromkeys(("fedtgp", "fedgh", "lgfedavg", "fml"), _MESSAGES),
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
 }
@@ -69,7 +71,8 @@ def streams(method: str) -> bool:
 
 def changes(method: str) -> bool:
     """Tell whether clients send weights that they changed."""
-    return method in ("fedavg", "feddf", "fedadapter", "feddat") or streams(method)
+    averaged = ("fedavg", "feddf", "lgfedavg", "fml", "fedadapter", "feddat")
+    return method in averaged or streams(method)
 
 
 def has_keys(method: str) -> bool:

@@ -42,7 +42,8 @@ def open_settings(config: RunConfig) -> RunSettings:
     weights.check(settings.weights, names)
     if settings.method in methods.METHODS:
         own = methods.method_settings(settings.method, config)
-        for key, name in own.server_models().items():
+        key, name = own.named_model(settings)
+        if name:
             catalogue.require_known(f"setting {key}", name, names)
     sources.check(settings.data)
     _check_open_data(settings)

@@ -38,6 +38,10 @@ METHODS = {
     "fedavg": "FedAvg",
     "fedktl": "FedKTL",
     "fedproto": "FedProto",
+    "fedtgp": "FedTGP",
+    "fedgh": "FedGH",
+    "lgfedavg": "LGFedAvg",
+    "fml": "FML",
     "fd": "FD",
     "dsfl": "DSFL",
     "fedmd": "FedMD",
@@ -50,7 +54,7 @@ METHODS = {
     "fedlora": "FedLoRA",
 }
 # Names that papers write in a way that no class can be called.
-_AS_WRITTEN = {"dsfl": "DS-FL"}
+_AS_WRITTEN = {"dsfl": "DS-FL", "lgfedavg": "LG-FedAvg"}
 # General settings that clients with models of their own read, and no others do.
 _OF_MODELS = ("weights", "optimiser", "momentum", "weight-decay", "schedule")
 

@@ -6,7 +6,6 @@ test, after a round that brought the payload that a server would send.
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, final
 
@@ -25,7 +24,6 @@ from strategies.common.message import MessageClient, ModelState
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.payload import Payload, Rule, rules_of
-from strategies.common.payloads import numbers_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunConfig, RunSettings, read_run
 from strategies.common.task import Task
@@ -192,7 +190,7 @@ def measure(work: MessageWorkload) -> RoundFigures:
         down = half.phase(_ROUND).down
         if half.phase(_ROUND).follows_model:
             agreed = replace(agreed, architecture=Architecture.of(device.build_model()))
-        downlink = None if down is None else example(down, agreed, _of_the_server(half, agreed))
+        downlink = None if down is None else example(down, agreed)
         state = half.start(device)
         begin = time.perf_counter()
         uplink = _learn(half, device, state, downlink)
@@ -225,26 +223,8 @@ def _learn(
     return uplink
 
 
-def _of_the_server(half: MessageClient[Any, Any, Any, Any], agreed: Agreed) -> Mapping[str, int]:
-    """Return the lengths of what a server sends of the model that it has by a setting."""
-    for name in half.settings.server_models().values():
-        model = half.provided.build_model(name, agreed.task, 0)
-        parameters, statistics = numbers_of(model)
-        return {"parameters": len(parameters), "statistics": len(statistics)}
-    return {}
-
-
-def example(kind: type[Payload], agreed: Agreed, lengths: Mapping[str, int]) -> Payload:
+def example(kind: type[Payload], agreed: Agreed) -> Payload:
     """Return a payload of the largest size that both sides let pass.
-
-    Parameters
-    ----------
-    kind : type[Payload]
-        What to make up.
-    agreed : Agreed
-        What its sizes follow from.
-    lengths : Mapping[str, int]
-        Of axes whose length is known better.
 
     Raises
     ------
@@ -257,11 +237,10 @@ def example(kind: type[Payload], agreed: Agreed, lengths: Mapping[str, int]) -> 
         if name in sizes.absent:
             values[name] = None
             continue
-        bounds = {axis: sizes.bound(axis) for axis in rule.axes if axis not in lengths}
-        shape = [{**lengths, **bounds}[axis] for axis in rule.axes]
-        if 0 in bounds.values() and not kind.follows_model:
-            axis = next(axis for axis, bound in bounds.items() if bound == 0)
-            method = agreed.run.method
+        shape = [sizes.bound(axis) for axis in rule.axes]
+        # A vector may be empty, as what a model measures that measures nothing.
+        if len(shape) > 1 and 0 in shape:
+            axis, method = rule.axes[shape.index(0)], agreed.run.method
             raise SettingsError(
                 f"--method {method}: the length of {kind.schema}'s axis {axis} is what the server "
                 f"tells its clients; give it, e.g. --set {method}.{axis}-dim=512"

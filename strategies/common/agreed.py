@@ -44,6 +44,8 @@ class Agreed:
     architecture : Architecture
         What the model holds of the client that a message goes to or comes from; of no payload but
         those that follow it (``Payload.follows_model``).
+    beside : Architecture
+        What the model holds that the method's settings name beside clients' own.
     """
 
     task: Task
@@ -51,6 +53,7 @@ class Agreed:
     settings: Any
     tables: Mapping[Need, Settings] = field(default_factory=dict)
     architecture: Architecture = NO_MODEL
+    beside: Architecture = NO_MODEL
 
     @property
     def feature_dim(self) -> int:

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from strategies.common.averaging import average, average_by_class
 from strategies.common.class_table import AnyRows, RowsState
+from strategies.common.errors import WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import Payload, rules_of
-from strategies.common.payloads import CountedRows
+from strategies.common.payloads import AuxiliaryModel, CountedRows
 from strategies.common.round import Aggregated, Reply
 
 Sent = TypeVar("Sent", bound=Payload)
@@ -36,7 +37,7 @@ class AverageState:
 class AveragingServer(
     MessageServer[MethodSettings, AverageState, Sent, Sent], Generic[MethodSettings, Sent]
 ):
-    """Averages field by field, each client weighed by its training samples.
+    """Averages field by field, each client weighed by :meth:`weight`.
 
     ``wire`` names one class of payload for both directions, whose numbers have a mean: floats
     along axes of exact length.
@@ -72,6 +73,17 @@ class AveragingServer(
         kind = cast(type[Sent], self.wire.down)
         return kind(**state.fields) if state.fields else None
 
+    def weight(self, reply: Reply[Sent]) -> float:
+        """Return how much a client weighs: by default by its training samples."""
+        return float(reply.samples)
+
+    def check(self, state: AverageState, reply: Reply[Sent]) -> None:
+        """Refuse, of a model, what none can have measured."""
+        super().check(state, reply)
+        sent = reply.uplink
+        if isinstance(sent, AuxiliaryModel) and (fault := sent.fault_in(self.agreed.beside)):
+            raise WireError(f"client {reply.partition}: {sent.schema}.{fault}")
+
     def magnitudes(self, state: AverageState, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far weights are from the last average, and how large all else is."""
         return sizes_of(reply.uplink, state.fields)
@@ -81,9 +93,9 @@ class AveragingServer(
     ) -> Aggregated:
         """Average what arrived; without replies keep what there is."""
         if replies:
-            samples = [reply.samples for reply in replies]
+            weights = [self.weight(reply) for reply in replies]
             state.fields = {
-                name: average([getattr(reply.uplink, name) for reply in replies], samples)
+                name: average([getattr(reply.uplink, name) for reply in replies], weights)
                 for name in rules_of(type(replies[0].uplink))
             }
         return Aggregated()

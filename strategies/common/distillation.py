@@ -23,7 +23,14 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
     Tensor
         () at least 0, up to rounding; 0 where both agree.
     """
-    softened = functional.log_softmax(student / temperature, dim=-1)
-    target = functional.log_softmax(teacher.detach() / temperature, dim=-1)
-    divergence = functional.kl_div(softened, target, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
+    return temperature**2 * divergence(student / temperature, teacher.detach() / temperature)
+
+
+def divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return KL(softmax(teacher) || softmax(student)), mean over the batch.
+
+    Gradients reach both (batch, answers) logits; detach those that are not to learn.
+    """
+    target = functional.log_softmax(teacher, dim=-1)
+    told = functional.log_softmax(student, dim=-1)
+    return functional.kl_div(told, target, reduction="batchmean", log_target=True)

@@ -76,18 +76,10 @@ class GroupAveragingServer(
         return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
 
     def check(self, state: AnyMeans, reply: Reply[Sent]) -> None:
-        """Refuse an upload in which something negative is said to be a variance.
-
-        Whoever computes with such a mean gets no number at all.
-        """
+        """Refuse an upload in which something negative is said to be a variance."""
         super().check(state, reply)
-        own, sent = reply.architecture, reply.uplink.statistics
-        variances = sent[own.statistics - own.variances :]
-        if len(variances) and (lowest := float(variances.min())) < 0:
-            raise WireError(
-                f"client {reply.partition}: {reply.uplink.schema}.statistics: expected variances "
-                f"of at least 0, got {lowest:g}"
-            )
+        if fault := reply.uplink.fault_in(reply.architecture):
+            raise WireError(f"client {reply.partition}: {reply.uplink.schema}.{fault}")
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""

@@ -24,6 +24,7 @@ from strategies.common.method import (
 )
 from strategies.common.model import FeatureModel
 from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
+from strategies.common.payload import rules_of
 from strategies.common.payloads import FeatureRows
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
@@ -136,7 +137,7 @@ class MessageClient(
         return {}
 
     def sent_by(self, server: Mapping[str, Tensor], state: AnyModelState) -> Downlink | None:
-        """Return what a server in some state sends for a test: rows by class, or nothing.
+        """Return what a server in some state sends for a test: rows by class, or an average.
 
         Parameters
         ----------
@@ -146,9 +147,13 @@ class MessageClient(
             The client's.
         """
         down = self.wire.down
-        if down is None or not issubclass(down, FeatureRows) or not len(server["labels"]):
+        if down is None:
             return None
-        return cast(Downlink, down(server["rows"], server["labels"]))
+        if issubclass(down, FeatureRows):
+            rows = down(server["rows"], server["labels"])
+            return cast(Downlink, rows) if len(rows.labels) else None
+        fields = {name: server.get(f"fields/{name}") for name in rules_of(down)}
+        return None if None in fields.values() else cast(Downlink, down(**fields))
 
     def evaluate(
         self,

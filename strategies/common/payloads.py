@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common.agreed import Agreed
-from strategies.common.architecture import statistics_of
+from strategies.common.architecture import Architecture, statistics_of
 from strategies.common.open_data import num_drawn
 from strategies.common.payload import (
     Payload,
@@ -199,6 +199,16 @@ class Weights(Payload):
 
 
 @payload_base
+class HeadWeights(Weights):
+    """The last layer, which maps features of one width to classes: ``4C(d + 1)`` bytes."""
+
+    @classmethod
+    def part(cls, agreed: Agreed) -> nn.Module:
+        """Return a layer of the task's size."""
+        return nn.Linear(agreed.feature_dim, agreed.task.num_classes)
+
+
+@payload_base
 class WholeModel(Payload):
     """All of a client's own model: ``4(P + S)`` bytes.
 
@@ -234,6 +244,29 @@ class WholeModel(Payload):
     def into(self, model: nn.Module) -> None:
         """Put the numbers into a model of the same architecture."""
         put_numbers(model, self.parameters, self.statistics)
+
+    def fault_in(self, own: Architecture) -> str | None:
+        """Return what no model of an architecture can have measured, or ``None``.
+
+        Whoever computes with a negative variance gets no number at all.
+        """
+        variances = self.statistics[own.statistics - own.variances :]
+        if not len(variances) or (lowest := float(variances.min())) >= 0:
+            return None
+        return f"statistics: expected variances of at least 0, got {lowest:g}"
+
+
+@payload_base
+class AuxiliaryModel(WholeModel):
+    """A model that all clients have alike beside their own, of a setting's name: ``4(P + S)``."""
+
+    follows_model = False
+
+    @classmethod
+    def sizes(cls, agreed: Agreed) -> Sizes:
+        """Return how much the model holds that the settings name."""
+        own = agreed.beside
+        return Sizes({"parameters": own.parameters, "statistics": own.statistics})
 
 
 def numbers_of(model: nn.Module) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.agreed import Agreed, Need
+from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.errors import DataError
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.model import FeatureModel
@@ -147,7 +148,9 @@ class Provided:
         tables = {
             need: self._offers[need] for need in (Need.SPLIT, Need.ADAPTERS) if need in self._offers
         }
-        self._agreed = Agreed(task, self.run, self._settings, tables)
+        _, name = self._settings.named_model(self.run)
+        beside = Architecture.of(self.build_model(name, task, 0), name) if name else NO_MODEL
+        self._agreed = Agreed(task, self.run, self._settings, tables, beside=beside)
         return self._agreed
 
     def _offer(self, need: Need) -> Any:

@@ -59,9 +59,9 @@ class Settings(BaseModel):
         """Return the files that the server reads, by the setting that names each."""
         return {}
 
-    def server_models(self) -> dict[str, str]:
-        """Return the models that the server builds, by the setting that names each."""
-        return {}
+    def named_model(self, run: "RunSettings") -> tuple[str, str]:  # noqa: ARG002
+        """Return the setting that names a model beside clients' own, and that name, if any."""
+        return "", ""
 
 
 @final

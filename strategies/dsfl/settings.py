@@ -5,6 +5,7 @@ from typing import Literal, final
 from pydantic import Field
 
 from strategies.common.open_settings import OpenDataSettings
+from strategies.common.settings import RunSettings
 
 
 @final
@@ -39,6 +40,6 @@ class DSFLSettings(OpenDataSettings):
     upload_top: int = Field(ge=0, le=10_000)
     upload_bits: Literal[1, 2, 3, 4, 6, 8, 12, 16, 32]
 
-    def server_models(self) -> dict[str, str]:
+    def named_model(self, run: RunSettings) -> tuple[str, str]:  # noqa: ARG002
         """Return the server's own model, where it has one."""
-        return {"dsfl.server-model": self.server_model} if self.server_model else {}
+        return "dsfl.server-model", self.server_model

@@ -1,7 +1,7 @@
 """What DS-FL sends; in float32, for n open samples asked about in a round and C classes."""
 
 from dataclasses import replace
-from typing import Final, final
+from typing import final
 
 from torch import Tensor
 
@@ -10,9 +10,6 @@ from strategies.common.payload import Sizes, payload, tensor
 from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Phase
 from strategies.dsfl.coarse import Coarse, packed
-
-# Numbers of the largest model that a client takes for a test.
-_LARGEST: Final = 2**26
 
 
 @final
@@ -104,7 +101,8 @@ class Consensus(OpenConsensus):
         rows = super().sizes(agreed)
         if not agreed.settings.server_model:
             return replace(rows, absent=frozenset({"parameters", "statistics"}))
-        return replace(rows, at_most=dict.fromkeys(("parameters", "statistics"), _LARGEST))
+        own = agreed.beside
+        return replace(rows, at_most={"parameters": own.parameters, "statistics": own.statistics})
 
 
 WIRE = Phase(up=Predictions, down=Consensus)

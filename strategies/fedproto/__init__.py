@@ -2,7 +2,7 @@
 
 Tan et al., "FedProto: Federated Prototype Learning across Heterogeneous Clients", AAAI 2022,
 https://arxiv.org/abs/2105.00243; codes https://github.com/yuetan031/FedProto and HtFLlib's. Eq. 3,
-7, 8: ``client.local_training``; 4: ``evaluate``; 6: ``server.aggregate``. What is different:
+7, 8 and 4: ``common/prototype_client.py``; 6: ``server.aggregate``. What is different:
 
 * Eq. 8 compares sets of prototypes, of which a batch has none: as in both codes each sample is
   compared with its class's prototype, in mean squares over batch and features.

@@ -19,7 +19,7 @@ class FedProtoServer(RowAveragingServer[FedProtoSettings, GlobalPrototypes, Prot
 
     def testing(self) -> Tested:
         """Let clients test after aggregation, unless by their heads."""
-        return Tested.TRAINED if self.settings.inference == "head" else Tested.WITH_AGGREGATED
+        return self.settings.testing()
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:

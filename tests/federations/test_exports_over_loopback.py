@@ -61,6 +61,11 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "fedproto": ({}, True),
     "fedproto-all": ({"fedproto__test_classes": "all"}, True),
     "fedproto-head": ({"fedproto__inference": "head"}, False),
+    "fedtgp": ({}, True),
+    "fedgh": ({}, True),
+    "lgfedavg": ({}, True),
+    "lgfedavg-trained": ({"lgfedavg__test": "trained"}, False),
+    "fml": ({}, False),
 }
 
 

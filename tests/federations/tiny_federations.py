@@ -20,6 +20,7 @@ _MESSAGES: Settings = {
     "rounds": 2,
     "fedktl.server-epochs": 5,
     "fedgen.generator-steps": 5,
+    "fedtgp.server-epochs": 5,
 }
 
 _OPEN: Settings = {

@@ -71,7 +71,7 @@ def agreed_on(kind: type[Payload]) -> Agreed:
     own: Settings = methods.method_settings(method, config)
     if before:
         own = methods.augmentation_settings(config)
-    return Agreed(TASK, read_run(config), own, tables, ARCHITECTURE)
+    return Agreed(TASK, read_run(config), own, tables, ARCHITECTURE, ARCHITECTURE)
 
 
 def file_of(schema: str, version: int) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from models import catalogue
 from strategies import methods
 from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
@@ -26,8 +27,11 @@ Value = bool | int | float | str
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(methods.METHODS)
 CPU = torch.device("cpu")
-# Nothing is made of them here.
-_MAKERS: dict[Need, Any] = dict.fromkeys((Need.OPEN_DATA, Need.OPEN_LABELS, Need.MODELS))
+# Nothing is made here but models that settings name.
+_MAKERS: dict[Need, Any] = {
+    **dict.fromkeys((Need.OPEN_DATA, Need.OPEN_LABELS)),
+    Need.MODELS: catalogue.builder(0),
+}
 
 
 @pytest.fixture(autouse=True)

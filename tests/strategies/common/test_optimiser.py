@@ -87,7 +87,7 @@ def test_batches_are_counted_as_they_are_made(count: int, size: int) -> None:
 
 
 def device_of(run: RunSettings, round_number: int = 1, count: int = 12) -> FakeDevice:
-    inputs, labels = blobs(count // 3, (0, 1, 2))
+    inputs, labels = blobs(count // 3, (0, 1, 2), shape=(1, 8, 8))
     return FakeDevice(
         inputs, labels, inputs, labels, 3, 4, run, round_number=round_number, open_inputs=inputs
     )
@@ -166,7 +166,7 @@ def learn(run: RunSettings, state: ModelState, steps: int) -> None:
     """Take steps as one round: an optimiser of its own, with the moments that were left."""
     optimiser = general_optimiser(device_of(run), [[state.model]])
     restore_moments(optimiser.rule, state, state.moments)
-    inputs, labels = blobs(4, (0, 1, 2))
+    inputs, labels = blobs(4, (0, 1, 2), shape=(1, 8, 8))
     for _ in range(steps):
         optimiser.step(nn.functional.cross_entropy(state.model(inputs), labels))
         optimiser.advance()
@@ -258,7 +258,7 @@ def test_moments_of_a_head_that_is_drawn_anew_are_not_kept() -> None:
     run = run_of("fedktl", optimiser="adamw", learning_rate=0.001)
     half, device = client("fedktl", run=run, transfer_weight=50.0, latent_dim=3), device_of(run)
     pairs = ImageVectorPairs(
-        torch.full((3, 1, 4, 4), 128, dtype=torch.uint8), torch.randn(3, 3), torch.arange(3)
+        torch.full((3, 1, 8, 8), 128, dtype=torch.uint8), torch.randn(3, 3), torch.arange(3)
     )
     alone, taught = half.start(device), half.start(device)
     half.train(device, alone, None)

@@ -62,6 +62,6 @@ def test_a_name_that_is_no_setting_is_refused_with_what_may_be_meant() -> None:
         changed_config(["lerning-rate=0.1", "proto-weight=1.0", "wholly-other=1", "seed=3"])
     told = str(refusal.value)
     assert "unknown setting lerning-rate: did you mean learning-rate" in told
-    assert "unknown setting proto-weight: did you mean fedproto.proto-weight?" in told
+    assert "unknown setting proto-weight: did you mean fedproto.proto-weight or fedtgp." in told
     assert "unknown setting wholly-other: All stand with their defaults in pyproject.toml" in told
     assert "seed" not in told

@@ -133,3 +133,14 @@ def test_newcomers_with_it_score_what_the_run_says(tmp_path: Path) -> None:
     ).play()
     assert again[-1]["nodes"]["0"]["scores"] == whole[-1]["nodes"]["0"]["scores"]
     assert again[-1]["diagnostics"] == whole[-1]["diagnostics"]
+
+
+def test_both_sides_know_how_long_the_model_is_before_it_arrives() -> None:
+    run = halves.run_of("dsfl", open_data="digits", feature_dim=16)
+    agreed = halves.agreed("dsfl", TASK, run, server_model="cnn")
+    own = agreed.beside
+    assert own.name == "cnn"
+    sizes = Consensus.sizes(agreed)
+    assert sizes.at_most == {"parameters": own.parameters, "statistics": own.statistics}
+    without = Consensus.sizes(halves.agreed("dsfl", TASK, run))
+    assert without.absent == {"parameters", "statistics"}

@@ -1,0 +1,83 @@
+"""Clients that learn towards the federation's prototypes of their classes, and send their own."""
+
+from abc import abstractmethod
+from typing import Generic, Literal, TypeVar
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from strategies.common.class_means import ClassMeans, class_means
+from strategies.common.class_table import ClassTable, prototype_loss
+from strategies.common.classifiers import Classifier
+from strategies.common.device import MessageDevice
+from strategies.common.message import LocalTraining, MessageClient, ModelState
+from strategies.common.method import Uplink
+from strategies.common.nearest import nearest_prototype
+from strategies.common.payloads import FeatureRows
+from strategies.common.round import Tested
+from strategies.common.settings import Settings
+
+
+class PrototypeSettings(Settings):
+    """How such a client learns, and what picks a class.
+
+    Attributes
+    ----------
+    proto_weight : float
+        Weight of the prototype loss, a mean over batch and features (lambda).
+    inference : str
+        ``"prototype"`` picks the nearest prototype, ``"head"`` the largest logit.
+    test_classes : str
+        Whose prototypes compete: of the client's ``"own"`` training classes, or of ``"all"``.
+    """
+
+    proto_weight: float = Field(ge=0)
+    inference: Literal["prototype", "head"]
+    test_classes: Literal["own", "all"]
+
+    def testing(self) -> Tested:
+        """Test after aggregation, unless the head does, which needs none."""
+        return Tested.TRAINED if self.inference == "head" else Tested.WITH_AGGREGATED
+
+
+OwnSettings = TypeVar("OwnSettings", bound=PrototypeSettings)
+Prototypes = TypeVar("Prototypes", bound=FeatureRows)
+
+
+class PrototypeClient(
+    MessageClient[OwnSettings, ModelState, Prototypes, Uplink],
+    Generic[OwnSettings, Prototypes, Uplink],
+):
+    """Regularises features towards global prototypes."""
+
+    def testing(self) -> Tested:
+        """Test as the settings say."""
+        return self.settings.testing()
+
+    def local_training(
+        self, device: MessageDevice, state: ModelState, downlink: Prototypes | None
+    ) -> LocalTraining[Uplink]:
+        """Learn from labels and prototypes, in the first round by labels alone."""
+        model, table = state.model, ClassTable.of_features(device, downlink)
+
+        def losses(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            features = model.features(inputs)
+            cross_entropy = functional.cross_entropy(model.head(features), labels)
+            prototype = prototype_loss(features, labels, table)
+            total = cross_entropy + self.settings.proto_weight * prototype
+            return {"total": total, "cross_entropy": cross_entropy, "prototype": prototype}
+
+        return LocalTraining(losses, lambda: self.sent(class_means(device, model)))
+
+    @abstractmethod
+    def sent(self, means: ClassMeans) -> Uplink:
+        """Return what goes up of the class means that the trained model has."""
+
+    def classifier(
+        self, device: MessageDevice, state: ModelState, downlink: Prototypes | None
+    ) -> Classifier:
+        """Pick the nearest prototype, or the head's class."""
+        if self.settings.inference == "head":
+            return super().classifier(device, state, downlink)
+        return nearest_prototype(device, state.model, downlink, self.settings.test_classes)

@@ -1,0 +1,30 @@
+"""LG-FedAvg on the server: the mean of all heads."""
+
+from collections.abc import Mapping
+from typing import Final, final
+
+from strategies.common.averaged import AveragingServer
+from strategies.common.presentation import Presentation, Setting
+from strategies.common.round import Tested
+from strategies.lgfedavg.settings import LGFedAvgSettings
+from strategies.lgfedavg.wire import WIRE, Head
+
+_TESTS_MEAN: Final = "Each client tests its own features with the mean of all heads."
+
+
+@final
+class LGFedAvgServer(AveragingServer[LGFedAvgSettings, Head]):
+    """Averages heads by training samples."""
+
+    wire = WIRE
+
+    def testing(self) -> Tested:
+        """Let clients test with the mean of all heads, unless with their own."""
+        trained = self.settings.test == "trained"
+        return Tested.TRAINED if trained else Tested.WITH_AGGREGATED
+
+    @classmethod
+    def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
+        """State with which head clients are tested."""
+        own = settings.get("test") == "trained"
+        return Presentation(measurement="" if own else _TESTS_MEAN)
