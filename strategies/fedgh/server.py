@@ -56,7 +56,7 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
         self, state: AverageState, round_number: int, replies: Sequence[Reply[Means]]
     ) -> Aggregated:
         """Take the head's steps of a round; without replies keep it."""
-        if not replies:
+        if not any(len(reply.uplink.labels) for reply in replies):
             return Aggregated()
         device = self.provided.device
         head = Head.part(self.agreed)

@@ -79,7 +79,7 @@ class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, 
         self, state: FedTGPState, round_number: int, replies: Sequence[Reply[Prototypes]]
     ) -> Aggregated:
         """Take the prototypes' steps of a round; without replies keep them."""
-        if not replies:
+        if not any(len(reply.uplink.labels) for reply in replies):
             return Aggregated()
         settings, device = self.settings, self.provided.device
         sent = [reply.uplink for reply in replies]

@@ -48,7 +48,9 @@ def test_a_silent_round_keeps_the_head_and_one_that_diverges_too() -> None:
     )
     state = half.start()
     before = half.broadcast(state).parameters
-    assert half.aggregate(state, 1, []).diagnostics == {}
+    nothing = Means(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    for replies in ([], [Reply(0, 18, nothing)]):
+        assert half.aggregate(state, 1, replies).diagnostics == {}
     assert torch.equal(half.broadcast(state).parameters, before)
     huge = Means(torch.eye(3, 4) * 1e10, torch.arange(3))
     said = half.aggregate(state, 2, [Reply(0, 18, huge)])

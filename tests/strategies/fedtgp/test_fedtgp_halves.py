@@ -59,7 +59,9 @@ def test_a_class_that_was_sent_once_keeps_its_prototype_and_one_that_never_was_h
     server.aggregate(state, 1, [Reply(0, 18, first)])
     server.aggregate(state, 2, [Reply(1, 18, second)])
     assert server.broadcast(state).labels.tolist() == [0, 1, 2]
-    server.aggregate(state, 3, [])
+    nothing = Prototypes(torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64))
+    for replies in ([], [Reply(0, 18, nothing)]):
+        assert server.aggregate(state, 3, replies).diagnostics == {}
     assert server.broadcast(state).labels.tolist() == [0, 1, 2]
 
 
