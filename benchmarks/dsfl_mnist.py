@@ -6,7 +6,7 @@ them asked about in a round, and everybody is tested on the same 1,000 images th
 from. ERA, simple aggregation (SA) and the enhanced rule play beside FedAvg and Local. With
 ``--attacks``, a part of the clients has labels drawn by lot, or a part of the open images has its
 pixels shuffled, or one client learns every class as the next, and as FedAvg's takes over the mean
-(model replacement).
+(model replacement), or pulls it as far as goes without being refused.
 
 Run with ``python -m benchmarks.dsfl_mnist FOLDER --images DIR`` (PFLlib's folder of MNIST, whose
 images are pooled and dealt anew). What is there already is not played again. The tables go into
@@ -80,6 +80,9 @@ SETTINGS: Final[Mapping[str, Value]] = {
     "device": "cpu",
 }
 _ATTACKED: Final = ("fedavg", "sa", "era")
+# How often one client's change of the mean counts: as often as there are clients, or as often as
+# is just within the bounds of what is typical of a round.
+_TIMES: Final = {"model": 20.0, "pull": 5.0}
 
 
 @final
@@ -90,7 +93,8 @@ class Case:
     Attributes
     ----------
     attack : str
-        ``"none"``, ``"labels"`` of some clients, ``"open"`` images, or a ``"model"`` of one client.
+        ``"none"``, ``"labels"`` of some clients, ``"open"`` images, or the ``"model"`` of one
+        client, or its ``"pull"``.
     share : float
         Of clients, or of open images.
     """
@@ -102,6 +106,11 @@ class Case:
     def name(self) -> str:
         """Of its folder."""
         return f"{self.attack}-{100 * self.share:g}"
+
+    @property
+    def tampered(self) -> int:
+        """How many clients are not honest, the last ones."""
+        return round(self.share * CLIENTS) if self.attack in ("labels", *_TIMES) else 0
 
 
 def main() -> None:
@@ -116,7 +125,7 @@ def main() -> None:
         return
     attacks = [Case("labels", share) for share in options.shares]
     attacks += [Case("open", share) for share in options.shares]
-    attacks.append(Case("model", 1 / CLIENTS))
+    attacks += [Case(attack, 1 / CLIENTS) for attack in _TIMES]
     found = {case: {n: stage.runs(case, n) for n in _ATTACKED} for case in attacks}
     write_block("dsfl_attacks", _attack_table(honest, found))
     console.print(f"written: {RESULTS}, {PICTURE}", soft_wrap=True)
@@ -145,8 +154,11 @@ class _Stage:
 
     def runs(self, case: Case, name: str) -> list[RunRecord]:
         """Return the runs of all seeds."""
-        # Shuffled open images are nothing to a method that reads none.
+        # Shuffled open images are nothing to a method that reads none, and there is no change to
+        # multiply where none is sent.
         played = Case() if case.attack == "open" and name in ("local", "fedavg") else case
+        if case.attack == "pull" and name != "fedavg":
+            played = Case("model", case.share)
         return [self._run(played, name, seed) for seed in self._options.seeds]
 
     def _run(self, case: Case, name: str, seed: int) -> RunRecord:
@@ -161,21 +173,21 @@ class _Stage:
             "seed": seed,
         }
         runs = self._folder / "runs" / f"{case.name}-seed-{seed}" / name
-        replaced = case.attack == "model" and name == "fedavg"
-        run = runs / "runs" / "test" if replaced else runs / name
+        times = _TIMES.get(case.attack, 0.0) if name == "fedavg" else 0.0
+        run = runs / "runs" / "test" if times else runs / name
         if not complete(run, self._options.rounds):
             self._console.print(f"{case.name}, seed {seed}: {name}", highlight=False)
-            if replaced:
-                _replace(runs, settings)
+            if times:
+                _pull(runs, settings, times)
             else:
                 campaign = Campaign(runs, CLIENTS, "engine", settings, replace=True)
                 campaign.play({name: {}}, self._console)
         return read_run_record(run)
 
 
-def _replace(folder: Path, settings: Mapping[str, Value]) -> None:
-    """Play FedAvg with one client whose change counts as often as there are clients."""
-    attack = Attack("replaced", "change", tensor=lambda change: CLIENTS * change)
+def _pull(folder: Path, settings: Mapping[str, Value], times: float) -> None:
+    """Play FedAvg with one client whose change counts several times."""
+    attack = Attack("pulled", "change", tensor=lambda change: times * change)
     villain = _FIRST_NODE + CLIENTS - 1
     federation = Federation(folder, CLIENTS, dict(settings))
 
@@ -206,7 +218,7 @@ def _deal(place: Path, every: Pool, case: Case, seed: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(one[0]).save(path)
     own = [every.rows(part) for part in _shards(every, rows[: CLIENTS * _PER_CLIENT], order)]
-    tampered = {"labels": round(case.share * CLIENTS), "model": 1}.get(case.attack, 0)
+    tampered = case.tampered
     for client in range(CLIENTS - tampered, CLIENTS):
         honest = own[client]
         wrong = (honest.labels + 1) % CLASSES
@@ -246,7 +258,7 @@ def _curve(run: RunRecord) -> list[tuple[float, float]]:
 
 def _last(run: RunRecord, case: Case) -> float:
     """Return how the common model does at last, at clients that nobody tampered with."""
-    tampered = {"labels": round(case.share * CLIENTS), "model": 1}.get(case.attack, 0)
+    tampered = case.tampered
     honest = [run.rounds[-1].answered[client] for client in range(CLIENTS - tampered)]
     if run.method == "dsfl":
         return statistics.mean(node.scores[SCORE] for node in honest)
@@ -294,7 +306,8 @@ def _attack_table(
         "none": "none",
         "labels": "{:.0%} of clients: labels by lot",
         "open": "{:.0%} of open images shuffled",
-        "model": "one client: next class for each, model replaced",
+        "model": "one client: next class for each, its change times 20",
+        "pull": "one client: next class for each, its change times 5",
     }
     for case, runs in {Case(): honest, **found}.items():
         cells = [over_seeds([_last(r, case) for r in runs[n]]) for n in _ATTACKED]
