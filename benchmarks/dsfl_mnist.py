@@ -6,7 +6,7 @@ them asked about in a round, and everybody is tested on the same 1,000 images th
 from. ERA, simple aggregation (SA) and the enhanced rule play beside FedAvg and Local. With
 ``--attacks``, a part of the clients has labels drawn by lot, or a part of the open images has its
 pixels shuffled, or one client learns every class as the next, and as FedAvg's takes over the mean
-(model replacement), or pulls it as far as goes without being refused.
+(model replacement), or pulls it a few times as far as an honest one.
 
 Run with ``python -m benchmarks.dsfl_mnist FOLDER --images DIR`` (PFLlib's folder of MNIST, whose
 images are pooled and dealt anew). What is there already is not played again. The tables go into
@@ -80,9 +80,9 @@ SETTINGS: Final[Mapping[str, Value]] = {
     "device": "cpu",
 }
 _ATTACKED: Final = ("fedavg", "sa", "era")
-# How often one client's change of the mean counts: as often as there are clients, or as often as
-# is just within the bounds of what is typical of a round.
-_TIMES: Final = {"model": 20.0, "pull": 5.0}
+# How often one client's change of the mean counts: as often as there are clients, or less than
+# the bound of what is typical of a round, which depends on what honest clients do.
+_TIMES: Final = {"model": float(CLIENTS), "pull": 5.0}
 
 
 @final
@@ -218,8 +218,7 @@ def _deal(place: Path, every: Pool, case: Case, seed: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(one[0]).save(path)
     own = [every.rows(part) for part in _shards(every, rows[: CLIENTS * _PER_CLIENT], order)]
-    tampered = case.tampered
-    for client in range(CLIENTS - tampered, CLIENTS):
+    for client in range(CLIENTS - case.tampered, CLIENTS):
         honest = own[client]
         wrong = (honest.labels + 1) % CLASSES
         if case.attack == "labels":
@@ -258,8 +257,7 @@ def _curve(run: RunRecord) -> list[tuple[float, float]]:
 
 def _last(run: RunRecord, case: Case) -> float:
     """Return how the common model does at last, at clients that nobody tampered with."""
-    tampered = case.tampered
-    honest = [run.rounds[-1].answered[client] for client in range(CLIENTS - tampered)]
+    honest = [run.rounds[-1].answered[client] for client in range(CLIENTS - case.tampered)]
     if run.method == "dsfl":
         return statistics.mean(node.scores[SCORE] for node in honest)
     return statistics.mean(node.accuracy or 0.0 for node in honest)
@@ -306,8 +304,10 @@ def _attack_table(
         "none": "none",
         "labels": "{:.0%} of clients: labels by lot",
         "open": "{:.0%} of open images shuffled",
-        "model": "one client: next class for each, its change times 20",
-        "pull": "one client: next class for each, its change times 5",
+        **{
+            attack: f"one client: next class for each, its change times {times:g}"
+            for attack, times in _TIMES.items()
+        },
     }
     for case, runs in {Case(): honest, **found}.items():
         cells = [over_seeds([_last(r, case) for r in runs[n]]) for n in _ATTACKED]

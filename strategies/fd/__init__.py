@@ -14,5 +14,5 @@ Where the paper leaves a choice, or a common implementation differs:
 * A device that sat out the last round gets the mean of all its holders.
 * Outputs are those of the pass that a step learns from, over all steps of the round.
 * Uploads are distributions. HtFLlib averages logits, which leave the loss without lower bound.
-* FAug, the paper's second half (seed samples up, a conditional GAN down), is not built.
+* FAug, the paper's second half, comes before the first round of any method: ``strategies/faug``.
 """
