@@ -1,10 +1,11 @@
 """FAug on MNIST: devices that lack three labels, with and without a generator from their seeds.
 
 After section 4 of FD's paper (Jeong et al., 2018, https://arxiv.org/abs/1811.11479): each device
-has 2,000 images of its own, of which three target labels are cut to five. Local, FD and FedAvg
-play without augmentation, with FAug whose server varies the seeds, and with FAug whose server
-finds alike images in a public pool, as the paper's does by image search. Every device's model is
-judged on the same 10,000 images, which nobody learnt from, all of them and target labels alone.
+has 2,000 images of its own, of which three target labels are cut to five. FD and FedAvg play
+without augmentation, with FAug whose server varies the seeds, and with FAug whose server finds
+alike images in a public pool, as the paper's does by image search. Local plays beside. Every
+device's model is judged on the same 10,000 images, which nobody learnt from, all of them and
+target labels alone.
 
 Run with ``python -m benchmarks.augmented_mnist FOLDER --images DIR`` (PFLlib's folder of MNIST,
 whose images are pooled and dealt anew). What is there already is not played again. The
@@ -97,7 +98,7 @@ def main() -> None:
         console.print(line, highlight=False, soft_wrap=True)
     for devices in options.devices:
         for method in METHODS:
-            for augmentation in AUGMENTATIONS:
+            for augmentation in AUGMENTATIONS if method != "local" else ("none",):
                 judged = [
                     _judged(folder, every, devices, seed, method, augmentation, options, console)
                     for seed in options.seeds

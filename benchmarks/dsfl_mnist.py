@@ -34,7 +34,7 @@ from benchmarks.mnist_pool import CLASSES, Pool, pooled, write
 from benchmarks.results import RESULTS, complete, over_seeds, write_block
 from local_federation.campaign import Campaign
 from server_app.run_record import RunRecord, read_run_record
-from strategies.dsfl.global_model import SCORE
+from strategies.common.open_server_model import SCORE
 from tests.loopback import Federation
 
 Value = bool | int | float | str

@@ -14,8 +14,9 @@ from client_app.store import Standing
 from strategies.common import seeds
 from strategies.common.method import AnyClientHalf
 from strategies.common.payload import Payload
-from strategies.common.round import Evaluation, Tested, Trained
+from strategies.common.round import Evaluation, Trained
 from strategies.common.simulated import Conditions
+from strategies.common.tested import Tested
 from strategies.common.transport.control import MAX_TOLD_CLASSES, Order, Report
 from strategies.common.transport.state import load_tensors, to_tensors
 

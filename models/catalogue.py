@@ -209,10 +209,20 @@ def builder(feature_dim: int, names: tuple[str, ...] = ()) -> ModelBuilder:
     """
     told = {shown(name): name for name in names}
 
-    def build_known(name: str, task: Task, seed: int) -> FeatureModel:
+    usual = feature_dim
+
+    def build_known(
+        name: str,
+        task: Task,
+        seed: int,
+        *,
+        feature_dim: int | None = None,
+        to_be_loaded: bool = False,
+    ) -> FeatureModel:
         place = told.get(name, name)
         require_known("model", place, names)
-        return build(place, task, feature_dim, seed)
+        width = usual if feature_dim is None else feature_dim
+        return build(place, task, width, seed, to_be_loaded=to_be_loaded)
 
     return build_known
 

@@ -42,9 +42,8 @@ def open_settings(config: RunConfig) -> RunSettings:
     weights.check(settings.weights, names)
     if settings.method in methods.METHODS:
         own = methods.method_settings(settings.method, config)
-        key, name = own.named_model(settings)
-        if name:
-            catalogue.require_known(f"setting {key}", name, names)
+        if (named := own.named_model(settings)) is not None:
+            catalogue.require_known(f"setting {named.setting}", named.name, names)
     sources.check(settings.data)
     _check_open_data(settings)
     _check_augmentation(settings, config)

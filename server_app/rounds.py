@@ -29,9 +29,10 @@ from strategies.common.errors import FederationError
 from strategies.common.guard import guard_of
 from strategies.common.message import MessageServer
 from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
-from strategies.common.round import Reply, Tested
+from strategies.common.round import Reply
 from strategies.common.settings import RunConfig, RunSettings
 from strategies.common.split.halves import AnySplitServerHalf
+from strategies.common.tested import Tested
 
 # A node that was asked who it is usually answers within seconds; after this long a round
 # starts without it.

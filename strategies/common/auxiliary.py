@@ -1,6 +1,6 @@
 """Settings of methods whose clients all have a second, small model alike beside their own."""
 
-from strategies.common.settings import RunSettings, Settings
+from strategies.common.settings import NamedModel, RunSettings, Settings
 
 
 class AuxiliarySettings(Settings):
@@ -14,6 +14,7 @@ class AuxiliarySettings(Settings):
 
     model: str
 
-    def named_model(self, run: RunSettings) -> tuple[str, str]:
+    def named_model(self, run: RunSettings) -> NamedModel:
         """Return the model that all have alike."""
-        return f"{run.method}.model", self.model or run.models.partition(",")[0].strip()
+        first = run.models.partition(",")[0].strip()
+        return NamedModel(f"{run.method}.model", self.model or first)

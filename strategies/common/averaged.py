@@ -8,7 +8,6 @@ from torch import Tensor
 
 from strategies.common.averaging import average, average_by_class
 from strategies.common.class_table import AnyRows, RowsState
-from strategies.common.errors import WireError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
@@ -80,9 +79,8 @@ class AveragingServer(
     def check(self, state: AverageState, reply: Reply[Sent]) -> None:
         """Refuse, of a model, what none can have measured."""
         super().check(state, reply)
-        sent = reply.uplink
-        if isinstance(sent, AuxiliaryModel) and (fault := sent.fault_in(self.agreed.beside)):
-            raise WireError(f"client {reply.partition}: {sent.schema}.{fault}")
+        if isinstance(reply.uplink, AuxiliaryModel):
+            reply.check_measured(reply.uplink.statistics, self.agreed.beside)
 
     def magnitudes(self, state: AverageState, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far weights are from the last average, and how large all else is."""

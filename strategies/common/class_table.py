@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.device import Device
 from strategies.common.payloads import ClassRows
 from strategies.common.round import Reply
@@ -49,7 +50,6 @@ def _no_labels() -> Tensor:
     return torch.zeros(0, dtype=torch.int64)
 
 
-@final
 @dataclass
 class RowsState:
     """Rows that survive a round at a server.
@@ -104,6 +104,10 @@ class GatheredRows:
         """Return the rows of all other clients."""
         others = self.owners != partition
         return GatheredRows(self.rows[others], self.labels[others], self.owners[others])
+
+    def means(self, num_classes: int) -> ClassMeans:
+        """Return the mean over the rows of each class that has some."""
+        return means_by_class([(self.rows, self.labels)], num_classes)
 
 
 @final

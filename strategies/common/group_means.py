@@ -8,7 +8,7 @@ from torch import Tensor
 
 from strategies.common.architecture import Architecture
 from strategies.common.averaging import average
-from strategies.common.errors import ModelError, WireError
+from strategies.common.errors import ModelError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
@@ -78,8 +78,7 @@ class GroupAveragingServer(
     def check(self, state: AnyMeans, reply: Reply[Sent]) -> None:
         """Refuse an upload in which something negative is said to be a variance."""
         super().check(state, reply)
-        if fault := reply.uplink.fault_in(reply.architecture):
-            raise WireError(f"client {reply.partition}: {reply.uplink.schema}.{fault}")
+        reply.check_measured(reply.uplink.statistics, reply.architecture)
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""

@@ -5,6 +5,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from strategies.common.round import Picture
+
 # Beyond these a picture shows nothing that a number would not.
 _MOST_CLASSES: Final = 100
 _SIDE: Final = 128
@@ -19,11 +21,15 @@ _COLOURS: Final = torch.tensor(
 )
 
 
-def table_picture(rows: Tensor, labels: Tensor, num_classes: int) -> Tensor | None:
+def table_pictures(
+    name: str, rows: Tensor, labels: Tensor, num_classes: int
+) -> tuple[Picture, ...]:
     """Draw distributions by class, one row of pixels each: black where sure, white where not.
 
     Parameters
     ----------
+    name : str
+        Of the picture, of (3, class, class).
     rows, labels : Tensor
         (present, class) distributions, and (present,) the class that each is of.
     num_classes : int
@@ -31,14 +37,15 @@ def table_picture(rows: Tensor, labels: Tensor, num_classes: int) -> Tensor | No
 
     Returns
     -------
-    Tensor | None
-        (3, class, class) uint8; ``None`` where there are too many classes to see anything.
+    tuple[Picture, ...]
+        None where there is no row, or too many classes to see anything.
     """
-    if num_classes > _MOST_CLASSES:
-        return None
+    if num_classes > _MOST_CLASSES or not len(labels):
+        return ()
     table = torch.zeros(num_classes, num_classes)
     table[labels] = rows.float().cpu()
-    return (255 * (1 - table.clamp(0, 1))).round().to(torch.uint8).expand(3, -1, -1)
+    pixels = (255 * (1 - table.clamp(0, 1))).round().to(torch.uint8)
+    return (Picture(name, pixels.expand(3, -1, -1)),)
 
 
 def points_picture(points: Tensor, labels: Tensor) -> Tensor:

@@ -21,8 +21,9 @@ from strategies.common.payload import Payload
 from strategies.common.presentation import Presentation, Setting
 from strategies.common.private_counts import class_counts_in
 from strategies.common.provided import Provided
-from strategies.common.round import Aggregated, Evaluation, Phase, Reply, Tested, Trained
+from strategies.common.round import Aggregated, Evaluation, Phase, Reply, Trained
 from strategies.common.settings import Settings
+from strategies.common.tested import Tested
 
 MethodSettings = TypeVar("MethodSettings", bound=Settings)
 State = TypeVar("State")
@@ -48,7 +49,7 @@ class Half(ABC, Generic[MethodSettings]):
     wire : Phase
         The payloads of every round; :meth:`phase` where they change.
     tested : Tested
-        Which model is tested, and by whom; :meth:`testing` where settings decide.
+        Which model is tested, and by whom, unless settings decide; alike in both halves.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
@@ -78,8 +79,8 @@ class Half(ABC, Generic[MethodSettings]):
         return self.wire
 
     def testing(self) -> Tested:
-        """Return which model is tested, and by whom; both halves of a method must say the same."""
-        return self.tested
+        """Return which model is tested, and by whom: :attr:`tested`, unless settings decide."""
+        return self.settings.testing(self.tested)
 
 
 class ClientHalf(Half[MethodSettings], Generic[MethodSettings, AnyDevice, State, Downlink, Uplink]):

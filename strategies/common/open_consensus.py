@@ -1,33 +1,34 @@
-"""Servers that make one answer of what all clients said of open data."""
+"""Servers that make one answer of what all clients said of open data, and may learn of it."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast, final
 
 import torch
 from torch import Tensor
 
+from strategies.common import seeds
+from strategies.common.agreed import Need
+from strategies.common.errors import WireError
 from strategies.common.message import MessageServer
+from strategies.common.model import FeatureModel
+from strategies.common.open_answers import OpenAnswers, OpenConsensus
+from strategies.common.open_data import drawn
+from strategies.common.open_lesson import Lesson
+from strategies.common.open_server_model import LOSS
 from strategies.common.open_settings import AnyOpenSettings
-from strategies.common.payloads import OpenAnswers, OpenConsensus
-from strategies.common.presentation import Measured
+from strategies.common.payloads import numbers_of
 from strategies.common.round import Aggregated, Reply
 
 Told = TypeVar("Told", bound=OpenConsensus)
 Said = TypeVar("Said", bound=OpenAnswers)
 
-AGREEMENT = Measured(
-    "Open samples on which a client agrees with all",
-    {"agreement": "agreement"},
-    "Good: rising, and near 1.",
-    share=True,
-)
 
-
+@final
 @dataclass
 class ConsensusState:
-    """What the answers of the last round came to.
+    """What the answers of the last round came to, and who learns of nothing else.
 
     Attributes
     ----------
@@ -35,22 +36,25 @@ class ConsensusState:
         (open, class); without rows before the first round.
     round : Tensor
         (1,) int64, that round; 0 for none.
+    model : FeatureModel | None
+        The server's own; ``None`` where it keeps none.
+    moments : dict[str, Tensor]
+        Of the optimiser that trains it.
     """
 
     rows: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     round: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64))
-
-
-AnyConsensus = TypeVar("AnyConsensus", bound=ConsensusState)
+    model: FeatureModel | None = None
+    moments: dict[str, Tensor] = field(default_factory=dict)
 
 
 class ConsensusServer(
-    MessageServer[AnyOpenSettings, AnyConsensus, Told, Said],
-    Generic[AnyOpenSettings, AnyConsensus, Told, Said],
+    MessageServer[AnyOpenSettings, ConsensusState, Told, Said],
+    Generic[AnyOpenSettings, Told, Said],
 ):
     """Tells all clients what the answers of the round before came to."""
 
-    state: ClassVar[type[Any]] = ConsensusState
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})
 
     @abstractmethod
     def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
@@ -64,25 +68,70 @@ class ConsensusServer(
             Training samples of each.
         """
 
-    def answers(self, uplink: Said) -> Tensor:
-        """Return the answers (open, class) that travelled; by default what travelled is they."""
-        return uplink.rows
+    def reads_open_data(self) -> bool:
+        """Read them where the server has a model that learns of them."""
+        return bool(self.settings.server_model)
 
-    def broadcast(self, state: AnyConsensus) -> Told | None:
-        """Return what the last round came to."""
+    def start(self) -> ConsensusState:
+        """Return the server's model, where it is to have one, and nothing that was said."""
+        if not self.settings.server_model:
+            return ConsensusState()
+        return ConsensusState(model=self.provided.build_beside().to(self.provided.device))
+
+    def broadcast(self, state: ConsensusState) -> Told | None:
+        """Return what the last round came to, and the server's model in rounds that test it."""
+        if not len(state.rows):
+            return None
         kind = cast(type[Told], self.wire.down)
-        return kind(state.rows, state.round) if len(state.rows) else None
+        if state.model is None:
+            return kind(rows=state.rows, round=state.round, parameters=None, statistics=None)
+        parameters, statistics = numbers_of(state.model)
+        run, now = self.provided.run, int(state.round) + 1
+        # Past the last round who took no part in it is asked for a test.
+        if now <= run.rounds and not run.is_evaluated(now):
+            parameters, statistics = parameters[:0], statistics[:0]
+        return kind(
+            rows=state.rows, round=state.round, parameters=parameters, statistics=statistics
+        )
+
+    def check(self, state: ConsensusState, reply: Reply[Said]) -> None:
+        """Refuse, too, what stands for no answers."""
+        super().check(state, reply)
+        try:
+            reply.uplink.answers(self.agreed)
+        except WireError as error:
+            raise WireError(f"client {reply.partition}: {reply.uplink.schema}: {error}") from None
 
     def aggregate(
-        self, state: AnyConsensus, round_number: int, replies: Sequence[Reply[Said]]
+        self, state: ConsensusState, round_number: int, replies: Sequence[Reply[Said]]
     ) -> Aggregated:
-        """Make one of all answers; keep what there is without any."""
+        """Make one of all answers, which the server's model learns; without any change nothing."""
         if not replies:
             return Aggregated()
-        said = [self.answers(reply.uplink) for reply in replies]
+        said = [reply.uplink.answers(self.agreed) for reply in replies]
         state.rows, told = self.together(said, [reply.samples for reply in replies])
         state.round = torch.tensor([round_number])
         likeliest = state.rows.argmax(1)
         agreeing = [float((own.argmax(1) == likeliest).float().mean()) for own in said]
-        agreement: Mapping[str, float] = {"agreement": sum(agreeing) / len(agreeing)}
-        return Aggregated(agreement).joined(told)
+        found = {"agreement": sum(agreeing) / len(agreeing), **self._teach(state, round_number)}
+        return Aggregated(found).joined(told)
+
+    def _teach(self, state: ConsensusState, round_number: int) -> dict[str, float]:
+        """Let the server's model learn what all said, and return its mean loss."""
+        if state.model is None:
+            return {}
+        run, opened = self.provided.run, self.provided.open_data
+        rows = drawn(opened.told, self.settings.samples_per_round, run.seed, round_number)
+        distance = cast(type[Told], self.wire.down).distance
+        losses, state.moments = Lesson(
+            LOSS, run.method, opened.inputs[rows], state.rows, distance
+        ).teach(
+            state.model,
+            self.settings,
+            self.settings.distill_epochs,
+            seeds.generator(run.seed, "server distillation", round_number=round_number),
+            self.provided.device,
+            owner=state,
+            moments=state.moments,
+        )
+        return dict(losses)

@@ -4,7 +4,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field
 
-from strategies.common.settings import Settings
+from strategies.common.settings import NamedModel, RunSettings, Settings
 
 
 class OpenDataSettings(Settings):
@@ -14,6 +14,10 @@ class OpenDataSettings(Settings):
     ----------
     samples_per_round : int
         Open samples that a round asks about, drawn anew each time; 0 asks about all.
+    server_model : str
+        The server's own model, which learns of open samples alone: one of ``models`` or of the
+        zoo. Clients test it every ``evaluate-every`` rounds and in the last, as it was when the
+        round began; empty keeps none.
     distill_optimiser : str
         ``"sgd"`` without momentum, or ``"adam"``, whose moments go on from round to round.
     distill_learning_rate : float
@@ -23,10 +27,30 @@ class OpenDataSettings(Settings):
     """
 
     samples_per_round: int = Field(ge=0)
+    server_model: str
     distill_optimiser: Literal["sgd", "adam"]
     distill_learning_rate: float = Field(gt=0)
     distill_batch_size: int = Field(ge=2)
     distill_epochs: int = Field(ge=1)
+
+    def named_model(self, run: RunSettings) -> NamedModel | None:
+        """Return the server's own model, where it has one."""
+        name = self.server_model
+        return NamedModel(f"{run.method}.server-model", name) if name else None
+
+
+class OpenDistributionSettings(OpenDataSettings):
+    """How much of its distributions a client sends, beside that.
+
+    Attributes
+    ----------
+    upload_top, upload_bits : int
+        Likeliest classes that a client tells of each open sample, 0 for all, and bits of each
+        probability; 32 are floating-point numbers. What is untold is taken as even.
+    """
+
+    upload_top: int = Field(ge=0, le=10_000)
+    upload_bits: Literal[1, 2, 3, 4, 6, 8, 12, 16, 32]
 
 
 AnyOpenSettings = TypeVar("AnyOpenSettings", bound=OpenDataSettings)

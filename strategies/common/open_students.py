@@ -1,20 +1,20 @@
 """Clients that speak about open data, and learn there what all of them said together."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeVar, cast, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strategies.common.agreed import Need
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState, label_loss
+from strategies.common.open_answers import OpenAnswers, OpenConsensus
 from strategies.common.open_data import drawn
 from strategies.common.open_lesson import Lesson
+from strategies.common.open_server_model import SCORE, received
 from strategies.common.open_settings import AnyOpenSettings
-from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Trained
 from strategies.common.training import output_batches
 
@@ -48,22 +48,8 @@ class OpenDataClient(
 ):
     """A client whose round is: learn what all said, learn from its own labels, speak."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA})
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})
     state: ClassVar[type[Any]] = StudentState
-
-    @staticmethod
-    @abstractmethod
-    def answers(logits: Tensor) -> Tensor:
-        """Return what is said of samples with logits (batch, class)."""
-
-    def said(self, rows: Tensor) -> Said:
-        """Return what travels of answers (open, class); by default they themselves."""
-        return cast(type[Said], self.wire.up)(rows)
-
-    @staticmethod
-    @abstractmethod
-    def distance(logits: Tensor, told: Tensor) -> Tensor:
-        """Return how far logits (batch, class) are from what all said: a loss, ()."""
 
     def train(
         self, device: MessageDevice, state: StudentState, downlink: Told | None
@@ -72,7 +58,7 @@ class OpenDataClient(
         told = {} if downlink is None else self._distil(device, state, downlink)
         trained = super().train(device, state, downlink)
         state.turns = state.turns + 1
-        return replace(trained, losses={**trained.losses, **told})
+        return trained.beside(told)
 
     def local_training(
         self,
@@ -84,12 +70,25 @@ class OpenDataClient(
 
         def speak() -> Said:
             asked, model = self._asked(device, device.round_number), state.model
+            kind = cast(type[Said], self.wire.up)
             said = output_batches(
-                asked, model, lambda inputs: self.answers(model(inputs)), device.torch_device
+                asked, model, lambda inputs: kind.said_by(model(inputs)), device.torch_device
             )
-            return self.said(torch.cat(list(said)))
+            return kind.of(torch.cat(list(said)), self.agreed)
 
         return LocalTraining(label_loss(state.model), speak)
+
+    def others(
+        self,
+        device: MessageDevice,
+        state: StudentState,  # noqa: ARG002
+        downlink: Told | None,
+    ) -> Mapping[str, nn.Module]:
+        """Return the server's model where it came down."""
+        if downlink is None or downlink.parameters is None:
+            return {}
+        servers = received(downlink, self.provided.build_beside(to_be_loaded=True))
+        return {} if servers is None else {SCORE: servers.to(device.torch_device)}
 
     def learn_open(
         self, device: MessageDevice, state: StudentState, lesson: Lesson, epochs: int
@@ -120,7 +119,9 @@ class OpenDataClient(
         self, device: MessageDevice, state: StudentState, consensus: Told
     ) -> Mapping[str, float]:
         asked = self._asked(device, int(consensus.round))
-        lesson = Lesson(DISTILLATION, device.settings.method, asked, consensus.rows, self.distance)
+        lesson = Lesson(
+            DISTILLATION, device.settings.method, asked, consensus.rows, consensus.distance
+        )
         return self.learn_open(device, state, lesson, self.settings.distill_epochs)
 
     def _asked(self, device: MessageDevice, round_number: int) -> Tensor:

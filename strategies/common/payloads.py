@@ -1,16 +1,15 @@
 """What several methods send: rows by class, and the weights of a part of a model."""
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common.agreed import Agreed
-from strategies.common.architecture import Architecture, statistics_of
-from strategies.common.open_data import num_drawn
+from strategies.common.architecture import statistics_of
+from strategies.common.distributions import unlike_distributions
 from strategies.common.payload import (
     Payload,
     Sizes,
@@ -20,9 +19,6 @@ from strategies.common.payload import (
     tensor,
     unsent,
 )
-
-# float16 rounds a row by up to 2^-11 of its sum; nothing honest errs more.
-_ROW_SUM_TOLERANCE = 1e-3
 
 AnyWeights = TypeVar("AnyWeights", bound="Weights")
 AnyWholeModel = TypeVar("AnyWholeModel", bound="WholeModel")
@@ -95,66 +91,7 @@ class SoftRows(ClassRows):
 
     def fault(self) -> str | None:
         """Refuse rows that are no distributions, such as logits."""
-        return _unlike_distributions(self.rows, lambda row: f"class {int(self.labels[row])}")
-
-
-@payload_base
-class OpenAnswers(Payload):
-    """One row for each open sample that a round asks about: ``4nC`` bytes.
-
-    n stands for these samples and C for the classes. A method derives from it, names the schema
-    and says what the rows are.
-
-    Attributes
-    ----------
-    rows : Tensor
-        (open, class) float, in the order in which the samples were drawn.
-    are_distributions : bool
-        Whether every row is to be one; form alone then bounds all values.
-    """
-
-    are_distributions: ClassVar[bool] = False
-
-    rows: Tensor = tensor("float", "open", "class", means="statistics")
-
-    @classmethod
-    def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return one row for each sample that the method's settings ask about."""
-        asked = num_drawn(agreed.open_set, agreed.settings.samples_per_round)
-        return Sizes({"open": asked, "class": agreed.task.num_classes, "one": 1})
-
-    def fault(self) -> str | None:
-        """Refuse rows that are no distributions, such as logits, where they are to be some."""
-        if not self.are_distributions:
-            return None
-        return _unlike_distributions(self.rows, lambda row: f"open sample {row}")
-
-
-@payload_base
-class OpenConsensus(OpenAnswers):
-    """What all answers of a round came to: ``4nC + 8`` bytes.
-
-    Attributes
-    ----------
-    round : Tensor
-        (one,) int64, the round whose samples it is about.
-    """
-
-    round: Tensor = tensor("int64", "one", low=1)
-
-
-def _unlike_distributions(rows: Tensor, named: Callable[[int], str]) -> str | None:
-    """Return which row is no distribution, and why."""
-    if not len(rows):
-        return None
-    low, high = float(rows.min()), float(rows.max())
-    if low < 0 or high > 1:
-        return f"rows: expected entries in [0, 1], got {low:g} to {high:g}"
-    totals = rows.double().sum(1)
-    worst = int((totals - 1).abs().argmax())
-    if abs(float(totals[worst]) - 1) > _ROW_SUM_TOLERANCE:
-        return f"rows: expected each to sum to 1, got {float(totals[worst]):g} for {named(worst)}"
-    return None
+        return unlike_distributions(self.rows, lambda row: f"class {int(self.labels[row])}")
 
 
 @payload_base
@@ -244,16 +181,6 @@ class WholeModel(Payload):
     def into(self, model: nn.Module) -> None:
         """Put the numbers into a model of the same architecture."""
         put_numbers(model, self.parameters, self.statistics)
-
-    def fault_in(self, own: Architecture) -> str | None:
-        """Return what no model of an architecture can have measured, or ``None``.
-
-        Whoever computes with a negative variance gets no number at all.
-        """
-        variances = self.statistics[own.statistics - own.variances :]
-        if not len(variances) or (lowest := float(variances.min())) >= 0:
-            return None
-        return f"statistics: expected variances of at least 0, got {lowest:g}"
 
 
 @payload_base

@@ -15,8 +15,8 @@ from strategies.common.message import LocalTraining, MessageClient, ModelState
 from strategies.common.method import Uplink
 from strategies.common.nearest import nearest_prototype
 from strategies.common.payloads import FeatureRows
-from strategies.common.round import Tested
 from strategies.common.settings import Settings
+from strategies.common.tested import Tested
 
 
 class PrototypeSettings(Settings):
@@ -36,9 +36,9 @@ class PrototypeSettings(Settings):
     inference: Literal["prototype", "head"]
     test_classes: Literal["own", "all"]
 
-    def testing(self) -> Tested:
+    def testing(self, usual: Tested) -> Tested:
         """Test after aggregation, unless the head does, which needs none."""
-        return Tested.TRAINED if self.inference == "head" else Tested.WITH_AGGREGATED
+        return Tested.TRAINED if self.inference == "head" else usual
 
 
 OwnSettings = TypeVar("OwnSettings", bound=PrototypeSettings)
@@ -51,9 +51,7 @@ class PrototypeClient(
 ):
     """Regularises features towards global prototypes."""
 
-    def testing(self) -> Tested:
-        """Test as the settings say."""
-        return self.settings.testing()
+    tested = Tested.WITH_AGGREGATED
 
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: Prototypes | None

@@ -1,7 +1,7 @@
 """What a half gets beside its own settings: what it declared to need, and nothing else."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Mapping
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
@@ -17,8 +17,24 @@ from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 
-# Builds a model of the zoo by name for a task, its weights from a seed, on the CPU.
-ModelBuilder = Callable[[str, Task, int], FeatureModel]
+
+class ModelBuilder(Protocol):
+    """Builds a model of the zoo by name for a task, on the CPU."""
+
+    def __call__(
+        self,
+        name: str,
+        task: Task,
+        seed: int,
+        *,
+        feature_dim: int | None = None,
+        to_be_loaded: bool = False,
+    ) -> FeatureModel:
+        """Return it, with weights from the seed unless a state is to be loaded into all of it.
+
+        Without a width its features have that of the run.
+        """
+        ...
 
 
 @final
@@ -114,7 +130,9 @@ class Provided:
         theirs = self.agreed.task.meaning.class_names
         return labels.of_classes(theirs or labels.class_names, "server: ", unless)
 
-    def build_model(self, name: str, task: Task, seed: int) -> FeatureModel:
+    def build_model(
+        self, name: str, task: Task, seed: int, *, to_be_loaded: bool = False
+    ) -> FeatureModel:
         """Build a model of the zoo on the CPU; needs ``Need.MODELS``.
 
         Parameters
@@ -125,6 +143,8 @@ class Provided:
             What it must read, and its classes.
         seed : int
             Same seed, same weights.
+        to_be_loaded : bool
+            Whether a state is loaded into all of it: then no weights are drawn.
 
         Raises
         ------
@@ -134,7 +154,22 @@ class Provided:
             If it cannot read the task's inputs.
         """
         build: ModelBuilder = self._offer(Need.MODELS)
-        return build(name, task, seed)
+        return build(name, task, seed, to_be_loaded=to_be_loaded)
+
+    def build_beside(self, *, to_be_loaded: bool = False) -> FeatureModel:
+        """Build the model beside clients' own that the settings name, alike for all.
+
+        It needs ``Need.MODELS``; see :meth:`build_model`.
+        """
+        return self._beside(self.agreed.task, self.run.seed, to_be_loaded=to_be_loaded)
+
+    def _beside(self, task: Task, seed: int, *, to_be_loaded: bool) -> FeatureModel:
+        named = self._settings.named_model(self.run)
+        if named is None:
+            raise TypeError(f"{self.run.method}: expected settings that name a model, got none")
+        build: ModelBuilder = self._offer(Need.MODELS)
+        width = named.feature_dim
+        return build(named.name, task, seed, feature_dim=width, to_be_loaded=to_be_loaded)
 
     @property
     def agreed(self) -> Agreed:
@@ -148,8 +183,9 @@ class Provided:
         tables = {
             need: self._offers[need] for need in (Need.SPLIT, Need.ADAPTERS) if need in self._offers
         }
-        _, name = self._settings.named_model(self.run)
-        beside = Architecture.of(self.build_model(name, task, 0), name) if name else NO_MODEL
+        named, beside = self._settings.named_model(self.run), NO_MODEL
+        if named is not None:
+            beside = Architecture.of(self._beside(task, 0, to_be_loaded=True), named.name)
         self._agreed = Agreed(task, self.run, self._settings, tables, beside=beside)
         return self._agreed
 

@@ -1,8 +1,7 @@
 """What halves hand to the core in a round, and what they get of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Generic, TypeVar, final
 
@@ -14,21 +13,6 @@ from strategies.common.errors import WireError
 from strategies.common.payload import Payload, rules_of
 
 Uplink = TypeVar("Uplink", bound=Payload)
-
-
-@final
-class Tested(Enum):
-    """Which model of a client counts, and who tests it."""
-
-    TRAINED = "the device tests what it trained, and says so in the same reply"
-    WITH_AGGREGATED = "the device tests what it trained with what every round's aggregation made"
-    AGGREGATED = "the device tests what aggregation made, asked once more after it"
-    BY_SERVER = "the server tests, since it holds the rest of the network"
-
-    @property
-    def is_later(self) -> bool:
-        """Whether devices are asked once more after aggregation."""
-        return self in (Tested.WITH_AGGREGATED, Tested.AGGREGATED)
 
 
 @final
@@ -93,6 +77,23 @@ class Reply(Generic[Uplink]):
                     f"train_samples={self.samples} together, got {told}"
                 )
 
+    def check_measured(self, statistics: Tensor, own: Architecture) -> None:
+        """Refuse what no model of an architecture can have measured.
+
+        Whoever computes with a negative variance gets no number at all.
+
+        Raises
+        ------
+        WireError
+            Naming expected and got.
+        """
+        variances = statistics[own.statistics - own.variances :]
+        if len(variances) and (lowest := float(variances.min())) < 0:
+            raise WireError(
+                f"client {self.partition}: {self.uplink.schema}.statistics: expected variances of "
+                f"at least 0, got {lowest:g}"
+            )
+
 
 @final
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ class Trained(Generic[Uplink]):
     losses: Mapping[str, float]
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def beside(self, losses: Mapping[str, float]) -> "Trained[Uplink]":
+        """Return the same with more losses."""
+        return replace(self, losses={**self.losses, **losses})
 
 
 @final

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from strategies.common.samples import shuffled_batches
 from strategies.common.settings import Settings
+from strategies.common.training import Means
 from strategies.common.update_rule import SGD, Group
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -33,6 +34,7 @@ class ServerLessonSettings(Settings):
 
 def taught(
     module: Module,
+    method: str,
     settings: ServerLessonSettings,
     num_rows: int,
     loss_of: Callable[[Module, Tensor], Tensor],
@@ -44,8 +46,8 @@ def taught(
     ----------
     module : nn.Module
         What learns; it is left as it is.
-    settings : ServerLessonSettings
-        How.
+    method, settings : str, ServerLessonSettings
+        How, and in whose table that stands.
     num_rows : int
         Rows of the round, at least one.
     loss_of : Callable[[nn.Module, Tensor], Tensor]
@@ -58,7 +60,7 @@ def taught(
     tuple[nn.Module, float, tuple[str, ...]]
         What learnt, its mean loss over all passes, and notes.
     """
-    learner, total = copy.deepcopy(module), 0.0
+    learner, means = copy.deepcopy(module), Means()
     rule = SGD([Group(list(learner.parameters()))])
     for _ in range(settings.server_epochs):
         for part in shuffled_batches(num_rows, settings.server_batch_size, order):
@@ -66,11 +68,12 @@ def taught(
             rule.forget_gradients()
             loss.backward()  # type: ignore[no-untyped-call]
             rule.step(settings.server_learning_rate)
-            total += loss.item() * len(part)
+            means.add({"loss": loss.item()}, len(part))
+    loss_of_all = means.result()["loss"]
     if all(bool(parameter.isfinite().all()) for parameter in learner.parameters()):
-        return learner, total / (num_rows * settings.server_epochs), ()
+        return learner, loss_of_all, ()
     note = (
-        f"the server's training diverged at server-learning-rate={settings.server_learning_rate:g} "
-        f"and was left out of this round; lower it"
+        f"{method}: the server's training diverged at {method}.server-learning-rate="
+        f"{settings.server_learning_rate:g} and was left out of this round; lower it"
     )
-    return module, total, (note,)
+    return module, loss_of_all, (note,)

@@ -9,6 +9,7 @@ module, at their door, and hand the resulting objects on.
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, final
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticKnownError
 
 from strategies.common.errors import SettingsError
+from strategies.common.tested import Tested
 
 RunConfig = Mapping[str, bool | int | float | str]
 
@@ -59,9 +61,31 @@ class Settings(BaseModel):
         """Return the files that the server reads, by the setting that names each."""
         return {}
 
-    def named_model(self, run: "RunSettings") -> tuple[str, str]:  # noqa: ARG002
-        """Return the setting that names a model beside clients' own, and that name, if any."""
-        return "", ""
+    def named_model(self, run: "RunSettings") -> "NamedModel | None":  # noqa: ARG002
+        """Return the model beside clients' own that a setting names, if one does."""
+        return None
+
+    def testing(self, usual: Tested) -> Tested:
+        """Return which model is tested where the method's usual one is this."""
+        return usual
+
+
+@final
+@dataclass(frozen=True)
+class NamedModel:
+    """A model of the zoo, or of the run's, that a setting names.
+
+    Attributes
+    ----------
+    setting, name : str
+        The setting in full, and what it names.
+    feature_dim : int | None
+        Width of its features; ``None`` for that of the run.
+    """
+
+    setting: str
+    name: str
+    feature_dim: int | None = None
 
 
 @final

@@ -8,7 +8,7 @@ from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState, label_loss
 from strategies.common.method import MethodSettings, Uplink
 from strategies.common.payloads import HeadWeights
-from strategies.common.round import Tested
+from strategies.common.tested import Tested
 
 Head = TypeVar("Head", bound=HeadWeights)
 

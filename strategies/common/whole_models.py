@@ -13,7 +13,7 @@ from strategies.common.method import MethodSettings
 from strategies.common.model import FeatureModel
 from strategies.common.payload import rules_of
 from strategies.common.payloads import WholeModel
-from strategies.common.round import Tested
+from strategies.common.tested import Tested
 
 Mean = TypeVar("Mean", bound=WholeModel)
 Sent = TypeVar("Sent", bound=WholeModel)

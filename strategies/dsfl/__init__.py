@@ -3,7 +3,7 @@
 Itahara et al., "Distillation-Based Semi-Supervised Federated Learning for Communication-Efficient
 Collaborative Training with Non-IID Private Data", IEEE TMC 2023, https://arxiv.org/abs/2008.06180.
 A round: update and predict, ``client.train``; entropy reduction aggregation (ERA),
-``era.sharpened`` and ``server.together``; distillation, ``client.train`` of the next round.
+``server.together``; distillation, ``client.train`` of the next round.
 Where the paper leaves a choice, or this differs:
 
 * A client distils what the round before came to, then learns from its own labels and predicts, in
@@ -13,9 +13,7 @@ Where the paper leaves a choice, or this differs:
   ``temperature`` above one over the number of classes is noted. ``aggregation="power"`` is the
   enhanced rule of SCARLET (https://arxiv.org/abs/2504.19602), which always lowers it.
 * ``era_order="per_client"`` sharpens each client's outputs before the mean.
-* ``upload_top`` and ``upload_bits`` are not the paper's: of each open sample the likeliest classes
-  travel alone, in few bits; what is left to 1 is spread evenly over the others.
-* The server's own model, which the paper evaluates, is kept where ``server_model`` names one. It
-  travels to be tested alone, every few rounds, since the server has no test samples; newcomers
-  begin with models of their own, which may be others.
+* Uploads of fewer bytes are not the paper's. The server's own model, which it evaluates, is kept
+  where ``server_model`` names one, and travels to be tested alone, every few rounds, since the
+  server has no test samples; newcomers begin with models of their own, which may be others.
 """

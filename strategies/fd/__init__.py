@@ -10,8 +10,7 @@ Where the paper leaves a choice, or a common implementation differs:
 
 * The paper divides by the number of devices less one, and by a device's own count even if it
   is 0. Here a teacher's row is the mean over the *other holders* of a label; without one there
-  is no row. With every label on every device this is the paper's formula.
-* A device that sat out the last round gets the mean of all its holders.
+  is no row: with all labels everywhere the paper's formula. Who sat out gets the mean of all.
 * Outputs are those of the pass that a step learns from, over all steps of the round.
 * Uploads are distributions. HtFLlib averages logits, which leave the loss without lower bound.
 * FAug, the paper's second half, comes before the first round of any method: ``strategies/faug``.

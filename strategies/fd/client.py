@@ -23,10 +23,7 @@ class FDClient(MessageClient[FDSettings, ModelState, Teacher, SoftLabels]):
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: Teacher | None
     ) -> LocalTraining[SoftLabels]:
-        """Learn from labels and teacher, and average the softmax outputs met on the way.
-
-        Samples whose label has no teacher add nothing to its loss and count in the average.
-        """
+        """Learn from labels and, for those that have one, teachers; average outputs met there."""
         model, teacher = state.model, ClassTable.of_classes(device, downlink).rows
         seen = ClassSums(len(teacher), len(teacher), device.torch_device)
         loss, steps = SoftTargetLoss(self.settings, device), count(1)

@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, final
 
-from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.class_table import GatheredRows
 from strategies.common.entropy import entropy
-from strategies.common.knowledge_pictures import table_picture
+from strategies.common.knowledge_pictures import table_pictures
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Presentation, Setting
-from strategies.common.round import Aggregated, Picture, Reply
+from strategies.common.round import Aggregated, Reply
 from strategies.fd.settings import FDSettings
 from strategies.fd.wire import WIRE, SoftLabels, Teacher
 
 _TABLE: Final = "mean-outputs"
-_NOBODY_TEACHES = (
-    "fd: no label was held by two clients of this round, so that none of them has a teacher "
-    "for its own labels in the next one"
+_NOBODY_TEACHES: Final = (
+    "fd: no label was held by two clients of this round, so that none has a teacher in the next one"
 )
 
 
@@ -29,12 +27,11 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
         """State what is drawn."""
-        told = "mean outputs, a row for each true class: black is sure"
-        return Presentation(pictures={_TABLE: told})
+        return Presentation(pictures={_TABLE: "mean outputs, a row for each class: black is sure"})
 
     def personal(self, state: GatheredRows, partition: int) -> Teacher | None:
         """Return the mean over the label's other holders, where a label has any."""
-        others = self._means(state.without(partition))
+        others = state.without(partition).means(self.agreed.task.num_classes)
         return Teacher(others.rows, others.labels) if len(others.labels) else None
 
     def aggregate(
@@ -42,19 +39,13 @@ class FDServer(MessageServer[FDSettings, GatheredRows, Teacher, SoftLabels]):
     ) -> Aggregated:
         """Replace the uploads; tell labels with a holder, with two, and their mean entropy."""
         state.take(replies)
-        means = self._means(state)
+        classes = self.agreed.task.num_classes
+        means = state.means(classes)
         shared = int((means.counts > 1).sum())
         numbers = {"held_labels": float(len(means.labels)), "shared_labels": float(shared)}
         if len(means.labels):
             numbers["entropy"] = float(entropy(means.rows).mean())
         notes = () if shared else (_NOBODY_TEACHES,)
-        return Aggregated(numbers, notes, self._pictures(means, round_number))
-
-    def _pictures(self, means: ClassMeans, round_number: int) -> tuple[Picture, ...]:
-        if not self.provided.run.is_evaluated(round_number) or not len(means.labels):
-            return ()
-        drawn = table_picture(means.rows, means.labels, self.agreed.task.num_classes)
-        return () if drawn is None else (Picture(_TABLE, drawn),)
-
-    def _means(self, sent: GatheredRows) -> ClassMeans:
-        return means_by_class([(sent.rows, sent.labels)], self.agreed.task.num_classes)
+        drawn = table_pictures(_TABLE, means.rows, means.labels, classes)
+        shown = drawn if self.provided.run.is_evaluated(round_number) else ()
+        return Aggregated(numbers, notes, shown)

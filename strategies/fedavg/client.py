@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, ModelState
-from strategies.common.round import Tested
 from strategies.common.whole_models import WholeModelClient
 from strategies.fedavg.settings import FedAvgSettings
 from strategies.fedavg.wire import WIRE, GroupMean, Model
@@ -19,10 +18,6 @@ class FedAvgClient(WholeModelClient[FedAvgSettings, GroupMean, Model]):
     """Trains the group's mean on its own samples."""
 
     wire = WIRE
-
-    def testing(self) -> Tested:
-        """Test the mean, unless what was made of it is asked for."""
-        return Tested.TRAINED if self.settings.test == "trained" else self.tested
 
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: GroupMean | None

@@ -5,7 +5,7 @@ from typing import Final, final
 
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Tested
+from strategies.common.tested import Tested
 from strategies.fedavg.settings import FedAvgSettings
 from strategies.fedavg.wire import WIRE, GroupMean, Model
 
@@ -21,11 +21,7 @@ _PROXIMAL: Final = Measured(
 class FedAvgServer(GroupAveragingServer[FedAvgSettings, GroupMeans, GroupMean, Model]):
     """Averages the models of each architecture."""
 
-    wire = WIRE
-
-    def testing(self) -> Tested:
-        """Let clients test the mean, unless what they made of it is asked for."""
-        return Tested.TRAINED if self.settings.test == "trained" else Tested.WITH_AGGREGATED
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:

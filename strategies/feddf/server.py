@@ -15,8 +15,9 @@ from strategies.common.errors import ModelError, NectarError, WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.optimiser import scheduled
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply, Tested
+from strategies.common.round import Aggregated, Reply
 from strategies.common.samples import prepare
+from strategies.common.tested import Tested
 from strategies.common.training import Means, output_batches
 from strategies.common.update_rule import Adam, Group
 from strategies.feddf.settings import FedDFSettings
@@ -102,7 +103,7 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         return built.to(self.provided.device)
 
     def _built(self, own: Architecture) -> nn.Module:
-        built = self.provided.build_model(own.name, self.agreed.task, 0)
+        built = self.provided.build_model(own.name, self.agreed.task, 0, to_be_loaded=True)
         if Architecture.of(built).key != own.key:
             raise ModelError(
                 f"feddf: expected the server's {own.name} to be what clients hold, got another of "

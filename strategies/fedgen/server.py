@@ -15,7 +15,8 @@ from strategies.common.knowledge_pictures import points_picture
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Picture, Reply, Tested
+from strategies.common.round import Aggregated, Picture, Reply
+from strategies.common.tested import Tested
 from strategies.common.training import Means
 from strategies.common.update_rule import Adam, Group
 from strategies.fedgen.ensemble import Heads, ensemble_loss, label_weights

@@ -11,8 +11,9 @@ from strategies.common import seeds
 from strategies.common.averaged import AverageState
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply, Tested
+from strategies.common.round import Aggregated, Reply
 from strategies.common.server_lesson import taught
+from strategies.common.tested import Tested
 from strategies.fedgh.settings import FedGHSettings
 from strategies.fedgh.wire import WIRE, Head, Means
 
@@ -68,7 +69,9 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
             return functional.cross_entropy(head(rows[part]), labels[part])
 
         order = seeds.generator(self.provided.run.seed, "head", round_number=round_number)
-        head, loss, notes = taught(head.to(device), self.settings, len(rows), loss_of, order)
+        head, loss, notes = taught(
+            head.to(device), "fedgh", self.settings, len(rows), loss_of, order
+        )
         right = float((head(rows).argmax(1) == labels).float().mean())
         state.fields = _kept(Head.of(head.cpu())).fields
         return Aggregated({"head_loss": loss, "head_right": right}, notes)

@@ -12,6 +12,5 @@ digest and revisit, ``client.train`` of the next round. Where the paper leaves a
   public samples of the clients' own classes. The private samples of that turn get the local epochs
   of any other, and no phase until convergence.
 * Digesting minimises the mean absolute difference of logits, as in the code; the paper names none.
-* The paper lets two weak models weigh a little less (c_k), by hand: clients weigh alike here, or
-  by their training samples.
+* The paper lets two weak models weigh less (c_k), by hand: clients weigh alike, or by samples.
 """

@@ -1,9 +1,7 @@
 """FedMD on a device: transfer once, then digest, revisit and speak."""
 
-from dataclasses import replace
 from typing import final
 
-from torch import Tensor
 from torch.nn import functional
 
 from strategies.common.device import MessageDevice
@@ -20,16 +18,6 @@ class FedMDClient(OpenDataClient[FedMDSettings, Consensus, Logits]):
 
     wire = WIRE
 
-    @staticmethod
-    def answers(logits: Tensor) -> Tensor:
-        """Return logits as they are."""
-        return logits
-
-    @staticmethod
-    def distance(logits: Tensor, told: Tensor) -> Tensor:
-        """Return the mean absolute difference."""
-        return functional.l1_loss(logits, told)
-
     def train(
         self, device: MessageDevice, state: StudentState, downlink: Consensus | None
     ) -> Trained[Logits]:
@@ -41,5 +29,4 @@ class FedMDClient(OpenDataClient[FedMDSettings, Consensus, Logits]):
         labels = device.open_labels("fedmd.pretrain-epochs=0")
         transfer = Lesson("transfer", "fedmd", public, labels, functional.cross_entropy)
         told = self.learn_open(device, state, transfer, epochs)
-        trained = super().train(device, state, downlink)
-        return replace(trained, losses={**trained.losses, **told})
+        return super().train(device, state, downlink).beside(told)

@@ -6,7 +6,8 @@ from typing import Final, final
 from torch import Tensor
 
 from strategies.common.averaging import average
-from strategies.common.open_consensus import AGREEMENT, ConsensusServer, ConsensusState
+from strategies.common.open_consensus import ConsensusServer
+from strategies.common.open_server_model import presented
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated
 from strategies.fedmd.settings import FedMDSettings
@@ -25,7 +26,7 @@ _TRANSFER: Final = Measured(
 
 
 @final
-class FedMDServer(ConsensusServer[FedMDSettings, ConsensusState, Consensus, Logits]):
+class FedMDServer(ConsensusServer[FedMDSettings, Consensus, Logits]):
     """Averages logits."""
 
     wire = WIRE
@@ -33,7 +34,7 @@ class FedMDServer(ConsensusServer[FedMDSettings, ConsensusState, Consensus, Logi
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
         """State what is measured of the consensus."""
-        return Presentation(measured=(_DISTANCE, AGREEMENT), losses=(_TRANSFER,))
+        return presented(Presentation(measured=(_DISTANCE,), losses=(_TRANSFER,)), settings)
 
     def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
         """Average all logits, alike or by training samples; tell how far clients are from that."""

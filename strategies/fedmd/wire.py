@@ -2,8 +2,11 @@
 
 from typing import final
 
+from torch import Tensor
+from torch.nn import functional
+
+from strategies.common.open_answers import OpenAnswers, OpenConsensus
 from strategies.common.payload import payload
-from strategies.common.payloads import OpenAnswers, OpenConsensus
 from strategies.common.round import Phase
 
 
@@ -18,9 +21,14 @@ class Logits(OpenAnswers):
 
 
 @final
-@payload("fedmd.consensus", version=1)
+@payload("fedmd.consensus", version=2)
 class Consensus(OpenConsensus):
     """The clients' mean logits, to every client: ``4nC + 8`` bytes; of one client, its own."""
+
+    @staticmethod
+    def distance(logits: Tensor, told: Tensor) -> Tensor:
+        """Return the mean absolute difference."""
+        return functional.l1_loss(logits, told)
 
 
 WIRE = Phase(up=Logits, down=Consensus)

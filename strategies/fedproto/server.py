@@ -6,7 +6,7 @@ from typing import final
 from strategies.common.averaged import RowAveragingServer
 from strategies.common.nearest import classified_by
 from strategies.common.presentation import Presentation, Setting
-from strategies.common.round import Tested
+from strategies.common.tested import Tested
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 
@@ -15,11 +15,7 @@ from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
 class FedProtoServer(RowAveragingServer[FedProtoSettings, GlobalPrototypes, Prototypes]):
     """Replaces the global prototypes by means over their holders (eq. 6)."""
 
-    wire = WIRE
-
-    def testing(self) -> Tested:
-        """Let clients test after aggregation, unless by their heads."""
-        return self.settings.testing()
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from strategies.common import seeds
 from strategies.common.averaging import average_by_class
+from strategies.common.class_table import RowsState
 from strategies.common.message import MessageServer
 from strategies.common.nearest import classified_by
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply, Tested
+from strategies.common.round import Aggregated, Reply
 from strategies.common.server_lesson import taught
+from strategies.common.tested import Tested
 from strategies.fedtgp.contrast import TrainablePrototypes, adaptive_margin, contrast
 from strategies.fedtgp.settings import FedTGPSettings
 from strategies.fedtgp.wire import WIRE, GlobalPrototypes, Prototypes
@@ -34,31 +36,23 @@ _MEASURED: Final = (
 
 @final
 @dataclass
-class FedTGPState:
-    """What learns, and what it has come to.
+class FedTGPState(RowsState):
+    """What the prototypes have come to, of each class that anyone ever sent, and what learns.
 
     Attributes
     ----------
     prototypes : nn.Module
         Vectors and network.
-    rows, labels : Tensor
-        (present, width) and (present,) int64 of each class that anyone ever sent, ascending.
     """
 
-    prototypes: nn.Module
-    rows: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
-    labels: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    prototypes: nn.Module = field(kw_only=True)
 
 
 @final
 class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, Prototypes]):
     """Trains the global prototypes (algorithm 1)."""
 
-    wire = WIRE
-
-    def testing(self) -> Tested:
-        """Let clients test after aggregation, unless by their heads."""
-        return self.settings.testing()
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
@@ -69,11 +63,12 @@ class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, 
         """Return fresh prototypes, drawn from the run's seed."""
         width, classes = self.agreed.feature_dim, self.agreed.task.num_classes
         with seeds.seeded(seeds.derive(self.provided.run.seed, "prototypes")):
-            return FedTGPState(TrainablePrototypes(classes, width).to(self.provided.device))
+            learner = TrainablePrototypes(classes, width)
+        return FedTGPState(prototypes=learner.to(self.provided.device))
 
     def broadcast(self, state: FedTGPState) -> GlobalPrototypes | None:
         """Return what the prototypes have come to, once somebody has sent some."""
-        return GlobalPrototypes(state.rows, state.labels) if len(state.labels) else None
+        return state.sent_as(GlobalPrototypes)
 
     def aggregate(
         self, state: FedTGPState, round_number: int, replies: Sequence[Reply[Prototypes]]
@@ -96,11 +91,8 @@ class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, 
 
         order = seeds.generator(self.provided.run.seed, "prototypes", round_number=round_number)
         state.prototypes, loss, notes = taught(
-            state.prototypes, settings, len(rows), loss_of, order
+            state.prototypes, "fedtgp", settings, len(rows), loss_of, order
         )
         with torch.no_grad():
             state.rows = state.prototypes(known).cpu()
-        numbers = {"margin": margin, "contrast": loss}
-        if len(known) > 1:
-            numbers["closest_prototypes"] = float(torch.pdist(state.rows).min())
-        return Aggregated(numbers, notes)
+        return Aggregated({**state.numbers(), "margin": margin, "contrast": loss}, notes)

@@ -25,8 +25,7 @@ class FMLClient(MessageClient[FMLSettings, ModelState, Meme, Meme]):
     ) -> LocalTraining[Meme]:
         """Minimise both losses (eq. 6 and 7) at once: no parameter is in both models."""
         settings, model = self.settings, state.model
-        name = self.agreed.beside.name
-        meme = self.provided.build_model(name, self.agreed.task, device.settings.seed)
+        meme = self.provided.build_beside(to_be_loaded=downlink is not None)
         if downlink is not None:
             downlink.into(meme)
         meme.to(device.torch_device)

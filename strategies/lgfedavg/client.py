@@ -4,7 +4,6 @@ from typing import final
 
 from strategies.common.device import MessageDevice
 from strategies.common.message import ModelState
-from strategies.common.round import Tested
 from strategies.common.shared_head import SharedHeadClient
 from strategies.lgfedavg.settings import LGFedAvgSettings
 from strategies.lgfedavg.wire import WIRE, Head
@@ -15,10 +14,6 @@ class LGFedAvgClient(SharedHeadClient[LGFedAvgSettings, Head, Head]):
     """Keeps its features to itself."""
 
     wire = WIRE
-
-    def testing(self) -> Tested:
-        """Test with the mean of all heads, unless with one's own."""
-        return Tested.TRAINED if self.settings.test == "trained" else self.tested
 
     def sent(self, device: MessageDevice, state: ModelState) -> Head:
         """Return the head as it was trained."""

@@ -5,7 +5,7 @@ from typing import Final, final
 
 from strategies.common.averaged import AveragingServer
 from strategies.common.presentation import Presentation, Setting
-from strategies.common.round import Tested
+from strategies.common.tested import Tested
 from strategies.lgfedavg.settings import LGFedAvgSettings
 from strategies.lgfedavg.wire import WIRE, Head
 
@@ -16,12 +16,7 @@ _TESTS_MEAN: Final = "Each client tests its own features with the mean of all he
 class LGFedAvgServer(AveragingServer[LGFedAvgSettings, Head]):
     """Averages heads by training samples."""
 
-    wire = WIRE
-
-    def testing(self) -> Tested:
-        """Let clients test with the mean of all heads, unless with their own."""
-        trained = self.settings.test == "trained"
-        return Tested.TRAINED if trained else Tested.WITH_AGGREGATED
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:

@@ -1,18 +1,10 @@
 """Settings of LG-FedAvg: the table ``lgfedavg``."""
 
-from typing import Literal, final
+from typing import final
 
-from strategies.common.settings import Settings
+from strategies.common.tested_mean import TestedMeanSettings
 
 
 @final
-class LGFedAvgSettings(Settings):
-    """Which head is tested.
-
-    Attributes
-    ----------
-    test : str
-        ``"aggregated"`` tests with the mean of all heads, ``"trained"`` with the client's own.
-    """
-
-    test: Literal["aggregated", "trained"]
+class LGFedAvgSettings(TestedMeanSettings):
+    """Which head is tested."""

@@ -27,9 +27,10 @@ from strategies.common.method import (
     Uplink,
 )
 from strategies.common.presentation import Presentation, Setting
-from strategies.common.round import Evaluation, Tested, Trained
+from strategies.common.round import Evaluation, Trained
 from strategies.common.samples import Samples
 from strategies.common.task import Foundation, Task
+from strategies.common.tested import Tested
 
 Logits = Callable[[Batch], Tensor]
 

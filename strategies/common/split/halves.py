@@ -19,7 +19,7 @@ from strategies.common.method import (
     State,
     Uplink,
 )
-from strategies.common.round import Aggregated, Evaluation, Reply, Tested, Trained
+from strategies.common.round import Aggregated, Evaluation, Reply, Trained
 from strategies.common.samples import Samples
 from strategies.common.split.client_models import AveragedModel
 from strategies.common.split.engine import Engine
@@ -32,6 +32,7 @@ from strategies.common.split.plan import Plan, SurveyPlan, TrainingPlan
 from strategies.common.split.pool import logical_clients
 from strategies.common.split.surveying import send_samples
 from strategies.common.split.wire.frames import FrameSpec, Split
+from strategies.common.tested import Tested
 
 Averaged = TypeVar("Averaged", bound=AveragedModel)
 AnyEngine = TypeVar("AnyEngine", bound=Engine)

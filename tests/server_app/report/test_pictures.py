@@ -22,7 +22,7 @@ def test_a_picture_of_the_first_round_stays_beside_later_ones(tmp_path: Path) ->
     draw(run, 3, "mean-outputs")
     shown = str(last_pictures(read_run_record(run)))
     assert shown.count("<img") == 2
-    assert shown.index("mean outputs, a row for each true class") < shown.index("Drawn in round 3.")
+    assert shown.index("mean outputs, a row for each class") < shown.index("Drawn in round 3.")
     assert shown.index("Drawn in round 3.") < shown.index("Generated image: ")
     assert "Drawn in round 1." in shown
 

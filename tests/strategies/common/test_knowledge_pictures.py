@@ -4,21 +4,23 @@ import pytest
 import torch
 from federations.tiny_federations import tiny
 
-from strategies.common.knowledge_pictures import points_picture, table_picture
+from strategies.common.knowledge_pictures import points_picture, table_pictures
 
 
 def test_a_table_has_a_row_for_each_class_that_anyone_holds() -> None:
     rows = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]])
-    drawn = table_picture(rows, torch.tensor([1, 0]), 3)
-    assert drawn is not None
+    (picture,) = table_pictures("outputs", rows, torch.tensor([1, 0]), 3)
+    drawn = picture.pixels
+    assert picture.name == "outputs"
     assert drawn.shape == (3, 3, 3)
     # Black is 0; what nobody holds stays white.
     assert drawn[0].tolist() == [[128, 191, 191], [255, 0, 255], [255, 255, 255]]
     assert torch.equal(drawn[0], drawn[2])
 
 
-def test_a_table_of_too_many_classes_is_not_drawn() -> None:
-    assert table_picture(torch.ones(1, 101) / 101, torch.tensor([0]), 101) is None
+def test_a_table_of_too_many_classes_or_of_none_is_not_drawn() -> None:
+    assert table_pictures("a", torch.ones(1, 101) / 101, torch.tensor([0]), 101) == ()
+    assert table_pictures("a", torch.ones(0, 3), torch.zeros(0, dtype=torch.int64), 3) == ()
 
 
 def test_points_lie_where_they_differ_most_in_the_colour_of_their_class() -> None:

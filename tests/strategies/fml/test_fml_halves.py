@@ -5,7 +5,7 @@ import torch
 
 from strategies.common.errors import ModelError, WireError
 from strategies.common.round import Reply
-from strategies.common.settings import default_config, read_run
+from strategies.common.settings import NamedModel, default_config, read_run
 from strategies.fml.wire import Meme
 from strategies.methods import method_settings
 from tests.strategies import halves
@@ -88,9 +88,9 @@ def test_all_memes_begin_alike_and_the_server_can_weigh_them_by_samples() -> Non
 def test_the_meme_is_the_first_of_the_runs_models_unless_it_is_named() -> None:
     config = {**default_config(), "method": "fml", "models": " resnet4 ,cnn"}
     run = read_run(config)
-    assert method_settings("fml", config).named_model(run) == ("fml.model", "resnet4")
+    assert method_settings("fml", config).named_model(run) == NamedModel("fml.model", "resnet4")
     named = method_settings("fml", {**config, "fml.model": "cnn"})
-    assert named.named_model(run) == ("fml.model", "cnn")
+    assert named.named_model(run) == NamedModel("fml.model", "cnn")
 
 
 def test_lengths_follow_from_the_meme_and_negative_variances_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Answers of fewer bytes: of each open sample the likeliest classes, in few bits."""
+"""Distributions in fewer bytes: of each open sample the likeliest classes, in few bits."""
 
 from dataclasses import dataclass
 from typing import Final, final

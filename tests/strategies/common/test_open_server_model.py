@@ -12,11 +12,11 @@ from models import catalogue
 from strategies.common.errors import SettingsError, WireError
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenData, drawn
+from strategies.common.open_server_model import SCORE, received
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Reply
 from strategies.common.samples import prepare
 from strategies.common.task import Task
-from strategies.dsfl.global_model import SCORE, received
 from strategies.dsfl.server import DSFLServer
 from strategies.dsfl.wire import Consensus, Predictions
 from tests.loopback import Federation
@@ -120,17 +120,17 @@ def test_an_unknown_name_is_refused_before_anyone_is_asked(tmp_path: Path) -> No
 
 
 @pytest.mark.federation
-def test_newcomers_with_it_score_what_the_run_says(tmp_path: Path) -> None:
-    federation = tiny(tmp_path, "dsfl", dsfl__server_model="cnn", rounds=3, evaluate_every=1)
+@pytest.mark.parametrize("method", ["dsfl", "fedmd"])
+def test_newcomers_with_it_score_what_the_run_says(tmp_path: Path, method: str) -> None:
+    named = {f"{method}__server_model": "cnn", "evaluate_every": 1}
+    federation = tiny(tmp_path, method, **named, rounds=3)
     lines = federation.play()
     assert SCORE not in lines[0]["nodes"]["0"]["scores"]
     told = [lines[-1]["nodes"][str(client)]["scores"][SCORE] for client in range(3)]
     assert lines[-1]["scores"][SCORE] == pytest.approx(sum(told) / 3, abs=0.2)
     assert "server_distillation" in lines[-1]["diagnostics"]
     again = Federation(tmp_path, 3, {**federation.overrides, "resume": True, "rounds": 4}).play()
-    whole = tiny(
-        tmp_path / "whole", "dsfl", dsfl__server_model="cnn", rounds=4, evaluate_every=1
-    ).play()
+    whole = tiny(tmp_path / "whole", method, **named, rounds=4).play()
     assert again[-1]["nodes"]["0"]["scores"] == whole[-1]["nodes"]["0"]["scores"]
     assert again[-1]["diagnostics"] == whole[-1]["diagnostics"]
 

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from strategies.common.coarse import Coarse, packed, unpacked
 from strategies.common.errors import WireError
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenSet
 from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
-from strategies.dsfl.coarse import Coarse, packed, unpacked
 from strategies.dsfl.server import DSFLServer
 from strategies.dsfl.wire import Predictions
 from tests.strategies import halves
@@ -39,7 +39,8 @@ def travelled(rows: Tensor, top: int, bits: int) -> tuple[Tensor, int]:
     half = server(top, bits)
     agreed = half.provided.agreed
     blob = encode(Predictions.of(rows, agreed), "float32")
-    return half.answers(decode(Predictions, blob, agreed, sender="client 0")), len(blob)
+    arrived = decode(Predictions, blob, agreed, sender="client 0")
+    return arrived.answers(agreed), len(blob)
 
 
 @settings(deadline=None, max_examples=30)
