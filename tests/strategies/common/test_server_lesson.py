@@ -22,7 +22,7 @@ def learnt(rate: float, rows: Tensor) -> tuple[nn.Linear, float, tuple[str, ...]
 
 
 def test_two_passes_in_batches_of_two() -> None:
-    # The gradient is the one row that is looked at, 1, in each of four steps: the weight falls by 0.1 each time,
+    # The gradient is the row looked at, 1, in each of four steps: the weight falls by 0.1 a step,
     # and the loss is the weight before the step.
     module, loss, notes = learnt(0.1, torch.ones(4, 1))
     torch.testing.assert_close(module.weight, torch.full((1, 1), 0.6))
