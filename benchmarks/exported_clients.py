@@ -59,6 +59,9 @@ _METHODS: Final[Mapping[str, Overrides]] = {
     "fedgh": {"method": "fedgh"},
     "lgfedavg": {"method": "lgfedavg"},
     "fml": {"method": "fml"},
+    "fedkd": {"method": "fedkd"},
+    "fedmrl": {"method": "fedmrl", "fedmrl.shared-dim": 8},
+    "fedl2g": {"method": "fedl2g"},
     "splitfed": {"method": "splitfed"},
     "splitfed C4S2": {"method": "splitfed", "split.bottleneck": "C4S2", "split.codec": "uint8"},
     "splitfed vgg11": {"method": "splitfed", "split.network": "vgg11"},
@@ -68,7 +71,7 @@ _METHODS: Final[Mapping[str, Overrides]] = {
 _UNLIKE: Final = "cnn,resnet4"
 # Classifiers and networks of these lie on the server.
 _SERVERS: Final = (
-    *("feddf", "fedgen", "fedproto", "fedtgp", "fedgh", "lgfedavg"),
+    *("feddf", "fedgen", "fedproto", "fedtgp", "fedgh", "lgfedavg", "fedmrl"),
     *("splitfed", "mocosfl"),
 )
 _WORDS: Final = 24

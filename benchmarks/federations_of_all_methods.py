@@ -70,6 +70,23 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "fml.max-norm": 10.0,
         "fml.aggregation": "samples",
     },
+    "fedkd": {**_SMALL, "method": "fedkd", "participation": 0.7, "rounds": 4},
+    "fedkd, parameters": {
+        **_SMALL,
+        "method": "fedkd",
+        "fedkd.factorise": "parameters",
+        "fedkd.detach": False,
+        "wire-dtype": "float16",
+    },
+    "fedmrl": {**_SMALL, "method": "fedmrl", "fedmrl.shared-dim": 8},
+    "fedl2g": {**_SMALL, "method": "fedl2g", "fedl2g.warm-up-rounds": 1},
+    "fedl2g, logits": {
+        **_SMALL,
+        "method": "fedl2g",
+        "fedl2g.guidance": "logit",
+        "fedl2g.warm-up-rounds": 0,
+        "fedl2g.server-learning-rate": 0.1,
+    },
     "fd": {**_SMALL, "method": "fd"},
     "fd, faug": {
         **_SMALL,

@@ -58,7 +58,8 @@ _OPEN: Final[Settings] = {
 SETTINGS: Final[Mapping[str, Settings]] = {
     **dict.fromkeys(("dsfl", "fedmd", "feddf"), _OPEN),
     **dict.fromkeys(("fedavg", "fedgen", "fedproto", "fd", "fedktl"), _MESSAGES),
-    **dict.fromkeys(("fedtgp", "fedgh", "lgfedavg", "fml"), _MESSAGES),
+    **dict.fromkeys(("fedtgp", "fedgh", "lgfedavg", "fml", "fedkd", "fedl2g"), _MESSAGES),
+    "fedmrl": {**_MESSAGES, "fedmrl.shared-dim": 8},
     **dict.fromkeys(("fedadapter", "feddat", "fedlora"), _ADAPTERS),
     **dict.fromkeys(("splitfed", "mocosfl"), _SPLIT),
 }
@@ -71,7 +72,10 @@ def streams(method: str) -> bool:
 
 def changes(method: str) -> bool:
     """Tell whether clients send weights that they changed."""
-    averaged = ("fedavg", "feddf", "lgfedavg", "fml", "fedadapter", "feddat")
+    averaged = (
+        *("fedavg", "feddf", "lgfedavg", "fml", "fedkd", "fedmrl", "fedl2g"),
+        *("fedadapter", "feddat"),
+    )
     return method in averaged or streams(method)
 
 

@@ -42,6 +42,9 @@ METHODS = {
     "fedgh": "FedGH",
     "lgfedavg": "LGFedAvg",
     "fml": "FML",
+    "fedkd": "FedKD",
+    "fedmrl": "FedMRL",
+    "fedl2g": "FedL2G",
     "fd": "FD",
     "dsfl": "DSFL",
     "fedmd": "FedMD",
@@ -56,7 +59,10 @@ METHODS = {
 # Names that papers write in a way that no class can be called.
 _AS_WRITTEN = {"dsfl": "DS-FL", "lgfedavg": "LG-FedAvg"}
 # General settings that clients with models of their own read, and no others do.
-_OF_MODELS = ("weights", "optimiser", "momentum", "weight-decay", "schedule")
+_OF_MODELS = (
+    *("weights", "initial-weights", "batches"),
+    *("optimiser", "momentum", "weight-decay", "schedule"),
+)
 
 # The table of what may come before the first round.
 AUGMENTATION = "faug"

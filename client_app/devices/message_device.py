@@ -133,6 +133,7 @@ class LocalDevice(DataDevice):
     def _build(
         self, task: Task, *, to_be_loaded: bool = False, alike: bool = False
     ) -> FeatureModel:
+        alike = alike or self.settings.initial_weights == "alike"
         whose = seeds.EVERYONE if alike else self.partition
         seed = seeds.derive(self.settings.seed, "model", partition=whose)
         width = self.settings.feature_dim

@@ -44,6 +44,8 @@ class Architecture:
         Width of its features.
     split : Mapping[str, Any]
         The table ``split`` of a network that was split and is joined again; empty for others.
+    beside : str
+        Model of the zoo that stands beside it where two classify together; else empty.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Architecture:
     own: bool
     feature_dim: Annotated[int, Field(ge=0, le=MAX_SIZE)]
     split: Mapping[str, Any]
+    beside: str = ""
 
 
 @final

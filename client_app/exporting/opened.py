@@ -15,6 +15,7 @@ from client_app.exporting.card import WEIGHTS, ModelCard
 from models import catalogue, own
 from strategies.common.classifiers import built_around
 from strategies.common.errors import ModelError, StoreError
+from strategies.common.model import FeatureModel
 from strategies.common.split.networks import joined
 
 _ANY_SEED: Final = 0
@@ -90,8 +91,15 @@ def build(found: ModelCard, tensors: Mapping[str, Tensor], own_model: str) -> nn
     if _is_own(found):
         name = _named(found, own_model)
     model = catalogue.build(name, task, found.architecture.feature_dim, _ANY_SEED)
+
+    def other(width: int) -> FeatureModel:
+        beside = found.architecture.beside
+        if beside not in catalogue.MODELS:
+            raise KeyError(f"model beside it: {beside!r}")
+        return catalogue.build(beside, task, width, _ANY_SEED)
+
     try:
-        return built_around(model, found.classifier, tensors)
+        return built_around(model, found.classifier, tensors, other)
     except (KeyError, ValueError) as error:
         raise StoreError(
             f"{WEIGHTS}: expected what a classifier {found.classifier!r} is made of, found no "

@@ -21,7 +21,7 @@ from client_app.store import ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
 from strategies.common.architecture import Architecture as Holds
-from strategies.common.classifiers import MEANINGS, kind_of
+from strategies.common.classifiers import FUSED, MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Inputs
 from strategies.common.message import MessageClient
@@ -154,7 +154,20 @@ def _own_model(
     kind = kind_of(classifier)
     made = _card(folder, stored, blueprint, measured or _UNKNOWN)
     described = replace(made, classifier=kind, classified_by=MEANINGS[kind])
+    if kind == FUSED:
+        built_by = replace(made.architecture, beside=_in_zoo(folder, half.agreed.beside.name))
+        described = replace(described, architecture=built_by)
     return Taken(classifier.eval(), described, device)
+
+
+def _in_zoo(folder: Path, name: str) -> str:
+    """Return the name of a model beside the client's own, which is built when it is read back."""
+    if name not in catalogue.MODELS:
+        raise SettingsError(
+            f"{folder}: expected a model of the zoo beside the client's own, got {name}, which "
+            f"nobody could build from the export; name one of {', '.join(catalogue.MODELS)}"
+        )
+    return name
 
 
 def _as_tested(store: ClientStore, newest: Stored, accepted: int) -> Stored:

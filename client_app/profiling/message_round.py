@@ -257,7 +257,9 @@ def _filled(rule: Rule, shape: list[int], num_classes: int) -> Tensor:
         return torch.arange(shape[0]) % num_classes
     if rule.kind == "uint8":
         return torch.full(shape, 128, dtype=torch.uint8)
-    return torch.ones(shape, dtype=torch.bool if rule.kind == "bool" else torch.int64)
+    if rule.kind == "bool":
+        return torch.ones(shape, dtype=torch.bool)
+    return torch.full(shape, 1 if rule.low is None else int(rule.low), dtype=torch.int64)
 
 
 def _length(payload: Payload | None, wire_dtype: str) -> int:

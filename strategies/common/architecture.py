@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, final
 
+import torch
 from torch import Tensor, nn
 
 
@@ -26,6 +27,8 @@ class Architecture:
         What clients call it, which tells nothing of what it holds.
     variances : int
         Of the measured numbers the last ones, which are never negative.
+    shapes : tuple[torch.Size, ...]
+        Of its parameters, where the model itself is at hand.
     """
 
     digest: str = ""
@@ -33,11 +36,22 @@ class Architecture:
     statistics: int = 0
     name: str = ""
     variances: int = 0
+    shapes: tuple[torch.Size, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def key(self) -> str:
         """Name of those alike; lengths are in it, since a digest is what a device says."""
         return f"{self.digest}-{self.parameters}-{self.statistics}-{self.variances}"
+
+    def fault_in(self, statistics: Tensor) -> str | None:
+        """Return what no such model can have measured, or ``None``.
+
+        Whoever computes with a negative variance gets no number at all.
+        """
+        variances = statistics[self.statistics - self.variances :]
+        if not len(variances) or (lowest := float(variances.min())) >= 0:
+            return None
+        return f"statistics: expected variances of at least 0, got {lowest:g}"
 
     @staticmethod
     def of(model: nn.Module, name: str = "") -> "Architecture":
@@ -49,6 +63,7 @@ class Architecture:
             sum(value.numel() for value in statistics_of(model)),
             name,
             sum(value.numel() for name, value in model.named_buffers() if _is_variance(name)),
+            tuple(parameter.shape for parameter in model.parameters()),
         )
 
 

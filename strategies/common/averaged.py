@@ -12,7 +12,7 @@ from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import Payload, rules_of
-from strategies.common.payloads import AuxiliaryModel, CountedRows
+from strategies.common.payloads import CountedRows
 from strategies.common.round import Aggregated, Reply
 
 Sent = TypeVar("Sent", bound=Payload)
@@ -75,12 +75,6 @@ class AveragingServer(
     def weight(self, reply: Reply[Sent]) -> float:
         """Return how much a client weighs: by default by its training samples."""
         return float(reply.samples)
-
-    def check(self, state: AverageState, reply: Reply[Sent]) -> None:
-        """Refuse, of a model, what none can have measured."""
-        super().check(state, reply)
-        if isinstance(reply.uplink, AuxiliaryModel):
-            reply.check_measured(reply.uplink.statistics, self.agreed.beside)
 
     def magnitudes(self, state: AverageState, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far weights are from the last average, and how large all else is."""

@@ -4,7 +4,7 @@ A method of one message per round says by which of these its clients are tested,
 leaves the device when a client is exported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
 import torch
@@ -98,21 +98,56 @@ class _PlainDistances(nn.Module):
         return scores_of_distances(apart.square().sum(2), own.places, own.num_classes)
 
 
+@final
+class FusedClassifier(nn.Module):
+    """Scores classes by the model's head on a projection of its features and another model's.
+
+    Parameters
+    ----------
+    model, beside : FeatureModel
+        The client's own, whose head classifies, and the one beside it, whose head does not.
+    projection : nn.Linear
+        From the features of ``beside`` and of ``model``, in this order, to as many as ``model``
+        has.
+    """
+
+    def __init__(self, model: FeatureModel, beside: FeatureModel, projection: nn.Linear) -> None:
+        super().__init__()
+        self.model = model
+        self.beside = beside
+        self.projection = projection
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the fused features of prepared inputs: (batch, feature)."""
+        both = torch.cat([self.beside.features(inputs), self.model.features(inputs)], dim=1)
+        fused: Tensor = self.projection(both)
+        return fused
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits of prepared inputs: (batch, class)."""
+        logits: Tensor = self.model.head(self.features(inputs))
+        return logits
+
+
 def convertible(network: nn.Module) -> nn.Module:
     """Return a network as programs that convert networks can read it."""
     return _PlainDistances(network) if isinstance(network, PrototypeClassifier) else network
 
 
-Classifier = FeatureModel | DirectionClassifier | PrototypeClassifier
+Classifier = FeatureModel | DirectionClassifier | PrototypeClassifier | FusedClassifier
+# Builds a model whose features have a width.
+Other = Callable[[int], FeatureModel]
 
 HEAD: Final = "head"
 DIRECTIONS: Final = "directions"
 PROTOTYPES: Final = "prototypes"
+FUSED: Final = "fused"
 # How each picks a class, in words.
 MEANINGS: Final[Mapping[str, str]] = {
     HEAD: "the largest logit of the model's head",
     DIRECTIONS: "the largest cosine with a class direction",
     PROTOTYPES: "the nearest prototype",
+    FUSED: "the largest logit of the model's head on features of two models",
 }
 
 
@@ -123,10 +158,14 @@ def kind_of(classifier: Classifier) -> str:
             return DIRECTIONS
         case PrototypeClassifier():
             return PROTOTYPES
+        case FusedClassifier():
+            return FUSED
     return HEAD
 
 
-def built_around(model: FeatureModel, kind: str, tensors: Mapping[str, Tensor]) -> Classifier:
+def built_around(
+    model: FeatureModel, kind: str, tensors: Mapping[str, Tensor], other: Other
+) -> Classifier:
     """Return a classifier of a kind whose tensors are yet to be loaded.
 
     Parameters
@@ -137,6 +176,8 @@ def built_around(model: FeatureModel, kind: str, tensors: Mapping[str, Tensor]) 
         As :func:`kind_of` has it.
     tensors : Mapping[str, Tensor]
         Its state by name, from which sizes are taken.
+    other : Callable[[int], FeatureModel]
+        Builds the model that stands beside it, where the kind has one.
 
     Raises
     ------
@@ -152,4 +193,7 @@ def built_around(model: FeatureModel, kind: str, tensors: Mapping[str, Tensor]) 
     if kind == PROTOTYPES:
         rows, places = (torch.zeros_like(tensors[name]) for name in ("prototypes", "places"))
         return PrototypeClassifier(model, rows, places)
+    if kind == FUSED:
+        width, both = tensors["projection.weight"].shape
+        return FusedClassifier(model, other(both - width), nn.Linear(both, width))
     raise KeyError(kind)

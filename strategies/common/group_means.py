@@ -75,11 +75,6 @@ class GroupAveragingServer(
         # What is not each group's own is all groups'.
         return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
 
-    def check(self, state: AnyMeans, reply: Reply[Sent]) -> None:
-        """Refuse an upload in which something negative is said to be a variance."""
-        super().check(state, reply)
-        reply.check_measured(reply.uplink.statistics, reply.architecture)
-
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far a client's weights are from its group's mean."""
         mean = state.parameters.get(self.group(reply.architecture))

@@ -73,12 +73,15 @@ class LocalTraining(Generic[Uplink]):
         Modules to train; empty trains the state's model.
     max_norm : float | None
         Largest gradient norm of each group; ``None`` does not clip.
+    rows : Tensor | None
+        (learnt,) int64 of the training samples that are learnt from; ``None`` for all.
     """
 
     losses: BatchLosses
     uplink: Callable[[], Uplink | None] = lambda: None
     groups: Sequence[Sequence[nn.Module]] = ()
     max_norm: float | None = None
+    rows: Tensor | None = None
 
 
 class MessageClient(
@@ -111,10 +114,11 @@ class MessageClient(
         """Run the local epochs; moments of the state's parameters go on from the last round."""
         plan = self.local_training(device, state, downlink)
         groups = plan.groups or ((state.model,),)
-        optimiser = general_optimiser(device, groups, plan.max_norm)
+        learnt = None if plan.rows is None else len(plan.rows)
+        optimiser = general_optimiser(device, groups, plan.max_norm, learnt)
         restore_moments(optimiser.rule, state, state.moments)
         modules = [module for group in groups for module in group]
-        losses = train_epochs(device, modules, plan.losses, optimiser)
+        losses = train_epochs(device, modules, plan.losses, optimiser, plan.rows)
         state.moments = kept_moments(optimiser.rule, state)
         return Trained(plan.uplink(), losses)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from strategies.common.agreed import Agreed
 from strategies.common.coarse import Coarse, packed
 from strategies.common.distributions import unlike_distributions
+from strategies.common.errors import WireError
 from strategies.common.open_data import num_drawn
 from strategies.common.payload import Payload, Sizes, payload_base, tensor
 
@@ -58,7 +59,7 @@ class OpenAnswers(Payload):
         """
         return self.rows
 
-    def fault(self) -> str | None:
+    def fault(self, agreed: Agreed) -> str | None:  # noqa: ARG002
         """Refuse rows that are no distributions, such as logits, where they are to be some."""
         if not self.are_distributions:
             return None
@@ -112,12 +113,18 @@ class OpenDistributions(OpenAnswers):
         told = packed(classes, coarse.class_bits) if coarse.class_bits else None
         return cls(rows=values[:0] if coarse.in_steps else values, steps=steps, classes=told)
 
-    def fault(self) -> str | None:
-        """Refuse rows that are no distributions, nor parts of some."""
-        if self.classes is None:
-            return super().fault()
+    def fault(self, agreed: Agreed) -> str | None:
+        """Refuse rows that are no distributions, nor parts of some, and classes told twice."""
+        if self.classes is None and (unlike := super().fault(agreed)):
+            return unlike
         least = float(self.rows.min()) if len(self.rows) else 0.0
-        return f"rows: expected entries of at least 0, got {least:g}" if least < 0 else None
+        if least < 0:
+            return f"rows: expected entries of at least 0, got {least:g}"
+        try:
+            self.answers(agreed)
+        except WireError as error:
+            return str(error)
+        return None
 
     def answers(self, agreed: Agreed) -> Tensor:
         """Return the distributions (open, class) that travelled, as near as they are known.

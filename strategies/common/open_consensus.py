@@ -10,7 +10,6 @@ from torch import Tensor
 
 from strategies.common import seeds
 from strategies.common.agreed import Need
-from strategies.common.errors import WireError
 from strategies.common.message import MessageServer
 from strategies.common.model import FeatureModel
 from strategies.common.open_answers import OpenAnswers, OpenConsensus
@@ -93,14 +92,6 @@ class ConsensusServer(
         return kind(
             rows=state.rows, round=state.round, parameters=parameters, statistics=statistics
         )
-
-    def check(self, state: ConsensusState, reply: Reply[Said]) -> None:
-        """Refuse, too, what stands for no answers."""
-        super().check(state, reply)
-        try:
-            reply.uplink.answers(self.agreed)
-        except WireError as error:
-            raise WireError(f"client {reply.partition}: {reply.uplink.schema}: {error}") from None
 
     def aggregate(
         self, state: ConsensusState, round_number: int, replies: Sequence[Reply[Said]]

@@ -65,7 +65,10 @@ class Optimiser:
 
 
 def general_optimiser(
-    device: Device, groups: Sequence[Iterable[nn.Module]], max_norm: float | None = None
+    device: Device,
+    groups: Sequence[Iterable[nn.Module]],
+    max_norm: float | None = None,
+    samples: int | None = None,
 ) -> Optimiser:
     """Build what the general settings ask for, at the place of its schedule where a round begins.
 
@@ -77,10 +80,13 @@ def general_optimiser(
         Modules to train; gradients are clipped group by group.
     max_norm : float | None
         Largest gradient norm of a group; ``None`` does not clip.
+    samples : int | None
+        How many are learnt from; ``None`` for all of the client's.
     """
     run = device.settings
     parameters = [[p for module in group for p in module.parameters()] for group in groups]
-    per_round = run.local_epochs * num_batches(len(device.train), run.batch_size)
+    count, fixed = samples or len(device.train), run.batches == "fixed"
+    per_round = run.local_epochs * num_batches(count, run.batch_size, fixed=fixed)
     return Optimiser(
         _rule(run, [p for group in parameters for p in group]),
         lambda batch: scheduled(run.learning_rate, run.schedule, batch, run.rounds * per_round),

@@ -142,7 +142,7 @@ class Payload(ABC):
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return what a receiver knows of the axes."""
 
-    def fault(self) -> str | None:
+    def fault(self, agreed: Agreed) -> str | None:  # noqa: ARG002
         """Return what is wrong with values that keep every field's rule, or ``None``.
 
         The answer begins with the field, e.g. ``"means: expected rows of length 1, got 3"``.

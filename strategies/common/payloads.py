@@ -89,7 +89,7 @@ class SoftRows(ClassRows):
         """Return the number of classes."""
         return agreed.task.num_classes
 
-    def fault(self) -> str | None:
+    def fault(self, agreed: Agreed) -> str | None:  # noqa: ARG002
         """Refuse rows that are no distributions, such as logits."""
         return unlike_distributions(self.rows, lambda row: f"class {int(self.labels[row])}")
 
@@ -182,6 +182,10 @@ class WholeModel(Payload):
         """Put the numbers into a model of the same architecture."""
         put_numbers(model, self.parameters, self.statistics)
 
+    def fault(self, agreed: Agreed) -> str | None:
+        """Refuse what no such model can have measured."""
+        return agreed.architecture.fault_in(self.statistics)
+
 
 @payload_base
 class AuxiliaryModel(WholeModel):
@@ -194,6 +198,10 @@ class AuxiliaryModel(WholeModel):
         """Return how much the model holds that the settings name."""
         own = agreed.beside
         return Sizes({"parameters": own.parameters, "statistics": own.statistics})
+
+    def fault(self, agreed: Agreed) -> str | None:
+        """Refuse what no such model can have measured."""
+        return agreed.beside.fault_in(self.statistics)
 
 
 def numbers_of(model: nn.Module) -> tuple[Tensor, Tensor]:

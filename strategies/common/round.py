@@ -77,23 +77,6 @@ class Reply(Generic[Uplink]):
                     f"train_samples={self.samples} together, got {told}"
                 )
 
-    def check_measured(self, statistics: Tensor, own: Architecture) -> None:
-        """Refuse what no model of an architecture can have measured.
-
-        Whoever computes with a negative variance gets no number at all.
-
-        Raises
-        ------
-        WireError
-            Naming expected and got.
-        """
-        variances = statistics[own.statistics - own.variances :]
-        if len(variances) and (lowest := float(variances.min())) < 0:
-            raise WireError(
-                f"client {self.partition}: {self.uplink.schema}.statistics: expected variances of "
-                f"at least 0, got {lowest:g}"
-            )
-
 
 @final
 @dataclass(frozen=True)

@@ -94,9 +94,20 @@ def shuffled_batches(
         start = stop
 
 
-def num_batches(num_samples: int, batch_size: int) -> int:
-    """Return how many batches :func:`shuffled_batches` makes of some samples."""
+def fixed_batches(num_samples: int, batch_size: int) -> Iterator[Tensor]:
+    """Yield index tensors of whole batches in the order of the samples; the rest is left out.
+
+    Fewer samples than a batch are one all the same.
+    """
+    whole = max(num_samples // batch_size, 1)
+    yield from torch.split(torch.arange(num_samples)[: whole * batch_size], batch_size)
+
+
+def num_batches(num_samples: int, batch_size: int, *, fixed: bool = False) -> int:
+    """Return how many batches are made of some samples, shuffled or fixed."""
     full, rest = divmod(num_samples, batch_size)
+    if fixed:
+        return max(full, 1)
     return full + (rest > 1 or (rest == 1 and not full))
 
 

@@ -147,6 +147,11 @@ class RunSettings(Settings):
         methods that exchange activations; 1 for all others.
     batch_size : int
         Samples per optimiser step; batch normalisation needs two.
+    batches : str
+        ``"shuffled"`` anew in each pass; or ``"fixed"``, in the order of the files and without an
+        incomplete last one, as some research codes have it. Of clients with models of their own.
+    initial_weights : str
+        Of each client's model: its ``"own"``, or ``"alike"`` for all of one architecture.
     learning_rate : float
         Step size of the clients' optimiser, at the start of its schedule.
     optimiser : str
@@ -233,6 +238,8 @@ class RunSettings(Settings):
     local_epochs: int = Field(ge=1)
     clients_per_node: int = Field(ge=1, le=10_000)
     batch_size: int = Field(ge=2)
+    batches: Literal["shuffled", "fixed"]
+    initial_weights: Literal["own", "alike"]
     learning_rate: float = Field(gt=0)
     optimiser: Literal["sgd", "adamw"]
     momentum: float = Field(ge=0, lt=1)

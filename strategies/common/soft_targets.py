@@ -60,7 +60,8 @@ class SoftTargetLoss:
     def __init__(self, settings: SoftTargetSettings, device: Device) -> None:
         self._settings = settings
         run = device.settings
-        per_round = run.local_epochs * num_batches(len(device.train), run.batch_size)
+        count, fixed = len(device.train), run.batches == "fixed"
+        per_round = run.local_epochs * num_batches(count, run.batch_size, fixed=fixed)
         self._batch = (device.round_number - 1) * per_round
         self._last = max(run.rounds * per_round - 1, 1)
 

@@ -12,7 +12,13 @@ from strategies.common.device import Device
 from strategies.common.errors import ModelError
 from strategies.common.optimiser import Optimiser
 from strategies.common.round import Evaluation
-from strategies.common.samples import Samples, ordered_batches, prepare, shuffled_batches
+from strategies.common.samples import (
+    Samples,
+    fixed_batches,
+    ordered_batches,
+    prepare,
+    shuffled_batches,
+)
 
 # Smaller batches cost Python's own time. Larger ones make activations of a size that an allocator
 # gives back to the system each time: a quarter slower for a CNN on CIFAR-10, on twice the memory.
@@ -59,7 +65,11 @@ def fit(
 
 
 def train_epochs(
-    device: Device, modules: Iterable[nn.Module], losses: BatchLosses, optimiser: Optimiser
+    device: Device,
+    modules: Iterable[nn.Module],
+    losses: BatchLosses,
+    optimiser: Optimiser,
+    rows: Tensor | None = None,
 ) -> dict[str, float]:
     """Run the local epochs of one round, one step per batch.
 
@@ -73,6 +83,8 @@ def train_epochs(
         Of a batch.
     optimiser : Optimiser
         Takes the steps.
+    rows : Tensor | None
+        (learnt,) int64 of the training samples that are learnt from; ``None`` for all.
 
     Returns
     -------
@@ -94,13 +106,19 @@ def train_epochs(
         optimiser.advance()
         return {name: loss.item() for name, loss in found.items()}
 
-    return fit(_epochs(device), lesson, "learning-rate", device.settings.learning_rate)
+    return fit(_epochs(device, rows), lesson, "learning-rate", device.settings.learning_rate)
 
 
-def _epochs(device: Device) -> Iterator[Tensor]:
-    order = device.generator("batches")
-    for _ in range(device.settings.local_epochs):
-        yield from shuffled_batches(len(device.train), device.settings.batch_size, order)
+def _epochs(device: Device, rows: Tensor | None) -> Iterator[Tensor]:
+    run, order = device.settings, device.generator("batches")
+    count = len(device.train) if rows is None else len(rows)
+    for _ in range(run.local_epochs):
+        if run.batches == "fixed":
+            parts = fixed_batches(count, run.batch_size)
+        else:
+            parts = shuffled_batches(count, run.batch_size, order)
+        for part in parts:
+            yield part if rows is None else rows[part]
 
 
 def evaluate_scores(

@@ -48,6 +48,11 @@ _WRITTEN = {
 }
 
 
+def as_sent(value: Tensor, wire_dtype: str) -> Tensor:
+    """Return floating-point numbers as they arrive."""
+    return value.to(_DTYPES[wire_dtype]).to(value.dtype)
+
+
 def encode(payload: Payload, wire_dtype: str) -> bytes:
     """Pack a payload into one blob.
 
@@ -122,7 +127,7 @@ def decode(kind: type[AnyPayload], blob: bytes, agreed: Agreed, *, sender: str) 
         if rule.kind == "float":
             values[name] = values[name].to(torch.float32)
     payload = kind(**values, **dict.fromkeys(sizes.absent))
-    if fault := payload.fault():
+    if fault := payload.fault(agreed):
         raise WireError(f"{where}.{fault}")
     return payload
 

@@ -60,7 +60,7 @@ class Prototypes(ClassRows):
         """Return the number of classes."""
         return agreed.task.num_classes
 
-    def fault(self) -> str | None:
+    def fault(self, agreed: Agreed) -> str | None:
         """Refuse rows that are not of unit length: one alone could sway all others."""
         lengths = self.rows.norm(dim=1)
         errors = (lengths - 1).abs()

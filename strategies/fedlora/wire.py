@@ -55,7 +55,7 @@ class Factors(Payload):
         """Return factors as they travel."""
         return cls(rows, keys_of(shape))
 
-    def fault(self) -> str | None:
+    def fault(self, agreed: Agreed) -> str | None:
         """Refuse factors of no rank."""
         return None if len(self.factors) else "factors: expected a rank of 1 or more, got 0"
 

@@ -17,7 +17,7 @@ from tests.strategies import halves
 
 pytestmark = pytest.mark.federation
 
-PERSONAL = ["fd"]
+PERSONAL = ["fd", "fedkd"]
 # To each architecture the mean of its own models, packed once for all that have it.
 GROUPED = [name for name in METHODS if client_class(name).wire.follows_model]
 SENDING = [name for name in METHODS if client_class(name).wire.down]

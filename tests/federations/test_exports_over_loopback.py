@@ -66,6 +66,9 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "lgfedavg": ({}, True),
     "lgfedavg-trained": ({"lgfedavg__test": "trained"}, False),
     "fml": ({}, False),
+    "fedkd": ({}, False),
+    "fedmrl": ({}, True),
+    "fedl2g": ({}, False),
 }
 
 
@@ -208,6 +211,7 @@ def test_the_card_says_what_is_needed_to_use_the_model(tmp_path: Path) -> None:
         "own": False,
         "feature_dim": 32,
         "split": {},
+        "beside": "",
     }
     assert told["inputs"] == {"kind": "images", "sizes": {"channels": 1, "height": 8, "width": 8}}
     assert told["classes"] == [str(digit) for digit in range(10)]

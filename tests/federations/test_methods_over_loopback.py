@@ -36,7 +36,7 @@ def test_a_round_is_one_message_per_node_and_test_and_a_full_line(
     assert [line["round"] for line in lines] == [1, 2]
     kinds = [message.metadata.message_type for message in run.grid.sent]
     later = halves.client(method).testing().is_later
-    after = ("fedavg", "feddf", "fedgen", "fedproto", "fedtgp", "fedgh", "lgfedavg")
+    after = ("fedavg", "feddf", "fedgen", "fedproto", "fedtgp", "fedgh", "lgfedavg", "fedmrl")
     assert later == (method in after)
     assert kinds == ["query"] * 3 + (["train"] * 3 + ["evaluate"] * 3 * later) * 2
     assert not unstated(method, lines)

@@ -21,6 +21,8 @@ _MESSAGES: Settings = {
     "fedktl.server-epochs": 5,
     "fedgen.generator-steps": 5,
     "fedtgp.server-epochs": 5,
+    "fedmrl.shared-dim": 16,
+    "fedl2g.warm-up-rounds": 1,
 }
 
 _OPEN: Settings = {

@@ -34,7 +34,8 @@ TASK = Task(
     foundation=Foundation("0" * 64, 2, BLOCKS),
     open_set=OpenSet("0" * 64, 5),
 )
-ARCHITECTURE = Architecture("0" * 64, parameters=5, statistics=2)
+SHAPES = (torch.Size((1, 1)), torch.Size((4,)))
+ARCHITECTURE = Architecture("0" * 64, parameters=5, statistics=2, shapes=SHAPES)
 SETTINGS: dict[str, bool | int | float | str] = {
     "wire-dtype": "float32",
     "open-data": "digits",
@@ -81,21 +82,25 @@ def file_of(schema: str, version: int) -> Path:
 
 def example(kind: type[Payload]) -> Payload:
     """Build a payload of plain numbers: few rows, or as many as both sides agree on."""
-    sizes = kind.sizes(agreed_on(kind))
-    for rows_of_one in (False, True):
+    agreed = agreed_on(kind)
+    sizes = kind.sizes(agreed)
+    for rows_of_one, whole in ((False, False), (True, False), (False, True)):
         values = {
-            name: None if name in sizes.absent else _numbers(rule, sizes, one_hot=rows_of_one)
+            name: None
+            if name in sizes.absent
+            else _numbers(rule, sizes, one_hot=rows_of_one, whole=whole)
             for name, rule in rules_of(kind).items()
         }
         made = kind(**values)
-        if made.fault() is None:
+        if (fault := made.fault(agreed)) is None:
             return made
-    raise ValueError(f"{kind.schema}: expected plain numbers to do, got {made.fault()}")
+    raise ValueError(f"{kind.schema}: expected plain numbers to do, got {fault}")
 
 
-def _numbers(rule: Rule, sizes: Sizes, *, one_hot: bool) -> Tensor:
+def _numbers(rule: Rule, sizes: Sizes, *, one_hot: bool, whole: bool) -> Tensor:
+    """Return numbers of a field: few, or as many as may be with whole numbers at their least."""
     shape = [
-        sizes.exact[axis] if axis in sizes.exact else min(FEW, sizes.at_most[axis])
+        sizes.bound(axis) if whole or axis in sizes.exact else min(FEW, sizes.at_most[axis])
         for axis in rule.axes
     ]
     ramp = torch.arange(prod(shape)).reshape(shape)
@@ -106,7 +111,8 @@ def _numbers(rule: Rule, sizes: Sizes, *, one_hot: bool) -> Tensor:
         return low + (high - low) * (ramp % 7) / 8
     if rule.is_label:
         return ramp % TASK.num_classes
-    return (ramp + 1).to(getattr(torch, rule.kind))
+    least = 0 * ramp + int(rule.low or 0)
+    return (least if whole else ramp + 1).to(getattr(torch, rule.kind))
 
 
 def _sends(method: str, kind: type[Payload]) -> bool:

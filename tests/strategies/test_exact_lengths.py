@@ -79,7 +79,8 @@ def _draw(rule: Rule, lengths: Lengths, shaping: Callable[[Tensor], Tensor]) -> 
     if rule.is_label:
         return torch.arange(prod(shape)).reshape(shape) % TASK.num_classes
     low = int(rule.low or 0)
-    high = 200 if rule.high is None else int(rule.high)
+    # Where any number will do, the least: others may say how long another field is.
+    high = low if rule.high is None else int(rule.high)
     whole = torch.randint(low, high + 1, shape, generator=randomness)
     return whole.to({"int64": torch.int64, "uint8": torch.uint8, "bool": torch.bool}[rule.kind])
 
@@ -88,7 +89,7 @@ def shaping_of(kind: type[Payload], agreed: Agreed) -> Callable[[Tensor], Tensor
     """Return what makes drawn rows into rows that the payload allows."""
     lengths = lengths_of(kind, agreed)
     for shaping in SHAPINGS:
-        if drawn(kind, agreed, lengths, shaping).fault() is None:
+        if drawn(kind, agreed, lengths, shaping).fault(agreed) is None:
             return shaping
     raise AssertionError(f"{kind.schema}: no shaping of random rows suits it")
 

@@ -7,10 +7,12 @@ from torch import nn
 from strategies.common.class_table import ClassTable, distance_scores
 from strategies.common.classifiers import (
     DIRECTIONS,
+    FUSED,
     HEAD,
     MEANINGS,
     PROTOTYPES,
     DirectionClassifier,
+    FusedClassifier,
     PrototypeClassifier,
     built_around,
     kind_of,
@@ -21,6 +23,22 @@ from strategies.common.model import FeatureModel
 def model() -> FeatureModel:
     """Return a model whose features are its inputs."""
     return FeatureModel(nn.Identity(), body_width=2, feature_dim=2, num_classes=3)
+
+
+def wide(width: int) -> FeatureModel:
+    """Return a model whose features are its inputs, over and over."""
+    return FeatureModel(nn.Identity(), body_width=2, feature_dim=width, num_classes=3)
+
+
+def test_fused_features_are_a_projection_of_both() -> None:
+    projection, own = nn.Linear(2 + 2, 2, bias=False), model()
+    with torch.no_grad():
+        # The first of the model beside, and the sum of the client's own two.
+        projection.weight.copy_(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]))
+    fused = FusedClassifier(own, model(), projection)
+    features = fused.features(torch.tensor([[3.0, 4.0]]))
+    assert torch.equal(features, torch.tensor([[3.0, 7.0]]))
+    assert torch.equal(fused(torch.tensor([[3.0, 4.0]])), own.head(features))
 
 
 def test_cosines_with_directions_are_scores() -> None:
@@ -50,9 +68,10 @@ def test_each_kind_is_built_again_from_its_tensors(kind: str) -> None:
         HEAD: model(),
         DIRECTIONS: DirectionClassifier(model(), nn.Linear(2, 4), torch.rand(3, 4)),
         PROTOTYPES: PrototypeClassifier.of(model(), table),
+        FUSED: FusedClassifier(model(), wide(5), nn.Linear(5 + 2, 2)),
     }[kind]
     assert kind_of(made) == kind  # type: ignore[arg-type]
-    again = built_around(model(), kind, made.state_dict())
+    again = built_around(model(), kind, made.state_dict(), wide)
     again.load_state_dict(made.state_dict())
     inputs = torch.rand(5, 2)
     assert torch.equal(again(inputs), made(inputs))
@@ -60,4 +79,4 @@ def test_each_kind_is_built_again_from_its_tensors(kind: str) -> None:
 
 def test_no_other_kind_is_known() -> None:
     with pytest.raises(KeyError, match="other"):
-        built_around(model(), "other", {})
+        built_around(model(), "other", {}, wide)

@@ -10,7 +10,6 @@ from strategies.common.coarse import Coarse, packed, unpacked
 from strategies.common.errors import WireError
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenSet
-from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
 from strategies.dsfl.server import DSFLServer
@@ -106,6 +105,11 @@ def test_steps_of_nothing_are_even() -> None:
     torch.testing.assert_close(found, rows)
 
 
+def arrived(said: Predictions, top: int, bits: int = 32) -> Predictions:
+    agreed = server(top=top, bits=bits).provided.agreed
+    return decode(Predictions, encode(said, "float32"), agreed, sender="client 7")
+
+
 @pytest.mark.parametrize(
     ("numbers", "told"),
     [
@@ -114,19 +118,17 @@ def test_steps_of_nothing_are_even() -> None:
     ],
 )
 def test_classes_that_no_distribution_has_are_refused(numbers: list[int], told: str) -> None:
-    half = server(top=2)
     values = torch.full((SAMPLES, 2), 0.5)
     hostile = Predictions(values, None, packed(torch.tensor(numbers * SAMPLES), 4))
-    with pytest.raises(WireError, match=f"client 7: dsfl.predictions: {told}"):
-        half.check(half.start(), Reply(7, 10, hostile))
+    with pytest.raises(WireError, match=f"client 7: dsfl.predictions.{told}"):
+        arrived(hostile, top=2)
 
 
 def test_more_than_one_in_all_is_refused() -> None:
-    half = server(top=2, bits=8)
     steps = packed(torch.full((SAMPLES, 2), 255), 8)
     hostile = Predictions(torch.zeros(0, 2), steps, packed(torch.tensor([0, 1] * SAMPLES), 4))
     with pytest.raises(WireError, match="to sum to 1 at most, got 2"):
-        half.check(half.start(), Reply(7, 10, hostile))
+        arrived(hostile, top=2, bits=8)
 
 
 def test_less_than_nothing_is_refused() -> None:

@@ -1,6 +1,7 @@
 """One mean for each architecture, whoever answers first; FedAvg stands for all who average so."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from strategies.common.inputs import Images
 from strategies.common.magnitudes import too_large
 from strategies.common.round import Reply
 from strategies.common.task import Task
+from strategies.common.wire import decode, encode
 from strategies.fedavg.wire import Model
 from tests.strategies import halves
 
@@ -79,14 +81,14 @@ def test_weights_that_ran_away_are_named_and_others_are_not() -> None:
 
 
 def test_what_is_no_variance_is_refused_by_name() -> None:
-    half = halves.server("fedavg", TASK)
     own = Architecture("c" * 64, 2, 4, variances=2)
+    agreed = replace(halves.agreed("fedavg", TASK, halves.run_of("fedavg")), architecture=own)
     honest = Model(torch.zeros(2), torch.tensor([-3.0, 0.0, 0.0, 2.0]))
-    half.check(half.start(), Reply(0, 9, honest, own))
+    assert honest.fault(agreed) is None
     liar = Model(torch.zeros(2), torch.tensor([1.0, 1.0, 1.0, -0.5]))
     told = r"client 1: fedavg\.model\.statistics: expected variances of at least 0, got -0\.5"
     with pytest.raises(WireError, match=told):
-        half.check(half.start(), Reply(1, 9, liar, own))
+        decode(Model, encode(liar, "float32"), agreed, sender="client 1")
 
 
 def test_who_says_that_it_has_no_variances_is_in_no_groups_way() -> None:

@@ -1,7 +1,7 @@
 """Step sizes by hand, and moments that go on where a round left them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -27,10 +27,26 @@ from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.fedktl.wire import ImageVectorPairs
 from strategies.methods import METHODS, adapts, exchanges
 from tests.strategies.fake_device import FakeDevice, blobs
-from tests.strategies.halves import client, run_of
+from tests.strategies.halves import client, run_of, server
 
 MESSAGE_METHODS = [name for name in METHODS if not exchanges(name) and not adapts(name)]
+# Changes to a method's table with which the toy below can be played.
+OWN: Mapping[str, Mapping[str, float]] = {
+    "fedktl": {"transfer_weight": 50.0, "latent_dim": 3},
+    "fedmrl": {"shared_dim": 3},
+    "fedl2g": {"warm_up_rounds": 0},
+}
+# Modules in a client's state that are trained beside its model.
+BESIDE = {"fedktl": {"projection"}, "fedkd": {"mentee", "hidden"}, "fedmrl": {"projection"}}
 Build = Callable[..., RunSettings]
+
+
+def first_downlink(method: str, device: FakeDevice) -> Any:
+    """Return what comes down in the first round where a method cannot do without."""
+    if method != "fedl2g":
+        return None
+    half = server(method, device.task, device.settings)
+    return half.broadcast(half.start())
 
 
 @pytest.mark.parametrize(
@@ -219,16 +235,15 @@ def test_plain_descent_keeps_no_moments(run_settings: Build) -> None:
 @pytest.mark.parametrize("method", MESSAGE_METHODS)
 def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
     run = run_of(method, optimiser="adamw", learning_rate=0.001)
-    own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}
     device = device_of(run)
-    half = client(method, device.task, run, **own)
+    half = client(method, device.task, run, **OWN.get(method, {}))
     state = half.start(device)
-    half.train(device, state, None)
+    half.train(device, state, first_downlink(method, device))
     stored = to_tensors(state)
     moments = {name for name in stored if name.startswith("moments/")}
     assert {name.rpartition("/")[2] for name in moments} == {"step", "exp_avg", "exp_avg_sq"}
     fields = {name.split("/")[1] for name in moments}
-    assert fields == ({"model", "projection"} if method == "fedktl" else {"model"})
+    assert fields == {"model"} | BESIDE.get(method, set())
     for name in moments:
         parameter = name.removeprefix("moments/").rpartition("/")[0]
         if not name.endswith("/step"):
@@ -241,15 +256,17 @@ def test_moments_are_named_after_what_they_belong_to(method: str) -> None:
 )
 def test_a_round_goes_on_from_the_moments_of_the_last(method: str) -> None:
     run = run_of(method, momentum=0.9, learning_rate=0.01)
-    own = {"transfer_weight": 50.0, "latent_dim": 3} if method == "fedktl" else {}
     device = device_of(run)
-    half = client(method, device.task, run, **own)
+    half, sent = (
+        client(method, device.task, run, **OWN.get(method, {})),
+        first_downlink(method, device),
+    )
     steady, forgetful = half.start(device), half.start(device)
     for state in (steady, forgetful):
-        half.train(device, state, None)
+        half.train(device, state, sent)
     forgetful.moments = {}
     for state in (steady, forgetful):
-        half.train(replace(device, round_number=2), state, None)
+        half.train(replace(device, round_number=2), state, sent)
     first, second = (state.model.body[1].weight for state in (steady, forgetful))
     assert not torch.equal(first, second)
 

@@ -125,7 +125,7 @@ def test_a_federation_of_two_learns(run_settings: Callable[..., RunSettings]) ->
         FakeDevice(*blobs(12, own), *blobs(10, own, seed=1), 3, width, run, partition=partition)
         for partition, (own, width) in enumerate(zip(held, (8, 12), strict=True))
     ]
-    device_half, server_half = client("fd"), server("fd", devices[0].task, run)
+    device_half, server_half = client("fd", devices[0].task), server("fd", devices[0].task, run)
     states, state = [device_half.start(d) for d in devices], server_half.start()
     history = []
     for round_number in range(1, 9):
@@ -136,7 +136,7 @@ def test_a_federation_of_two_learns(run_settings: Callable[..., RunSettings]) ->
             sent = server_half.personal(state, partition)
             trained = device_half.train(now, states[partition], sent)
             assert trained.uplink is not None
-            assert trained.uplink.fault() is None
+            assert trained.uplink.fault(device_half.agreed) is None
             uplinks[partition] = trained.uplink
             loss += trained.losses["cross_entropy"]
             correct += device_half.evaluate(now, states[partition], sent).correct

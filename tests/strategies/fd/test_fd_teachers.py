@@ -18,7 +18,7 @@ from strategies.common.task import Task
 from strategies.fd.server import FDServer
 from strategies.fd.wire import SoftLabels, Teacher
 from tests.strategies.fake_device import FakeDevice
-from tests.strategies.halves import client, replies, run_of, server
+from tests.strategies.halves import agreed, client, replies, run_of, server
 
 LN3 = math.log(3)
 RUN = run_of("fd")
@@ -113,7 +113,7 @@ def test_means_are_distributions(labels: list[int], scale: float, seed: int) -> 
     assert float(sent.rows.min()) >= 0
     assert float(sent.rows.max()) <= 1
     torch.testing.assert_close(sent.rows.sum(1), torch.ones(len(sent.rows)), rtol=0, atol=1e-6)
-    assert sent.fault() is None
+    assert sent.fault(agreed("fd", Task(4, Images(1, 1, 1), 4))) is None
 
 
 @settings(max_examples=30, deadline=None)

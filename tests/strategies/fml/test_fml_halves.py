@@ -6,6 +6,7 @@ import torch
 from strategies.common.errors import ModelError, WireError
 from strategies.common.round import Reply
 from strategies.common.settings import NamedModel, default_config, read_run
+from strategies.common.wire import decode, encode
 from strategies.fml.wire import Meme
 from strategies.methods import method_settings
 from tests.strategies import halves
@@ -29,7 +30,7 @@ def gradients_of(device: FakeDevice, **own: bool | float | str) -> dict[str, boo
     reached = {}
     for name, network in (("model", model), ("meme", meme)):
         gradients = torch.autograd.grad(
-            found["from_meme"], list(network.parameters()), retain_graph=True, allow_unused=True
+            found["from_shared"], list(network.parameters()), retain_graph=True, allow_unused=True
         )
         reached[name] = any(gradient is not None for gradient in gradients)
     return reached
@@ -47,7 +48,7 @@ def test_a_divergence_is_a_mean_over_the_batch_unless_over_all_entries() -> None
     for reduction in ("batch", "entries"):
         half = halves.client("fml", device.task, device.settings, reduction=reduction)
         plan = half.local_training(device, half.start(device), None)
-        found[reduction] = plan.losses(device.inputs, device.labels)["from_meme"].item()
+        found[reduction] = plan.losses(device.inputs, device.labels)["from_shared"].item()
     assert found["batch"] == pytest.approx(3 * found["entries"], rel=1e-6)
     assert found["entries"] > 0
 
@@ -102,7 +103,7 @@ def test_lengths_follow_from_the_meme_and_negative_variances_are_refused() -> No
     bad = Meme(torch.zeros(own.parameters), torch.full((own.statistics,), -0.5))
     told = r"client 4: fml\.meme\.statistics: expected variances of at least 0, got -0\.5"
     with pytest.raises(WireError, match=told):
-        server.check(server.start(), Reply(4, 10, bad))
+        decode(Meme, encode(bad, "float32"), server.agreed, sender="client 4")
 
 
 def test_gradients_are_clipped_where_asked_for() -> None:

@@ -1,0 +1,130 @@
+"""FedL2G: what is held out, what warms up, and what is left as it was."""
+
+import copy
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from strategies.common.errors import DataError
+from strategies.common.round import Reply
+from strategies.fedl2g.wire import Gradients
+from tests.strategies import halves
+from tests.strategies.fake_device import FakeDevice, blobs
+
+
+def normalised_body(values: int, width: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(values, width), nn.BatchNorm1d(width), nn.ReLU())
+
+
+def device_of(per_class: int = 4, round_number: int = 1, **general: float) -> FakeDevice:
+    x, y = blobs(per_class, [0, 1, 2])
+    run = halves.run_of("fedl2g", **{"learning_rate": 0.1, "batch_size": 4, **general})
+    return FakeDevice(
+        x, y, x, y, 3, 5, run, round_number=round_number, partition=0, body=normalised_body
+    )
+
+
+def both(device: FakeDevice, **own: float) -> tuple[object, object]:
+    return (
+        halves.client("fedl2g", device.task, device.settings, **own),
+        halves.server("fedl2g", device.task, device.settings, **own),
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(per_class=st.integers(2, 12), quiz_batches=st.integers(1, 5))
+def test_nothing_of_the_quiz_is_studied_and_half_is_left(per_class: int, quiz_batches: int) -> None:
+    device = device_of(per_class)
+    half, _ = both(device, quiz_batches=quiz_batches)
+    study, quiz = half.parts(device)
+    assert sorted([*study.tolist(), *quiz.tolist()]) == list(range(3 * per_class))
+    assert len(quiz) == min(4 * quiz_batches, 3 * per_class // 2)
+    again = half.parts(device_of(per_class, round_number=2))
+    assert torch.equal(quiz, again[1])
+
+
+def test_it_learns_from_its_study_set_alone() -> None:
+    device = device_of()
+    half, server = both(device, warm_up_rounds=0)
+    state, guides = half.start(device), server.broadcast(server.start())
+    _, quiz = half.parts(device)
+    spoilt = device.inputs.clone()
+    spoilt[quiz] = 1e3
+    other = FakeDevice(
+        spoilt, device.labels, spoilt, device.labels, 3, 5, device.settings, body=normalised_body
+    )
+    ends = []
+    for one in (device, other):
+        own = copy.deepcopy(state)
+        half.train(one, own, guides)
+        ends.append({n: p.detach() for n, p in own.model.named_parameters()})
+    torch.testing.assert_close(ends[0], ends[1])
+
+
+def test_a_guided_step_leaves_the_model_and_what_it_measured_as_they_are() -> None:
+    device = device_of()
+    half, server = both(device)
+    state, guides = half.start(device), server.broadcast(server.start())
+    before = copy.deepcopy(state.model.state_dict())
+    trained = half.train(device, state, guides)  # within the warm-up
+    torch.testing.assert_close(state.model.state_dict(), before)
+    assert set(trained.losses) == {"quiz"}
+    assert all(p.grad is None for p in state.model.parameters())
+
+
+def test_the_gradient_is_how_the_quiz_changes_with_the_vectors() -> None:
+    """Finite differences in float64 are the judge."""
+    device = device_of()
+    half, server = both(device)
+    model = half.start(device).model.double()
+    x = device.inputs.double()
+    exact = FakeDevice(x, device.labels, x, device.labels, 3, 5, device.settings)
+    guides = server.start().rows.double()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("strategies.fedl2g.client.prepare", lambda inputs: inputs)
+        _, sent = half.guidance(exact, model, guides)
+        label, column, step = int(sent.labels[0]), 2, 1e-5
+        moved = [guides.clone(), guides.clone()]
+        moved[0][label, column] += step
+        moved[1][label, column] -= step
+        up, down = (half.guidance(exact, model, one)[0] for one in moved)
+    assert float(sent.rows[0, column]) == pytest.approx((up - down) / (2 * step), rel=1e-4)
+
+
+def test_the_servers_step_is_clipped_and_rows_that_nobody_sent_stay() -> None:
+    device = device_of()
+    _, server = both(device, max_norm=2.0, server_learning_rate=0.5)
+    state = server.start()
+    before = state.rows.clone()
+    rows = torch.zeros(1, 5)
+    rows[0, 0] = 10.0
+    said = server.aggregate(state, 1, [Reply(0, 12, Gradients(rows, torch.tensor([1])))])
+    moved = state.rows - before
+    assert moved[1].tolist() == pytest.approx([-1.0, 0, 0, 0, 0])
+    assert not moved[[0, 2]].any()
+    assert said.diagnostics["guide_gradient"] == pytest.approx(10.0)
+    assert server.aggregate(state, 2, []).diagnostics == {}
+
+
+def test_vectors_are_learnt_so_that_a_guided_step_does_better_in_the_quiz() -> None:
+    device = device_of(8)
+    half, server = both(device, server_learning_rate=200.0, warm_up_rounds=100, max_norm=0)
+    kept, state, told = server.start(), half.start(device), []
+    for _ in range(30):
+        trained = half.train(device, state, server.broadcast(kept))
+        told.append(trained.losses["quiz"])
+        server.aggregate(kept, 1, [Reply(0, 24, trained.uplink)])
+    assert told[-1] < told[0] - 0.05
+    assert math.isfinite(told[-1])
+
+
+def test_too_few_samples_are_refused() -> None:
+    x, y = blobs(1, [0, 1, 2])
+    device = FakeDevice(x, y, x, y, 3, 5, halves.run_of("fedl2g"))
+    half, _ = both(device)
+    with pytest.raises(DataError, match="expected at least 4 training samples"):
+        half.parts(device)
