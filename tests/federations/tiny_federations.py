@@ -21,6 +21,8 @@ _MESSAGES: Settings = {
     "fedktl.server-epochs": 5,
     "fedgen.generator-steps": 5,
     "fedtgp.server-epochs": 5,
+    # Else what a round keeps depends on how many there are, as with a schedule.
+    "fedkd.energy-end": 0.95,
     "fedmrl.shared-dim": 16,
     "fedl2g.warm-up-rounds": 1,
 }
