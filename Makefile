@@ -17,7 +17,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reord
 # Counting lines makes tests two fifths slower, so it is done for these alone: what they cover is theirs.
 MEASURED := tests/strategies/common tests/server_app
 
-.PHONY: help install install-device install-server demo demo-split demo-adapters federation compose compose-down test test-deployed check check-containers types-of-tests check-versions format clean
+.PHONY: help install install-device install-server demo demo-text demo-split demo-adapters federation compose compose-down test test-deployed check check-containers types-of-tests check-versions format clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## DS-FL, FedKTL and Local on unlike models with few labels, simulated here (about a minute)
 	$(BIN)/python -m local_federation demo
+
+demo-text: $(STAMP) ## DS-FL, FedProto and Local on unlike text models with few labels, simulated here (under a minute)
+	$(BIN)/python -m local_federation demo-text
 
 demo-split: $(STAMP) ## MocoSFL on 20 clients that hold the first layers of a network (about 6 minutes)
 	$(BIN)/python -m local_federation demo-split

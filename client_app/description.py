@@ -74,6 +74,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         classes_counted=data[0].counted,
         source=sources.parse(device.node.data or settings.data).kind,
         dealt=data[0].dealt,
+        words=data[0].words,
         **_values(data),
         train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),

@@ -1,14 +1,15 @@
-"""Classify images with an exported model: ``python -m client_app.predict MODEL IMAGES...``.
+"""Classify images or texts with an exported model: ``python -m client_app.predict MODEL FILES...``.
 
-Prints each file with its classes and their scores, which are the softmax of the model's outputs.
-Files are read as the data source ``folder`` reads them. What cannot be read is named on standard
-error, the others are classified all the same, and the exit status is then 1.
+Prints each file, or each line of a file of texts, with its classes and their scores, which are the
+softmax of the model's outputs. Images are read as the data source ``folder`` reads them. What
+cannot be read is named on standard error, the others are classified all the same, and the exit
+status is then 1.
 """
 
 import argparse
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -17,10 +18,11 @@ from rich.console import Console
 
 from client_app import reader
 from client_app.data.left_out import shown
-from client_app.exporting import classifying
+from client_app.exporting import classifying, classifying_texts
 from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
+from strategies.common.inputs import Tokens
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
@@ -52,20 +54,42 @@ def _predict(asked: argparse.Namespace) -> int:
         require_place("--csv", asked.csv, replace=asked.replace)
         _require_ours(asked.csv)
     opened = open_model(asked.model_folder, asked.model)
+    top = min(asked.top, len(opened.card.classes))
+    if isinstance(opened.card.what, Tokens):
+        numbering = classifying_texts.numbering_of(opened, asked.vocabulary_file)
+        texts = classifying_texts.gather(asked.files)
+        told = classifying_texts.classify(opened, numbering, texts.texts, top)
+        left = f"{texts.empty} lines without a word left out" if texts.empty else ""
+        return _finish(asked, told, len(texts.texts), texts.refused, top, "texts", left)
     classifying.require_images(opened)
-    found = classifying.gather(asked.images)
+    found = classifying.gather(asked.files)
     if asked.csv is not None:
         _require_other(asked.csv, found.paths)
-    refused = len(found.refused)
-    for name, reason in found.refused.items():
+    told = classifying.classify(opened, found.paths, top)
+    left = f"{found.left_out} other files in folders left out" if found.left_out else ""
+    return _finish(asked, told, len(found.paths), found.refused, top, "images", left)
+
+
+def _finish(
+    asked: argparse.Namespace,
+    found: Iterable[Classified],
+    total: int,
+    named: Mapping[str, str],
+    top: int,
+    what: str,
+    left: str,
+) -> int:
+    """Tell what is found and what is refused, and return the exit status."""
+    refused = len(named)
+    for name, reason in named.items():
         _refuse(name, reason)
-    top = min(asked.top, len(opened.card.classes))
-    told = _shown_progress(classifying.classify(opened, found.paths, top), len(found.paths))
+    told = _shown_progress(found, total)
     if asked.csv is None:
         refused += _print(told)
     else:
         refused += _write(told, asked.csv, top)
-    _sum_up(len(found.paths), found.left_out, refused)
+    parts = [f"{total} {what}", left, f"{refused} refused" if refused else ""]
+    sys.stderr.write(", ".join(filter(None, parts)) + "\n")
     return 1 if refused else 0
 
 
@@ -159,15 +183,6 @@ def _refuse(name: str, reason: str) -> None:
         sys.stderr.write(f"{shown(name)}: {reason}\n")
 
 
-def _sum_up(files: int, left_out: int, refused: int) -> None:
-    told = [f"{files} images"]
-    if left_out:
-        told.append(f"{left_out} other files in folders left out")
-    if refused:
-        told.append(f"{refused} refused")
-    sys.stderr.write(", ".join(told) + "\n")
-
-
 def _shown_progress(found: Iterable[Classified], total: int) -> Iterator[Classified]:
     with LongWork("classifying", total, Console(stderr=True)) as work:
         for one in found:
@@ -181,7 +196,17 @@ def _parser() -> argparse.ArgumentParser:
         "model_folder", type=Path, metavar="MODEL", help="folder that client_app.export wrote"
     )
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGES", help="image files, or folders of them"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILES",
+        help="image files, or folders of them; or files of texts, one in each line",
+    )
+    parser.add_argument(
+        "--vocabulary-file",
+        default="",
+        metavar="FILE",
+        help="the file of words that a model of texts was trained with, if it was with one",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write there instead of printing")
     parser.add_argument("--replace", action="store_true", help="replace a FILE that is there")

@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from local_federation import adapter_demo, demo, options
+from local_federation import adapter_demo, options
 from local_federation.baselines import baseline_of
 from local_federation.campaign import Campaign, Carrier, resumes
 from local_federation.compare import command
+from local_federation.demo import DEMO, TEXT_DEMO
 from local_federation.descendants import end_descendants, keep_orphans
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import StartEngine
@@ -45,6 +46,7 @@ _DEPLOYED: dict[str, bool | int | float | str] = {
     "rounds": 3,
     "device": "cpu",
 }
+_DEMOS = {one.name: one for one in (DEMO, TEXT_DEMO)}
 # What differs from pyproject.toml's defaults; a simulation plays those, but for adapters.
 _DEFAULTS = {"deploy": _DEPLOYED, "attach": _DEPLOYED}
 
@@ -165,8 +167,8 @@ def _play(
         begun=begun,
         standing=_standing(arguments),
     )
-    if arguments.kind == "demo":
-        demo.play(campaign, console)
+    if arguments.kind in _DEMOS:
+        _DEMOS[arguments.kind].play(campaign, console)
     elif arguments.kind == "demo-split":
         _play_split(campaign, console)
     elif arguments.kind == "demo-adapters":

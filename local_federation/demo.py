@@ -1,13 +1,17 @@
-"""The demo: devices with few labels, and many samples without that all hold."""
+"""The demos of few labels: devices with unlike models, and many samples without labels.
+
+One is of images, one of texts (``text_demo``).
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, final
 
 from rich.console import Console
 
 from local_federation.campaign import Campaign
 from local_federation.own_defaults import typed_over
+from local_federation.text_demo import TEXT_RUNS, TEXT_SETTINGS, TEXT_TOLD
 from server_app.run_record import read_run_record
 from strategies.methods import display_name
 
@@ -41,28 +45,55 @@ _RUNS: Final[Mapping[str, Mapping[str, Value]]] = {
 }
 
 
-def play(asked: Campaign, console: Console) -> None:
-    """Play each client alone, FedKTL and DS-FL, and say what to expect of them elsewhere."""
-    settings = typed_over("demo", DEMO_SETTINGS, asked.settings, console)
-    campaign = replace(asked, settings=settings)
-    names = [display_name(str(run["method"])) for run in _RUNS.values()]
-    console.print(f"{', '.join(names)}: {asked.num_clients} clients, simulated")
-    campaign.play(_RUNS, console)
-    for name in list(_RUNS)[1:]:
-        campaign.show(name, _ALONE, console)
-    console.print(_told(campaign), highlight=False, soft_wrap=True)
+_TOLD: Final = (
+    "Federating pays most where devices have few labels of one task and all hold the same samples "
+    "without labels, about which they teach each other (DS-FL): with hundreds of labels each it is "
+    "a few points, and unlike models without such samples need not gain at all. Measured in "
+    "docs/results.md."
+)
 
 
-def _told(campaign: Campaign) -> str:
-    """Say who is ahead here, and where else that is to be expected."""
-    ends = []
-    for name in _RUNS:
+@final
+@dataclass(frozen=True)
+class Demo:
+    """What is played, one run after another on the same settings.
+
+    Attributes
+    ----------
+    name : str
+        Of the command.
+    settings : Mapping[str, Value]
+        Of all runs; what the user sets counts before them.
+    runs : Mapping[str, Mapping[str, Value]]
+        What is each run's own, by name: the first is of clients alone.
+    told : str
+        What to expect elsewhere.
+    """
+
+    name: str
+    settings: Mapping[str, Value]
+    runs: Mapping[str, Mapping[str, Value]]
+    told: str
+
+    def play(self, asked: Campaign, console: Console) -> None:
+        """Play all runs, show each beside clients alone, and say what to expect elsewhere."""
+        settings = typed_over(self.name, self.settings, asked.settings, console)
+        campaign = replace(asked, settings=settings)
+        names = [display_name(str(run["method"])) for run in self.runs.values()]
+        console.print(f"{', '.join(names)}: {asked.num_clients} clients, simulated")
+        campaign.play(self.runs, console)
+        alone, *others = self.runs
+        for name in others:
+            campaign.show(name, alone, console)
+        ends = ", ".join(self._end(campaign, name) for name in self.runs)
+        console.print(f"Mean accuracies: {ends}. {self.told}", highlight=False, soft_wrap=True)
+
+    @staticmethod
+    def _end(campaign: Campaign, name: str) -> str:
         run = read_run_record(campaign.folder / name)
         reached = run.last.accuracy if run.last else None
-        ends.append(f"{display_name(run.method)} {'none' if reached is None else f'{reached:.3f}'}")
-    return (
-        f"Mean accuracies: {', '.join(ends)}. Federating pays most where devices have few labels "
-        f"of one task and all hold the same samples without labels, about which they teach each "
-        f"other (DS-FL): with hundreds of labels each it is a few points, and unlike models "
-        f"without such samples need not gain at all. Measured in docs/results.md."
-    )
+        return f"{display_name(run.method)} {'none' if reached is None else f'{reached:.3f}'}"
+
+
+DEMO: Final = Demo("demo", DEMO_SETTINGS, _RUNS, _TOLD)
+TEXT_DEMO: Final = Demo("demo-text", TEXT_SETTINGS, TEXT_RUNS, TEXT_TOLD)

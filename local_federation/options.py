@@ -6,10 +6,11 @@ from pathlib import Path
 from local_federation.adapter_demo import ADAPTER_CLIENTS
 from local_federation.compare import command
 from local_federation.split_demo import SPLIT_NODES
+from local_federation.text_demo import TEXT_CLIENTS
 from strategies.common.typed_once import CommandLine
 from strategies.methods import METHODS
 
-DEMOS = ("demo", "demo-split", "demo-adapters")
+DEMOS = ("demo", "demo-text", "demo-split", "demo-adapters")
 # Clients are nodes, not simulated.
 WITH_NODES = ("deploy", "attach")
 _ROOT = Path(__file__).parent.parent
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
             _DEMO_CLIENTS,
             "DS-FL, FedKTL and Local on unlike models with few labels, simulated",
         ),
+        ("demo-text", TEXT_CLIENTS, "DS-FL, FedProto and Local on unlike text models, simulated"),
         ("demo-split", SPLIT_NODES, "MocoSFL on 20 clients that hold two shards each, simulated"),
         (
             "demo-adapters",

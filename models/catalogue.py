@@ -19,7 +19,7 @@ from models import own
 from models.body import Body
 from strategies.common.errors import ModelError, SettingsError
 from strategies.common.foreign_text import seen
-from strategies.common.inputs import Images, Inputs, Windows
+from strategies.common.inputs import Columns, Images, Inputs, InputsKind, Tokens, Windows
 from strategies.common.model import FeatureModel
 from strategies.common.provided import ModelBuilder
 from strategies.common.seeds import seeded
@@ -38,19 +38,22 @@ class Readable:
     kind : type
         Kind of the inputs.
     sizes : range
-        What every axis but the channels may have.
+        What every axis but the channels may have, or the only one.
     """
 
     meaning: str
-    kind: type[Images] | type[Windows]
+    kind: InputsKind
     sizes: range
 
     def fits(self, inputs: Inputs) -> bool:
         """Return whether inputs are of this kind and of sizes that can be read."""
-        return isinstance(inputs, self.kind) and all(n in self.sizes for n in inputs.shape[1:])
+        axes = inputs.shape if len(inputs.shape) == 1 else inputs.shape[1:]
+        return isinstance(inputs, self.kind) and all(n in self.sizes for n in axes)
 
 
 IMAGES = Readable("images of 8 to 224 pixels a side", Images, range(8, 225))
+TEXTS = Readable("texts of up to 4096 words", Tokens, range(1, 4097))
+ROWS = Readable("rows of up to 65536 numbers", Columns, range(1, 65537))
 WINDOWS = Readable("sensor windows of 28 to 4096 steps", Windows, range(28, 4097))
 
 MODELS = {
@@ -68,6 +71,12 @@ MODELS = {
     "vit_b_16": ("vision", IMAGES),
     "vit_b_32": ("vision", IMAGES),
     "sensor_cnn": ("sensor", WINDOWS),
+    "fasttext": ("text", TEXTS),
+    "text_cnn": ("text", TEXTS),
+    "text_lstm": ("text", TEXTS),
+    "text_transformer": ("text", TEXTS),
+    "mlp": ("columns", ROWS),
+    "wide_mlp": ("columns", ROWS),
 }
 
 

@@ -56,6 +56,7 @@ class Agreement:
             counted=any(one.counted for one in alike),
             values=_widely_fitting([one.values for one in alike if one.values]),
             dealt=_mostly_dealt([one.dealt for one in alike if one.dealt]),
+            words=_mostly([one.words for one in alike if one.words]),
         )
         found = replace(task, meaning=meaning, feature_dim=self._feature_dim)
         if self._feature_dim:
@@ -128,6 +129,8 @@ def _unlike_classes(expected: Task, got: Task) -> bool:
 def _unlike_data(expected: Meaning, got: Meaning, *, begun: bool) -> str | None:
     if expected.values and got.values and not got.values.fits(expected.values):
         return differences.of_values(expected.values, got.values)
+    if expected.words and got.words and got.words != expected.words:
+        return differences.of_words(expected.words, got.words, begun=begun)
     ours, theirs = expected.dealt, got.dealt
     # The hub's copy and its parquet files are the same rows.
     if ours and theirs and replace(theirs, source=ours.source) != ours:
@@ -167,6 +170,11 @@ def _widely_fitting(found: Sequence[ValueRange]) -> ValueRange | None:
 
     ordered = sorted(votes, key=lambda one: (one.kind, one.low, one.high))
     return max(ordered, key=fitting, default=None)
+
+
+def _mostly(found: Sequence[str]) -> str:
+    """Return what most say, of equals the first in order; empty where nobody says anything."""
+    return _most(found, lambda one: (one,), len) if found else ""
 
 
 def _mostly_dealt(found: Sequence[Dealt]) -> Dealt | None:

@@ -249,8 +249,10 @@ class Augmenting:
             return None
         prepared = prepared_folder(self._run)
         spec, theirs = self._run.open_data, agreed.task
-        inputs = open_set.load(self._run, spec, prepared).inputs
-        require_readable(inputs, theirs.inputs)
+        opened = open_set.load(self._run, spec, prepared)
+        require_readable(opened, theirs.inputs)
         known = open_set.labels(self._run, spec, prepared)
         names = theirs.meaning.class_names or known.class_names
-        return Samples(inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"'))
+        return Samples(
+            opened.inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"')
+        )

@@ -55,6 +55,18 @@ def of_open_sets(expected: OpenSet | None, got: OpenSet | None, *, begun: bool =
     )
 
 
+def of_words(expected: str, got: str, *, begun: bool = False) -> str:
+    """Say that words are numbered in other ways; ``begun`` as of :func:`of_foundations`."""
+    held = "as when this run began" if begun else "as most clients do"
+    said = (
+        f"expected words numbered {held}, by sha256 {expected[:_DIGITS]}, got {got[:_DIGITS]}: the "
+        f"same word would be another token"
+    )
+    if begun:
+        return f"{said}; put vocabulary-file back as it was, {_ANEW}"
+    return f"{said}; give all devices the same vocabulary-file, or leave it empty on all"
+
+
 def of_inputs(expected: Task, got: Task) -> str:
     """Say how single inputs differ."""
     return f"expected {_shape(expected)}, got {_shape(got)}; {_advice(expected, got)}"

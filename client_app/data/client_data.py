@@ -30,6 +30,8 @@ class ClientData:
         What the user should know, in plain sentences.
     vocabulary : int
         Of tokens; 0 for all other inputs.
+    words : str
+        Digest of whatever decides which token a word is; empty where that is not known.
     dealt : str
         Digest of the labels of all rows that were dealt, of which this client has its share;
         empty where the data are the client's own.
@@ -56,6 +58,7 @@ class ClientData:
     contents: str = ""
     standing: Tensor | None = None
     num_first_train: int = 0
+    words: str = ""
 
     @property
     def inputs(self) -> Inputs:
@@ -69,7 +72,7 @@ def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
     text = {"class_names": json.dumps(data.class_names), "notes": json.dumps(data.notes)}
     text |= {"vocabulary": str(data.vocabulary), "dealt": data.dealt, "split": data.split}
     text |= {"contents": data.contents, "num_first_train": str(data.num_first_train)}
-    text["counted"] = json.dumps(data.counted)
+    text |= {"counted": json.dumps(data.counted), "words": data.words}
     if data.standing is not None:
         tensors["train.standing"] = data.standing
     for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
@@ -106,4 +109,5 @@ def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientD
         text["contents"],
         tensors.get("train.standing"),
         int(text["num_first_train"]),
+        text["words"],
     )

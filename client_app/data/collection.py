@@ -14,6 +14,7 @@ from torch import Tensor
 
 from client_app.data.kept_split import Identity
 from client_app.data.left_out import LeftOut
+from client_app.data.words import Numbering
 from strategies.common.errors import DataError
 
 
@@ -25,7 +26,8 @@ class Reading:
     Attributes
     ----------
     inputs : Tensor
-        (samples, channels, height, width) uint8.
+        (samples, channels, height, width) uint8; (samples, length) int64 of texts, or (samples,
+        columns) float32 of tables.
     kept : Tensor
         (samples,) int64, which of the rows asked for these are: all of them, or fewer
         where a damaged file was skipped.
@@ -67,6 +69,10 @@ class Collection:
         too; where it does not, the same rows may lie in other files there.
     notes : tuple[str, ...]
         What else the user should know, in plain sentences.
+    counted : str
+        What ``total`` counts.
+    numbering : Numbering | None
+        How words of texts became numbers; ``None`` where rows are no texts.
     """
 
     labels: Tensor
@@ -78,6 +84,8 @@ class Collection:
     files: Sequence[Path] = ()
     is_told_by_files: bool = False
     notes: tuple[str, ...] = ()
+    counted: str = "files"
+    numbering: Numbering | None = None
 
 
 def digest_of(labels: Tensor, identity: str = "") -> str:

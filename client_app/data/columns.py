@@ -1,7 +1,8 @@
-"""Tables in the hub's layout: which column is the image, which the label.
+"""Tables in the hub's layout: which column is the image or the text, which the label.
 
-Such a table has a column of encoded image files, each a struct {bytes, path} or plain bytes, and
-an integer column of labels; the names of the classes stand in the schema's metadata.
+Such a table has a column of encoded image files, each a struct {bytes, path} or plain bytes, or
+columns of text, and an integer column of labels; the names of the classes stand in the schema's
+metadata.
 """
 
 import json
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from client_app.data import images
 from strategies.common.errors import DataError
+from strategies.common.settings import RunSettings
 from strategies.common.transport.ranges import MAX_CLASSES
 
 if TYPE_CHECKING:
@@ -39,18 +41,30 @@ class Columns:
     Attributes
     ----------
     image, label : str
-        What is read.
+        What is read; no image where there are texts.
+    texts : tuple[str, ...]
+        Columns of text, where there is no image.
     notes : tuple[str, ...]
         Which others might have been meant.
     """
 
     image: str
     label: str
+    texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def choose(schema: "pa.Schema", where: str) -> Columns:
-    """Find the first image column and the label column.
+def choose(schema: "pa.Schema", where: str, wanted: RunSettings | None = None) -> Columns:
+    """Find the first image column, or all columns of text without one, and the label column.
+
+    Parameters
+    ----------
+    schema : pa.Schema
+        Of the table.
+    where : str
+        For messages.
+    wanted : RunSettings | None
+        Which columns are asked for by name; ``None`` finds them.
 
     Raises
     ------
@@ -59,7 +73,8 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
     """
     import pyarrow as pa  # noqa: PLC0415
 
-    image = image_column(schema, where)
+    texts = _text_columns(schema, wanted.input_columns, where) if wanted else ()
+    image = "" if texts else image_column(schema, where)
     integers = [f.name for f in schema if pa.types.is_integer(f.type)]
     known = [name for name in LABEL_NAMES if name in integers]
     if not known and len(integers) != 1:
@@ -68,11 +83,37 @@ def choose(schema: "pa.Schema", where: str) -> Columns:
             f"integer column only; found {described(schema)}"
         )
     label = (known or integers)[0]
+    if wanted and wanted.label_column:
+        label = wanted.label_column
+        if label not in integers:
+            raise DataError(
+                f"{where}: setting label-column: expected one of the columns of integers, "
+                f"{', '.join(integers)}, got {label!r}"
+            )
     notes = (
-        told("images", image, image_columns(schema)),
+        told("images", image, image_columns(schema)) if image else "",
         told("labels", label, known),
     )
-    return Columns(image, label, tuple(filter(None, notes)))
+    return Columns(image, label, texts, tuple(filter(None, notes)))
+
+
+def _text_columns(schema: "pa.Schema", asked: str, where: str) -> tuple[str, ...]:
+    """Return the columns of text that are asked for; all, where there is no image."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts = [
+        str(field.name)
+        for field in schema
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    ]
+    named = [one.strip() for one in asked.split(",") if one.strip()]
+    if strange := [name for name in named if name not in texts]:
+        raise DataError(
+            f"{where}: setting input-columns: expected columns of text, "
+            f"{', '.join(texts) or 'of which there are none'}, got {', '.join(strange)}; found "
+            f"{described(schema)}"
+        )
+    return tuple(named or ([] if image_columns(schema) else texts))
 
 
 def told(what: str, chosen: str, possible: Sequence[str]) -> str:
@@ -98,7 +139,8 @@ def image_column(schema: "pa.Schema", where: str) -> str:
         return found[0]
     raise DataError(
         f"{where}: expected an image column with bytes and path, e.g. img or image, or one of "
-        f"plain bytes: named {', '.join(IMAGE_NAMES)}, or the only one; found {described(schema)}"
+        f"plain bytes: named {', '.join(IMAGE_NAMES)}, or the only one; or columns of text; found "
+        f"{described(schema)}"
     )
 
 

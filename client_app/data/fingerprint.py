@@ -11,7 +11,7 @@ from client_app.data.sources import SOURCES, Source, holds_open
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 6
+VERSION = 7
 
 # Libraries that hold data, draw, decode or resize; another version may come to other bytes.
 LIBRARIES = (
@@ -58,9 +58,19 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.seed,
         ],
     }
+    if SOURCES[source.kind].tables:
+        parts["table"] = table_settings(settings)
     if holds_open(settings, source):
         parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def table_settings(settings: RunSettings) -> list[str | int]:
+    """Return the settings by which tables of texts and numbers are read."""
+    listed = Path(settings.vocabulary_file).expanduser() if settings.vocabulary_file else None
+    told = _describe(listed, listed.parent) if listed and listed.exists() else ("", 0, 0)
+    columns = settings.label_column, settings.input_columns
+    return [*columns, settings.text_length, settings.vocabulary, settings.vocabulary_file, *told]
 
 
 def versions() -> list[str]:

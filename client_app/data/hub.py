@@ -16,14 +16,17 @@ from torch import Tensor
 from client_app.data import columns, left_out
 from client_app.data.collection import Collection, Reading
 from client_app.data.columns import Cell
+from client_app.data.table_rows import texts_read
+from client_app.data.words import Numbering
 from strategies.common.errors import DataError
+from strategies.common.settings import RunSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def read(name: str, channels: int = 0) -> Collection:
-    """Load a data set's labels, and prepare to decode the images of chosen rows.
+def read(name: str, channels: int = 0, wanted: RunSettings | None = None) -> Collection:
+    """Load a data set's labels, and prepare to decode the images, or number the words, of rows.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ def read(name: str, channels: int = 0) -> Collection:
         Of the data set.
     channels : int
         1 reads all as grey, 3 as colour; 0 as the first rows are.
+    wanted : RunSettings | None
+        Which columns are asked for, and how words are numbered, where there may be texts.
 
     Raises
     ------
@@ -40,14 +45,25 @@ def read(name: str, channels: int = 0) -> Collection:
     where = f"hub {name}"
     merged, notes = load(name)
     schema = merged.features.arrow_schema
-    chosen = columns.choose(schema, where)
+    chosen = columns.choose(schema, where, wanted)
     column = merged.select_columns([chosen.label]).with_format("arrow")[:].column(0)
     labels = columns.checked_labels(column, where)
     names = columns.class_names(schema, chosen.label, labels, where)
+    told = (*notes, *(f"{where}: {note}" for note in chosen.notes))
+    if chosen.texts and wanted:
+        numbering = Numbering.of(wanted)
+        table = merged.select_columns(list(chosen.texts)).with_format("arrow")
+        reads = texts_read(partial(_texts, table), numbering, where)
+        return Collection(labels, names, reads, notes=told, numbering=numbering)
     encoded = merged.select_columns([chosen.image]).with_format("arrow")
     reader = partial(_read_rows, encoded, where, channels)
-    told = tuple(f"{where}: {note}" for note in chosen.notes)
-    return Collection(labels, names, reader, notes=(*notes, *told))
+    return Collection(labels, names, reader, notes=told)
+
+
+def _texts(table: "Dataset", rows: Tensor) -> list[str]:
+    found = table.select(rows.tolist())[:]
+    cells = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    return [" ".join(text or "" for text in row) for row in cells]
 
 
 def load(name: str) -> tuple["Dataset", tuple[str, ...]]:

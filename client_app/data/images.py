@@ -131,7 +131,7 @@ def recolour(inputs: Tensor, channels: int) -> Tensor:
     Parameters
     ----------
     inputs : Tensor
-        (samples, 1 or 3, height, width), uint8 or float32.
+        (samples, 1 or 3, height, width), uint8 or float32; what is no image stays as it is.
     channels : int
         1 for grey, 3 for colour; 0 keeps what there is.
 
@@ -140,7 +140,7 @@ def recolour(inputs: Tensor, channels: int) -> Tensor:
     Tensor
         (samples, channels, height, width) of the same dtype.
     """
-    if channels in (0, inputs.shape[1]):
+    if inputs.ndim != 4 or channels in (0, inputs.shape[1]):
         return inputs
     if channels == 3:
         return inputs.expand(-1, 3, -1, -1).contiguous()

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from client_app.data import images
-from client_app.data.fingerprint import VERSION, files_of, place_of, versions
-from client_app.data.sources import Source, holds_open, parse
+from client_app.data.fingerprint import VERSION, files_of, place_of, table_settings, versions
+from client_app.data.sources import SOURCES, Source, holds_open, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.open_data import OpenData, OpenLabels, OpenSet
 from strategies.common.settings import RunSettings
 
-_KINDS: Final = ("digits", "parquet", "images", "folder", "hub")
+_KINDS: Final = ("digits", "parquet", "images", "folder", "hub", "csv", "sentences")
 # With one sample there would be nothing to draw from.
 _FEWEST: Final = 2
 
@@ -87,7 +87,8 @@ def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
         If what was read cannot be kept.
     """
     tensors, text = _kept(settings, spec, cache_dir)
-    return OpenData(tensors["inputs"], OpenSet(text["sha256"], len(tensors["inputs"])))
+    told = OpenSet(text["sha256"], len(tensors["inputs"]))
+    return OpenData(tensors["inputs"], told, int(text["vocabulary"]))
 
 
 def labels(settings: RunSettings, spec: str, cache_dir: Path) -> OpenLabels:
@@ -106,15 +107,16 @@ def _kept(
     place = cache_dir / f"open-{_named(settings, source)}" / "labelled.safetensors"
     with suppress(StoreError):
         return tensor_file.read(place)
-    inputs, labels, classes = _read(settings, source)
+    inputs, labels, classes, vocabulary = _read(settings, source)
     text = {"sha256": OpenData.of(inputs).told.sha256, "classes": json.dumps(classes)}
+    text["vocabulary"] = str(vocabulary)
     tensors = {"inputs": inputs, "labels": labels}
     tensor_file.write(place, tensors, text)
     return tensors, text
 
 
-def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    collection = source.collection(settings.channels)
+def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[str, ...], int]:
+    collection = source.collection(settings)
     rows = _open_rows(len(collection.labels), settings)
     reading = collection.read(rows, settings.image_size)
     if len(reading.inputs) < _FEWEST:
@@ -123,7 +125,8 @@ def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[
             f"{source.place}, got {len(reading.inputs)}"
         )
     inputs = images.recolour(reading.inputs, settings.channels)
-    return inputs, collection.labels[rows[reading.kept]], collection.class_names
+    vocabulary = collection.numbering.size if collection.numbering else 0
+    return inputs, collection.labels[rows[reading.kept]], collection.class_names, vocabulary
 
 
 def _open_rows(rows: int, settings: RunSettings) -> Tensor:
@@ -134,7 +137,7 @@ def _open_rows(rows: int, settings: RunSettings) -> Tensor:
 
 
 def _named(settings: RunSettings, source: Source) -> str:
-    parts = [
+    parts: list[object] = [
         VERSION,
         *versions(),
         source.kind,
@@ -145,4 +148,6 @@ def _named(settings: RunSettings, source: Source) -> str:
         settings.channels,
         settings.seed,
     ]
+    if SOURCES[source.kind].tables:
+        parts += table_settings(settings)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -5,10 +5,11 @@ the whole is split again into train and test, as PFLlib does and as for every so
 client is tested on its own kind of data. Where no file is named so, all are merged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -18,7 +19,10 @@ from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.columns import Cell
 from client_app.data.folder import unusable, walk
 from client_app.data.left_out import LeftOut, some
+from client_app.data.table_rows import texts_read
+from client_app.data.words import Numbering
 from strategies.common.errors import DataError
+from strategies.common.settings import RunSettings
 
 
 @final
@@ -89,8 +93,8 @@ def _reason(path: Path, folder: Path) -> str:
     return "named neither train nor test" if path.parent == folder else "deeper than the folder"
 
 
-def read(folder: Path, channels: int = 0) -> Collection:
-    """Read the label columns, and prepare to decode the images of chosen rows.
+def read(folder: Path, channels: int = 0, wanted: RunSettings | None = None) -> Collection:
+    """Read the label columns, and prepare to decode the images, or number the words, of rows.
 
     Parameters
     ----------
@@ -98,6 +102,8 @@ def read(folder: Path, channels: int = 0) -> Collection:
         Holds the files.
     channels : int
         1 reads all as grey, 3 as colour; 0 as the first rows are.
+    wanted : RunSettings | None
+        Which columns are asked for, and how words are numbered, where there may be texts.
 
     Raises
     ------
@@ -119,7 +125,7 @@ def read(folder: Path, channels: int = 0) -> Collection:
     for path in paths:
         try:
             schema = pq.read_schema(path)
-            chosen = columns.choose(schema, f"parquet {path}")
+            chosen = columns.choose(schema, f"parquet {path}", wanted)
             notes += chosen.notes
             column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
         except (OSError, pa.ArrowException) as error:
@@ -128,15 +134,30 @@ def read(folder: Path, channels: int = 0) -> Collection:
         counts.append(len(column))
     labels = torch.cat(parts)
     names = columns.class_names(pq.read_schema(paths[0]), chosen.label, labels, where)
+    numbering = Numbering.of(wanted) if chosen.texts and wanted else None
     return Collection(
         labels,
         names,
-        partial(_read_rows, paths, counts, chosen.image, channels),
+        texts_read(partial(_texts, paths, counts, chosen.texts), numbering, where)
+        if numbering
+        else partial(_read_rows, paths, counts, chosen.image, channels),
         left_out=listing.left_out,
         total=listing.total,
         files=paths,
         notes=tuple(f"parquet: {note}" for note in dict.fromkeys(notes)),
+        numbering=numbering,
     )
+
+
+def _texts(paths: list[Path], counts: list[int], names: tuple[str, ...], rows: Tensor) -> list[str]:
+    """Read the texts of ascending rows of all files together, columns one after another."""
+    found: list[str] = []
+    start = 0
+    for path, count in zip(paths, counts, strict=True):
+        cells = _file_rows(path, names, _within(rows, start, count))
+        found += [" ".join(text or "" for text in row) for row in cells]
+        start += count
+    return found
 
 
 def _read_rows(
@@ -183,10 +204,14 @@ def cells(paths: list[Path], counts: list[int], image: str, rows: Tensor) -> lis
 
 
 def _file_cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
+    return columns.as_cells([cell for (cell,) in _file_rows(path, [image], rows)])
+
+
+def _file_rows(path: Path, names: Sequence[str], rows: Tensor) -> list[tuple[Any, ...]]:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    found: list[Cell] = []
+    found: list[tuple[Any, ...]] = []
     start = 0
     try:
         file = pq.ParquetFile(path)
@@ -194,9 +219,9 @@ def _file_cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
             count = file.metadata.row_group(group).num_rows
             own = _within(rows, start, count)
             if len(own):
-                table = file.read_row_group(group, columns=[image], use_threads=False)
-                taken = table.column(0).take(pa.array(own.numpy()))
-                found += columns.as_cells(taken.to_pylist())
+                table = file.read_row_group(group, columns=list(names), use_threads=False)
+                taken = table.take(pa.array(own.numpy()))
+                found += zip(*(taken.column(name).to_pylist() for name in names), strict=True)
             start += count
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"parquet {path}: cannot be read: {error}") from None

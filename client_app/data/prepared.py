@@ -151,7 +151,7 @@ def _dealt(
 
     What all clients were dealt, and what the files hold, is remembered in a folder.
     """
-    collection = source.collection(settings.channels)
+    collection = source.collection(settings)
     generator = seeds.generator(settings.seed, "split", partition=client)
     private = open_set.private_rows(len(collection.labels), settings, source)
     dealt = place / "dealt.safetensors"
@@ -176,6 +176,8 @@ def _dealt(
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
         notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
+        vocabulary=collection.numbering.size if collection.numbering else 0,
+        words=collection.numbering.digest if collection.numbering else "",
         dealt=digest_of_labels(collection.labels, contents if collection.is_told_by_files else ""),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
@@ -193,7 +195,7 @@ def _contents(source: Source, collection: Collection, cache_dir: Path) -> str:
 def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> ClientData:
     """Prepare a device's own samples, each on the side on which it was before."""
     split.fewest(settings)
-    collection = source.collection(settings.channels)
+    collection = source.collection(settings)
     samples = collection.identities() if collection.identities else []
     generator = seeds.generator(settings.seed, "split", partition=client)
     seating = kept.seat(samples)
@@ -265,12 +267,13 @@ def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:
 
 def _left_out(source: Source, collection: Collection, *more: LeftOut) -> tuple[str, ...]:
     every = left_out.merged(collection.left_out, *more)
-    return (*collection.notes, *left_out.told(source.kind, every, collection.total))
+    told = left_out.told(source.kind, every, collection.total, collection.counted)
+    return (*collection.notes, *told)
 
 
 def _require(settings: RunSettings, source: Source, client: int, train: int, test: int) -> None:
     who = f"{source.kind} {source.place}".strip() + f": client {client}"
-    split.require(who, train, test, settings, "add images")
+    split.require(who, train, test, settings, "add samples")
 
 
 def _scanned_classes(source: Source, remembered: Path) -> int:

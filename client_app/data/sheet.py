@@ -110,7 +110,8 @@ class _Cells:
         from PIL import Image, ImageDraw  # noqa: PLC0415
 
         image = Image.new("RGB", (_SIDE, _SIDE), (246, 246, 246))
-        text = "\n".join(textwrap.wrap(" ".join(map(str, tokens[:40].tolist())), 12)[:6])
+        told = " ".join(f"{number:.4g}" for number in tokens[:40].tolist())
+        text = "\n".join(textwrap.wrap(told, 12)[:6])
         ImageDraw.Draw(image).text((2, 1), text, fill=_INK)
         return image
 

@@ -43,6 +43,10 @@ class Kind:
     own : bool
         Whether a client's samples are not dealt to it out of those of all, so that their split
         can be kept while single samples come and go.
+    tables : bool
+        Whether it may hold texts or numbers, which ``read`` reads as the settings say.
+    is_file : bool
+        Whether its place is a file, and no folder.
     """
 
     usage: str
@@ -54,6 +58,8 @@ class Kind:
     decodes: bool = False
     drawn: bool = False
     own: bool = False
+    tables: bool = False
+    is_file: bool = False
 
 
 SOURCES = {
@@ -64,11 +70,14 @@ SOURCES = {
         files="parquet",
         libraries=("pyarrow.parquet",),
         decodes=True,
+        tables=True,
     ),
     "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True, own=True),
     "images": Kind("<dir>", "dealt_folder", files="dealt_folder", decodes=True),
     "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True, own=True),
-    "hub": Kind("<name>", "hub", libraries=("datasets",), decodes=True),
+    "hub": Kind("<name>", "hub", libraries=("datasets",), decodes=True, tables=True),
+    "csv": Kind("<file>", "csv_file", files="csv_file", tables=True, is_file=True),
+    "sentences": Kind("", "sentences", tables=True),
     "digitgrid": Kind("<benchmark>", "questions", drawn=True),
     "vqa": Kind("<dir>", "questions", files="vqa.image_folder", own=True),
     "vqa-parquet": Kind("<dir>", "questions", files="parquet", libraries=("pyarrow.parquet",)),
@@ -114,15 +123,19 @@ class Source:
             return (self.folder,)
         return (self.place,) if self.place else ()
 
-    def collection(self, channels: int) -> "Collection":
+    def collection(self, settings: RunSettings) -> "Collection":
         """Read a source whose samples lie in a collection.
 
         Parameters
         ----------
-        channels : int
-            In which images are decoded; 0 takes them as the data are.
+        settings : RunSettings
+            In which channels images are decoded, and how tables are read.
         """
-        told = (channels,) if SOURCES[self.kind].decodes else ()
+        kind, told = SOURCES[self.kind], list[object]()
+        if kind.decodes:
+            told.append(settings.channels)
+        if kind.tables:
+            told.append(settings)
         found: Collection = self.reader.read(*self.arguments, *told)
         return found
 
@@ -155,7 +168,9 @@ class Source:
         SettingsError
             With the known benchmarks.
         """
-        if SOURCES[self.kind].files:
+        if SOURCES[self.kind].is_file:
+            self.reader.require(self.folder)
+        elif SOURCES[self.kind].files:
             _module("collection").require_folder(self.folder, self.kind)
         if SOURCES[self.kind].drawn:
             _module("digitgrid.benchmarks").check(self.place)

@@ -13,7 +13,6 @@ from models import catalogue, weights
 from strategies.common import seeds
 from strategies.common.architecture import Architecture
 from strategies.common.errors import DataError
-from strategies.common.inputs import inputs_of
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.samples import Samples
@@ -86,7 +85,7 @@ class LocalDevice(DataDevice):
         shape = super().data_task(feature_dim)
         if not self.asks_about_open_data:
             return shape
-        opened = inputs_of(self.open_data.inputs)
+        opened = self.open_data.each_input
         if opened != shape.inputs:
             raise DataError(
                 f"setting open-data: expected {shape.inputs} as of this client's own data, got "

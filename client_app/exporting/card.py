@@ -101,6 +101,8 @@ class ModelCard:
         Names in the order of the scores, or numbers where names are not known.
     inputs : Mapping[str, Any]
         Kind and sizes of one input, as :func:`strategies.common.inputs.from_sizes` reads them.
+    words : str
+        Digest of whatever numbered the words of texts; empty where inputs are no texts.
     image_size : int
         Side to which images were resized; 0 where they were of the inputs' size already.
     normalisation : str
@@ -133,6 +135,7 @@ class ModelCard:
     measured: Measured
     files: Mapping[str, str]
     notes: tuple[str, ...]
+    words: str = ""
 
     @property
     def task(self) -> Task:

@@ -116,7 +116,7 @@ def classify(opened: Opened, paths: Sequence[Path], top: int) -> Iterator[Classi
         part = paths[rows]
         read = [_read(path, what, opened.card.image_size) for path in part]
         inputs = [one for one in read if isinstance(one, Tensor)]
-        best = iter(_best(opened, torch.stack(inputs), top) if inputs else ())
+        best = iter(best_of(opened, torch.stack(inputs), top) if inputs else ())
         for path, one in zip(part, read, strict=True):
             if isinstance(one, str):
                 yield Classified(path, reason=one)
@@ -139,7 +139,8 @@ def _read(path: Path, what: Images, side: int) -> Tensor | str:
     return image
 
 
-def _best(opened: Opened, inputs: Tensor, top: int) -> list[tuple[tuple[str, float], ...]]:
+def best_of(opened: Opened, inputs: Tensor, top: int) -> list[tuple[tuple[str, float], ...]]:
+    """Return the best classes of inputs as they are stored, with their scores in [0, 1]."""
     with torch.no_grad():
         scores: Tensor = opened.network(prepare(inputs))
     names = opened.card.classes

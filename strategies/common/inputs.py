@@ -1,4 +1,4 @@
-"""What one input of a network is: an image, a window of sensor readings, or a row of tokens."""
+"""What one input of a network is: an image, a window of readings, a row of tokens or of numbers."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -101,10 +101,37 @@ class Tokens:
         return f"rows of {self.length} tokens from a vocabulary of {self.vocabulary}"
 
 
-Inputs = Images | Windows | Tokens
-KINDS: dict[str, type[Images] | type[Windows] | type[Tokens]] = {
-    kind.kind: kind for kind in (Images, Windows, Tokens)
-}
+@final
+@dataclass(frozen=True)
+class Columns:
+    """Numbers of a table's row: networks read (batch, columns) float32.
+
+    Attributes
+    ----------
+    columns : int
+        Numbers of one row.
+    """
+
+    kind: ClassVar[str] = "columns"
+    columns: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return (self.columns,)
+
+    def example(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw a batch as a network reads it: normal noise."""
+        return torch.randn(count, self.columns, generator=generator)
+
+    def __str__(self) -> str:
+        """Return the kind and the sizes, for messages."""
+        return f"rows of {self.columns} numbers"
+
+
+Inputs = Images | Windows | Tokens | Columns
+InputsKind = type[Images] | type[Windows] | type[Tokens] | type[Columns]
+KINDS: dict[str, InputsKind] = {kind.kind: kind for kind in (Images, Windows, Tokens, Columns)}
 
 
 def sizes_of(inputs: Inputs) -> list[int]:
@@ -134,8 +161,8 @@ def inputs_of(batch: Tensor, vocabulary: int = 0) -> Inputs:
     Parameters
     ----------
     batch : Tensor
-        (samples, channels, height, width), (samples, channels, steps), or int64 (samples,
-        length).
+        (samples, channels, height, width), (samples, channels, steps), int64 (samples, length)
+        or floats (samples, columns).
     vocabulary : int
         Of tokens, which do not tell it themselves.
 
@@ -156,8 +183,10 @@ def inputs_of(batch: Tensor, vocabulary: int = 0) -> Inputs:
             return Windows(channels, steps)
         case (_, length) if batch.dtype == torch.int64 and vocabulary:
             return Tokens(length, vocabulary)
+        case (_, columns) if batch.is_floating_point():
+            return Columns(columns)
     raise ModelError(
-        f"expected images (samples, channels, height, width), windows (samples, channels, steps) "
-        f"or int64 tokens (samples, length) with a vocabulary, got {batch.dtype} of shape "
-        f"{tuple(batch.shape)} and vocabulary {vocabulary}"
+        f"expected images (samples, channels, height, width), windows (samples, channels, steps), "
+        f"floats (samples, columns) or int64 tokens (samples, length) with a vocabulary, got "
+        f"{batch.dtype} of shape {tuple(batch.shape)} and vocabulary {vocabulary}"
     )

@@ -106,6 +106,8 @@ class Meaning:
         Values of the inputs; ``None`` for tokens.
     dealt : Dealt | None
         Data that are dealt; ``None`` where clients have data of their own.
+    words : str
+        Digest of whatever decides which token a word is; empty where that is not known.
     """
 
     classes: str = ""
@@ -113,6 +115,7 @@ class Meaning:
     counted: bool = False
     values: ValueRange | None = None
     dealt: Dealt | None = None
+    words: str = ""
 
     def to_values(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_values` reads back, as JSON can hold them."""

@@ -51,17 +51,25 @@ class OpenData:
         (samples, ...) as of ``Samples``; there are no labels.
     told : OpenSet
         What tells them from others.
+    vocabulary : int
+        Of tokens; 0 for all other inputs.
     """
 
     inputs: Tensor
     told: OpenSet
+    vocabulary: int = 0
+
+    @property
+    def each_input(self) -> Inputs:
+        """What one sample is."""
+        return inputs_of(self.inputs, self.vocabulary)
 
     @staticmethod
-    def of(inputs: Tensor) -> "OpenData":
+    def of(inputs: Tensor, vocabulary: int = 0) -> "OpenData":
         """Return inputs with what tells them from others."""
         named = f"{inputs.dtype}:{tuple(inputs.shape)};".encode()
         digest = hashlib.sha256(named + inputs.contiguous().numpy().tobytes()).hexdigest()
-        return OpenData(inputs, OpenSet(digest, len(inputs)))
+        return OpenData(inputs, OpenSet(digest, len(inputs)), vocabulary)
 
 
 @final
@@ -107,13 +115,13 @@ class OpenLabels:
         )
 
 
-def require_readable(inputs: Tensor, theirs: Inputs) -> None:
+def require_readable(opened: OpenData, theirs: Inputs) -> None:
     """Refuse open data on the server that clients' models cannot read.
 
     Parameters
     ----------
-    inputs : Tensor
-        The server's, as of ``Samples``.
+    opened : OpenData
+        The server's.
     theirs : Inputs
         What the clients' own data are.
 
@@ -122,7 +130,7 @@ def require_readable(inputs: Tensor, theirs: Inputs) -> None:
     DataError
         With what to do.
     """
-    got = inputs_of(inputs)
+    got = opened.each_input
     if got != theirs:
         raise DataError(
             f"server: setting open-data: expected {theirs} as clients' own data have, got {got}; "

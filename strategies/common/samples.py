@@ -17,7 +17,8 @@ class Samples:
     ----------
     inputs : Tensor
         (samples, channels, height, width) images, uint8 or float32 already scaled; (samples,
-        channels, steps) float32 windows; or (samples, length) int64 tokens.
+        channels, steps) float32 windows; (samples, length) int64 tokens; or (samples, columns)
+        float32 numbers.
     labels : Tensor
         (samples,) int64 class of each input; of questions, the answer with the highest score.
     questions : tuple[str, ...]

@@ -109,12 +109,14 @@ class RunSettings(Settings):
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str
         Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``images:<dir>``,
-        ``folder:<dir>`` or ``hub:<name>``. A device may name its own in its node config.
+        ``folder:<dir>``, ``hub:<name>``, ``csv:<file>`` or ``sentences``. A device may name its
+        own in its node config.
     open_data : str
         Source of samples whose labels nobody reads, which server and clients all hold, for methods
         that ask clients about them: ``digits``, ``parquet:<dir>``, ``images:<dir>``,
-        ``folder:<dir>`` or ``hub:<name>``; empty for none. A device may name its own copy in its
-        node config. If it is the same as ``data``, ``open_samples`` of that are given to no client.
+        ``folder:<dir>``, ``hub:<name>``, ``csv:<file>`` or ``sentences``; empty for none. A device
+        may name its own copy in its node config. If it is the same as ``data``, ``open_samples`` of
+        that are given to no client.
     open_samples : int
         How many of them; 0 takes all.
     partition : str
@@ -138,6 +140,14 @@ class RunSettings(Settings):
         Side in pixels to which images are resized on the device; 0 keeps their size.
     channels : int
         1 reads all images in grey, 3 in colour; 0 takes them as the data are. Devices must agree.
+    label_column, input_columns : str
+        Of a table: names, or numbers from 1; inputs comma separated. Empty finds them.
+    text_length : int
+        Words of a text that are read: longer ones are cut, shorter ones filled up.
+    vocabulary : int
+        Numbers that words are hashed to, where no file lists them.
+    vocabulary_file : str
+        One word in each line, the same on every device; empty hashes words.
     rounds : int
         Last round of the run.
     local_epochs : int
@@ -234,6 +244,11 @@ class RunSettings(Settings):
     validation_share: float = Field(ge=0, le=0.5)
     image_size: int = Field(ge=0, le=LARGEST_IMAGE)
     channels: Literal[0, 1, 3]
+    label_column: str
+    input_columns: str
+    text_length: int = Field(ge=1, le=4096)
+    vocabulary: int = Field(ge=2, le=2**20)
+    vocabulary_file: str
     rounds: int = Field(ge=1)
     local_epochs: int = Field(ge=1)
     clients_per_node: int = Field(ge=1, le=10_000)

@@ -79,6 +79,41 @@ def test_windows_of_sensors_are_learnt(tmp_path: Path, method: str) -> None:
     assert told["inputs"] == {"kind": "windows", "sizes": [3, STEPS]}
 
 
+TEXTS = {
+    **{"data": "sentences", "max-samples": 200, "text-length": 12, "partition": "iid"},
+    **{"optimiser": "adamw", "learning-rate": 0.01, "batch-size": 16, "feature-dim": 64},
+}
+UNLIKE_READERS = "fasttext,text_cnn,text_lstm,text_transformer"
+
+
+@pytest.mark.parametrize("method", ["fedgh", pytest.param("dsfl", marks=pytest.mark.thorough)])
+def test_unlike_text_models_learn_together(tmp_path: Path, method: str) -> None:
+    opened = {"open-data": "sentences", "open-samples": 200, "dsfl.distill-batch-size": 20}
+    chosen = {**SMALL, **TEXTS, "method": method, "models": UNLIKE_READERS}
+    run = Federation(tmp_path, 4, {**chosen, **(opened if method == "dsfl" else {})})
+    lines = run.play()
+    assert lines[-1]["accuracy"] > max(0.5, lines[0]["accuracy"])
+    told = json.loads((run.run_folder / "clients.json").read_text())
+    assert told["task"]["inputs"] == {"kind": "tokens", "sizes": [12, 16384]}
+    assert {one["model"] for one in told["clients"].values()} == set(UNLIKE_READERS.split(","))
+
+
+def test_rows_of_numbers_are_learnt(tmp_path: Path) -> None:
+    randomness = np.random.default_rng(0)
+    table = tmp_path / "table.csv"
+    with table.open("w") as file:
+        file.write("height;weight;age;kind\n")
+        for number in range(240):
+            kind = number % 3
+            row = randomness.normal((10 * kind, -kind, 0), (3, 0.3, 100))
+            file.write(";".join(f"{one:.3f}" for one in row) + f";{'abc'[kind]}\n")
+    chosen = {**SMALL, "method": "fedproto", "models": "mlp,wide_mlp", "partition": "iid"}
+    chosen |= {"batch-size": 16, "optimiser": "adamw", "learning-rate": 0.01}
+    chosen |= {"fedproto.inference": "head", "feature-dim": 128}
+    run = Federation(tmp_path, 3, {**chosen, "data": f"csv:{table}"})
+    assert run.play()[-1]["accuracy"] > 0.85
+
+
 def test_what_are_no_images_cannot_be_generated(tmp_path: Path) -> None:
     played = federation(tmp_path, written(tmp_path / "data", readings), "fd", "sensor_cnn")
     played.config = {**played.config, "augmentation": "faug"}

@@ -15,6 +15,7 @@ from local_federation.demo import DEMO_SETTINGS
 from local_federation.engine.start import Asked
 from local_federation.host import LocalFederationError
 from local_federation.split_demo import SPLIT_SETTINGS
+from local_federation.text_demo import TEXT_SETTINGS
 from tests.local_federation.commands import StartedError, command
 
 
@@ -80,6 +81,7 @@ def test_a_superlink_is_a_host_and_a_port(
         ("simulate --method fd", {}),
         ("simulate --method mocosfl --clients 2", {}),
         ("demo", DEMO_SETTINGS),
+        ("demo-text", TEXT_SETTINGS),
         ("demo-split", SPLIT_SETTINGS),
         ("demo-adapters --set adapters.backbone=folder:x", ADAPTER_SETTINGS),
         ("simulate --method feddat --set adapters.backbone=folder:x", ADAPTER_SETTINGS),

@@ -11,11 +11,11 @@ from torch import nn
 
 from models import catalogue
 from strategies.common.errors import ModelError, SettingsError
-from strategies.common.inputs import Images, Inputs, Tokens, Windows
+from strategies.common.inputs import Columns, Images, Inputs, Tokens, Windows
 from strategies.common.task import Task
 from tests.fresh_processes import FreshProcesses
 
-IMAGE_MODELS = [name for name in catalogue.MODELS if name != "sensor_cnn"]
+IMAGE_MODELS = [name for name, (_, kind) in catalogue.MODELS.items() if kind.kind is Images]
 BIG = ["vit_b_16", "vit_b_32"]
 SMALL = ["cnn", "resnet4", "resnet6", "resnet8", "resnet10"]
 MIDDLE = [name for name in IMAGE_MODELS if name not in {*SMALL, *BIG}]
@@ -56,6 +56,7 @@ def test_the_names_are_those_that_the_settings_promise() -> None:
         *("cnn", "resnet4", "resnet6", "resnet8", "resnet10", "resnet18", "resnet34"),
         *("resnet50", "googlenet", "mobilenet_v2", "vit_tiny", "vit_b_16", "vit_b_32"),
         "sensor_cnn",
+        *("fasttext", "text_cnn", "text_lstm", "text_transformer", "mlp", "wide_mlp"),
     ]
 
 
@@ -228,8 +229,10 @@ def test_build_refuses_an_unknown_name() -> None:
         ("sensor_cnn", Images(9, 1, 128), "set image-size to between 8 and 224"),
         ("cnn", Windows(9, 128), "models that can read it are sensor_cnn"),
         ("vit_tiny", Windows(9, 20), "cut the data into sensor windows of 28 to 4096 steps"),
-        ("cnn", Tokens(8, 100), "no model of the table can read it; a model of your own"),
-        ("sensor_cnn", Tokens(8, 100), "no model of the table can read it; a model of your own"),
+        ("cnn", Tokens(8, 100), "models that can read it are fasttext, text_cnn"),
+        ("fasttext", Tokens(5000, 100), "no model of the table can read it; a model of your own"),
+        ("fasttext", Columns(9), "models that can read it are mlp, wide_mlp"),
+        ("mlp", Tokens(8, 100), "models that can read it are fasttext, text_cnn"),
         ("sensor_cnn", Images(3, 32, 32), "models that can read it are cnn, resnet4"),
     ],
 )

@@ -53,6 +53,26 @@ def test_other_classes_are_refused_though_there_are_as_many() -> None:
     )
 
 
+def test_words_numbered_in_another_way_are_refused() -> None:
+    texts = {"inputs": "tokens", "sizes": [20, 500], "values": "", "lowest": 0.0, "highest": 0.0}
+    most, other = (described("a", "b", **texts, words=digit * 64) for digit in "12")
+    said = refusal(most, most, other)
+    assert f"expected words numbered as most clients do, by sha256 {'1' * 12}, got" in said
+    assert "give all devices the same vocabulary-file, or leave it empty on all" in said
+    # Whoever has tokens already, as in PFLlib's files, does not say how they were numbered.
+    assert refusals(most, most, described("a", "b", **texts)) == [None] * 3
+
+
+def test_words_numbered_as_a_run_began_are_asked_for_when_it_goes_on() -> None:
+    texts = {"inputs": "tokens", "sizes": [20, 500], "values": "", "lowest": 0.0, "highest": 0.0}
+    began, now = (described("a", "b", **texts, words=digit * 64) for digit in "12")
+    agreement = Agreement(private_classes=False)
+    said = agreement.objection(agreement.reach([began]), now, begun=True)
+    assert said is not None
+    assert "as when this run began" in said
+    assert "put vocabulary-file back as it was" in said
+
+
 def test_on_a_tie_too_both_lists_are_named_and_it_does_not_matter_who_came_first() -> None:
     pets, wild = described("cats", "dogs"), described("dogs", "foxes")
     first, second = refusals(pets, wild), refusals(wild, pets)

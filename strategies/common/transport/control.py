@@ -145,6 +145,8 @@ class Description(Control):
         Whether the number of classes follows from the highest label on the device.
     values, lowest, highest : str, float, float
         Kind and range of the inputs, as of ``ValueRange``; empty where there is none.
+    words : str
+        Digest of whatever decides which token a word is; empty where that is not known.
     source, dealt : str, str
         Kind of the data source, and the digest of the rows that it deals to all; empty where
         the client has data of its own.
@@ -189,6 +191,7 @@ class Description(Control):
     values: str = Field(default="", pattern=rf"^({'|'.join(RANGE_KINDS)})?$")
     lowest: Figure = 0.0
     highest: Figure = 0.0
+    words: str = Field(default="", pattern=_DIGEST)
     source: str = Field(default="", pattern=r"^[ -~]{0,40}$")
     dealt: str = Field(default="", pattern=_DIGEST)
     train_samples: Samples
@@ -236,6 +239,7 @@ class Description(Control):
             counted=self.classes_counted,
             values=ValueRange(self.values, self.lowest, self.highest) if self.values else None,
             dealt=Dealt(self.source, self.dealt, self.num_partitions) if self.dealt else None,
+            words=self.words,
         )
 
     def fault(self) -> str | None:

@@ -239,7 +239,7 @@ def test_a_device_with_its_own_images(run_settings: Build, tmp_path: Path) -> No
 def test_too_few_own_images(run_settings: Build, tmp_path: Path) -> None:
     place = _pictures(tmp_path / "photos")
     chosen = run_settings(min_train_samples=31, min_test_samples=4)
-    with pytest.raises(DataError, match=r"photos: client 0: .* 31 .* got 30 and 10; add images"):
+    with pytest.raises(DataError, match=r"photos: client 0: .* 31 .* got 30 and 10; add samples"):
         prepared.load(chosen, f"folder:{place}", 0, 5, tmp_path / "cache")
 
 

@@ -52,7 +52,8 @@ def test_every_kind_has_a_module_that_reads_and_folders_one_that_lists() -> None
     for name, kind in sources.SOURCES.items():
         source = Source(name, "place" if kind.usage else "")
         assert callable(source.reader.read), name
-        assert bool(kind.files) is (kind.usage == "<dir>"), name
+        assert bool(kind.files) is (kind.usage in ("<dir>", "<file>")), name
+        assert kind.is_file is (kind.usage == "<file>"), name
         if kind.files:
             assert callable(import_module(f"client_app.data.{kind.files}").files), name
         else:

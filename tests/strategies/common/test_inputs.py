@@ -1,4 +1,4 @@
-"""Images, windows and tokens: what one input of a network is."""
+"""Images, windows, tokens and columns: what one input of a network is."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies.common.errors import ModelError
 from strategies.common.inputs import (
     KINDS,
+    Columns,
     Images,
     Inputs,
     Tokens,
@@ -23,6 +24,7 @@ ANY_INPUTS = st.one_of(
     st.builds(Images, SIZE, SIZE, SIZE),
     st.builds(Windows, SIZE, SIZE),
     st.builds(Tokens, SIZE, SIZE),
+    st.builds(Columns, SIZE),
 )
 
 
@@ -34,12 +36,14 @@ def test_shapes_are_those_of_one_input() -> None:
     assert Images(3, 8, 9).shape == (3, 8, 9)
     assert Windows(9, 128).shape == (9, 128)
     assert Tokens(20, 1000).shape == (20,)
+    assert Columns(7).shape == (7,)
 
 
 def test_words_say_kind_and_sizes() -> None:
     assert str(Images(3, 8, 9)) == "images of 3 x 8 x 9 (channels x height x width)"
     assert str(Windows(9, 128)) == "windows of 9 x 128 (channels x steps)"
     assert str(Tokens(20, 1000)) == "rows of 20 tokens from a vocabulary of 1000"
+    assert str(Columns(7)) == "rows of 7 numbers"
 
 
 def test_an_example_is_what_a_network_reads() -> None:
@@ -73,11 +77,13 @@ def test_kind_and_sizes_bring_inputs_back(inputs: Inputs) -> None:
 def test_sizes_stand_in_the_order_of_the_fields() -> None:
     assert sizes_of(Images(3, 8, 9)) == [3, 8, 9]
     assert from_sizes("tokens", [20, 1000]) == Tokens(length=20, vocabulary=1000)
-    assert list(KINDS) == ["images", "windows", "tokens"]
+    assert list(KINDS) == ["images", "windows", "tokens", "columns"]
 
 
 def test_unknown_kinds_and_other_numbers_of_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of images, windows, tokens, got 'sounds'"):
+    with pytest.raises(
+        ValueError, match="expected one of images, windows, tokens, columns, got 'sounds'"
+    ):
         from_sizes("sounds", [1, 2])
     with pytest.raises(ValueError, match="expected channels, steps of windows, got 3 sizes"):
         from_sizes("windows", [1, 2, 3])
@@ -87,7 +93,7 @@ def test_unknown_kinds_and_other_numbers_of_sizes_are_refused() -> None:
     ("batch", "vocabulary"),
     [
         (torch.zeros(5, 20, dtype=torch.int64), 0),
-        (torch.zeros(5, 20), 100),
+        (torch.zeros(5, 20, dtype=torch.int32), 100),
         (torch.zeros(5), 100),
         (torch.zeros(5, 1, 1, 1, 1), 0),
     ],

@@ -1,0 +1,163 @@
+"""Tables in CSV files: which columns count, and which rows cannot."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from client_app.data import csv_file, prepared
+from client_app.data.collection import Collection
+from strategies.common.errors import DataError
+from strategies.common.inputs import Columns, Tokens
+from strategies.common.settings import RunSettings
+
+Build = Callable[..., RunSettings]
+
+NEWS = '"3","Oil, again","Prices rose."\n"1","Talks","They met ""in secret"" twice.\nThen left."\n'
+
+
+@pytest.fixture
+def read(tmp_path: Path, run_settings: Build) -> Callable[..., Collection]:
+    def reading(content: str | bytes, **settings: object) -> Collection:
+        path = tmp_path / "table.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return csv_file.read(path, run_settings(**settings))
+
+    return reading
+
+
+def inputs(found: Collection, *rows: int) -> torch.Tensor:
+    return found.read(torch.tensor(rows or range(len(found.labels))), 0).inputs
+
+
+def test_news_without_a_header_are_texts_of_both_columns(read: Callable[..., Collection]) -> None:
+    found = read(NEWS * 6, label_column="1", text_length=12)
+    assert found.class_names == ("1", "3")
+    assert found.labels.tolist() == [1, 0] * 6
+    assert found.notes == ()
+    # they met " in secret " twice . then left . : title and text, a mark for each quote
+    assert inputs(found, 1).count_nonzero().item() == 12
+    # oil , again prices rose .
+    assert inputs(found, 0).count_nonzero().item() == 6
+
+
+def test_the_label_is_found_where_one_end_alone_has_few_values(
+    read: Callable[..., Collection],
+) -> None:
+    rows = "".join(f"{n % 3 + 1},Title {n},Words and words {n}\n" for n in range(30))
+    assert read(rows).class_names == ("1", "2", "3")
+    numbers = "".join(f"{n / 7},{n * 1.5},{'ab'[n % 2]}\n" for n in range(30))
+    found = read(numbers)
+    assert found.class_names == ("a", "b")
+    assert inputs(found, 2).tolist() == [[pytest.approx(2 / 7), 3.0]]
+
+
+def test_named_columns_count_in_the_order_asked_for(read: Callable[..., Collection]) -> None:
+    table = "height;kind;width;colour\n1;x;2;red\n3;y;4;blue\n"
+    found = read(table, label_column="kind", input_columns="width, height")
+    assert inputs(found).tolist() == [[2.0, 1.0], [4.0, 3.0]]
+    alone = read(table, label_column="kind")
+    assert inputs(alone).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert alone.notes == (
+        "csv table.csv: the first row is taken for names, height, kind, width, colour",
+        "csv table.csv: numbers are read alone, not colour",
+    )
+
+
+def test_labels_that_are_numbers_are_in_their_order(read: Callable[..., Collection]) -> None:
+    rows = "".join(f"{label}\tsome words {n}\n" for n in range(9) for label in (10, 9, 2))
+    assert read(rows).class_names == ("2", "9", "10")
+
+
+def test_rows_that_cannot_be_used_are_counted_with_their_reason(
+    read: Callable[..., Collection],
+) -> None:
+    good = "".join(f"{n}.5,{n},{'ab'[n % 2]}\n" for n in range(40))
+    found = read(f"{good}1,2\n3,,a\nnan,4,b\n5,6, \n")
+    assert len(found.labels) == 40
+    assert found.left_out == {
+        "with another number of cells": ["line 41"],
+        "without a number in each column": ["line 42", "line 43"],
+        "without a label": ["line 44"],
+    }
+    assert (found.total, found.counted) == (44, "rows")
+
+
+def test_texts_without_a_word_are_left_out_and_cut_ones_counted(
+    read: Callable[..., Collection],
+) -> None:
+    rows = "".join(f"{n % 2},words of text {n}\n" for n in range(20)) + "1,\n0,  \n"
+    found = read(rows, text_length=3)
+    reading = found.read(torch.arange(22), 0)
+    assert reading.kept.tolist() == list(range(20))
+    assert reading.left_out == {"without a word": ["row 20", "row 21"]}
+    assert reading.notes == (
+        "csv table.csv: 20 of 20 texts have more than text-length=3 words and were cut",
+    )
+    with pytest.raises(DataError, match="expected texts with words, found none among 2 rows"):
+        found.read(torch.tensor([20, 21]), 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "expected rows, found none"),
+        (b"one\ntwo\nthree\n", "expected rows of at least two cells"),
+        ("1,caf\u00e9 and tea\n2,tea".encode("latin-1"), "text in UTF-8, found the byte 0xe9 at 5"),
+        ("1,a b\n2,c d".encode("utf-16"), "expected text in UTF-8"),
+        (b"1,a b c\n1,d e f\n1,g h i\n", "label-column to its name"),
+        (b"a,b\nb,a\na,b\nb,a\na,b\nb,a\na,b\nb,a\na,b\nb,a\n", "which column is the label"),
+    ],
+)
+def test_what_is_no_table_is_refused(
+    read: Callable[..., Collection], content: bytes, told: str
+) -> None:
+    with pytest.raises(DataError, match=told):
+        read(content)
+
+
+def test_columns_that_are_not_there_are_refused_with_those_that_are(
+    read: Callable[..., Collection],
+) -> None:
+    told = r"setting label-column: expected one of the columns 1, 2, 3, .* 1 to 3, got 'kind'"
+    with pytest.raises(DataError, match=r"label-column: expected one of the columns 3, Oil"):
+        read(NEWS, label_column="kind")
+    with pytest.raises(DataError, match=told.replace("'kind'", "'4'")):
+        read(NEWS, label_column="4")
+    with pytest.raises(DataError, match="expected other input-columns than the label"):
+        read(NEWS, label_column="1", input_columns="1,2")
+
+
+def test_one_class_is_none(read: Callable[..., Collection]) -> None:
+    with pytest.raises(DataError, match=r"expected 2 to .* classes, found 1"):
+        read("5,a b\n5,c d\n", label_column="1")
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path, run_settings: Build) -> None:
+    with pytest.raises(DataError, match=r"expected a file at .*, found none"):
+        csv_file.read(tmp_path / "none.csv", run_settings())
+    with pytest.raises(DataError, match="found a folder"):
+        csv_file.files(tmp_path)
+
+
+def test_clients_are_dealt_rows_of_one_table(tmp_path: Path, run_settings: Build) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("".join(f"{n % 3},the words of number {n}\n" for n in range(90)))
+    run = run_settings(partition="iid", text_length=7, vocabulary=50)
+    found = [prepared.load(run, f"csv:{texts}", c, 3, tmp_path / "kept") for c in range(3)]
+    assert sum(len(one.train) + len(one.test) for one in found) == 90
+    assert {one.inputs for one in found} == {Tokens(7, 50)}
+    assert len({one.words for one in found}) == len({one.dealt for one in found}) == 1
+    assert found[0].words
+    # Read back from where it was kept, and made anew where texts are to be longer.
+    again = prepared.load(run, f"csv:{texts}", 1, 3, tmp_path / "kept")
+    assert torch.equal(again.train.inputs, found[1].train.inputs)
+    assert again.words == found[1].words
+    longer = run.model_copy(update={"text_length": 9})
+    assert prepared.load(longer, f"csv:{texts}", 1, 3, tmp_path / "kept").inputs == Tokens(9, 50)
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("".join(f"{n},{-n}.5,{'ab'[n % 2]}\n" for n in range(40)))
+    row = prepared.load(run, f"csv:{numbers}", 0, 2, tmp_path / "kept")
+    assert row.inputs == Columns(2)
+    assert row.words == ""
