@@ -80,8 +80,15 @@ def test_windows_of_sensors_are_learnt(tmp_path: Path, method: str) -> None:
 
 
 TEXTS = {
-    **{"data": "sentences", "max-samples": 200, "text-length": 12, "partition": "iid"},
-    **{"optimiser": "adamw", "learning-rate": 0.01, "batch-size": 16, "feature-dim": 64},
+    "data": "sentences",
+    "max-samples": 160,
+    "text-length": 12,
+    "partition": "iid",
+    "optimiser": "adamw",
+    "learning-rate": 0.01,
+    "local-epochs": 3,
+    "feature-dim": 64,
+    "batch-size": 16,
 }
 UNLIKE_READERS = "fasttext,text_cnn,text_lstm,text_transformer"
 
@@ -109,7 +116,7 @@ def test_rows_of_numbers_are_learnt(tmp_path: Path) -> None:
             file.write(";".join(f"{one:.3f}" for one in row) + f";{'abc'[kind]}\n")
     chosen = {**SMALL, "method": "fedproto", "models": "mlp,wide_mlp", "partition": "iid"}
     chosen |= {"batch-size": 16, "optimiser": "adamw", "learning-rate": 0.01}
-    chosen |= {"fedproto.inference": "head", "feature-dim": 128}
+    chosen |= {"fedproto.inference": "head", "feature-dim": 128, "local-epochs": 4}
     run = Federation(tmp_path, 3, {**chosen, "data": f"csv:{table}"})
     assert run.play()[-1]["accuracy"] > 0.85
 
