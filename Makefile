@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 # Tests and demos talk to this machine only, and install nothing while they run.
 export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
@@ -17,19 +18,32 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist loadgroup --no-loadscope-reord
 # Counting lines makes tests two fifths slower, so it is done for these alone: what they cover is theirs.
 MEASURED := tests/strategies/common tests/server_app
 
-.PHONY: help install install-device install-server demo demo-text demo-split demo-adapters federation compose compose-down test test-deployed check check-containers types-of-tests check-versions format clean
+.PHONY: help install docs install-device install-server demo demo-text demo-split demo-adapters federation compose compose-down test test-deployed check check-containers types-of-tests check-versions format clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv and install everything, at the versions in constraints.txt
 
-$(STAMP): pyproject.toml constraints.txt
+define ENVIRONMENT
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, found {sys.version.split()[0]}; name one with make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+endef
+
+$(STAMP): pyproject.toml constraints.txt
+	$(ENVIRONMENT)
 	@echo "Installing into $(VENV): a few minutes; PyTorch with CUDA alone is several gigabytes."
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[simulation,server,feddat,notebook,dev]'
 	@touch $(STAMP)
+
+# What the site is made of is read from docstrings and settings: no other extra is needed.
+$(DOCS_STAMP): pyproject.toml constraints.txt
+	$(ENVIRONMENT)
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $(DOCS_STAMP)
+
+docs: $(DOCS_STAMP) ## The documentation as a site, in site/; a link that leads nowhere fails (no network once installed)
+	$(BIN)/python -m mkdocs build --strict
 
 demo: $(STAMP) ## DS-FL, FedKTL and Local on unlike models with few labels, simulated here (about a minute)
 	$(BIN)/python -m local_federation demo
@@ -88,4 +102,4 @@ format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove runs, caches and the environment
-	rm -rf runs examples/runs state $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf runs examples/runs state site $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,7 +23,7 @@ PACKAGES = (
     "pickles",
 )
 # Large or changing while it is copied; none of it is in the repository.
-UNTRACKED = (".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "runs", "state")
+UNTRACKED = (".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "runs", "state", "site")
 MEBIBYTE = 2**20
 
 # Flower's own patterns; newer releases of pathspec would have them named otherwise.

@@ -49,7 +49,7 @@ def test_torch_on_arm_is_the_last_without_cuda() -> None:
 def test_every_library_that_is_asked_for_has_a_version_that_will_do(file: str) -> None:
     known = pins(file)
     device = list(map(Requirement, PROJECT["dependencies"]))
-    extras = ("simulation", "server", "feddat", "notebook", "onnx", "dev")
+    extras = ("simulation", "server", "feddat", "notebook", "onnx", "docs", "dev")
     more = [Requirement(line) for name in extras for line in PROJECT["optional-dependencies"][name]]
     for asked in (*device, *more):
         name = str(canonicalize_name(asked.name))

@@ -25,6 +25,7 @@ PACKAGES = (
     "generators",
     "taressfl",
     "local_federation",
+    "docs_site",
 )
 FILE = re.compile(r"^### \d\. `([^`]+\.py)`.*?```python\n(.*?)```", re.MULTILINE | re.DOTALL)
 EDIT = re.compile(

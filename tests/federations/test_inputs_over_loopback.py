@@ -83,6 +83,7 @@ TEXTS = {
     "data": "sentences",
     "max-samples": 160,
     "text-length": 12,
+    "vocabulary": 512,
     "partition": "iid",
     "optimiser": "adamw",
     "learning-rate": 0.01,
@@ -101,7 +102,7 @@ def test_unlike_text_models_learn_together(tmp_path: Path, method: str) -> None:
     lines = run.play()
     assert lines[-1]["accuracy"] > max(0.5, lines[0]["accuracy"])
     told = json.loads((run.run_folder / "clients.json").read_text())
-    assert told["task"]["inputs"] == {"kind": "tokens", "sizes": [12, 16384]}
+    assert told["task"]["inputs"] == {"kind": "tokens", "sizes": [12, 512]}
     assert {one["model"] for one in told["clients"].values()} == set(UNLIKE_READERS.split(","))
 
 
