@@ -58,6 +58,8 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
             settings.seed,
         ],
     }
+    if settings.window_length:
+        parts["window length"] = settings.window_length
     if holds_open(settings, source):
         parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
