@@ -1,8 +1,10 @@
-"""Classify images with an exported model: ``python -m client_app.predict MODEL IMAGES...``.
+"""Classify files with an exported model: ``python -m client_app.predict MODEL FILES...``.
 
 Prints each file with its classes and their scores, which are the softmax of the model's outputs.
-Files are read as the data source ``folder`` reads them. What cannot be read is named on standard
-error, the others are classified all the same, and the exit status is then 1.
+Images are read as the data source ``folder`` reads them; sensor windows are NumPy files of one
+window (channels, steps), or of several, which are told apart by their number. What cannot be
+read is named on standard error, the others are classified all the same, and the exit status is
+then 1.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from client_app.exporting import classifying
 from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
+from strategies.common.inputs import Images, Windows
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
@@ -52,8 +55,8 @@ def _predict(asked: argparse.Namespace) -> int:
         require_place("--csv", asked.csv, replace=asked.replace)
         _require_ours(asked.csv)
     opened = open_model(asked.model_folder, asked.model)
-    classifying.require_images(opened)
-    found = classifying.gather(asked.images)
+    what = classifying.require_files(opened)
+    found = classifying.gather(asked.files, what)
     if asked.csv is not None:
         _require_other(asked.csv, found.paths)
     refused = len(found.refused)
@@ -65,12 +68,12 @@ def _predict(asked: argparse.Namespace) -> int:
         refused += _print(told)
     else:
         refused += _write(told, asked.csv, top)
-    _sum_up(len(found.paths), found.left_out, refused)
+    _sum_up(f"{len(found.paths)} {_called(what)}", found.left_out, refused)
     return 1 if refused else 0
 
 
 def _print(told: Iterable[Classified]) -> int:
-    """Print what is found, and return how many images are refused.
+    """Print what is found, and return how many files are refused.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def _print(told: Iterable[Classified]) -> int:
 
 
 def _write(told: Iterable[Classified], place: Path, top: int) -> int:
-    """Write what is found as a table, and return how many images are refused.
+    """Write what is found as a table, and return how many files are refused.
 
     Raises
     ------
@@ -113,11 +116,11 @@ def _write(told: Iterable[Classified], place: Path, top: int) -> int:
 
 
 def _row(one: Classified) -> list[str]:
-    """Return an image's row; nothing for one that is refused, which is told here."""
+    """Return the row of one input; nothing for one that is refused, which is told here."""
     if one.reason:
         _refuse(str(one.path), one.reason)
         return []
-    return [shown(str(one.path)), *_flat(one)]
+    return [shown(one.name), *_flat(one)]
 
 
 def _flat(one: Classified) -> Iterator[str]:
@@ -144,12 +147,12 @@ def _require_ours(path: Path) -> None:
             )
 
 
-def _require_other(path: Path, images: Sequence[Path]) -> None:
-    """Refuse to write over an image that is to be classified."""
-    if any(path.resolve() == image.resolve() for image in images):
+def _require_other(path: Path, files: Sequence[Path]) -> None:
+    """Refuse to write over a file that is to be classified."""
+    if any(path.resolve() == file.resolve() for file in files):
         raise StoreError(
-            f"--csv: expected another file than the images, got {path}, which is one of them; "
-            f"name another"
+            f"--csv: expected another file than those to classify, got {path}, which is one of "
+            f"them; name another"
         )
 
 
@@ -159,8 +162,12 @@ def _refuse(name: str, reason: str) -> None:
         sys.stderr.write(f"{shown(name)}: {reason}\n")
 
 
-def _sum_up(files: int, left_out: int, refused: int) -> None:
-    told = [f"{files} images"]
+def _called(what: Images | Windows) -> str:
+    return "images" if isinstance(what, Images) else "files of windows"
+
+
+def _sum_up(files: str, left_out: int, refused: int) -> None:
+    told = [files]
     if left_out:
         told.append(f"{left_out} other files in folders left out")
     if refused:
@@ -172,7 +179,8 @@ def _shown_progress(found: Iterable[Classified], total: int) -> Iterator[Classif
     with LongWork("classifying", total, Console(stderr=True)) as work:
         for one in found:
             yield one
-            work.advance()
+            if one.is_last:
+                work.advance()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,7 +189,11 @@ def _parser() -> argparse.ArgumentParser:
         "model_folder", type=Path, metavar="MODEL", help="folder that client_app.export wrote"
     )
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGES", help="image files, or folders of them"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILES",
+        help="images, or NumPy files of sensor windows, or folders of them",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write there instead of printing")
     parser.add_argument("--replace", action="store_true", help="replace a FILE that is there")
