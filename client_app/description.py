@@ -48,6 +48,8 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     holds = NO_MODEL
     if isinstance(device, LocalDevice) and half.phase(1).follows_model:
         holds = device.architecture
+    # Units are each client's own then, and what a network reads has one scale whatever they are.
+    normalised_here = settings.normalise != "none"
     # Every client of a node has the same classes.
     # As they arrive: names are compared by what the server may show of them.
     names = [] if private else [_as_sent(name) for name in data[0].class_names]
@@ -75,7 +77,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         source=sources.parse(device.node.data or settings.data).kind,
         dealt=data[0].dealt,
         words=data[0].words,
-        **_values(data),
+        **({} if normalised_here else _values(data)),
         train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),
         train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],

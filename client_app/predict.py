@@ -1,9 +1,10 @@
-"""Classify images or texts with an exported model: ``python -m client_app.predict MODEL FILES...``.
+"""Classify files with an exported model: ``python -m client_app.predict MODEL FILES...``.
 
 Prints each file, or each line of a file of texts, with its classes and their scores, which are the
-softmax of the model's outputs. Images are read as the data source ``folder`` reads them. What
-cannot be read is named on standard error, the others are classified all the same, and the exit
-status is then 1.
+softmax of the model's outputs. Images are read as the data source ``folder`` reads them; sensor
+windows are NumPy files of one window (channels, steps), or of several, which are told apart by
+their number. What cannot be read is named on standard error, the others are classified all the
+same, and the exit status is then 1.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from client_app.exporting import classifying, classifying_texts
 from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
-from strategies.common.inputs import Tokens
+from strategies.common.inputs import Images, Tokens
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
 from strategies.common.typed_once import CommandLine
@@ -61,13 +62,14 @@ def _predict(asked: argparse.Namespace) -> int:
         told = classifying_texts.classify(opened, numbering, texts.texts, top)
         left = f"{texts.empty} lines without a word left out" if texts.empty else ""
         return _finish(asked, told, len(texts.texts), texts.refused, top, "texts", left)
-    classifying.require_images(opened)
-    found = classifying.gather(asked.files)
+    what = classifying.require_files(opened)
+    found = classifying.gather(asked.files, what)
     if asked.csv is not None:
         _require_other(asked.csv, found.paths)
     told = classifying.classify(opened, found.paths, top)
     left = f"{found.left_out} other files in folders left out" if found.left_out else ""
-    return _finish(asked, told, len(found.paths), found.refused, top, "images", left)
+    called = "images" if isinstance(what, Images) else "files of windows"
+    return _finish(asked, told, len(found.paths), found.refused, top, called, left)
 
 
 def _finish(
@@ -94,7 +96,7 @@ def _finish(
 
 
 def _print(told: Iterable[Classified]) -> int:
-    """Print what is found, and return how many images are refused.
+    """Print what is found, and return how many files are refused.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def _print(told: Iterable[Classified]) -> int:
 
 
 def _write(told: Iterable[Classified], place: Path, top: int) -> int:
-    """Write what is found as a table, and return how many images are refused.
+    """Write what is found as a table, and return how many files are refused.
 
     Raises
     ------
@@ -137,11 +139,11 @@ def _write(told: Iterable[Classified], place: Path, top: int) -> int:
 
 
 def _row(one: Classified) -> list[str]:
-    """Return an image's row; nothing for one that is refused, which is told here."""
+    """Return the row of one input; nothing for one that is refused, which is told here."""
     if one.reason:
         _refuse(str(one.path), one.reason)
         return []
-    return [shown(str(one.path)), *_flat(one)]
+    return [shown(one.name), *_flat(one)]
 
 
 def _flat(one: Classified) -> Iterator[str]:
@@ -168,12 +170,12 @@ def _require_ours(path: Path) -> None:
             )
 
 
-def _require_other(path: Path, images: Sequence[Path]) -> None:
-    """Refuse to write over an image that is to be classified."""
-    if any(path.resolve() == image.resolve() for image in images):
+def _require_other(path: Path, files: Sequence[Path]) -> None:
+    """Refuse to write over a file that is to be classified."""
+    if any(path.resolve() == file.resolve() for file in files):
         raise StoreError(
-            f"--csv: expected another file than the images, got {path}, which is one of them; "
-            f"name another"
+            f"--csv: expected another file than those to classify, got {path}, which is one of "
+            f"them; name another"
         )
 
 
@@ -187,7 +189,8 @@ def _shown_progress(found: Iterable[Classified], total: int) -> Iterator[Classif
     with LongWork("classifying", total, Console(stderr=True)) as work:
         for one in found:
             yield one
-            work.advance()
+            if one.is_last:
+                work.advance()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -200,7 +203,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         metavar="FILES",
-        help="image files, or folders of them; or files of texts, one in each line",
+        help="images, NumPy files of sensor windows, or folders of them; or files of texts, one in "
+        "each line",
     )
     parser.add_argument(
         "--vocabulary-file",

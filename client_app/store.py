@@ -7,8 +7,10 @@ the server then asks to go on from the accepted round, and the newer file is put
 that no round is ever trained twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, final
 
 from torch import Tensor
@@ -20,6 +22,9 @@ from strategies.common.errors import StoreError
 # How long a message waits for the one before it to be done with the state.
 _WAIT_S = 5.0
 NOT_SAID: Final = Origin()
+NOTHING: Final[Mapping[str, Tensor]] = MappingProxyType({})
+# Begins the names of what is kept beside a state, in which no field has such a name.
+_BESIDE: Final = ":"
 
 
 @final
@@ -41,6 +46,8 @@ class Stored:
         What model and data it is of.
     blueprint : str
         How its model is built, as ``Blueprint.to_text`` says it; empty in an older one.
+    beside : Mapping[str, Tensor]
+        What the device keeps with the state for itself, whatever the method.
     """
 
     round_number: int
@@ -50,6 +57,7 @@ class Stored:
     run: str = ""
     origin: Origin = field(default_factory=Origin)
     blueprint: str = ""
+    beside: Mapping[str, Tensor] = field(default_factory=dict)
 
     def require_of(self, run: str, method: str) -> None:
         """Refuse to go on with a state that was copied here from another run.
@@ -128,6 +136,7 @@ class ClientStore:
                 continue
             if round_number < continue_from:
                 notes.append(f"no usable state of round {continue_from}: used round {round_number}")
+            beside = {k: tensors.pop(k) for k in list(tensors) if k.startswith(_BESIDE)}
             return Stored(
                 round_number,
                 tensors,
@@ -136,6 +145,7 @@ class ClientStore:
                 text.get("run", ""),
                 Origin.from_text(text),
                 text.get("blueprint", ""),
+                {name.removeprefix(_BESIDE): own for name, own in beside.items()},
             )
         notes.append(f"no usable state of round {continue_from} in {self._folder}: started afresh")
         return Stored(0, {}, tuple(notes))
@@ -151,6 +161,7 @@ class ClientStore:
         tensors: dict[str, Tensor],
         *,
         base: int,
+        beside: Mapping[str, Tensor] = NOTHING,
         method: str = "",
         run: str = "",
         origin: Origin = NOT_SAID,
@@ -166,6 +177,8 @@ class ClientStore:
             State after it.
         base : int
             Accepted round from which training started.
+        beside : Mapping[str, Tensor]
+            What the device keeps with it for itself, whatever the method.
         method, run : str
             Of what run, and its name, for whoever reads the state without its config.
         origin : Origin
@@ -185,7 +198,8 @@ class ClientStore:
             **origin.to_text(),
         }
         text |= {"blueprint": blueprint} if blueprint else {}
-        tensor_file.write(tensor_file.of_round(self._folder, round_number), tensors, text)
+        every = tensors | {_BESIDE + name: own for name, own in beside.items()}
+        tensor_file.write(tensor_file.of_round(self._folder, round_number), every, text)
         for other in tensor_file.rounds_in(self._folder):
             if other not in (round_number, base):
                 tensor_file.forget(self._folder, other)

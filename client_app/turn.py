@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, final
 
+from torch import Tensor
+
 from client_app.blueprint import Blueprint
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
@@ -84,6 +86,7 @@ def take_turn(
     store, stored = standing.store, standing.stored
     if isinstance(device, LocalDevice):
         device.begins = not stored.round_number
+        device.kept_scale = stored.beside
     state = half.start(device)
     if stored.round_number:
         load_tensors(state, stored.tensors)
@@ -103,6 +106,7 @@ def take_turn(
             order.round_number,
             to_tensors(state, copy=False),
             base=stored.round_number,
+            beside=_beside(device),
             method=device.settings.method,
             run=order.run,
             origin=device.origin,
@@ -168,6 +172,12 @@ def _pace(device: ExchangeNode, train_s: float) -> dict[str, float]:
     """Return the milliseconds of a step as the device meets it, waiting included."""
     steps = len(device.link.plan.step_numbers)
     return {"step_ms": 1000 * train_s / steps} if steps else {}
+
+
+def _beside(device: AnyLocalDevice) -> Mapping[str, Tensor]:
+    """Return what a device keeps with its state: by what its windows are normalised."""
+    scale = device.scale if isinstance(device, LocalDevice) else None
+    return scale.state_dict() if scale else {}
 
 
 def _learn(

@@ -51,10 +51,18 @@ class Readable:
         return isinstance(inputs, self.kind) and all(n in self.sizes for n in axes)
 
 
+_LONGEST = 4096
+
+
+def _windows(fewest: int) -> Readable:
+    """Return what reads windows of some steps on: fewer would vanish within the network."""
+    meaning = f"sensor windows of {fewest} to {_LONGEST} steps"
+    return Readable(meaning, Windows, range(fewest, _LONGEST + 1))
+
+
 IMAGES = Readable("images of 8 to 224 pixels a side", Images, range(8, 225))
 TEXTS = Readable("texts of up to 4096 words", Tokens, range(1, 4097))
 ROWS = Readable("rows of up to 65536 numbers", Columns, range(1, 65537))
-WINDOWS = Readable("sensor windows of 28 to 4096 steps", Windows, range(28, 4097))
 
 MODELS = {
     "cnn": ("cnn", IMAGES),
@@ -70,7 +78,12 @@ MODELS = {
     "vit_tiny": ("vision", IMAGES),
     "vit_b_16": ("vision", IMAGES),
     "vit_b_32": ("vision", IMAGES),
-    "sensor_cnn": ("sensor", WINDOWS),
+    "sensor_cnn": ("sensor", _windows(28)),
+    "sensor_cnn1": ("sensor", _windows(10)),
+    "sensor_cnn3": ("sensor", _windows(64)),
+    "sensor_strided": ("sensor", _windows(33)),
+    "sensor_resnet": ("sensor_sequence", _windows(8)),
+    "sensor_gru": ("sensor_sequence", _windows(9)),
     "fasttext": ("text", TEXTS),
     "text_cnn": ("text", TEXTS),
     "text_lstm": ("text", TEXTS),
@@ -285,7 +298,8 @@ def _refusal(name: str, readable: Readable, inputs: Inputs) -> str:
     if able:
         advice = f"models that can read it are {', '.join(able)}"
     elif isinstance(inputs, Windows):
-        advice = f"no model can read it; cut the data into {WINDOWS.meaning}"
+        fewest = min(kind.sizes.start for _, kind in MODELS.values() if kind.kind is Windows)
+        advice = f"no model can read it; set window-length to between {fewest} and {_LONGEST}"
     elif isinstance(inputs, Images):
         advice = "no model can read it; set image-size to between 8 and 224"
     else:

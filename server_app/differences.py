@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from strategies.common.inputs import Images
+from strategies.common.inputs import Images, Windows
 from strategies.common.meaning import Dealt, ValueRange
 from strategies.common.names import printable
 from strategies.common.open_data import OpenSet
@@ -132,6 +132,8 @@ def of_dealt(expected: Dealt, got: Dealt, *, begun: bool = False) -> str:
 
 def _advice(expected: Task, got: Task) -> str:
     first, second = expected.inputs, got.inputs
+    if isinstance(first, Windows) and isinstance(second, Windows):
+        return _advice_on_windows(first, second)
     if not isinstance(first, Images):
         return "give it the others' data"
     if not isinstance(second, Images) or {first.channels, second.channels} != {1, 3}:
@@ -140,6 +142,18 @@ def _advice(expected: Task, got: Task) -> str:
     return (
         f"some devices' images are all grey, others' are not: set channels=3 to read all in colour "
         f"or channels=1 to read all in grey{sides}"
+    )
+
+
+def _advice_on_windows(expected: Windows, got: Windows) -> str:
+    if expected.channels != got.channels:
+        return (
+            f"its windows are of {got.channels} sensors, the others' of {expected.channels}: give "
+            f"it windows of the same sensors in the same order"
+        )
+    return (
+        f"its windows are {got.steps} steps long, the others' {expected.steps}: set "
+        f"window-length={expected.steps}, with which every device resamples its own to so many"
     )
 
 

@@ -292,6 +292,11 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
             f"only clients that train models of their own, batch by batch, learn from samples that "
             f"were generated"
         )
+    if config.get("normalise", _NONE) != _NONE:
+        raise SettingsError(
+            f"setting normalise: expected {_NONE!r} for {name}, got {config['normalise']!r}; only "
+            f"clients that train models of their own read windows, and normalise them"
+        )
     for key in _OF_MODELS:
         if config.get(key, defaults[key]) != defaults[key]:
             table = "adapters" if adapts(name) else name

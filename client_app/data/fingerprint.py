@@ -60,6 +60,8 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     }
     if SOURCES[source.kind].tables:
         parts["table"] = table_settings(settings)
+    if settings.window_length:
+        parts["window length"] = settings.window_length
     if holds_open(settings, source):
         parts["kept open"] = settings.open_samples
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

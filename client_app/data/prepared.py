@@ -28,6 +28,7 @@ from client_app.data import (
     published,
     questions,
     split,
+    windows,
 )
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
@@ -56,7 +57,7 @@ def load(
     Parameters
     ----------
     settings : RunSettings
-        How to partition, split and resize; its ``data`` is not read.
+        How to partition, split, resize and resample; its ``data`` is not read.
     spec : str
         Data source, e.g. ``"digits"`` or ``"folder:/data/cats-and-dogs"``.
     partition, num_partitions : int
@@ -107,6 +108,7 @@ def load(
         data = _own(settings, source, partition, kept)
     else:
         data = _dealt(settings, source, partition, num_partitions, stored.parent)
+    windows.require(settings, data.inputs)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from client_app.data import images, pfllib, split
+from client_app.data import images, pfllib, split, windows
 from client_app.data.client_data import ClientData
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, Identity
@@ -20,17 +20,18 @@ from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
 _PARTS = {"train": TRAIN, "test": TEST}
+_OR_RESAMPLE = ", or set window-length to resample all windows to so many steps"
 
 
 def read(
     settings: RunSettings, source: Source, client: int, num_classes: int, kept: Keeper
 ) -> ClientData:
-    """Read a client's samples, keep at most ``max-samples`` of them, and resize images.
+    """Read a client's samples, keep at most ``max-samples``; resize images, resample windows.
 
     Parameters
     ----------
     settings : RunSettings
-        How many are kept, and how large images are.
+        How many are kept, how large images are, and how long windows.
     source : Source
         The folder.
     client : int
@@ -69,11 +70,13 @@ def read(
     inputs = inputs_of(train.inputs, vocabulary)
     notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
     train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
+    train, test = (_as_long_windows(part, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
             f"{shapes[1]}; pad or cut them alike"
+            f"{_OR_RESAMPLE if _of_unlike_lengths(*shapes) else ''}"
         )
     return ClientData(
         train,
@@ -159,3 +162,14 @@ def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Sam
         )
     resized = images.resize(samples.inputs, side)
     return Samples(images.recolour(resized, channels), samples.labels)
+
+
+def _as_long_windows(samples: Samples, settings: RunSettings) -> Samples:
+    if samples.inputs.ndim != 3:
+        return samples
+    return Samples(windows.resample(samples.inputs, settings.window_length), samples.labels)
+
+
+def _of_unlike_lengths(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Tell whether windows of the same channels differ in their steps."""
+    return len(first) == len(second) == 2 and first[0] == second[0]

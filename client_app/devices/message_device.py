@@ -1,8 +1,10 @@
 """A client with a model of its own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import final
+from types import MappingProxyType
+from typing import Self, final
 
 from torch import Tensor
 
@@ -12,7 +14,9 @@ from client_app.devices.generated import Generated
 from models import catalogue, weights
 from strategies.common import seeds
 from strategies.common.architecture import Architecture
+from strategies.common.channel_scale import ChannelScale
 from strategies.common.errors import DataError
+from strategies.common.inputs import Windows
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.samples import Samples
@@ -33,28 +37,65 @@ class LocalDevice(DataDevice):
         Whether the method does.
     augmented : Generated | None
         What it learns from beside its own samples.
+    kept_scale : Mapping[str, Tensor]
+        By what its windows have been normalised since it first learnt, where a state tells it.
     """
 
     begins = True
     known_task: Task | None = None
     asks_about_open_data = False
     augmented: Generated | None = None
+    kept_scale: Mapping[str, Tensor] = MappingProxyType({})
 
     @property
     def model_name(self) -> str:
         """Name of the client's architecture, for journal and report."""
         return catalogue.shown(self.chosen)
 
-    @property
+    @cached_property
     def own_train(self) -> Samples:
         """The client's own samples to learn from, without those held out."""
-        return super().train
+        return self._normalised(super().train)
 
     @cached_property
     def train(self) -> Samples:
         """Samples to learn from: its own, and those that were generated."""
         own = self.own_train
         return own if self.augmented is None else own.joined(self.augmented.samples)
+
+    @cached_property
+    def test(self) -> Samples:
+        """Samples that are never trained on."""
+        return self._normalised(super().test)
+
+    def validating(self) -> Self:
+        """Return this client with the training samples held out in the place of its test's."""
+        twin = super().validating()
+        vars(twin).pop("test", None)
+        return twin
+
+    @cached_property
+    def scale(self) -> ChannelScale | None:
+        """By what the client's windows are normalised, if they are.
+
+        What it first learnt from decides: samples that come later do not change what its model
+        reads. It is this client's own, and stays on the device.
+
+        Raises
+        ------
+        StoreError
+            If it goes on from a state that does not hold it.
+        """
+        if self.settings.normalise == "none":
+            return None
+        if self.begins:
+            return ChannelScale.of(super().train.inputs)
+        return ChannelScale.kept(self.kept_scale, self.data.train.inputs.shape[1])
+
+    def _normalised(self, samples: Samples) -> Samples:
+        if self.scale is None or not len(samples):
+            return samples
+        return replace(samples, inputs=self.scale(samples.inputs))
 
     @cached_property
     def task(self) -> Task:
@@ -83,6 +124,12 @@ class LocalDevice(DataDevice):
     def data_task(self, feature_dim: int) -> Task:
         """Return the task as the data have it, with a width of features."""
         shape = super().data_task(feature_dim)
+        if self.settings.normalise != "none" and not isinstance(shape.inputs, Windows):
+            raise DataError(
+                f'setting normalise: expected "none" for inputs that are no windows of sensor '
+                f"readings, got {self.settings.normalise!r} for {shape.inputs}; set it to "
+                f'"none": images are scaled by their bytes, and tokens are looked up'
+            )
         if not self.asks_about_open_data:
             return shape
         opened = self.open_data.each_input

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, final
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from strategies.common.errors import StoreError
-from strategies.common.inputs import Inputs, from_sizes
-from strategies.common.settings import LARGEST_IMAGE
+from strategies.common.inputs import Inputs, Windows, from_sizes
+from strategies.common.settings import LARGEST_IMAGE, LONGEST_WINDOW
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.transport.control import MAX_SIZE
@@ -25,6 +25,10 @@ MADE_BY: Final = "Nectar"
 SCORES, FEATURES = "scores", "features"
 _IMAGES: Final = "uint8 pixels p become p / 127.5 - 1; floats stay as they are"
 _AS_THEY_ARE: Final = "none: inputs as the data have them"
+_BY_CHANNEL: Final = (
+    "none: inputs as the data have them; the network takes each channel's mean away and divides by "
+    "its deviation, of the windows that the client first learnt from"
+)
 
 
 @final
@@ -113,6 +117,10 @@ class ModelCard:
         SHA-256 of each file beside this one, by name.
     notes : tuple[str, ...]
         What else to know.
+    window_length : int
+        Steps to which windows were resampled; 0 where they were of the inputs' length already.
+    normalises : bool
+        Whether the network reads windows as they are, and normalises their channels itself.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -136,6 +144,8 @@ class ModelCard:
     files: Mapping[str, str]
     notes: tuple[str, ...]
     words: str = ""
+    window_length: Annotated[int, Field(ge=0, le=LONGEST_WINDOW)] = 0
+    normalises: bool = False
 
     @property
     def task(self) -> Task:
@@ -161,8 +171,10 @@ class ModelCard:
 _CARDS: Final = TypeAdapter(ModelCard)
 
 
-def normalisation_of(inputs: Inputs) -> str:
-    """Say what ``prepare`` does to inputs of a kind."""
+def normalisation_of(inputs: Inputs, *, normalises: bool = False) -> str:
+    """Say what ``prepare`` does to inputs of a kind, and the network where it does more."""
+    if normalises:
+        return _BY_CHANNEL
     return _IMAGES if inputs.kind == "images" else _AS_THEY_ARE
 
 
@@ -203,6 +215,8 @@ def read(folder: Path) -> ModelCard:
     try:
         card = _CARDS.validate_python(values)
         _ = card.split
+        if card.normalises and not isinstance(card.what, Windows):
+            raise ValueError(f"normalises: expected false for {card.what}, got true")
         if not 0 < prod(card.what.shape) <= MAX_INPUT or min(card.what.shape) < 1:
             raise ValueError(f"inputs: expected 1 to {MAX_INPUT} values in one, got {card.what}")
     except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from client_app.exporting import card
 from client_app.exporting.card import WEIGHTS, ModelCard
 from models import catalogue, own
+from strategies.common.channel_scale import ChannelScale, Normalised
 from strategies.common.classifiers import built_around
 from strategies.common.errors import ModelError, StoreError
 from strategies.common.model import FeatureModel
 from strategies.common.split.networks import joined
 
 _ANY_SEED: Final = 0
+# Begins the names of a network's tensors where it normalises what it reads.
+_WITHIN: Final = "network."
 
 
 @final
@@ -91,6 +94,8 @@ def build(found: ModelCard, tensors: Mapping[str, Tensor], own_model: str) -> nn
     if _is_own(found):
         name = _named(found, own_model)
     model = catalogue.build(name, task, found.architecture.feature_dim, _ANY_SEED)
+    if found.normalises:
+        tensors = {n.removeprefix(_WITHIN): own for n, own in tensors.items()}
 
     def other(width: int) -> FeatureModel:
         beside = found.architecture.beside
@@ -99,12 +104,15 @@ def build(found: ModelCard, tensors: Mapping[str, Tensor], own_model: str) -> nn
         return catalogue.build(beside, task, width, _ANY_SEED)
 
     try:
-        return built_around(model, found.classifier, tensors, other)
+        classifier = built_around(model, found.classifier, tensors, other)
     except (KeyError, ValueError) as error:
         raise StoreError(
             f"{WEIGHTS}: expected what a classifier {found.classifier!r} is made of, found no "
             f"{error}; export the model again"
         ) from None
+    if not found.normalises:
+        return classifier
+    return Normalised(ChannelScale.blank(found.what.shape[0]), classifier)
 
 
 def _named(found: ModelCard, own_model: str) -> str:

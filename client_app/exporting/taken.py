@@ -23,6 +23,7 @@ from client_app.store import ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
 from strategies.common.architecture import Architecture as Holds
+from strategies.common.channel_scale import ChannelScale, Normalised
 from strategies.common.classifiers import FUSED, MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Inputs, Tokens
@@ -115,6 +116,7 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
         local.known_task, local.begins = blueprint.task, False
         if held is not None and half.testing().is_later:
             stored = _as_tested(store, stored, held.accepted.get(blueprint.partition, 0))
+        local.kept_scale = stored.beside
         return _own_model(folder, stored, blueprint, half, held, local)
     raise SettingsError(
         f"{folder}: expected a method whose clients have a model, got {settings.method}"
@@ -159,7 +161,18 @@ def _own_model(
     if kind == FUSED:
         built_by = replace(made.architecture, beside=_in_zoo(folder, half.agreed.beside.name))
         described = replace(described, architecture=built_by)
-    return Taken(classifier.eval(), described, device)
+    return _reading_raw(Taken(classifier.eval(), described, device), stored)
+
+
+def _reading_raw(taken: Taken, stored: Stored) -> Taken:
+    """Put what a client's windows are normalised by before its network, if they are."""
+    if taken.device.settings.normalise == "none":
+        return taken
+    inputs = taken.card.what
+    scale = ChannelScale.kept(stored.beside, inputs.shape[0])
+    told = card.normalisation_of(inputs, normalises=True)
+    described = replace(taken.card, normalises=True, normalisation=told)
+    return Taken(Normalised(scale, taken.network).eval(), described, taken.device)
 
 
 def _in_zoo(folder: Path, name: str) -> str:
@@ -250,6 +263,8 @@ def _card(folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured
         classes=names if known else tuple(map(str, range(task.num_classes))),
         inputs=_described(task.inputs),
         image_size=int(settings["image-size"]),
+        # A state of before has no such setting.
+        window_length=int(settings.get("window-length", 0)),
         normalisation=card.normalisation_of(task.inputs),
         measured=measured,
         files={},

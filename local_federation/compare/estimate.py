@@ -13,7 +13,7 @@ from strategies.common.settings import default_config
 # Runs that agree in these take about as long per round, whatever their seed.
 _ALIKE: Final = (
     *("data", "models", "batch-size", "local-epochs", "max-samples", "image-size"),
-    *("participation", "device", "clients-per-node"),
+    *("window-length", "participation", "device", "clients-per-node"),
 )
 # Processes start, data are read, a report is written.
 _START_S: Final = 4.0

@@ -36,6 +36,7 @@ _TASK: Final = frozenset(
         "partition",
         "shards-per-client",
         "test-fraction",
+        "window-length",
     }
 )
 _SHARED_TABLES: Final = ("adapters.", "split.")

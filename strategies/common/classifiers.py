@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.common.channel_scale import Normalised
 from strategies.common.class_table import ClassTable, scores_of_distances, scores_of_known
 from strategies.common.model import FeatureModel
 
@@ -131,6 +132,8 @@ class FusedClassifier(nn.Module):
 
 def convertible(network: nn.Module) -> nn.Module:
     """Return a network as programs that convert networks can read it."""
+    if isinstance(network, Normalised):
+        return Normalised(network.scale, convertible(network.network))
     return _PlainDistances(network) if isinstance(network, PrototypeClassifier) else network
 
 

@@ -27,6 +27,9 @@ LARGEST: Final = 2**63 - 1
 # Side of an image, in pixels.
 LARGEST_IMAGE: Final = 1024
 
+# Steps of a window of sensor readings.
+LONGEST_WINDOW: Final = 65_536
+
 # What no message may set: where and how a device keeps and computes, and what it tells of itself.
 DEVICES_OWN: Final = frozenset(
     {"state-dir", "device", "client-threads", "share-class-counts", "share-class-names"}
@@ -138,6 +141,11 @@ class RunSettings(Settings):
         is tested on whenever it tests; 0 keeps out none.
     image_size : int
         Side in pixels to which images are resized on the device; 0 keeps their size.
+    window_length : int
+        Steps to which windows of sensor readings are resampled on the device; 0 keeps theirs.
+    normalise : str
+        ``"channels"`` gives each channel of windows mean 0 and deviation 1, by the client's own
+        training windows when it first learns; ``"none"`` takes readings as they are.
     channels : int
         1 reads all images in grey, 3 in colour; 0 takes them as the data are. Devices must agree.
     label_column, input_columns : str
@@ -243,6 +251,8 @@ class RunSettings(Settings):
     test_fraction: float = Field(gt=0, lt=1)
     validation_share: float = Field(ge=0, le=0.5)
     image_size: int = Field(ge=0, le=LARGEST_IMAGE)
+    window_length: int = Field(ge=0, le=LONGEST_WINDOW)
+    normalise: Literal["none", "channels"]
     channels: Literal[0, 1, 3]
     label_column: str
     input_columns: str

@@ -193,3 +193,25 @@ def test_the_setting_that_is_advised_to_grey_and_coloured_devices_helps(
         clients = [describe(tmp_path, p, n, channels=channels) for n, p in enumerate(data)]
         assert refusals(*clients) == [None, None]
         assert clients[0].sizes == clients[1].sizes == [channels, 8, 8]
+
+
+def test_where_windows_are_normalised_their_range_is_nobodys_business(tmp_path: Path) -> None:
+    data = {}
+    for client, unit in enumerate((1.0, 1000.0)):
+        for part in ("train", "test"):
+            (tmp_path / "har" / part).mkdir(parents=True, exist_ok=True)
+            own = np.empty((), dtype=object)
+            noise = np.random.default_rng(client).normal(size=(8, 2, 32))
+            own[()] = {"x": (unit * noise).astype(np.float32), "y": np.arange(8) % 2}
+            np.savez(tmp_path / "har" / part / f"{client}.npz", data=own)
+        data[client] = f"pfllib:{tmp_path / 'har'}"
+
+    def told(**settings: Value) -> list[Description]:
+        models = {"models": "sensor_cnn1", **settings}
+        return [describe(tmp_path, data[n], n, 2, **models) for n in (0, 1)]
+
+    assert [client.values for client in told()] == ["readings", "readings"]
+    assert sum(said is not None for said in refusals(*told())) == 1
+    normalised = told(normalise="channels")
+    assert [(client.values, client.highest) for client in normalised] == [("", 0.0), ("", 0.0)]
+    assert refusals(*normalised) == [None, None]

@@ -123,7 +123,7 @@ def test_no_image_is_overwritten_and_no_other_file_but_such_a_table(
         assert predict.main([str(model), str(image), f"--csv={out}", "--replace"]) == 0
     # Whatever such a table is called, one that is an input is not written over.
     assert predict.main([str(model), str(out), f"--csv={out}", "--replace"]) == 1
-    assert f"expected another file than the images, got {out}" in capsys.readouterr().err
+    assert f"expected another file than those to classify, got {out}" in capsys.readouterr().err
 
 
 def test_nothing_more_is_classified_when_nobody_reads(model: Path, photos: Path) -> None:

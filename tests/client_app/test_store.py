@@ -63,6 +63,17 @@ def test_a_state_comes_back_after_its_round(store: ClientStore, folder: Path) ->
     assert (found.round_number, value(found), found.notes) == (1, 1.0, ())
 
 
+def test_what_a_device_keeps_beside_a_state_is_no_part_of_it(
+    store: ClientStore, folder: Path
+) -> None:
+    store.save(1, state(1.0), base=0, beside={"mean": torch.tensor([4.0])})
+    found = ClientStore(folder).load(1)
+    assert list(found.tensors) == ["weight"]
+    assert {name: own.tolist() for name, own in found.beside.items()} == {"mean": [4.0]}
+    store.save(2, state(2.0), base=1)
+    assert store.newest().beside == {}
+
+
 def test_only_the_newest_round_and_its_base_are_kept(store: ClientStore, folder: Path) -> None:
     for round_number in range(1, 6):
         assert train(store, round_number, round_number - 1).notes == ()

@@ -15,7 +15,8 @@ from strategies.common.inputs import Columns, Images, Inputs, Tokens, Windows
 from strategies.common.task import Task
 from tests.fresh_processes import FreshProcesses
 
-IMAGE_MODELS = [name for name, (_, kind) in catalogue.MODELS.items() if kind.kind is Images]
+IMAGE_MODELS = [name for name, (_, reads) in catalogue.MODELS.items() if reads.kind is Images]
+SENSOR_MODELS = [name for name, (_, reads) in catalogue.MODELS.items() if reads.kind is Windows]
 BIG = ["vit_b_16", "vit_b_32"]
 SMALL = ["cnn", "resnet4", "resnet6", "resnet8", "resnet10"]
 MIDDLE = [name for name in IMAGE_MODELS if name not in {*SMALL, *BIG}]
@@ -55,7 +56,8 @@ def test_the_names_are_those_that_the_settings_promise() -> None:
     assert list(catalogue.MODELS) == [
         *("cnn", "resnet4", "resnet6", "resnet8", "resnet10", "resnet18", "resnet34"),
         *("resnet50", "googlenet", "mobilenet_v2", "vit_tiny", "vit_b_16", "vit_b_32"),
-        "sensor_cnn",
+        *("sensor_cnn", "sensor_cnn1", "sensor_cnn3", "sensor_strided", "sensor_resnet"),
+        "sensor_gru",
         *("fasttext", "text_cnn", "text_lstm", "text_transformer", "mlp", "wide_mlp"),
     ]
 
@@ -162,12 +164,15 @@ def test_a_seed_decides_the_weights_and_nothing_else(name: str) -> None:
             assert not torch.equal(weights[key], parameter), key
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet8", "googlenet", "mobilenet_v2", "vit_tiny"])
+@pytest.mark.parametrize(
+    "name", ["cnn", "resnet8", "googlenet", "mobilenet_v2", "vit_tiny", *SENSOR_MODELS]
+)
 def test_training_twice_gives_the_same_bits_without_touching_global_randomness(name: str) -> None:
     def gradients() -> list[torch.Tensor]:
-        model = catalogue.build(name, Task(10, Images(1, 8, 8), 0), 512, seed=1)
+        inputs: Inputs = Windows(3, 64) if name in SENSOR_MODELS else Images(1, 8, 8)
+        model = catalogue.build(name, Task(10, inputs, 0), 512, seed=1)
         model.train()
-        model(images(1, 8, 8, count=4)).square().sum().backward()
+        model(inputs.example(4, torch.Generator().manual_seed(5))).square().sum().backward()
         return [p.grad for p in model.parameters() if p.grad is not None]
 
     before = torch.get_rng_state()
@@ -228,7 +233,9 @@ def test_build_refuses_an_unknown_name() -> None:
         ("resnet4", Images(1, 7, 7), "set image-size to between 8 and 224"),
         ("sensor_cnn", Images(9, 1, 128), "set image-size to between 8 and 224"),
         ("cnn", Windows(9, 128), "models that can read it are sensor_cnn"),
-        ("vit_tiny", Windows(9, 20), "cut the data into sensor windows of 28 to 4096 steps"),
+        ("vit_tiny", Windows(9, 20), "can read it are sensor_cnn1, sensor_resnet, sensor_gru"),
+        ("sensor_gru", Windows(9, 7), "no model can read it; set window-length to between 8 and"),
+        ("cnn", Windows(9, 5000), "set window-length to between 8 and 4096"),
         ("cnn", Tokens(8, 100), "models that can read it are fasttext, text_cnn"),
         ("fasttext", Tokens(5000, 100), "no model of the table can read it; a model of your own"),
         ("fasttext", Columns(9), "models that can read it are mlp, wide_mlp"),
@@ -266,7 +273,8 @@ loaded = [name for name in sys.modules if name.startswith("models.")]
 assert sorted(loaded) == ["models.body", "models.catalogue", "models.own"], loaded
 for name in ("cnn", "resnet4", "resnet6", "resnet8", "resnet10"):
     catalogue.build(name, Task(10, Images(1, 28, 28), 0), 512, 1)
-catalogue.build("sensor_cnn", Task(6, Windows(9, 128), 0), 512, 1)
+for name in ("sensor_cnn", "sensor_strided", "sensor_resnet", "sensor_gru"):
+    catalogue.build(name, Task(6, Windows(9, 128), 0), 512, 1)
 try:
     catalogue.build("resnet18", Task(10, Images(1, 28, 28), 0), 512, 1)
 except ImportError:
@@ -284,14 +292,14 @@ def test_small_models_and_the_table_do_not_import_torchvision(
     assert done.stdout.strip() == "guarded"
 
 
-@pytest.mark.parametrize("name", [*SMALL, "mobilenet_v2", "vit_tiny", "sensor_cnn"])
+@pytest.mark.parametrize("name", [*SMALL, "mobilenet_v2", "vit_tiny", *SENSOR_MODELS])
 def test_a_model_that_is_to_be_loaded_becomes_what_is_loaded(name: str) -> None:
-    inputs: Inputs = Windows(3, 64) if name == "sensor_cnn" else Images(1, 28, 28)
+    inputs: Inputs = Windows(3, 64) if name in SENSOR_MODELS else Images(1, 28, 28)
     task = Task(5, inputs, 0)
     begun = catalogue.build(name, task, 64, seed=3)
     loaded = catalogue.build(name, task, 64, seed=3, to_be_loaded=True)
     loaded.load_state_dict(begun.state_dict())
-    shape = (2, 3, 64) if name == "sensor_cnn" else (2, 1, 28, 28)
+    shape = (2, 3, 64) if name in SENSOR_MODELS else (2, 1, 28, 28)
     batch = torch.rand(shape, generator=torch.Generator().manual_seed(1))
     assert torch.equal(begun.eval()(batch), loaded.eval()(batch))
     # What no state holds must be there as well.

@@ -100,6 +100,23 @@ def test_readings_are_told_apart_from_pictures_and_cannot_be_resized() -> None:
     )
 
 
+def test_windows_of_other_lengths_or_sensors_are_told_with_what_to_do() -> None:
+    agreement = Agreement(private_classes=False)
+    common = description(inputs="windows", sizes=[9, 128])
+    task = agreement.reach([common, description(inputs="windows", sizes=[9, 64]), common])
+    assert agreement.objection(task, description(inputs="windows", sizes=[9, 64])) == (
+        f"expected 10 classes of {Windows(9, 128)}, got 10 classes of {Windows(9, 64)}; its "
+        f"windows are 64 steps long, the others' 128: set window-length=128, with which every "
+        f"device resamples its own to so many"
+    )
+    said = agreement.objection(task, description(inputs="windows", sizes=[6, 64]))
+    assert said is not None
+    assert said.endswith(
+        "its windows are of 6 sensors, the others' of 9: give it windows of the same sensors in "
+        "the same order"
+    )
+
+
 def test_the_runs_width_decides_where_it_sets_one() -> None:
     agreement = Agreement(private_classes=False, feature_dim=8)
     honest, other = description(feature_dim=8), description(feature_dim=9)

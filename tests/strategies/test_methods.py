@@ -186,6 +186,12 @@ def test_a_method_reads_general_settings_its_own_and_those_of_its_kind(
     assert methods.reads(method, key) is read
 
 
+@pytest.mark.parametrize("name", ["splitfed", "mocosfl", "feddat", "fedadapter", "fedlora"])
+def test_what_reads_no_windows_normalises_none(name: str, config: dict[str, Value]) -> None:
+    with pytest.raises(SettingsError, match=rf"normalise: expected 'none' for {name}, got 'chan"):
+        client_half(name, {**config, "normalise": "channels"})
+
+
 _TELLS = (
     "fedproto.prototypes.counts tells how many samples of each class a client has; set "
     "fedproto.aggregation to 'uniform'"

@@ -29,6 +29,7 @@ DIGITS = Source("digits", "")
         {"test_fraction": 0.3},
         {"image_size": 16},
         {"channels": 3},
+        {"window_length": 64},
         {"seed": 1},
     ],
 )

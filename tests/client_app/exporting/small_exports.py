@@ -7,7 +7,7 @@ from client_app.exporting import card
 from client_app.exporting.card import Architecture, Measured, ModelCard
 from models import catalogue
 from strategies.common.classifiers import MEANINGS, kind_of
-from strategies.common.inputs import Images, Inputs
+from strategies.common.inputs import Images, Inputs, Windows
 from strategies.common.model import FeatureModel
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
@@ -15,6 +15,7 @@ from strategies.common.task import Task
 
 # As large as the others are small: one case of each family is enough for make test.
 LARGE = ("resnet34", "resnet50", "vit_b_16", "vit_b_32")
+SENSOR = tuple(name for name, (_, reads) in catalogue.MODELS.items() if reads.kind is Windows)
 TASK = Task(3, Images(1, 8, 8), 0)
 
 

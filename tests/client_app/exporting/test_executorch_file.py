@@ -13,7 +13,7 @@ from strategies.common.classifiers import DirectionClassifier, PrototypeClassifi
 from strategies.common.inputs import Images, Windows
 from strategies.common.split.networks import joined
 from strategies.common.split.networks.layers import with_filters_applied
-from tests.client_app.exporting.small_exports import TASK, described, split, trained
+from tests.client_app.exporting.small_exports import SENSOR, TASK, described, split, trained
 
 pytestmark = [
     pytest.mark.skipif(find_spec("executorch") is None, reason="not installed: executorch"),
@@ -22,9 +22,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet4", "mobilenet_v2", "vit_tiny", "sensor_cnn"])
+@pytest.mark.parametrize("name", ["cnn", "resnet4", "mobilenet_v2", "vit_tiny", *SENSOR])
 def test_families_of_the_zoo_give_their_outputs(tmp_path: Path, name: str) -> None:
-    inputs = Windows(2, 32) if name == "sensor_cnn" else Images(1, 8, 8)
+    inputs = Windows(2, 64) if name in SENSOR else Images(1, 8, 8)
     network = trained(name, inputs).eval()
     taken = Taken(network, described(name, inputs, network), None)  # type: ignore[arg-type]
     batch = inputs.example(3, torch.Generator().manual_seed(3))
