@@ -7,7 +7,7 @@ from client_app.exporting import card
 from client_app.exporting.card import Architecture, Measured, ModelCard
 from models import catalogue
 from strategies.common.classifiers import MEANINGS, kind_of
-from strategies.common.inputs import Images, Inputs, Windows
+from strategies.common.inputs import Columns, Images, Inputs, Tokens, Windows
 from strategies.common.model import FeatureModel
 from strategies.common.settings import default_config, read_table
 from strategies.common.split.settings import SplitSettings
@@ -16,12 +16,23 @@ from strategies.common.task import Task
 # As large as the others are small: one case of each family is enough for make test.
 LARGE = ("resnet34", "resnet50", "vit_b_16", "vit_b_32")
 SENSOR = tuple(name for name, (_, reads) in catalogue.MODELS.items() if reads.kind is Windows)
+_READ: dict[type, Inputs] = {
+    Images: Images(1, 8, 8),
+    Windows: Windows(2, 64),
+    Tokens: Tokens(9, 40),
+    Columns: Columns(6),
+}
 TASK = Task(3, Images(1, 8, 8), 0)
 
 
 def split() -> SplitSettings:
     """Return a small network that is cut behind its stem."""
     return read_table({**default_config(), "split.width": 4}, "split", SplitSettings)
+
+
+def inputs_of(name: str) -> Inputs:
+    """Return small inputs that a model reads."""
+    return _READ[catalogue.MODELS[name][1].kind]
 
 
 def trained(name: str, inputs: Inputs, feature_dim: int = 16) -> FeatureModel:

@@ -13,8 +13,8 @@ from models import catalogue
 from strategies.common.class_table import ClassTable
 from strategies.common.classifiers import DirectionClassifier, PrototypeClassifier
 from strategies.common.errors import ModelError, SettingsError, StoreError
-from strategies.common.inputs import Images, Inputs, Windows
-from tests.client_app.exporting.small_exports import LARGE, SENSOR, described, trained
+from strategies.common.inputs import Images, Inputs
+from tests.client_app.exporting.small_exports import LARGE, described, inputs_of, trained
 
 NAMES = [
     pytest.param(name, marks=pytest.mark.thorough) if name in LARGE else name
@@ -33,7 +33,7 @@ def written(out: Path, name: str, inputs: Inputs, network: nn.Module, **more: st
 @pytest.mark.quick("cnn", "resnet4", "resnet10", "sensor_cnn", "sensor_gru")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_comes_back_bit_for_bit(tmp_path: Path, name: str) -> None:
-    inputs = Windows(2, 64) if name in SENSOR else Images(1, 8, 8)
+    inputs = inputs_of(name)
     model = trained(name, inputs)
     batch = written(tmp_path / "out", name, inputs, model)
     with torch.no_grad():

@@ -11,9 +11,16 @@ from client_app.exporting import files, onnx_file
 from client_app.exporting.taken import Taken
 from models import catalogue
 from strategies.common.classifiers import DirectionClassifier, PrototypeClassifier
-from strategies.common.inputs import Images, Inputs, Windows
+from strategies.common.inputs import Images, Inputs
 from strategies.common.split.networks import joined
-from tests.client_app.exporting.small_exports import LARGE, SENSOR, TASK, described, split, trained
+from tests.client_app.exporting.small_exports import (
+    LARGE,
+    TASK,
+    described,
+    inputs_of,
+    split,
+    trained,
+)
 
 LACKING = [name for name in files.OTHERS["onnx"][2] if find_spec(name) is None]
 pytestmark = [
@@ -37,7 +44,7 @@ def compared(out: Path, name: str, inputs: Inputs, network: nn.Module) -> str:
     [pytest.param(n, marks=pytest.mark.thorough) if n in LARGE else n for n in catalogue.MODELS],
 )
 def test_every_architecture_gives_its_outputs(tmp_path: Path, name: str) -> None:
-    inputs = Windows(2, 64) if name in SENSOR else IMAGES
+    inputs = inputs_of(name)
     told = compared(tmp_path / "out", name, inputs, trained(name, inputs))
     assert told.endswith("at most on 5 samples")
 
