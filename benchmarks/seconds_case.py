@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
+import torch
 from torch import Tensor
 
 from client_app.half import client_half
@@ -30,6 +31,7 @@ CLASSES: Final = 10
 IMAGE: Final = Images(1, 28, 28)
 # Uploads that the server takes in, of one client.
 REPLIES: Final = 5
+_APART: Final = 0.01
 
 
 @final
@@ -106,11 +108,27 @@ def case_of(
         first = Case(client, server, device, state, server_state, down, ())
         following = copy.deepcopy(state)
         uplink = trained(first, following)
-        sent = [Reply(k, samples[0], uplink, own) for k in range(REPLIES) if uplink is not None]
+        sent = [
+            Reply(k, samples[0], _of_another(uplink, k), own)
+            for k in range(REPLIES)
+            if uplink is not None
+        ]
         if place + 1 < ROUND:
             server.aggregate(server_state, place + 1, sent)
             state = following
     return Case(client, server, device, state, server_state, down, sent)
+
+
+def _of_another(uplink: Payload, client: int) -> Payload:
+    """Return an upload with other weights, where there are any.
+
+    Models that are all alike would teach their mean nothing, in numbers too small for fast sums.
+    """
+    weights = getattr(uplink, "parameters", None)
+    if weights is None:
+        return uplink
+    drawn = torch.randn(len(weights), generator=torch.Generator().manual_seed(client))
+    return replace(uplink, parameters=weights + _APART * drawn)
 
 
 def _sent(server: AnyAggregatingHalf, state: Any, own: Architecture) -> Payload | None:
