@@ -21,6 +21,7 @@ from strategies.common.message import MessageClient, ModelState
 from strategies.common.method import AggregatingServerHalf, AnyAggregatingHalf
 from strategies.common.open_data import OpenLabels
 from strategies.common.payload import Payload
+from strategies.common.payloads import WholeModel
 from strategies.common.round import Reply
 from strategies.common.settings import RunConfig, default_config, read_run
 
@@ -124,9 +125,9 @@ def _of_another(uplink: Payload, client: int) -> Payload:
 
     Models that are all alike would teach their mean nothing, in numbers too small for fast sums.
     """
-    weights = getattr(uplink, "parameters", None)
-    if weights is None:
+    if not isinstance(uplink, WholeModel):
         return uplink
+    weights = uplink.parameters
     drawn = torch.randn(len(weights), generator=torch.Generator().manual_seed(client))
     return replace(uplink, parameters=weights + _APART * drawn)
 
