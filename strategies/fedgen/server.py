@@ -1,7 +1,7 @@
 """FedGen on the server: average models, and teach the generator by what all heads say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import torch
@@ -12,6 +12,7 @@ from strategies.common.architecture import Architecture
 from strategies.common.errors import WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.knowledge_pictures import points_picture
+from strategies.common.magnitudes import UNLIKE_FACTOR, Size
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -113,6 +114,13 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
     def weight(self, reply: Reply[Model]) -> float:
         """Weigh clients alike, as algorithm 1 does, or by samples, as its code."""
         return 1.0 if self.settings.mode == "paper" else float(reply.samples)
+
+    def magnitudes(self, state: FedGenState, reply: Reply[Model]) -> Mapping[str, Size]:
+        """Return how far weights are from the mean: heads of unlike features learn unlike steps."""
+        sizes = super().magnitudes(state, reply)
+        if self.settings.sharing == "full":
+            return sizes
+        return {name: replace(one, factor=UNLIKE_FACTOR) for name, one in sizes.items()}
 
     def check(self, state: FedGenState, reply: Reply[Model]) -> None:
         """Refuse an upload that counts more samples than the client has, or none."""

@@ -8,8 +8,9 @@ What is different:
 
 * Both models learn in one step. What divides the losses, the sum of both tasks' losses (eq. 1 to
   4), and each teacher's outputs have no gradient; HtFLlib lets all of it learn, at twice the
-  backward passes: ``detach=false``. There a divergence is divided by the number of classes once
-  more (``reduction="entries"``) and gradients are clipped (``max-norm=10``).
+  backward passes: ``detach=false``, of one pass back of both losses together, where the hidden
+  loss, which both contain, counts once. There a divergence is divided by the number of classes
+  once more (``reduction="entries"``) and gradients are clipped (``max-norm=10``).
 * The hidden loss compares features, through a matrix that is the client's own; the paper compares
   attention too, which only transformers have.
 * A convolution is factorised as the matrix from what it reads to what it puts out. Along its

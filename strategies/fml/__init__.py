@@ -7,7 +7,8 @@ https://github.com/ZJU-DAI/Federated-Mutual-Learning and HtFLlib's. Both losses:
 
 * Each model learns from the other's outputs as they are: no gradient reaches the teacher, as in
   deep mutual learning, on which the paper builds. HtFLlib sends both losses through both models,
-  which costs twice the backward passes: ``detach=false``.
+  one after the other, at twice the backward passes; ``detach=false`` has its gradients, of one
+  pass back of both together.
 * A divergence is the mean over a batch. HtFLlib divides by the number of classes once more:
   ``reduction="entries"``; and clips gradients of each model: ``max-norm=10``.
 * What batch normalisation measured is averaged with the weights, as in the authors' code; HtFLlib

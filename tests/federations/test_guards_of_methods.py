@@ -186,8 +186,9 @@ def test_an_upload_that_drowns_the_others_is_named_and_no_honest_one_is(
         return list(too_large(sizes, {p: reply.samples for p, reply in replies.items()}))
 
     assert named(honest) == []
-    # Honest gradients of guidance lie so far apart that ten times one may be another's.
-    least = [] if method == "fedl2g" else [-10.0]
+    # What honest clients with unlike features send lies so far apart that ten times one may be
+    # another's: gradients of guidance, and heads.
+    least = [] if method in ("fedl2g", "lgfedavg") else [-10.0]
     for factor in (*least, -100.0, 100.0, 1e3, 1e6, 1e20, 1e30):
         for reply in sent.values():
             spoilt = replace(reply, uplink=scaled(reply.uplink, factor))

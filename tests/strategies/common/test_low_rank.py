@@ -83,3 +83,24 @@ def test_a_lower_share_sends_less_and_nothing_at_all_stays_nothing() -> None:
 )
 def test_factors_of_another_model_are_refused(numbers: int, ranks: list[int], told: str) -> None:
     assert low_rank.fault(torch.zeros(numbers), torch.tensor(ranks), SHAPES) == told
+
+
+@pytest.mark.parametrize("energy", [0.5, 0.9, 0.98])
+def test_ranks_and_products_are_those_of_singular_values(energy: float) -> None:
+    vector = of_rank(2) + 0.3 * drawn(2)
+    numbers, ranks = low_rank.factorised(vector, SHAPES, energy)
+    back = torch.split(low_rank.restored(numbers, ranks, SHAPES), LENGTHS)
+    matrices = [n for n, shape in enumerate(SHAPES) if len(shape) > 1]
+    for place, rank in zip(matrices, ranks.tolist(), strict=True):
+        whole = torch.split(vector, LENGTHS)[place].view(SHAPES[place][0], -1).double()
+        left, sizes, right = torch.linalg.svd(whole, full_matrices=False)
+        share = sizes.square().cumsum(0) / sizes.square().sum()
+        expected = int((share < energy).sum()) + 1
+        if rank:
+            assert rank == expected
+            nearest = (left[:, :rank] * sizes[:rank]) @ right[:rank]
+            torch.testing.assert_close(
+                back[place].view_as(whole).double(), nearest, rtol=1e-4, atol=1e-5
+            )
+        else:
+            assert expected * sum(whole.shape) >= whole.numel()
