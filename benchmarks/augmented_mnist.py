@@ -98,7 +98,7 @@ def main() -> None:
         console.print(line, highlight=False, soft_wrap=True)
     for devices in options.devices:
         for method in METHODS:
-            for augmentation in AUGMENTATIONS if method != "local" else ("none",):
+            for augmentation in options.augmentations if method != "local" else ("none",):
                 judged = [
                     _judged(folder, every, devices, seed, method, augmentation, options, console)
                     for seed in options.seeds
@@ -113,6 +113,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="where to keep data and runs")
     parser.add_argument("--images", type=Path, required=True, help="PFLlib's folder of MNIST")
     parser.add_argument("--devices", type=int, nargs="+", default=[2, 4, 10])
+    parser.add_argument(
+        "--augmentations", nargs="+", choices=list(AUGMENTATIONS), default=list(AUGMENTATIONS)
+    )
     parser.add_argument("--rounds", type=int, default=16, help="of one epoch (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()

@@ -1,12 +1,13 @@
 """What several methods send: rows by class, and the weights of a part of a model."""
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from strategies.common import seeds
 from strategies.common.agreed import Agreed
 from strategies.common.architecture import statistics_of
 from strategies.common.distributions import unlike_distributions
@@ -143,6 +144,12 @@ class HeadWeights(Weights):
     def part(cls, agreed: Agreed) -> nn.Module:
         """Return a layer of the task's size."""
         return nn.Linear(agreed.feature_dim, agreed.task.num_classes)
+
+    @classmethod
+    def first(cls, agreed: Agreed) -> Self:
+        """Return a fresh layer, drawn from the run's seed: one for all clients."""
+        with seeds.seeded(seeds.derive(agreed.run.seed, "head")):
+            return cls.of(cls.part(agreed))
 
 
 @payload_base

@@ -46,8 +46,7 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
 
     def start(self) -> AverageState:
         """Return a fresh head, drawn from the run's seed."""
-        with seeds.seeded(seeds.derive(self.provided.run.seed, "head")):
-            return _kept(Head.of(Head.part(self.agreed)))
+        return _kept(Head.first(self.agreed))
 
     def broadcast(self, state: AverageState) -> Head:
         """Return the head as it is."""

@@ -8,7 +8,7 @@ different:
 
 * What is global is the last layer alone, as in HtFLlib; the paper's split lies anywhere above the
   local part, which unlike models do not have alike. Its adversarial term is left out.
-* In round 1 each client learns from a head of its own. HtFLlib gives all that of client 0.
+* In round 1 all clients learn from a head that the server draws; HtFLlib gives all client 0's.
 * Tested is the client's extractor with the mean of all heads, as HtFLlib does; with
   ``test="trained"`` its own head, which has just learnt the client's labels.
 """

@@ -20,6 +20,11 @@ class LGFedAvgServer(AveragingServer[LGFedAvgSettings, Head]):
 
     wire, tested = WIRE, Tested.WITH_AGGREGATED
 
+    def start(self) -> AverageState:
+        """Return the head that all clients begin with."""
+        super().start()
+        return AverageState({"parameters": Head.first(self.agreed).parameters})
+
     def magnitudes(self, state: AverageState, reply: Reply[Head]) -> Mapping[str, Size]:
         """Return how far heads are from the mean: those of unlike features learn unlike steps."""
         return sizes_of(reply.uplink, state.fields, factor=UNLIKE_FACTOR)
