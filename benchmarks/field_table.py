@@ -166,9 +166,8 @@ def _apart(own: Sequence[float], other: Sequence[float]) -> str:
 def _megabytes(runs: Sequence[RunRecord], way: str) -> float:
     """Return what all clients send or receive in a round, on average."""
     rounds = [line for run in runs for line in run.rounds]
-    return (
-        sum(getattr(n, way) for line in rounds for n in line.answered.values()) / len(rounds) / 1e6
-    )
+    total: float = sum(getattr(n, way) for line in rounds for n in line.answered.values())
+    return total / len(rounds) / 1e6
 
 
 def _seconds(runs: Sequence[RunRecord]) -> float:
