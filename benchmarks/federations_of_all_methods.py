@@ -119,7 +119,12 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "fedmd.samples-per-round": 100,
         "fedmd.pretrain-epochs": 1,
     },
-    "fedgen": {**_SMALL, "method": "fedgen", "fedgen.generator-steps": 10},
+    "fedgen": {
+        **_SMALL,
+        "method": "fedgen",
+        "fedgen.mode": "paper",
+        "fedgen.generator-steps": 10,
+    },
     "fedgen, heads": {
         **_SMALL,
         "method": "fedgen",

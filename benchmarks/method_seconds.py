@@ -41,6 +41,8 @@ OWN: Final[Mapping[str, Mapping[str, Value]]] = {
     "dsfl": {**_OPEN, "dsfl.samples-per-round": 300, "dsfl.distill-epochs": 2},
     "fedmd": {**_OPEN, "fedmd.samples-per-round": 300},
     "feddf": {**_OPEN, "feddf.distill-steps": 50},
+    # The plain loop is the paper's.
+    "fedgen": {"fedgen.mode": "paper"},
     # Clients learn from the first round on.
     "fedl2g": {"fedl2g.warm-up-rounds": 0},
 }

@@ -83,7 +83,7 @@ def main() -> None:
     console, folder = Console(), options.folder.resolve()
     place = folder / "data"
     _shorten(place, options.images)
-    found = {name: _played(folder, place, name, options, console) for name in METHODS}
+    found = {name: _played(folder, place, name, options, console) for name in options.methods}
     lines = [
         "| method | after 1 round | 5 | 10 | HtFLlib after 1 | 5 | 10 | difference |",
         "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -106,6 +106,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="where to keep data and runs")
     parser.add_argument("--images", type=Path, required=True, help="PFLlib's folder of MNIST")
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
 """Clients that train a model all have alike beside their own, each the teacher of the other."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -10,7 +10,6 @@ from torch.nn import functional
 from strategies.common.auxiliary import AuxiliarySettings
 from strategies.common.distillation import divergence
 from strategies.common.presentation import Measured
-from strategies.common.round import Reply
 
 LOSSES: Final = (
     Measured(
@@ -37,18 +36,11 @@ class MutualSettings(AuxiliarySettings):
         A divergence is the mean over the ``"batch"``, or over all its ``"entries"`` (HtFLlib).
     max_norm : float
         Largest gradient norm of each model; 0 does not clip.
-    aggregation : str
-        Shared models weigh alike (``"uniform"``), or by training ``"samples"``.
     """
 
     detach: bool
     reduction: Literal["batch", "entries"]
     max_norm: float = Field(ge=0)
-    aggregation: Literal["uniform", "samples"]
-
-    def weight(self, reply: Reply[Any]) -> float:
-        """Return how much a client weighs."""
-        return 1.0 if self.aggregation == "uniform" else float(reply.samples)
 
     def taught(self, value: Tensor) -> Tensor:
         """Return a teacher's value, without gradient unless it is to learn from teaching."""

@@ -7,7 +7,6 @@ feature: ``client.sent``; the head's own training: ``server.aggregate``. What is
 
 * The paper trains the head client by client, in the order of arrival. Here, as in HtFLlib, on
   batches of all means of a round, in an order that the seed alone decides.
-* Means are of the trained model in evaluation mode.
-* Round 1 begins with the server's head, drawn from the seed; HtFLlib's with that of client 0.
+* Means are of the trained model, evaluating. Round 1 begins with a head that the server draws.
 * The authors' code steps an optimiser that does not hold the head, which so never moves.
 """

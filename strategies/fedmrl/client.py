@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from strategies.common import seeds
 from strategies.common.agreed import Need
+from strategies.common.auxiliary import auxiliary_model
 from strategies.common.classifiers import Classifier, FusedClassifier
 from strategies.common.device import MessageDevice
 from strategies.common.errors import ModelError
 from strategies.common.message import LocalTraining, MessageClient, ModelState
-from strategies.common.model import FeatureModel
 from strategies.common.tested import Tested
 from strategies.fedmrl.settings import FedMRLSettings
 from strategies.fedmrl.wire import WIRE, SmallModel
@@ -63,7 +63,7 @@ class FedMRLClient(MessageClient[FedMRLSettings, FedMRLState, SmallModel, SmallM
         self, device: MessageDevice, state: FedMRLState, downlink: SmallModel | None
     ) -> LocalTraining[SmallModel]:
         """Minimise m^G l(h_G(z[:d_1]), y) + m^F l(h(z), y) with z = P([g(x); f(x)])."""
-        settings, small = self.settings, self._small(device, downlink)
+        settings, small = self.settings, auxiliary_model(self.provided, device, downlink)
         fresh = settings.projection == "fresh"
         projection = copy.deepcopy(state.projection) if fresh else state.projection
         fused = FusedClassifier(state.model, small, projection)
@@ -83,10 +83,5 @@ class FedMRLClient(MessageClient[FedMRLSettings, FedMRLState, SmallModel, SmallM
         self, device: MessageDevice, state: FedMRLState, downlink: SmallModel | None
     ) -> Classifier:
         """Classify fused features by the client's head."""
-        return FusedClassifier(state.model, self._small(device, downlink), state.projection)
-
-    def _small(self, device: MessageDevice, downlink: SmallModel | None) -> FeatureModel:
-        small = self.provided.build_beside(to_be_loaded=downlink is not None)
-        if downlink is not None:
-            downlink.into(small)
-        return small.to(device.torch_device)
+        small = auxiliary_model(self.provided, device, downlink)
+        return FusedClassifier(state.model, small, state.projection)

@@ -1,12 +1,10 @@
 """FedMRL on the server: the mean of all small models."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, final
+from typing import Final, final
 
-from strategies.common.agreed import Need
-from strategies.common.averaged import AveragingServer
+from strategies.common.auxiliary import AuxiliaryServer
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Reply
 from strategies.common.tested import Tested
 from strategies.fedmrl.settings import FedMRLSettings
 from strategies.fedmrl.wire import WIRE, SmallModel
@@ -19,10 +17,9 @@ _LOSSES: Final = Measured(
 
 
 @final
-class FedMRLServer(AveragingServer[FedMRLSettings, SmallModel]):
+class FedMRLServer(AuxiliaryServer[FedMRLSettings, SmallModel]):
     """Averages small models (algorithm 1)."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.MODELS})
     wire, tested = WIRE, Tested.WITH_AGGREGATED
 
     @classmethod
@@ -34,7 +31,3 @@ class FedMRLServer(AveragingServer[FedMRLSettings, SmallModel]):
             measurement="Each client tests its own model fused with the mean of all small ones.",
             losses=(_LOSSES,),
         )
-
-    def weight(self, reply: Reply[SmallModel]) -> float:
-        """Weigh clients by samples, or alike."""
-        return 1.0 if self.settings.aggregation == "uniform" else super().weight(reply)

@@ -10,7 +10,7 @@ from strategies.common.settings import NamedModel, RunSettings
 
 @final
 class FedMRLSettings(AuxiliarySettings):
-    """How features of two models become one, beside which the small model is.
+    """How features of two models become one, beside which the small model is and how it weighs.
 
     Attributes
     ----------
@@ -20,15 +20,12 @@ class FedMRLSettings(AuxiliarySettings):
         Of the losses of the small model's head and of the client's (m^G and m^F, 1 in the paper).
     projection : str
         A client's projection is ``"kept"``, or ``"fresh"`` in each round and in tests (HtFLlib).
-    aggregation : str
-        Small models weigh by training ``"samples"``, or alike (``"uniform"``, HtFLlib).
     """
 
     shared_dim: int = Field(ge=1)
     shared_weight: float = Field(ge=0)
     own_weight: float = Field(gt=0)
     projection: Literal["kept", "fresh"]
-    aggregation: Literal["uniform", "samples"]
 
     def named_model(self, run: RunSettings) -> NamedModel:
         """Return the small model that all have alike."""

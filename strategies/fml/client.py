@@ -5,6 +5,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from strategies.common.agreed import Need
+from strategies.common.auxiliary import auxiliary_model
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
 from strategies.common.mutual import mutual_losses
@@ -24,10 +25,7 @@ class FMLClient(MessageClient[FMLSettings, ModelState, Meme, Meme]):
     ) -> LocalTraining[Meme]:
         """Minimise both losses (eq. 6 and 7) at once: no parameter is in both models."""
         settings, model = self.settings, state.model
-        meme = self.provided.build_beside(to_be_loaded=downlink is not None)
-        if downlink is not None:
-            downlink.into(meme)
-        meme.to(device.torch_device)
+        meme = auxiliary_model(self.provided, device, downlink)
         alpha, beta = settings.label_weight, settings.meme_label_weight
         weights = (alpha, 1 - alpha, beta, 1 - beta)
 

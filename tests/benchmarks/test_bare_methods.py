@@ -22,7 +22,7 @@ OWN: dict[str, dict[str, Value]] = {
     "fedl2g": {"fedl2g.warm-up-rounds": 0},
     "fedktl": {"fedktl.server-epochs": 2},
     "fedtgp": {"fedtgp.server-epochs": 2},
-    "fedgen": {"fedgen.generator-steps": 2},
+    "fedgen": {"fedgen.mode": "paper", "fedgen.generator-steps": 2},
 }
 
 
