@@ -111,6 +111,17 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
         "open-samples": 200,
         "dsfl.samples-per-round": 100,
     },
+    "dsfl, texts": {
+        **_SMALL,
+        "method": "dsfl",
+        "models": "fasttext,text_cnn,text_lstm,text_transformer",
+        "data": "sentences",
+        "text-length": 16,
+        "vocabulary": 512,
+        "open-data": "sentences",
+        "open-samples": 200,
+        "dsfl.samples-per-round": 100,
+    },
     "fedmd": {
         **_SMALL,
         "method": "fedmd",
