@@ -41,6 +41,8 @@ class Blueprint:
         Of the model in the same round, where the device tested it before it was saved.
     test_samples : int
         Samples behind it.
+    words : str
+        Digest of whatever numbered the words of texts.
     """
 
     architecture: str
@@ -51,6 +53,7 @@ class Blueprint:
     settings: RunConfig
     accuracy: float | None
     test_samples: int
+    words: str = ""
 
     @staticmethod
     def of(
@@ -74,6 +77,7 @@ class Blueprint:
             settings,
             evaluation.correct / tested if evaluation and tested else None,
             tested,
+            device.data.words if isinstance(device, LocalDevice) else "",
         )
 
     def to_text(self) -> str:

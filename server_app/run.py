@@ -289,6 +289,8 @@ class Run:
         self._state = first_state(self._half, self._settings, checkpoint.task)
         require_open_set(self._half, checkpoint.open_set)
         load_tensors(self._state, checkpoint.tensors)
+        if wanted or notes:
+            self._half.gone_back(self._state)
         log(INFO, "resumed after round %d", checkpoint.round_number)
         return Standing.after(checkpoint)
 

@@ -7,8 +7,10 @@ read together; without any, numbers are. Rows that cannot be used are counted wi
 """
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -100,9 +102,9 @@ def read(place: Path, settings: RunSettings) -> Collection:
             left.setdefault(reason, []).append(f"line {line}")
         else:
             kept.append(row)
-    names = _classes([row[layout.label] for row in kept], where)
-    places = {name: number for number, name in enumerate(names)}
-    labels = torch.tensor([places[_label(row, layout)] for row in kept])
+    told = [_label(row, layout) for row in kept]
+    names, places = _classes(told, where)
+    labels = torch.tensor([places[label] for label in told])
     numbering = Numbering.of(settings) if layout.are_texts else None
     return Collection(
         labels,
@@ -147,15 +149,29 @@ def _fault(row: Row, layout: Layout) -> str:
     return ""
 
 
-def _classes(labels: Sequence[str], where: str) -> tuple[str, ...]:
-    """Return the names of the classes, numbers by their value and names by their letters."""
-    found = sorted({normalised(label.strip()) for label in labels}, key=_order)
-    if not 1 < len(found) <= MAX_CLASSES:
+def _classes(labels: Sequence[str], where: str) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """Return the names of the classes and the place of each label among them.
+
+    Numbers are in the order of their values, and 1.0 is the class of 1; names are in that of their
+    letters.
+    """
+    ordered = sorted(set(labels), key=_order)
+    values = [number_of(label) for label in ordered]
+    if None in values:
+        values = list(range(len(ordered)))
+    kinds = list(dict.fromkeys(values))
+    if not 1 < len(kinds) <= MAX_CLASSES:
         raise DataError(
-            f"{where}: expected 2 to {MAX_CLASSES} classes, found {len(found)}; set label-column "
+            f"{where}: expected 2 to {MAX_CLASSES} classes, found {len(kinds)}; set label-column "
             f"to another column"
         )
-    return tuple(found)
+    places = {label: kinds.index(value) for label, value in zip(ordered, values, strict=True)}
+    # Of several spellings of one number the shortest names it.
+    names = [
+        min((label for label in ordered if places[label] == place), key=len)
+        for place in range(len(kinds))
+    ]
+    return tuple(names), places
 
 
 def _order(label: str) -> tuple[bool, float, str]:
@@ -175,15 +191,21 @@ def _rows(place: Path, where: str) -> list[tuple[int, Row]]:
         ) from None
     except OSError as error:
         raise DataError(f"{where}: cannot be read: {error}") from None
-    lines = text.splitlines(keepends=True)
     before = csv.field_size_limit(_LONGEST_CELL)
+    line = 0
+    rows: list[tuple[int, Row]] = []
     try:
-        reader = csv.reader(lines, delimiter=_separator(lines))
-        rows: list[tuple[int, Row]] = [
-            (reader.line_num, row) for row in reader if any(cell.strip() for cell in row)
-        ]
+        # Strictly: a quote that is never closed would swallow all rows behind it.
+        reader = csv.reader(io.StringIO(text, newline=""), _separator(text, where), strict=True)
+        for row in reader:
+            line = reader.line_num
+            if any(cell.strip() for cell in row):
+                rows.append((line, row))
     except csv.Error as error:
-        raise DataError(f"{where}, line {reader.line_num}: cannot be read: {error}") from None
+        raise DataError(
+            f"{where}, after line {line}: cannot be read: {error}; close every quote, and double "
+            f"those within a cell that is quoted"
+        ) from None
     finally:
         csv.field_size_limit(before)
     if not rows:
@@ -191,12 +213,27 @@ def _rows(place: Path, where: str) -> list[tuple[int, Row]]:
     return rows
 
 
-def _separator(lines: Sequence[str]) -> str:
-    """Return what separates most rows into the same number of cells, a comma if several do."""
+def _separator(text: str, where: str) -> type[csv.Dialect]:
+    """Return what separates most rows into the same number of cells.
 
-    def agreement(separator: str) -> int:
-        widths = Counter(len(row) for row in csv.reader(lines[:_PROBED], delimiter=separator))
+    Raises
+    ------
+    DataError
+        If two separate all rows equally well, as in numbers with decimal commas.
+    """
+
+    def agreement(separator: str) -> tuple[int, int]:
+        read = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        widths = Counter(len(row) for row in islice((row for row in read if row), _PROBED))
         width, count = widths.most_common(1)[0] if widths else (0, 0)
-        return count if width > 1 else 0
+        return (count if width > 1 else 0), sum(widths.values())
 
-    return max(_SEPARATORS, key=agreement)
+    found = {separator: agreement(separator) for separator in _SEPARATORS}
+    whole = [one for one, (count, total) in found.items() if 1 < count == total]
+    if len(whole) > 1:
+        raise DataError(
+            f"{where}: expected one separator of cells, found that {' and '.join(map(repr, whole))}"
+            f" part all rows alike; quote cells that hold one of them, or write points in numbers"
+        )
+    best = max(_SEPARATORS, key=lambda one: found[one][0])
+    return type("_Chosen", (csv.excel,), {"delimiter": best})

@@ -1,7 +1,8 @@
 """What the columns of a CSV file are: which is the label, which are inputs, and of what kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, final
 
 from client_app.data.columns import LABEL_NAMES
@@ -17,6 +18,10 @@ _WORDS_OF_TEXT: Final = 2.0
 _NUMBERS_SHARE: Final = 0.9
 # Rows that are looked at.
 _PROBED: Final = 2000
+# Of many columns, as many are named.
+_NAMED: Final = 8
+# What a column that counts rows is called.
+_COUNTERS: Final = frozenset({"", "id", "index", "row", "unnamed: 0"})
 
 Row = Sequence[str]
 
@@ -57,7 +62,7 @@ def layout_of(rows: Sequence[Row], label_column: str, input_columns: str, where:
     label_column, input_columns : str
         As set: names, or numbers from 1; inputs are comma separated. Empty finds them.
     where : str
-        For messages.
+        For messages, in which no cell of a row stands that may be a sample.
 
     Raises
     ------
@@ -65,37 +70,118 @@ def layout_of(rows: Sequence[Row], label_column: str, input_columns: str, where:
         With the columns there are, and what to set.
     """
     first, rest = rows[0], rows[1 : 1 + _PROBED]
-    header = _is_header(first, rest, (label_column, *_split(input_columns)))
-    names = list(first) if header else [str(place) for place in range(1, len(first) + 1)]
-    cells = rest if header else rows[:_PROBED]
-    label = (
-        _named(label_column, names, "label-column", where)
-        if label_column
-        else _found_label(cells, names, where, header=header)
-    )
+    asked_for = (label_column, *_split(input_columns))
+    header = _is_header(first, rest, asked_for)
+    table = _Table(first if header else (), rest if header else rows[:_PROBED], where)
+    label = table.place_of(label_column, "label-column") if label_column else table.found_label()
     if input_columns:
-        asked = [_named(one, names, "input-columns", where) for one in _split(input_columns)]
+        asked = [table.place_of(one, "input-columns") for one in _split(input_columns)]
         if label in asked:
-            raise DataError(f"{where}: expected other input-columns than the label, {names[label]}")
+            raise DataError(f"{where}: expected other input-columns than the label")
+        aside: dict[int, str] = {}
     else:
-        asked = [place for place in range(len(names)) if place != label]
-    numbers = [place for place in asked if _are_numbers(cells, place)]
+        asked = [place for place in range(table.width) if place != label]
+        aside = {p: why for p in asked if (why := table.reason_against(p, label))}
+        asked = [place for place in asked if place not in aside]
+    numbers = [place for place in asked if table.are_numbers(place)]
     others = [place for place in asked if place not in numbers]
     # Beside a text, names and categories are words too; without any they are no numbers.
-    are_texts = bool(input_columns) or any(_is_text(cells, place) for place in others)
+    are_texts = bool(input_columns) or any(table.is_text(place) for place in others)
     texts = others if are_texts else []
     chosen = texts or numbers
     if not chosen:
         raise DataError(
-            f"{where}: expected a column of texts or of numbers beside the label, found "
-            f"{', '.join(names)}; name them in input-columns"
+            f"{where}: expected a column of texts or of numbers beside the label, found none of "
+            f"{table.width} columns; name them in input-columns"
         )
-    left = [names[p] for p in asked if p not in chosen]
     kind = "texts" if texts else "numbers"
-    notes = (f"{where}: {kind} are read alone, not {', '.join(left)}",) if left else ()
-    if header:
-        notes = (f"{where}: the first row is taken for names, {', '.join(names)}", *notes)
+    aside |= {p: f"no {kind}" for p in asked if p not in chosen}
+    notes = table.notes(label, chosen, aside, kind)
     return Layout(label, tuple(chosen), bool(texts), header, notes)
+
+
+@final
+class _Table:
+    """Rows and the names of their columns, numbers from 1 where the table has none."""
+
+    def __init__(self, header: Row, cells: Sequence[Row], where: str) -> None:
+        self.cells = cells
+        self.width = len(cells[0])
+        self._has_header = bool(header)
+        self.names = list(header) or [str(place) for place in range(1, self.width + 1)]
+        self._where = where
+
+    def place_of(self, asked: str, setting: str) -> int:
+        """Return a column by its name, or its number from 1."""
+        if self.names.count(asked) == 1:
+            return self.names.index(asked)
+        if asked.isdecimal() and 1 <= int(asked) <= self.width:
+            return int(asked) - 1
+        there = f"{self._listed(range(self.width))}, or " if self._has_header else ""
+        raise DataError(
+            f"{self._where}: setting {setting}: expected {there}a number from 1 to {self.width}, "
+            f"got {asked!r}"
+        )
+
+    def found_label(self) -> int:
+        """Return the column that is called as labels are, or the one end that has few values."""
+        lower = [name.strip().casefold() for name in self.names] if self._has_header else []
+        if known := [lower.index(name) for name in LABEL_NAMES if name in lower]:
+            return known[0]
+        ends = sorted({0, self.width - 1})
+        few = [place for place in ends if _holds_classes(self.cells, place)]
+        if len(few) == 1:
+            return few[0]
+        raise DataError(
+            f"{self._where}: expected to know which of {self.width} columns is the label, found "
+            f"{len(few)} that may be; set label-column to its name, or its number from 1"
+        )
+
+    def reason_against(self, place: int, label: int) -> str:
+        """Return why a column is not to be learnt from, or nothing."""
+        if self._is_called_label(place):
+            return "another label"
+        values = [row[place] for row in self.cells]
+        pairs = set(zip(values, (row[label] for row in self.cells), strict=True))
+        classes = {row[label] for row in self.cells}
+        if len(pairs) == len(set(values)) == len(classes) < len(values):
+            return "says the label"
+        counted = [number_of(value) for value in values]
+        whole = None not in counted and all(one % 1 == 0 for one in counted if one is not None)
+        steps = {b - a for a, b in pairwise(counted) if a is not None and b is not None}
+        is_called = self._has_header and self.names[place].strip().casefold() in _COUNTERS
+        if whole and (steps == {1.0} or (is_called and len(set(values)) > 1)):
+            return "counts rows"
+        return ""
+
+    def are_numbers(self, place: int) -> bool:
+        """Tell whether nearly all cells that are not empty hold a number."""
+        return _are_numbers(self.cells, place)
+
+    def is_text(self, place: int) -> bool:
+        """Tell whether cells hold words, on average two or more."""
+        return _is_text(self.cells, place)
+
+    def notes(
+        self, label: int, chosen: Sequence[int], aside: Mapping[int, str], kind: str
+    ) -> tuple[str, ...]:
+        """Say what was decided, in plain sentences."""
+        first = "names columns" if self._has_header else "is a sample"
+        told = (
+            f"{self._where}: the first row {first}; the label is column {self.names[label]}, "
+            f"{kind} are read of {self._listed(chosen)}"
+        )
+        reasons = [f"{self.names[place]} ({why})" for place, why in list(aside.items())[:_NAMED]]
+        more = f" and {len(aside) - _NAMED} more" if len(aside) > _NAMED else ""
+        left = f"{self._where}: columns that are not read: {', '.join(reasons)}{more}"
+        return (told, left) if aside else (told,)
+
+    def _is_called_label(self, place: int) -> bool:
+        return self._has_header and self.names[place].strip().casefold() in LABEL_NAMES
+
+    def _listed(self, places: Sequence[int]) -> str:
+        named = ", ".join(self.names[place] for place in places[:_NAMED])
+        return f"{named} and {len(places) - _NAMED} more" if len(places) > _NAMED else named
 
 
 def _split(columns: str) -> list[str]:
@@ -103,42 +189,26 @@ def _split(columns: str) -> list[str]:
 
 
 def _is_header(first: Row, rest: Sequence[Row], asked: Sequence[str]) -> bool:
-    """Tell whether a row names columns: as asked for, as labels are, or where numbers follow."""
+    """Tell whether a row names columns.
+
+    It does where it has a name that is asked for or that labels have; where it has no number and
+    numbers follow; or where an end of it is of no class that the rows below have.
+    """
     told = {cell.strip().casefold() for cell in first}
-    if any(one and not one.isdecimal() for one in asked):
+    named = [one for one in asked if one and not one.isdecimal()]
+    if told.intersection(LABEL_NAMES) or any(one in first for one in named):
         return True
     if any(number_of(cell) is not None for cell in first) or len(told) < len(first):
         return False
-    if told.intersection(LABEL_NAMES):
+    if any(_are_numbers(rest, place) for place in range(len(first))):
         return True
-    return any(_are_numbers(rest, place) for place in range(len(first)))
+    ends = {place for place in (0, len(first) - 1) if _holds_classes(rest, place)}
+    return any(first[place] not in {row[place] for row in rest} for place in ends)
 
 
-def _named(asked: str, names: Sequence[str], setting: str, where: str) -> int:
-    if asked in names:
-        return names.index(asked)
-    if asked.isdecimal() and 1 <= int(asked) <= len(names):
-        return int(asked) - 1
-    raise DataError(
-        f"{where}: setting {setting}: expected one of the columns {', '.join(names)}, or its "
-        f"number from 1 to {len(names)}, got {asked!r}"
-    )
-
-
-def _found_label(cells: Sequence[Row], names: Sequence[str], where: str, *, header: bool) -> int:
-    lower = [name.strip().casefold() for name in names]
-    known = [lower.index(name) for name in LABEL_NAMES if name in lower] if header else []
-    if known:
-        return known[0]
+def _holds_classes(cells: Sequence[Row], place: int) -> bool:
     most = max(2, round(_MOST_CLASSES_SHARE * len(cells)))
-    ends = sorted({0, len(names) - 1})
-    few = [p for p in ends if 1 < len({row[p] for row in cells}) <= most and not _is_text(cells, p)]
-    if len(few) == 1:
-        return few[0]
-    raise DataError(
-        f"{where}: expected to know which column is the label, found {', '.join(names)}; set "
-        f"label-column to its name, or its number from 1"
-    )
+    return 1 < len({row[place] for row in cells}) <= most and not _is_text(cells, place)
 
 
 def _is_text(cells: Sequence[Row], place: int) -> bool:

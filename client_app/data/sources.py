@@ -95,7 +95,7 @@ class Source:
     kind : str
         A key of ``SOURCES``.
     place : str
-        Folder or hub name; empty for ``digits``.
+        Folder, file or hub name; empty for what needs none.
     """
 
     kind: str

@@ -1,6 +1,5 @@
 """Inputs of a table's rows: texts as numbers of words, or numbers as they are."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -13,6 +12,8 @@ from client_app.data.words import Numbering, words_of
 from strategies.common.errors import DataError
 
 NO_WORD: Final = "without a word"
+# What float32 holds.
+_LARGEST: Final = torch.finfo(torch.float32).max
 
 # Returns the texts of ascending rows.
 TextReader = Callable[[Tensor], Sequence[str]]
@@ -62,4 +63,4 @@ def number_of(cell: str) -> float | None:
         found = float(cell)
     except ValueError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) <= _LARGEST else None

@@ -106,20 +106,22 @@ def _digest(kind: str, told: str) -> str:
 def _listed(path: Path) -> Mapping[str, int]:
     where = f"setting vocabulary-file: {path}"
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{where}: cannot be read ({error}); give a file in UTF-8 with one word in each line, "
             f"the same on every device, or leave it empty to hash words"
         ) from None
+    if lines[-1:] == [""]:
+        lines.pop()
     listed: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         word = line.strip()
         if words_of(word) != [word] or word in listed:
-            twice = f", which line {listed[word] - _UNKNOWN} has too" if word in listed else ""
+            twice = f", got the one of line {listed[word] - _UNKNOWN}" if word in listed else ""
             raise DataError(
-                f"{where}, line {number}: expected one word in small letters, as texts are read, "
-                f"got {word[:40]!r}{twice}"
+                f"{where}, line {number}: expected one word in small letters, as texts are read"
+                f"{twice or ', got none, several or capital letters'}"
             )
         listed[word] = number + _UNKNOWN
     if not listed:

@@ -43,10 +43,12 @@ def gather(named: Iterable[Path]) -> GatheredTexts:
     found = GatheredTexts()
     for place in named:
         try:
-            lines = place.read_text("utf-8-sig").splitlines()
+            lines = place.read_text("utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             found.refused[str(place)] = f"expected texts in UTF-8, one in each line: {error}"
             continue
+        if lines[-1] == "":
+            lines.pop()
         for number, line in enumerate(lines, 1):
             if words_of(line):
                 found.texts.append((Path(f"{place}:{number}"), line))
@@ -89,12 +91,12 @@ def numbering_of(opened: Opened, vocabulary_file: str) -> Numbering:
             f"was trained on tokens as they were published; load model.safetensors by "
             f"client_app.exporting.opened in a program of your own"
         )
-    if numbering.digest != opened.card.words:
-        held = f"the file of sha256 {opened.card.words[:_SHOWN]}"
-        got = f"--vocabulary-file {vocabulary_file}" if vocabulary_file else "none"
+    if numbering.digest != opened.card.words or numbering.size != what.vocabulary:
+        got = f"--vocabulary-file {vocabulary_file}" if vocabulary_file else "hashed ones"
         raise ModelError(
-            f"model of {opened.card.run}: expected words numbered by {held}, with which it was "
-            f"trained, got {got}; name that file with --vocabulary-file"
+            f"model of {opened.card.run}: expected words numbered as when it was trained, by "
+            f"sha256 {opened.card.words[:_SHOWN]}, got {got}; name the file of words that the run "
+            f"had with --vocabulary-file, or none if it had none"
         )
     return numbering
 

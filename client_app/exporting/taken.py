@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from client_app.blueprint import Blueprint
-from client_app.data import sources
-from client_app.data.words import Numbering
 from client_app.devices.data_device import DataDevice
 from client_app.devices.exchange_device import LogicalClient
 from client_app.devices.message_device import LocalDevice
@@ -26,7 +24,7 @@ from strategies.common.architecture import Architecture as Holds
 from strategies.common.channel_scale import ChannelScale, Normalised
 from strategies.common.classifiers import FUSED, MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
-from strategies.common.inputs import Inputs, Tokens
+from strategies.common.inputs import Inputs
 from strategies.common.message import MessageClient
 from strategies.common.samples import Samples
 from strategies.common.settings import app_version, read_run
@@ -270,17 +268,8 @@ def _card(folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured
         files={},
         # Where this device keeps its states is nobody's business who gets the model.
         notes=tuple(by_name(note, [folder.absolute()]) for note in stored.notes),
-        words=_words(blueprint),
+        words=blueprint.words,
     )
-
-
-def _words(blueprint: Blueprint) -> str:
-    """Return the digest of what numbered a client's words; empty where that is not known."""
-    run = read_run({k: v for k, v in blueprint.config().items() if "." not in k})
-    named = sources.parse(blueprint.data or run.data)
-    if not isinstance(blueprint.task.inputs, Tokens) or not sources.SOURCES[named.kind].tables:
-        return ""
-    return Numbering.of(run).digest
 
 
 def _described(inputs: Inputs) -> dict[str, Any]:

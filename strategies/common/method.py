@@ -141,6 +141,12 @@ class ServerHalf(Half[MethodSettings], Generic[MethodSettings, State, Downlink])
         """Return what one client receives, asked for where nothing goes to all or to its like."""
         return None
 
+    def gone_back(self, state: State) -> None:
+        """Take note that a run went back: clients may have lost states of the rounds before.
+
+        By default nothing depends on these. Changes ``state`` in place.
+        """
+
     def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
         """Refuse clients that the method cannot bring together; by default accept all.
 

@@ -295,6 +295,11 @@ class RunSettings(Settings):
     resume: bool
     resume_from: int = Field(ge=0)
 
+    @field_validator("label_column", "input_columns", mode="before")
+    @classmethod
+    def _may_be_a_number(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
     def is_evaluated(self, round_number: int) -> bool:
         """Tell whether an evaluation of its own follows a round: the last in any case.
 

@@ -76,6 +76,10 @@ class FedKDServer(MessageServer[FedKDSettings, FedKDServerState, Mentee, Update]
         """Return the mentee that all begin with."""
         return FedKDServerState(*numbers_of(self.provided.build_beside()))
 
+    def gone_back(self, state: FedKDServerState) -> None:
+        """Take nobody to have the mentee before: the next round brings all the whole one."""
+        state.holders = state.holders[:0]
+
     def personal(self, state: FedKDServerState, partition: int) -> Mentee | None:
         """Return the last change for who has what it is of; for others the whole mentee."""
         if not len(state.ranks):

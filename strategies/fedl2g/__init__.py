@@ -8,8 +8,8 @@ quiz's loss after it is: ``client.guidance``; the server's step: ``server``. Wha
 
 * ``guidance`` is FedL2G-f (``"feature"``) or FedL2G-l (``"logit"``); steps of the server that suit
   them lie far apart (100 and 0.1 in the authors' settings).
-* Quiz samples are drawn once for each client. Both codes take the first ones, which, sorted by
-  class, may be all of one.
+* Which samples are the quiz follows from the samples alone, of those that a client has, so that it
+  stays while others are added. Both codes take the first ones, which may be all of one class.
 * Codes clip gradients at a norm of 100, of clients and of the server: ``max_norm``, 0 does not.
 * A client's vectors travel for the classes that it studied in the round alone, as in both codes;
   with ``warm_up_rounds`` clients only study at first, and are tested all the same.

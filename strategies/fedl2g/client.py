@@ -1,13 +1,14 @@
 """FedL2G on a device: learn with guidance, and say how guidance should change."""
 
+import hashlib
 from typing import Final, final
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from strategies.common import seeds
 from strategies.common.device import MessageDevice
 from strategies.common.errors import DataError, WireError
 from strategies.common.message import LocalTraining, MessageClient, ModelState
@@ -88,13 +89,14 @@ class FedL2GClient(MessageClient[FedL2GSettings, ModelState, Guides, Gradients])
             outputs = functional_call(both, (with_weights, measured), (inputs,))
             return self._losses(outputs, device.train.labels[rows].to(device.torch_device), v)
 
-        step = torch.autograd.grad(
-            torch.stack(found(weights, studied)).sum(), list(weights.values()), create_graph=True
-        )
-        rate = device.settings.learning_rate
-        stepped = {n: w - rate * g for (n, w), g in zip(weights.items(), step, strict=True)}
-        examined, _ = found(stepped, quiz)
-        (gradient,) = torch.autograd.grad(examined, v)
+        # Attention and recurrent networks that are fused have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+            loss = torch.stack(found(weights, studied)).sum()
+            step = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+            rate = device.settings.learning_rate
+            stepped = {n: w - rate * g for (n, w), g in zip(weights.items(), step, strict=True)}
+            examined, _ = found(stepped, quiz)
+            (gradient,) = torch.autograd.grad(examined, v)
         labels = gradient.abs().sum(1).nonzero().flatten()
         return examined.item(), Gradients(gradient[labels].cpu(), labels.cpu())
 
@@ -112,11 +114,14 @@ class FedL2GClient(MessageClient[FedL2GSettings, ModelState, Guides, Gradients])
                 f"fedl2g: expected at least {_FEWEST} training samples, half of them for the "
                 f"quiz, got {count}; set min-train-samples={_FEWEST}"
             )
-        order = seeds.generator(device.settings.seed, "quiz", partition=device.partition)
-        rows = torch.randperm(count, generator=order)
         held = min(self.settings.quiz_batches * device.settings.batch_size, count // 2)
+        # By what a sample is: one that is added later moves none that has been studied into it.
+        seed = f"{device.settings.seed}:{device.partition}".encode()[: hashlib.blake2b.SALT_SIZE]
+        every = device.train.inputs.flatten(1).numpy()
+        digests = [hashlib.blake2b(row.tobytes(), salt=seed).digest() for row in every]
+        rows = torch.tensor(sorted(range(count), key=lambda row: (digests[row], row)))
         # In the order of the samples, which settings may ask to keep.
-        return rows[held:].sort().values, rows[:held]
+        return rows[held:].sort().values, rows[:held].sort().values
 
     def _losses(
         self, outputs: tuple[Tensor, Tensor], labels: Tensor, guides: Tensor

@@ -32,14 +32,17 @@ def inputs(found: Collection, *rows: int) -> torch.Tensor:
 
 
 def test_news_without_a_header_are_texts_of_both_columns(read: Callable[..., Collection]) -> None:
-    found = read(NEWS * 6, label_column="1", text_length=12)
+    rows = "".join(NEWS.replace("Talks", f"Talks {n}").replace("rose", f"rose {n}") for n in "ab")
+    found = read(rows, label_column="1", text_length=12)
     assert found.class_names == ("1", "3")
-    assert found.labels.tolist() == [1, 0] * 6
-    assert found.notes == ()
-    # they met " in secret " twice . then left . : title and text, a mark for each quote
+    assert found.labels.tolist() == [1, 0] * 2
+    assert found.notes == (
+        "csv table.csv: the first row is a sample; the label is column 1, texts are read of 2, 3",
+    )
+    # talks a they met " in secret " twice . then left . : twelve of fourteen words and marks
     assert inputs(found, 1).count_nonzero().item() == 12
-    # oil , again prices rose .
-    assert inputs(found, 0).count_nonzero().item() == 6
+    # oil , again prices rose a .
+    assert inputs(found, 0).count_nonzero().item() == 7
 
 
 def test_the_label_is_found_where_one_end_alone_has_few_values(
@@ -54,14 +57,15 @@ def test_the_label_is_found_where_one_end_alone_has_few_values(
 
 
 def test_named_columns_count_in_the_order_asked_for(read: Callable[..., Collection]) -> None:
-    table = "height;kind;width;colour\n1;x;2;red\n3;y;4;blue\n"
+    table = "height;kind;width;colour\n1;x;2;red\n3;y;4;blue\n1;y;2;red\n"
     found = read(table, label_column="kind", input_columns="width, height")
-    assert inputs(found).tolist() == [[2.0, 1.0], [4.0, 3.0]]
+    assert inputs(found).tolist() == [[2.0, 1.0], [4.0, 3.0], [2.0, 1.0]]
     alone = read(table, label_column="kind")
-    assert inputs(alone).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert inputs(alone).tolist() == [[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]
     assert alone.notes == (
-        "csv table.csv: the first row is taken for names, height, kind, width, colour",
-        "csv table.csv: numbers are read alone, not colour",
+        "csv table.csv: the first row names columns; the label is column kind, numbers are read of "
+        "height, width",
+        "csv table.csv: columns that are not read: colour (no numbers)",
     )
 
 
@@ -107,7 +111,7 @@ def test_texts_without_a_word_are_left_out_and_cut_ones_counted(
         ("1,caf\u00e9 and tea\n2,tea".encode("latin-1"), "text in UTF-8, found the byte 0xe9 at 5"),
         ("1,a b\n2,c d".encode("utf-16"), "expected text in UTF-8"),
         (b"1,a b c\n1,d e f\n1,g h i\n", "label-column to its name"),
-        (b"a,b\nb,a\na,b\nb,a\na,b\nb,a\na,b\nb,a\na,b\nb,a\n", "which column is the label"),
+        (b"a,b\nb,a\n" * 5, "which of 2 columns is the label, found 2"),
     ],
 )
 def test_what_is_no_table_is_refused(
@@ -117,16 +121,81 @@ def test_what_is_no_table_is_refused(
         read(content)
 
 
-def test_columns_that_are_not_there_are_refused_with_those_that_are(
+def test_columns_that_are_not_there_are_refused_and_no_sample_is_told(
     read: Callable[..., Collection],
 ) -> None:
-    told = r"setting label-column: expected one of the columns 1, 2, 3, .* 1 to 3, got 'kind'"
-    with pytest.raises(DataError, match=r"label-column: expected one of the columns 3, Oil"):
-        read(NEWS, label_column="kind")
-    with pytest.raises(DataError, match=told.replace("'kind'", "'4'")):
-        read(NEWS, label_column="4")
+    for asked in ("kind", "4"):
+        with pytest.raises(DataError, match=r"setting label-column: expected a number") as told:
+            read(NEWS, label_column=asked)
+        assert str(told.value).endswith(f"a number from 1 to 3, got '{asked}'")
+    with pytest.raises(DataError, match=r"expected height, kind, or a number from 1 to 2"):
+        read("height,kind\n1.5,a\n2.5,b\n", label_column="colour")
     with pytest.raises(DataError, match="expected other input-columns than the label"):
-        read(NEWS, label_column="1", input_columns="1,2")
+        read(NEWS, label_column=1, input_columns="1,2")
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "label"),
+    [
+        ("review,sentiment", "a good film {n},{ab}", "sentiment"),
+        ("Category,Message", "{ab},words and words {n}", "Category"),
+        ("0,1,2,label", "{n}.5,{n}.25,7,{ab}", "label"),
+        ("text,text,label", "one {n},two words,{ab}", "label"),
+    ],
+)
+def test_a_row_of_names_is_no_sample(
+    read: Callable[..., Collection], header: str, row: str, label: str
+) -> None:
+    rows = "\n".join(row.format(n=n, ab="ab"[n % 2]) for n in range(20))
+    found = read(f"{header}\n{rows}\n")
+    assert found.class_names == ("a", "b")
+    assert len(found.labels) == 20
+    assert f"the first row names columns; the label is column {label}" in found.notes[0]
+
+
+def test_what_says_the_label_or_counts_rows_is_not_learnt_from(
+    read: Callable[..., Collection],
+) -> None:
+    names = ("bad", "good")
+    texts = "".join(f"{n},words of {n * 7},{n % 2},{names[n % 2]}\n" for n in range(30))
+    found = read(f",text,label,label_text\n{texts}", text_length=4)
+    assert found.notes[1] == (
+        "csv table.csv: columns that are not read:  (counts rows), label_text (says the label)"
+    )
+    assert inputs(found, 3).count_nonzero().item() == 3
+    numbers = "".join(f"{n}.5,{n % 3},{n % 2}\n" for n in range(30))
+    told = read(f"w,class,target\n{numbers}")
+    assert told.class_names == ("0", "1")
+    assert told.notes[1].endswith("class (another label)")
+
+
+def test_texts_keep_their_line_separators_and_a_quote_that_is_not_closed_is_refused(
+    read: Callable[..., Collection],
+) -> None:
+    rows = "".join(f"the cat sat\u2028 on\x0c mat {n},{'ab'[n % 2]}\n" for n in range(20))
+    found = read(rows)
+    assert (len(found.labels), found.left_out) == (20, {})
+    good = "".join(f"some words {n}\t{'ab'[n % 2]}\n" for n in range(20))
+    with pytest.raises(DataError, match=r"after line 20: cannot be read: .*close every quote"):
+        read(f'{good}"and more\ta\n{good}')
+
+
+def test_labels_of_one_number_are_one_class(read: Callable[..., Collection]) -> None:
+    rows = "".join(f"{label},some words {n}\n" for n in range(9) for label in ("1", "1.0", "2"))
+    found = read(rows)
+    assert found.class_names == ("1", "2")
+    assert found.labels.bincount().tolist() == [18, 9]
+
+
+def test_numbers_that_float32_cannot_hold_and_commas_in_numbers_are_refused(
+    read: Callable[..., Collection],
+) -> None:
+    good = "".join(f"{n * 1.5},{'ab'[n % 2]}\n" for n in range(20))
+    assert read(f"{good}3e39,a\n").left_out == {"without a number in each column": ["line 21"]}
+    with pytest.raises(DataError, match="found that ',' and ';' part all rows alike"):
+        read("".join(f"0,{n};3,0;{'ab'[n % 2]}\n" for n in range(20)))
+    with pytest.raises(DataError, match="cannot be read"):
+        read("x" * 10_000_001)
 
 
 def test_one_class_is_none(read: Callable[..., Collection]) -> None:
@@ -157,7 +226,7 @@ def test_clients_are_dealt_rows_of_one_table(tmp_path: Path, run_settings: Build
     longer = run.model_copy(update={"text_length": 9})
     assert prepared.load(longer, f"csv:{texts}", 1, 3, tmp_path / "kept").inputs == Tokens(9, 50)
     numbers = tmp_path / "numbers.csv"
-    numbers.write_text("".join(f"{n},{-n}.5,{'ab'[n % 2]}\n" for n in range(40)))
+    numbers.write_text("".join(f"{n * 1.5},{-n}.5,{'ab'[n % 2]}\n" for n in range(40)))
     row = prepared.load(run, f"csv:{numbers}", 0, 2, tmp_path / "kept")
     assert row.inputs == Columns(2)
     assert row.words == ""

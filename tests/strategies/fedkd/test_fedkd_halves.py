@@ -65,6 +65,18 @@ def test_a_change_of_a_mentee_that_a_client_has_not_got_is_refused() -> None:
         client.train(device_of(0, 3), fresh, server.personal(kept, 0))
 
 
+def test_a_run_that_went_back_brings_all_the_whole_mentee() -> None:
+    client, server = both()
+    kept, state = server.start(), client.start(device_of())
+    server.aggregate(kept, 1, [Reply(0, 12, client.train(device_of(), state, None).uplink)])
+    server.gone_back(kept)
+    told = server.personal(kept, 0)
+    assert int(told.base) == 0
+    afresh = client.start(device_of())
+    client.local_training(device_of(0, 2), afresh, told)
+    torch.testing.assert_close(mentee(afresh), kept.parameters)
+
+
 def test_parameters_are_factorised_where_asked_for_and_go_to_all_alike() -> None:
     client, server = both(factorise="parameters")
     kept, state = server.start(), client.start(device_of())

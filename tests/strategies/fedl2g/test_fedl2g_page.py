@@ -1,11 +1,12 @@
 """Two rounds of FedL2G as straight-line code: Zhang et al., 2024, algorithm 1."""
 
+import hashlib
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.common import seeds
 from strategies.common.round import Reply
 from tests.strategies import halves
 from tests.strategies.fake_device import FakeDevice, blobs
@@ -43,8 +44,11 @@ def test_two_rounds_of_fedl2g_agree_with_their_page(guidance: str) -> None:
         pi: list[dict[int, Tensor]] = []
         for i in range(2):
             x, y = data[i]
-            drawn = torch.randperm(len(y), generator=seeds.generator(run.seed, "quiz", partition=i))
-            quiz, study = drawn[:batch], drawn[batch:].sort().values
+            # The quiz: the samples with the lowest digests, salted by seed and client.
+            salt = f"{run.seed}:{i}".encode()
+            digests = [hashlib.blake2b(one.numpy().tobytes(), salt=salt).digest() for one in x]
+            drawn = torch.tensor(sorted(range(len(y)), key=digests.__getitem__))
+            quiz, study = drawn[:batch].sort().values, drawn[batch:].sort().values
             if t > 1:  # after the warm-up
                 order = device(i, t).generator("batches")
                 for b in torch.randperm(len(study), generator=order).split(batch):
