@@ -24,7 +24,7 @@ _MESSAGES: Settings = {
     # Else what a round keeps depends on how many there are, as with a schedule.
     "fedkd.energy-end": 0.95,
     "fedmrl.shared-dim": 16,
-    "fedl2g.warm-up-rounds": 1,
+    "fedl2g.warm-up-rounds": 0,
 }
 
 _OPEN: Settings = {
