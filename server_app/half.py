@@ -14,7 +14,7 @@ from strategies.common.agreed import Need
 from strategies.common.errors import DataError, RunFolderError, SettingsError
 from strategies.common.method import AnyServerHalf
 from strategies.common.open_data import OpenSet
-from strategies.common.settings import RunConfig, RunSettings, read_run
+from strategies.common.settings import RunConfig, RunSettings, Settings, read_run
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads, torch_device
 
@@ -42,6 +42,9 @@ def open_settings(config: RunConfig) -> RunSettings:
     weights.check(settings.weights, names)
     if settings.method in methods.METHODS:
         own = methods.method_settings(settings.method, config)
+        if (clash := own.clash(settings)) is not None:
+            raise SettingsError(f"setting {settings.method}.{clash}")
+        _check_normalised(settings, own)
         if (named := own.named_model(settings)) is not None:
             catalogue.require_known(f"setting {named.setting}", named.name, names)
     sources.check(settings.data)
@@ -61,6 +64,17 @@ def _check_open_data(settings: RunSettings) -> None:
             f"setting open-data: expected samples without labels for method {settings.method}, "
             f"which learns from what models say of them, got none; name one, e.g. "
             f"open-data={settings.data} and open-samples=500, which then no client is given"
+        )
+
+
+def _check_normalised(settings: RunSettings, own: Settings) -> None:
+    reads = methods.server_reads_open_data(settings.method, own)
+    if settings.normalise != "none" and reads:
+        raise SettingsError(
+            f'setting normalise: expected "none" where the server too computes on open data, since '
+            f"each client's windows are normalised by numbers that stay with it, got "
+            f'{settings.normalise!r} with method {settings.method}; set normalise="none", or take '
+            f"a method without a model on the server"
         )
 
 
@@ -99,14 +113,14 @@ def first_state(half: AnyServerHalf, settings: RunSettings, task: Task) -> Any:
         if payload is not None:
             payload.sizes(agreed)
     with threads(settings.server_threads):
-        if half.reads_open_data():
+        if half.reads_open_data(half.settings):
             _ = half.provided.open_data  # a copy that is another is refused before anyone trains
         return half.start()
 
 
 def open_set_of(half: AnyServerHalf) -> OpenSet | None:
     """Return what tells the server's open data from others; ``None`` where it needs none."""
-    return half.provided.open_data.told if half.reads_open_data() else None
+    return half.provided.open_data.told if half.reads_open_data(half.settings) else None
 
 
 def require_open_set(half: AnyServerHalf, begun_with: OpenSet | None) -> None:

@@ -176,6 +176,12 @@ def needs_open_data(name: str) -> bool:
     return any(Need.OPEN_DATA in half.all_needs() for half in halves)
 
 
+def server_reads_open_data(name: str, settings: Settings) -> bool:
+    """Tell whether a method's server computes on open data under settings of its own."""
+    kind: type[AnyServerHalf] = _class(name, "server", "Server")
+    return kind.reads_open_data(settings)
+
+
 def draws(name: str) -> bool:
     """Tell whether a method's server draws images by a generator."""
     return Need.GENERATOR in _class(name, "server", "Server").all_needs()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -40,9 +41,11 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     parts = {
         "version": VERSION,
         "libraries": versions(),
-        "source": [source.kind, place_of(source)],
+        "source": [source.kind, source.whole_place],
         "num_partitions": num_partitions,
-        "files": files_of(source) if source.is_one_for_all else _files(source, partition),
+        "files": files_of(source)
+        if source.is_one_for_all
+        else _told(source, source.files(partition)),
         "settings": [
             settings.partition,
             settings.dirichlet_alpha,
@@ -80,19 +83,14 @@ def versions() -> list[str]:
     return [_version(name) for name in LIBRARIES]
 
 
-def place_of(source: Source) -> str:
-    """Return the same for a folder from wherever it is named, and another for another."""
-    return str(source.folder.resolve()) if SOURCES[source.kind].files else source.place
-
-
 @looked_at_once
 def files_of(source: Source) -> str:
-    """Return what changes with the files of a source that is one for all."""
-    return _files(source, 0)
+    """Return what changes with the files of all clients."""
+    return _told(source, source.every_file())
 
 
-def _files(source: Source, client: int) -> str:
-    told = [_describe(path, source.folder) for path in source.files(client)]
+def _told(source: Source, files: Sequence[Path]) -> str:
+    told = [_describe(path, source.folder) for path in files]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

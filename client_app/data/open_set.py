@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from client_app.data import images
-from client_app.data.fingerprint import VERSION, files_of, place_of, table_settings, versions
+from client_app.data.fingerprint import VERSION, files_of, table_settings, versions
 from client_app.data.sources import SOURCES, Source, holds_open, parse
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.open_data import OpenData, OpenLabels, OpenSet
 from strategies.common.settings import RunSettings
 
-_KINDS: Final = ("digits", "parquet", "images", "folder", "hub", "csv", "sentences")
+_KINDS: Final = ("digits", "parquet", "images", "folder", "hub", "csv", "sentences", "pfllib")
 # With one sample there would be nothing to draw from.
 _FEWEST: Final = 2
 
@@ -37,7 +37,15 @@ def check(settings: RunSettings) -> None:
             f"setting open-data: expected samples that all hold alike, of {', '.join(_KINDS)}, got "
             f"{settings.open_data}, which is dealt to clients, or each client's own"
         )
-    if holds_open(settings, parse(settings.data)) and not settings.open_samples:
+    private = parse(settings.data)
+    is_shared = bool(source.place) and private.whole_place == source.whole_place
+    if is_shared and (private.is_own or not private.names_what(source)):
+        raise SettingsError(
+            f"setting open-data: expected samples that are no client's own, got "
+            f"{settings.open_data} beside data={settings.data}, whose samples clients have; name "
+            f"other files"
+        )
+    if holds_open(settings, private) and not settings.open_samples:
         raise SettingsError(
             f"setting open-samples: expected how many samples of {settings.data} to keep open and "
             f"give to no client, since open-data names the same source, got 0"
@@ -141,11 +149,12 @@ def _named(settings: RunSettings, source: Source) -> str:
         VERSION,
         *versions(),
         source.kind,
-        place_of(source),
+        source.whole_place,
         files_of(source),
         settings.open_samples,
         settings.image_size,
         settings.channels,
+        settings.window_length,
         settings.seed,
     ]
     if SOURCES[source.kind].tables:

@@ -133,7 +133,7 @@ def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
             f"{partition}, found {counts[0]} train and {counts[1]} test files of other clients; "
             f"use at most as many clients as the data was split for"
         )
-    return _samples(train), _samples(test)
+    return samples_of(train), samples_of(test)
 
 
 def declared_classes(folder: Path) -> int | None:
@@ -206,7 +206,7 @@ def range_note(folder: Path, train: Samples) -> tuple[str, ...]:
 def scanned_classes(folder: Path) -> int:
     """Return the highest label of all clients, plus one; reads every file."""
     clients = [path for path in files(folder) if path.suffix == ".npz"]
-    return max(int(_samples(path).labels.max()) for path in clients) + 1
+    return max(int(samples_of(path).labels.max()) for path in clients) + 1
 
 
 def _own(folder: Path, client: int) -> tuple[Path, Path]:
@@ -273,7 +273,14 @@ def _entry(folder: Path, key: str) -> Any:
         raise DataError(f"{path}: expected a JSON object, got: {error}") from None
 
 
-def _samples(path: Path) -> Samples:
+def samples_of(path: Path) -> Samples:
+    """Read one file; floats stay as they are.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or holds anything but x and y.
+    """
     arrays = npz.read(path)
     if not {"x", "y"} <= set(arrays):
         raise DataError(f"{path}: expected the arrays x and y, got {', '.join(arrays) or 'none'}")

@@ -33,7 +33,7 @@ from client_app.data import (
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
 from client_app.data.collection import digest_of as digest_of_labels
-from client_app.data.fingerprint import fingerprint, place_of
+from client_app.data.fingerprint import fingerprint
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, UNREAD, Identity, digest_of
 from client_app.data.left_out import LeftOut
@@ -190,7 +190,7 @@ def _contents(source: Source, collection: Collection, cache_dir: Path) -> str:
     if not collection.files:
         return ""
     # Whatever the settings, so that another run of the same files does not read them again.
-    named = f"contents-{digest_of([source.kind, place_of(source)])[:16]}"
+    named = f"contents-{digest_of([source.kind, source.whole_place])[:16]}"
     return file_contents.contents_of(collection.files, cache_dir / named / "files.safetensors")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,12 +16,12 @@ from client_app.data.sources import Source
 from client_app.data.value_range import range_of
 from strategies.common import seeds
 from strategies.common.errors import DataError
-from strategies.common.inputs import Images, Inputs, inputs_of
+from strategies.common.inputs import Images, Windows, inputs_of
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
 _PARTS = {"train": TRAIN, "test": TEST}
-_OR_RESAMPLE = ", or set window-length to resample all windows to so many steps"
+OR_RESAMPLE = ", or set window-length to resample all windows to so many steps"
 
 
 def read(
@@ -67,16 +68,14 @@ def read(
     with explained(stray):
         split.require(who, len(train), len(test), settings, "leave this client out")
     vocabulary = pfllib.vocabulary(place, train, test)
-    inputs = inputs_of(train.inputs, vocabulary)
     notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
-    train, test = (_as_pictures(part, inputs, settings) for part in (train, test))
-    train, test = (_as_long_windows(part, settings) for part in (train, test))
+    train, test = (as_asked(part, vocabulary, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{who}: expected x of one shape to learn from and to test on, got {shapes[0]} and "
             f"{shapes[1]}; pad or cut them alike"
-            f"{_OR_RESAMPLE if _of_unlike_lengths(*shapes) else ''}"
+            f"{OR_RESAMPLE if of_unlike_lengths(*shapes) else ''}"
         )
     return ClientData(
         train,
@@ -150,10 +149,20 @@ def _identities(part: str, samples: Samples) -> Iterator[Identity]:
         yield Identity(f"{part}/{digest}", digest, f"{part}/{digest}")
 
 
-def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Samples:
+def as_asked(samples: Samples, vocabulary: int, settings: RunSettings) -> Samples:
+    """Return pictures in the size and channels that settings ask for, windows in their length.
+
+    Raises
+    ------
+    DataError
+        If settings ask for pictures, and there are none.
+    """
     side, channels = settings.image_size, settings.channels
+    inputs = inputs_of(samples.inputs, vocabulary)
     if not side and not channels:
-        return samples
+        if not isinstance(inputs, Windows):
+            return samples
+        return replace(samples, inputs=windows.resample(samples.inputs, settings.window_length))
     if not isinstance(inputs, Images) or inputs.channels not in (1, 3):
         name = "image-size" if side else "channels"
         raise DataError(
@@ -161,15 +170,9 @@ def _as_pictures(samples: Samples, inputs: Inputs, settings: RunSettings) -> Sam
             f"channels, got {side or channels} for {inputs}"
         )
     resized = images.resize(samples.inputs, side)
-    return Samples(images.recolour(resized, channels), samples.labels)
+    return replace(samples, inputs=images.recolour(resized, channels))
 
 
-def _as_long_windows(samples: Samples, settings: RunSettings) -> Samples:
-    if samples.inputs.ndim != 3:
-        return samples
-    return Samples(windows.resample(samples.inputs, settings.window_length), samples.labels)
-
-
-def _of_unlike_lengths(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+def of_unlike_lengths(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     """Tell whether windows of the same channels differ in their steps."""
     return len(first) == len(second) == 2 and first[0] == second[0]

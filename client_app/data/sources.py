@@ -47,6 +47,9 @@ class Kind:
         Whether it may hold texts or numbers, which ``read`` reads as the settings say.
     is_file : bool
         Whether its place is a file, and no folder.
+    pooled : str
+        Module whose ``read`` returns all clients' samples as one collection, for open data, where
+        ``module`` returns what one client has.
     """
 
     usage: str
@@ -60,6 +63,7 @@ class Kind:
     own: bool = False
     tables: bool = False
     is_file: bool = False
+    pooled: str = ""
 
 
 SOURCES = {
@@ -72,7 +76,7 @@ SOURCES = {
         decodes=True,
         tables=True,
     ),
-    "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True, own=True),
+    "pfllib": Kind("<dir>", "pfllib", files="pfllib", each=True, own=True, pooled="published_pool"),
     "images": Kind("<dir>", "dealt_folder", files="dealt_folder", decodes=True),
     "folder": Kind("<dir>", "folder", files="folder", dealt_by="images", decodes=True, own=True),
     "hub": Kind("<name>", "hub", libraries=("datasets",), decodes=True, tables=True),
@@ -136,8 +140,19 @@ class Source:
             told.append(settings.channels)
         if kind.tables:
             told.append(settings)
-        found: Collection = self.reader.read(*self.arguments, *told)
+        if kind.pooled:
+            told.append(settings)
+        found: Collection = _module(kind.pooled or kind.module).read(*self.arguments, *told)
         return found
+
+    @property
+    def whole_place(self) -> str:
+        """The same for a folder or file from wherever it is named, and another for another."""
+        return str(self.folder.resolve()) if SOURCES[self.kind].files else self.place
+
+    def names_what(self, other: "Source") -> bool:
+        """Tell whether another source reads the same, however its place is written."""
+        return (self.kind, self.whole_place) == (other.kind, other.whole_place)
 
     @property
     def is_one_for_all(self) -> bool:
@@ -202,6 +217,18 @@ class Source:
                 f"where what is written counts as data from then on; name another"
             )
 
+    def every_file(self) -> list[Path]:
+        """Return the files of all clients; none where it lies in no folder.
+
+        Raises
+        ------
+        DataError
+            If they are not there.
+        """
+        kind = SOURCES[self.kind]
+        found: list[Path] = _module(kind.files).files(self.folder) if kind.files else []
+        return found
+
     def files(self, client: int) -> list[Path]:
         """Return the files that a client's data are read from; none where it lies in no folder.
 
@@ -211,12 +238,9 @@ class Source:
             If they are not there.
         """
         kind = SOURCES[self.kind]
-        if not kind.files:
-            return []
-        module = _module(kind.files)
-        found: list[Path] = (
-            module.files_of(self.folder, client) if kind.each else module.files(self.folder)
-        )
+        if not kind.each:
+            return self.every_file()
+        found: list[Path] = _module(kind.files).files_of(self.folder, client)
         return found
 
 
@@ -239,7 +263,7 @@ def parse(spec: str) -> Source:
 
 def holds_open(settings: RunSettings, source: Source) -> bool:
     """Tell whether a part of a source is kept open, of which no client is given anything."""
-    return bool(settings.open_data) and parse(settings.open_data) == source
+    return bool(settings.open_data) and parse(settings.open_data).names_what(source)
 
 
 def check(spec: str) -> None:

@@ -109,6 +109,12 @@ class LocalDevice(DataDevice):
 
     @cached_property
     def open_data(self) -> OpenData:
+        """The run's open data, as this client's model reads them."""
+        held = self._open_data
+        return held if self.scale is None else replace(held, inputs=self.scale(held.inputs))
+
+    @cached_property
+    def _open_data(self) -> OpenData:
         """The run's open data, as this device holds them."""
         return open_set.load(self.settings, self._open_source, self.prepared)
 
@@ -132,13 +138,13 @@ class LocalDevice(DataDevice):
             )
         if not self.asks_about_open_data:
             return shape
-        opened = self.open_data.each_input
+        opened = self._open_data.each_input
         if opened != shape.inputs:
             raise DataError(
                 f"setting open-data: expected {shape.inputs} as of this client's own data, got "
                 f"{opened}; set image-size and channels"
             )
-        return replace(shape, open_set=self.open_data.told)
+        return replace(shape, open_set=self._open_data.told)
 
     @cached_property
     def architecture(self) -> Architecture:

@@ -65,9 +65,10 @@ class Half(ABC, Generic[MethodSettings]):
         """Return what this class and its bases need."""
         return frozenset(need for base in cls.__mro__ for need in vars(base).get("needs", ()))
 
-    def reads_open_data(self) -> bool:
-        """Tell whether this half learns from open data under its settings."""
-        return Need.OPEN_DATA in self.all_needs()
+    @classmethod
+    def reads_open_data(cls, settings: MethodSettings) -> bool:  # noqa: ARG003
+        """Tell whether this half learns from open data under some settings."""
+        return Need.OPEN_DATA in cls.all_needs()
 
     @property
     def agreed(self) -> Agreed:

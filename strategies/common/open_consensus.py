@@ -67,9 +67,10 @@ class ConsensusServer(
             Training samples of each.
         """
 
-    def reads_open_data(self) -> bool:
+    @classmethod
+    def reads_open_data(cls, settings: AnyOpenSettings) -> bool:
         """Read them where the server has a model that learns of them."""
-        return bool(self.settings.server_model)
+        return bool(settings.server_model)
 
     def start(self) -> ConsensusState:
         """Return the server's model, where it is to have one, and nothing that was said."""

@@ -68,6 +68,10 @@ class Settings(BaseModel):
         """Return the model beside clients' own that a setting names, if one does."""
         return None
 
+    def clash(self, run: "RunSettings") -> str | None:  # noqa: ARG002
+        """Return what does not go with a run's general settings: name, expected and got."""
+        return None
+
     def testing(self, usual: Tested) -> Tested:
         """Return which model is tested where the method's usual one is this."""
         return usual

@@ -8,7 +8,6 @@ import torch
 from strategies.common import seeds
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
-from strategies.common.errors import SettingsError
 from strategies.common.magnitudes import UNLIKE_FACTOR, Size
 from strategies.common.message import MessageServer
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -44,19 +43,7 @@ class FedL2GServer(MessageServer[FedL2GSettings, RowsState, Guides, Gradients]):
         return Presentation(variant=variant, measured=(_MEASURED,), losses=(_LOSSES,))
 
     def start(self) -> RowsState:
-        """Return a vector of normal numbers for each class, as in the authors' code.
-
-        Raises
-        ------
-        SettingsError
-            If clients would do nothing but warm up.
-        """
-        warm, rounds = self.settings.warm_up_rounds, self.provided.run.rounds
-        if warm >= rounds:
-            raise SettingsError(
-                f"setting fedl2g.warm-up-rounds: expected fewer than the {rounds} rounds of the "
-                f"run, since models learn after them alone, got {warm}"
-            )
+        """Return a vector of normal numbers for each class, as in the authors' code."""
         classes, width = self.agreed.task.num_classes, Guides.width(self.agreed)
         order = seeds.generator(self.provided.run.seed, "guiding vectors")
         return RowsState(torch.randn(classes, width, generator=order), torch.arange(classes))

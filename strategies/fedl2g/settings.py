@@ -4,7 +4,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from strategies.common.settings import Settings
+from strategies.common.settings import RunSettings, Settings
 
 
 @final
@@ -32,3 +32,12 @@ class FedL2GSettings(Settings):
     warm_up_rounds: int = Field(ge=0)
     server_learning_rate: float = Field(gt=0)
     max_norm: float = Field(ge=0)
+
+    def clash(self, run: RunSettings) -> str | None:
+        """Refuse to do nothing but warm up."""
+        if self.warm_up_rounds < run.rounds:
+            return None
+        return (
+            f"warm-up-rounds: expected fewer than the {run.rounds} rounds of the run, since models "
+            f"learn after them alone, got {self.warm_up_rounds}"
+        )

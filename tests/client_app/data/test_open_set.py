@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from client_app.data import digits, open_set, prepared
@@ -43,6 +45,22 @@ def test_a_device_with_data_of_another_source_keeps_all_of_it(
     run = run_settings(data="digits", open_data="parquet:elsewhere", open_samples=300)
     held = [prepared.load(run, "digits", client, 3, tmp_path) for client in range(3)]
     assert sum(len(own.train) + len(own.test) for own in held) == 1797
+
+
+def test_a_folder_is_the_same_however_it_is_written(run_settings: Settings, tmp_path: Path) -> None:
+    place = tmp_path / "images"
+    for label, name in enumerate(("cats", "dogs")):
+        (place / name).mkdir(parents=True)
+        for number in range(20):
+            values = np.full((4, 4), 100 * label + number, np.uint8)
+            Image.fromarray(values).save(place / name / f"{number}.png")
+    named = f"images:{place}/../images/"
+    run = run_settings(data=f"images:{place}", open_data=named, open_samples=10, partition="iid")
+    opened = open_set.load(run, named, tmp_path / "prepared")
+    held = [prepared.load(run, f"images:{place}", n, 2, tmp_path / "prepared") for n in range(2)]
+    dealt = torch.cat([part.inputs for own in held for part in (own.train, own.test)])
+    assert (len(opened.inputs), len(dealt)) == (10, 30)
+    assert not rows_of(opened.inputs) & rows_of(dealt)
 
 
 def test_labels_are_never_read(
@@ -85,7 +103,15 @@ def test_another_order_is_another_set(run_settings: Settings, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"open_data": "pfllib:there"}, "expected samples that all hold alike, of digits, parquet"),
+        ({"open_data": "vqa:there"}, "expected samples that all hold alike, of digits, parquet"),
+        (
+            {"open_data": "pfllib:there", "data": "pfllib:there/../there"},
+            "expected samples that are no client's own, got pfllib:there beside data=pfllib:there/",
+        ),
+        (
+            {"open_data": "folder:there", "data": "images:there/", "open_samples": 5},
+            "expected samples that are no client's own, got folder:there beside data=images:there/",
+        ),
         ({"open_data": "digits", "data": "digits"}, r"setting open-samples: expected how many"),
         ({"open_data": "nothing:there"}, "unknown source"),
     ],

@@ -107,6 +107,34 @@ def test_without_it_readings_stay_as_they_are(device: Callable[..., LocalDevice]
     assert own.test is own.data.test
 
 
+def test_open_windows_are_read_by_the_same_scale_and_told_as_they_are(
+    device: Callable[..., LocalDevice], tmp_path: Path
+) -> None:
+    opened = written(tmp_path / "open", 8)
+    own, plain = (device(open_data=opened, normalise=one) for one in ("channels", "none"))
+    assert own.scale is not None
+    assert own.open_data.inputs.shape == (20, 2, 32)
+    torch.testing.assert_close(own.open_data.inputs, own.scale(plain.open_data.inputs))
+    assert float(plain.open_data.inputs.max()) > 5000
+    # All devices are to hold the same, whatever each normalises by.
+    own.asks_about_open_data = plain.asks_about_open_data = True
+    assert own.task.open_set == plain.task.open_set
+    assert own.task.open_set is not None
+
+
+def test_a_device_that_tells_its_task_first_goes_on_by_its_kept_scale(
+    device: Callable[..., LocalDevice], tmp_path: Path
+) -> None:
+    opened = written(tmp_path / "open", 8)
+    first = device(20, open_data=opened)
+    assert first.scale is not None
+    later = device(40, open_data=opened)
+    later.asks_about_open_data = True
+    assert later.task.open_set is not None
+    later.begins, later.kept_scale = False, first.scale.state_dict()
+    assert torch.equal(later.open_data.inputs, first.open_data.inputs)
+
+
 def test_images_are_refused(device: Callable[..., LocalDevice]) -> None:
     with pytest.raises(
         DataError, match=r'normalise: expected "none" .*got \'channels\' for images'

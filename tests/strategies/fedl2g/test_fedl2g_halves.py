@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import catalogue
-from strategies.common.errors import DataError, SettingsError
+from strategies.common.errors import DataError
 from strategies.common.inputs import Columns, Images, Tokens, Windows
 from strategies.common.round import Reply
 from strategies.common.task import Task
@@ -78,13 +78,6 @@ def test_guidance_has_a_gradient_through_every_network(name: str) -> None:
     _, sent = half.guidance(device, model, torch.randn(3, 16))
     assert bool(sent.rows.isfinite().all())
     assert float(sent.rows.abs().max()) > 0
-
-
-def test_a_run_of_nothing_but_warm_up_is_refused() -> None:
-    device = device_of(rounds=3)
-    _, server = both(device, warm_up_rounds=3)
-    with pytest.raises(SettingsError, match="expected fewer than the 3 rounds of the run"):
-        server.start()
 
 
 def test_it_learns_from_its_study_set_alone() -> None:
