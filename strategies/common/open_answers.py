@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import ClassVar, Self
 
 from torch import Tensor
+from torch.nn import functional
 
 from strategies.common.agreed import Agreed
 from strategies.common.coarse import Coarse, packed
@@ -170,3 +171,15 @@ class OpenConsensus(OpenAnswers):
             return replace(rows, absent=frozenset({"parameters", "statistics"}))
         own = agreed.beside
         return replace(rows, at_most={"parameters": own.parameters, "statistics": own.statistics})
+
+
+@payload_base
+class OpenDistributionConsensus(OpenConsensus):
+    """What all answers came to, where they are distributions over the classes."""
+
+    are_distributions, compared = True, False
+
+    @staticmethod
+    def distance(logits: Tensor, told: Tensor) -> Tensor:
+        """Return the cross-entropy to what was told, mean over the batch."""
+        return functional.cross_entropy(logits, told)

@@ -12,7 +12,6 @@ Where the paper leaves a choice, or this differs:
   vector whose entries lie far enough apart beside the temperature, and raises that of others.
   ``temperature`` above one over the number of classes is noted. ``aggregation="power"`` is the
   enhanced rule of SCARLET (https://arxiv.org/abs/2504.19602), which always lowers it.
-* ``era_order="per_client"`` sharpens each client's outputs before the mean.
 * Uploads of fewer bytes are not the paper's. The server's own model, which it evaluates, is kept
   where ``server_model`` names one, and travels to be tested alone, every few rounds, since the
   server has no test samples; newcomers begin with models of their own, which may be others.

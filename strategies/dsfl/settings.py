@@ -14,17 +14,13 @@ class DSFLSettings(OpenDistributionSettings):
     Attributes
     ----------
     aggregation : str
-        ``"era"``; ``"mean"`` is the simple aggregation (SA) that the paper compares with;
-        ``"power"`` raises probabilities to ``power`` and normalises them.
-    temperature : float
-        Of ERA's softmax (T; 0.1 in the paper, for ten classes); smaller is sharper.
-    power : float
-        Of the enhanced rule (beta); 1 changes nothing.
-    era_order : str
-        ``"after_mean"`` sharpens the mean; ``"per_client"`` the outputs of each client.
+        ``"era"``; ``"era_per_client"`` sharpens each client's outputs before the mean; ``"mean"``
+        is the simple aggregation (SA) that the paper compares with; ``"power"`` is enhanced ERA.
+    temperature, power : float
+        Of ERA's softmax (T; 0.1 in the paper, for ten classes), smaller is sharper; and of the
+        enhanced rule (beta), which normalises powers of probabilities: 1 changes nothing.
     """
 
-    aggregation: Literal["era", "mean", "power"]
+    aggregation: Literal["era", "era_per_client", "mean", "power"]
     temperature: float = Field(gt=0)
     power: float = Field(ge=1)
-    era_order: Literal["after_mean", "per_client"]

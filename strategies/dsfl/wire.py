@@ -2,10 +2,7 @@
 
 from typing import final
 
-from torch import Tensor
-from torch.nn import functional
-
-from strategies.common.open_answers import OpenConsensus, OpenDistributions
+from strategies.common.open_answers import OpenDistributionConsensus, OpenDistributions
 from strategies.common.payload import payload
 from strategies.common.round import Phase
 
@@ -22,15 +19,8 @@ class Predictions(OpenDistributions):
 
 @final
 @payload("dsfl.consensus", version=2)
-class Consensus(OpenConsensus):
+class Consensus(OpenDistributionConsensus):
     """What the answers of a round came to, to every client: ``4nC + 8`` bytes; of one, its own."""
-
-    are_distributions, compared = True, False
-
-    @staticmethod
-    def distance(logits: Tensor, told: Tensor) -> Tensor:
-        """Return the cross-entropy to what was told, mean over the batch."""
-        return functional.cross_entropy(logits, told)
 
 
 WIRE = Phase(up=Predictions, down=Consensus)

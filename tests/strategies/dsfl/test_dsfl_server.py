@@ -4,12 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.common.entropy import entropy
+from strategies.common.entropy import entropy, sharpened
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenSet
 from strategies.common.round import Reply
 from strategies.common.task import Task
-from strategies.dsfl.era import sharpened
 from strategies.dsfl.server import DSFLServer
 from strategies.dsfl.wire import Predictions
 from tests.strategies import halves
@@ -64,7 +63,7 @@ def test_rules_and_their_order_differ_where_clients_disagree() -> None:
     for name, own in {
         "mean": {"aggregation": "mean"},
         "era": {},
-        "per client": {"era_order": "per_client"},
+        "per client": {"aggregation": "era_per_client"},
         "power": {"aggregation": "power", "power": 2.0},
     }.items():
         half = server(**own)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from strategies.common.entropy import entropy
-from strategies.dsfl.era import powered, sharpened
+from strategies.common.entropy import entropy, powered, sharpened
 
 TEMPERATURES = st.floats(0.02, 3.0)
 
