@@ -63,6 +63,8 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
     }
     if SOURCES[source.kind].tables:
         parts["table"] = table_settings(settings)
+    if SOURCES[source.kind].pooled:
+        parts["text length"] = settings.text_length
     if settings.window_length:
         parts["window length"] = settings.window_length
     if holds_open(settings, source):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from client_app.data import npz_texts
 from pickles import arrays
 from pickles.byte_strings import BYTE_STRINGS
 from pickles.opcodes import parse
@@ -23,8 +24,9 @@ from strategies.common.errors import DataError
 
 # A zip can unpack to a thousand times its size; more than this is no client's data.
 MAX_MEMBER_BYTES = 4 * 2**30
-# Two arrays take some hundred.
+# Two arrays take some hundred, and texts one for each word: a hundred thousand of 200 words.
 MAX_OPERATIONS = 10_000
+MAX_TEXT_OPERATIONS = 20_000_000
 
 NAMES = frozenset(
     {"numpy.ndarray", "numpy.dtype"}
@@ -35,13 +37,21 @@ NAMES = frozenset(
 )
 
 
-def read(path: Path) -> dict[str, NDArray[np.generic]]:
+def read(path: Path, text_length: int = 0) -> dict[str, NDArray[np.generic]]:
     """Read the dict of numeric arrays that a file saves as ``data``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text_length : int
+        Words of each text, where an array may hold texts; 0 refuses these.
 
     Returns
     -------
     dict[str, NDArray[np.generic]]
-        Copies in this machine's byte order; a number is an array without axes.
+        Copies in this machine's byte order; a number is an array without axes. How many texts of
+        ``x`` are longer stands beside them, as ``x.cut``.
 
     Raises
     ------
@@ -51,8 +61,9 @@ def read(path: Path) -> dict[str, NDArray[np.generic]]:
     content = _member(path)
     start = _after_header(content, path)
     try:
-        symbol, _ = parse(memoryview(content), start, names=NAMES, max_operations=MAX_OPERATIONS)
-        return _arrays(_contents(symbol), len(content))
+        most = MAX_TEXT_OPERATIONS if text_length else MAX_OPERATIONS
+        symbol, _ = parse(memoryview(content), start, names=NAMES, max_operations=most)
+        return _arrays(_contents(symbol), len(content), text_length)
     except MalformedPickleError as error:
         raise DataError(
             f"{path}: the pickle in data.npy is refused, and nothing of it was executed: {error}; "
@@ -117,15 +128,21 @@ def _contents(symbol: object) -> dict[object, object]:
     raise MalformedPickleError("it holds no dict")
 
 
-def _arrays(contents: dict[object, object], bytes_left: int) -> dict[str, NDArray[np.generic]]:
+def _arrays(
+    contents: dict[object, object], bytes_left: int, text_length: int
+) -> dict[str, NDArray[np.generic]]:
     found: dict[str, NDArray[np.generic]] = {}
     for name, symbol in contents.items():
         if not isinstance(name, str):
             raise MalformedPickleError("it has a key that is no text")
         try:
-            found[name] = _array(symbol)
+            texts = npz_texts.read(symbol, text_length) if text_length else None
+            found[name] = _array(symbol) if texts is None else texts[0]
         except MalformedPickleError as error:
             raise MalformedPickleError(f"{name!r:.80} is {error}") from None
+        if texts is not None:
+            found[f"{name}.cut"] = np.array(texts[1])
+            continue
         # Many arrays could claim the same bytes of the file.
         bytes_left -= found[name].nbytes
         if bytes_left < 0:

@@ -155,6 +155,7 @@ def _named(settings: RunSettings, source: Source) -> str:
         settings.image_size,
         settings.channels,
         settings.window_length,
+        settings.text_length,
         settings.seed,
     ]
     if SOURCES[source.kind].tables:

@@ -4,7 +4,8 @@ Client N has ``train/N.npz`` and ``test/N.npz``, each with one dict ``data`` of 
 ``config.json`` gives ``num_classes``, ``class_names`` if they are known, and, where x are tokens,
 ``vocabulary``. Images are (samples, channels, height, width): whole numbers from 0 to 255 of any
 type are bytes, and floats stay as they are. Numbers of height 1 that are no bytes, or floats
-without that axis, are windows of sensor readings; whole numbers (samples, length) are tokens. A
+without that axis, are windows of sensor readings; whole numbers (samples, length) are tokens, and
+so are lists of them of any lengths beside these lengths, cut or filled up to ``text-length``. A
 device needs its own two files and ``config.json`` only; what is no client's file is counted with
 the reason for which it is left out. The split is kept as published, so ``partition`` and
 ``test-fraction`` do not apply.
@@ -117,7 +118,20 @@ def _looked_for(folder: Path) -> LeftOut:
 
 
 def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
-    """Read one client's training and test samples; floats stay as they are.
+    """Read one client's training and test samples; floats stay as they are, and texts are none.
+
+    Raises
+    ------
+    DataError
+        As of :func:`read_texts`.
+    """
+    return read_texts(folder, partition, 0)[:2]
+
+
+def read_texts(
+    folder: Path, partition: int, text_length: int
+) -> tuple[Samples, Samples, tuple[str, ...]]:
+    """Read one client's training and test samples, texts too, and say how many were cut.
 
     Raises
     ------
@@ -133,7 +147,10 @@ def read(folder: Path, partition: int) -> tuple[Samples, Samples]:
             f"{partition}, found {counts[0]} train and {counts[1]} test files of other clients; "
             f"use at most as many clients as the data was split for"
         )
-    return samples_of(train), samples_of(test)
+    parts = [samples_of(path, text_length) for path in (train, test)]
+    cut, count = sum(num_cut for _, num_cut in parts), sum(len(part) for part, _ in parts)
+    note = f"pfllib: {cut} of {count} texts are longer than text-length={text_length} and were cut"
+    return parts[0][0], parts[1][0], (note,) if cut else ()
 
 
 def declared_classes(folder: Path) -> int | None:
@@ -206,7 +223,7 @@ def range_note(folder: Path, train: Samples) -> tuple[str, ...]:
 def scanned_classes(folder: Path) -> int:
     """Return the highest label of all clients, plus one; reads every file."""
     clients = [path for path in files(folder) if path.suffix == ".npz"]
-    return max(int(samples_of(path).labels.max()) for path in clients) + 1
+    return max(int(samples_of(path, 1)[0].labels.max()) for path in clients) + 1
 
 
 def _own(folder: Path, client: int) -> tuple[Path, Path]:
@@ -273,15 +290,22 @@ def _entry(folder: Path, key: str) -> Any:
         raise DataError(f"{path}: expected a JSON object, got: {error}") from None
 
 
-def samples_of(path: Path) -> Samples:
-    """Read one file; floats stay as they are.
+def samples_of(path: Path, text_length: int) -> tuple[Samples, int]:
+    """Read one file, and return with it how many texts were cut.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its floats stay as they are.
+    text_length : int
+        Words of each text, where texts are of lengths of their own.
 
     Raises
     ------
     DataError
         If it cannot be read, or holds anything but x and y.
     """
-    arrays = npz.read(path)
+    arrays = npz.read(path, text_length)
     if not {"x", "y"} <= set(arrays):
         raise DataError(f"{path}: expected the arrays x and y, got {', '.join(arrays) or 'none'}")
     x, y = arrays["x"], arrays["y"]
@@ -296,7 +320,7 @@ def samples_of(path: Path) -> Samples:
     inputs = _inputs(x, path)
     if not bool(torch.isfinite(inputs).all()):
         raise DataError(f"{path}: expected finite x, {_not_finite(x)}")
-    return Samples(inputs, torch.tensor(y.astype("int64")))
+    return Samples(inputs, torch.tensor(y.astype("int64"))), int(arrays.get("x.cut", 0))
 
 
 def _not_finite(x: NDArray[np.generic]) -> str:

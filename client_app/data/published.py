@@ -50,7 +50,7 @@ def read(
     place = source.folder
     stray = pfllib.left_out_notes(place, client)
     with explained(stray):
-        train, test = pfllib.read(place, client)
+        train, test, cut = pfllib.read_texts(place, client, settings.text_length)
     highest = max(int(train.labels.max()), int(test.labels.max()))
     if highest >= num_classes:
         raise DataError(
@@ -68,7 +68,7 @@ def read(
     with explained(stray):
         split.require(who, len(train), len(test), settings, "leave this client out")
     vocabulary = pfllib.vocabulary(place, train, test)
-    notes = (*settled.notes, *stray, *pfllib.range_note(place, train))
+    notes = (*settled.notes, *stray, *cut, *pfllib.range_note(place, train))
     train, test = (as_asked(part, vocabulary, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
     if shapes[0] != shapes[1]:

@@ -31,7 +31,7 @@ def read(folder: Path, settings: RunSettings) -> Collection:
         If a file cannot be read, or they do not go together.
     """
     paths = [path for path in pfllib.files(folder) if path.suffix == ".npz"]
-    parts = [pfllib.samples_of(path) for path in paths]
+    parts = [pfllib.samples_of(path, settings.text_length)[0] for path in paths]
     labels = torch.cat([part.labels for part in parts])
     classes = pfllib.declared_classes(folder) or int(labels.max()) + 1
     if int(labels.max()) >= classes:
