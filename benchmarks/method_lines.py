@@ -1,4 +1,4 @@
-"""Lines of each method: code, docstrings and blanks, without tests and shared rooms.
+"""Lines of each method: all, of docstrings, and of code, without tests and shared rooms.
 
 Run with ``python -m benchmarks.method_lines [METHOD ...]``. A method is its folder; rooms within
 it (``mocosfl/taressfl``) are told apart. What methods share lies in ``strategies/common`` and is
@@ -17,24 +17,26 @@ from strategies.methods import METHODS
 _STRATEGIES = Path("strategies")
 
 
-def lines_of(file: Path) -> tuple[int, int]:
-    """Return all lines of a file, and those of its docstrings."""
+def lines_of(file: Path) -> tuple[int, int, int]:
+    """Return all lines of a file, those of its docstrings, and the others that say anything."""
     text = file.read_text()
-    documented = 0
+    documented, lines = 0, text.splitlines()
+    silent = sum(not line.strip() for line in lines)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
             node
         ):
             said = node.body[0]
             documented += (said.end_lineno or said.lineno) - said.lineno + 1
-    return len(text.splitlines()), documented
+            silent -= sum(not line.strip() for line in lines[said.lineno : said.end_lineno])
+    return len(lines), documented, len(lines) - documented - silent
 
 
 def main() -> None:
     """Print one row per file, and a sum per method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("methods", nargs="*", default=list(METHODS), metavar="METHOD")
-    table = Table("method", "file", "lines", "of them docstrings")
+    table = Table("method", "file", "lines", "of docstrings", "of code")
     for method in (*parser.parse_args().methods, "common"):
         files = sorted((_STRATEGIES / method).rglob("*.py"))
         if method == "common":
@@ -52,8 +54,8 @@ def main() -> None:
     Console().print(table)
 
 
-def _sums(counts: list[tuple[int, int]]) -> tuple[str, str]:
-    return str(sum(lines for lines, _ in counts)), str(sum(said for _, said in counts))
+def _sums(counts: list[tuple[int, int, int]]) -> list[str]:
+    return [str(sum(column)) for column in zip(*counts, strict=True)]
 
 
 if __name__ == "__main__":

@@ -22,13 +22,11 @@ from typing import Final, final
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.bare_mutual import learnt
 from benchmarks.bare_servers import BARE
-from benchmarks.results import write_block
+from benchmarks.results import show_tables
 from benchmarks.seconds_case import ROUND, Case, Value, case_of, trained
-from benchmarks.traffic_table import markdown
 from strategies import methods
 
 # Makes what is timed, of copies of its own.
@@ -199,13 +197,7 @@ def main() -> None:
         for batch in _BATCHES
     ]
     told["mutual_seconds"] = (_MUTUAL_TITLES, rows)
-    for name, (titles, cells) in told.items():
-        table = Table(*titles, title=name)
-        for row in cells:
-            table.add_row(*row)
-        console.print(table)
-        if options.write:
-            write_block(name, markdown(titles, cells))
+    show_tables(console, told, write=options.write)
     console.print(f"load of this machine at the end: {os.getloadavg()[0]:.1f}")
 
 

@@ -1,8 +1,11 @@
 """``docs/results.md``: numbers over seeds in words, and the blocks that benchmarks fill."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results.md"
 
@@ -41,3 +44,35 @@ def write_block(name: str, text: str) -> None:
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     RESULTS.write_text(f"{before}{begin}{text}{end}{after}")
+
+
+def show_tables(
+    console: Console,
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]]]],
+    *,
+    write: bool,
+) -> None:
+    """Print tables, and put each between its markers where that is asked for.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    tables : Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]]]]
+        Titles and rows by the name in the markers.
+    write : bool
+        Whether the page is written.
+    """
+    for name, (titles, rows) in tables.items():
+        table = Table(*titles, title=name)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        if write:
+            write_block(name, markdown(titles, rows))
+
+
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first column is words and whose others are numbers."""
+    lines = [titles, [":---", *["---:"] * (len(titles) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -22,12 +22,11 @@ from typing import Final, final
 
 import safetensors.torch
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from benchmarks.compressed_pictures import told
 from benchmarks.dealt_noise import CLIENTS, holdings, write_clients, write_open
-from benchmarks.results import write_block
+from benchmarks.results import show_tables
 from benchmarks.traffic_counted import PUBLISHED, Numbers, counted
 from strategies import methods
 from strategies.common.message import MessageClient
@@ -223,25 +222,13 @@ def main() -> None:
         )
         images = {stage.classes: stage.images for stage in stages}
         tables["traffic_pictures"] = told(images)
-    for name, (titles, rows) in tables.items():
-        table = Table(*titles, title=name)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-        if arguments.write:
-            write_block(name, markdown(titles, rows))
+    show_tables(console, tables, write=arguments.write)
 
 
 def _method_titles(stages: Sequence[Stage]) -> list[str]:
     sides = [f"{stage.classes} classes: {side}" for stage in stages for side in ("up", "down")]
     paper = [f"paper, {stages[-1].classes} classes", "its rule, for these clients"]
     return ["method", *sides, f"{stages[-1].classes} classes, float16", *paper]
-
-
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column is words and whose others are numbers."""
-    lines = [titles, [":---", *["---:"] * (len(titles) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

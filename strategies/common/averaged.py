@@ -32,6 +32,11 @@ class AverageState:
 
     fields: dict[str, Tensor] = field(default_factory=dict)
 
+    @staticmethod
+    def of(sent: Payload) -> "AverageState":
+        """Return the state in which this is the average."""
+        return AverageState({name: getattr(sent, name) for name in rules_of(type(sent))})
+
 
 class AveragingServer(
     MessageServer[MethodSettings, AverageState, Sent, Sent], Generic[MethodSettings, Sent]

@@ -46,7 +46,7 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
 
     def start(self) -> AverageState:
         """Return a fresh head, drawn from the run's seed."""
-        return _kept(Head.first(self.agreed))
+        return AverageState.of(Head.first(self.agreed))
 
     def broadcast(self, state: AverageState) -> Head:
         """Return the head as it is."""
@@ -72,9 +72,5 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
             head.to(device), "fedgh", self.settings, len(rows), loss_of, order
         )
         right = float((head(rows).argmax(1) == labels).float().mean())
-        state.fields = _kept(Head.of(head.cpu())).fields
+        state.fields = AverageState.of(Head.of(head.cpu())).fields
         return Aggregated({"head_loss": loss, "head_right": right}, notes)
-
-
-def _kept(head: Head) -> AverageState:
-    return AverageState({"parameters": head.parameters})

@@ -23,7 +23,7 @@ class LGFedAvgServer(AveragingServer[LGFedAvgSettings, Head]):
     def start(self) -> AverageState:
         """Return the head that all clients begin with."""
         super().start()
-        return AverageState({"parameters": Head.first(self.agreed).parameters})
+        return AverageState.of(Head.first(self.agreed))
 
     def magnitudes(self, state: AverageState, reply: Reply[Head]) -> Mapping[str, Size]:
         """Return how far heads are from the mean: those of unlike features learn unlike steps."""

@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.compressed_pictures import Loss, recoded, sheet
 from benchmarks.dealt_noise import CLIENTS, holdings
+from benchmarks.results import markdown
 from benchmarks.traffic_counted import PUBLISHED, counted
-from benchmarks.traffic_table import OWN, markdown, played_methods
+from benchmarks.traffic_table import OWN, played_methods
 
 
 @pytest.mark.parametrize("method", PUBLISHED)
