@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar, final
 
 from server_app import differences
-from strategies.common.inputs import sizes_of
+from strategies.common.inputs import Columns, Inputs, sizes_of
 from strategies.common.meaning import BYTES, Dealt, Meaning, ValueRange
 from strategies.common.open_data import OpenSet
 from strategies.common.task import Foundation, Place, Task
@@ -85,7 +85,7 @@ class Agreement:
             return differences.of_inputs(expected, own)
         if own.num_classes != expected.num_classes or _unlike_classes(expected, own):
             return differences.of_classes(expected, own)
-        if said := _unlike_data(expected.meaning, own.meaning, begun=begun):
+        if said := _unlike_data(expected.inputs, expected.meaning, own.meaning, begun=begun):
             return said
         if task.feature_dim and described.feature_dim != task.feature_dim:
             return (
@@ -126,11 +126,12 @@ def _unlike_classes(expected: Task, got: Task) -> bool:
     return bool(first and second) and first != second
 
 
-def _unlike_data(expected: Meaning, got: Meaning, *, begun: bool) -> str | None:
+def _unlike_data(inputs: Inputs, expected: Meaning, got: Meaning, *, begun: bool) -> str | None:
     if expected.values and got.values and not got.values.fits(expected.values):
         return differences.of_values(expected.values, got.values)
     if expected.words and got.words and got.words != expected.words:
-        return differences.of_words(expected.words, got.words, begun=begun)
+        differ = differences.of_columns if isinstance(inputs, Columns) else differences.of_words
+        return differ(expected.words, got.words, begun=begun)
     ours, theirs = expected.dealt, got.dealt
     # The hub's copy and its parquet files are the same rows.
     if ours and theirs and replace(theirs, source=ours.source) != ours:

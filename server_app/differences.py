@@ -67,6 +67,18 @@ def of_words(expected: str, got: str, *, begun: bool = False) -> str:
     return f"{said}; give all devices the same vocabulary-file, or leave it empty on all"
 
 
+def of_columns(expected: str, got: str, *, begun: bool = False) -> str:
+    """Say that tables have other columns; ``begun`` as of :func:`of_foundations`."""
+    held = "as when this run began" if begun else "as most clients have them"
+    said = (
+        f"expected columns of numbers {held}, by sha256 {expected[:_DIGITS]} of their names, got "
+        f"{got[:_DIGITS]}: one would be read for another"
+    )
+    if begun:
+        return f"{said}; put them back as they were, {_ANEW}"
+    return f"{said}; name the same columns in the same order on all devices, or set input-columns"
+
+
 def of_inputs(expected: Task, got: Task) -> str:
     """Say how single inputs differ."""
     return f"expected {_shape(expected)}, got {_shape(got)}; {_advice(expected, got)}"
@@ -93,7 +105,8 @@ def of_classes(expected: Task, got: Task) -> str:
         )
     return (
         f"{said}; all devices need the same classes in the same order: make an empty folder, or a "
-        f"line in classes.txt, for each class that a device has no images of"
+        f"line in classes.txt, for each class that a device has no images of, or no rows of in its "
+        f"own table (NAME.classes.txt beside NAME.csv)"
     )
 
 
@@ -118,7 +131,7 @@ def of_dealt(expected: Dealt, got: Dealt, *, begun: bool = False) -> str:
             return f"{said}; put the data back as they were, {_ANEW}"
         return (
             f"{said}; give all devices the same data, or this one a source of its own, e.g. "
-            f"folder:<dir>"
+            f"folder:<dir> or own-csv:<file>"
         )
     has = "with which this run began" if begun else "as most clients have"
     said = (

@@ -31,7 +31,8 @@ class ClientData:
     vocabulary : int
         Of tokens; 0 for all other inputs.
     words : str
-        Digest of whatever decides which token a word is; empty where that is not known.
+        Digest of whatever decides which token a word is, or which column of a table is which
+        number; empty where that is not known.
     dealt : str
         Digest of the labels of all rows that were dealt, of which this client has its share;
         empty where the data are the client's own.

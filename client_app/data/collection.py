@@ -5,6 +5,7 @@ others.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,8 @@ class Collection:
         What ``total`` counts.
     numbering : Numbering | None
         How words of texts became numbers; ``None`` where rows are no texts.
+    columns : tuple[str, ...]
+        Names of the columns of numbers; empty where rows are no numbers of a table.
     """
 
     labels: Tensor
@@ -86,6 +89,19 @@ class Collection:
     notes: tuple[str, ...] = ()
     counted: str = "files"
     numbering: Numbering | None = None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def vocabulary(self) -> int:
+        """How many numbers a word can be; 0 where rows are no texts."""
+        return self.numbering.size if self.numbering else 0
+
+    @property
+    def words(self) -> str:
+        """Digest of what decides which number a word is, or which column is which number."""
+        if self.numbering:
+            return self.numbering.digest
+        return hashlib.sha256(json.dumps(self.columns).encode()).hexdigest() if self.columns else ""
 
 
 def digest_of(labels: Tensor, identity: str = "") -> str:

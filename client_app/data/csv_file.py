@@ -7,9 +7,12 @@ read together; without any, numbers are. Rows that cannot be used are counted wi
 """
 
 import csv
+import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -17,8 +20,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from client_app.data import class_list
 from client_app.data.collection import Collection, Reading
 from client_app.data.csv_layout import Layout, Row, layout_of
+from client_app.data.kept_split import Identity
 from client_app.data.table_rows import number_of, texts_read
 from client_app.data.words import Numbering
 from strategies.common.errors import DataError
@@ -64,7 +69,7 @@ def require(place: Path) -> None:
         )
 
 
-def read(place: Path, settings: RunSettings) -> Collection:
+def read(place: Path, settings: RunSettings, listing: Path | None = None) -> Collection:
     """Read labels and rows; texts become numbers of words on demand.
 
     Parameters
@@ -73,6 +78,8 @@ def read(place: Path, settings: RunSettings) -> Collection:
         The file.
     settings : RunSettings
         Columns, and how words are numbered.
+    listing : Path | None
+        File of the class names, where there is one; otherwise they are those of the rows.
 
     Raises
     ------
@@ -103,13 +110,14 @@ def read(place: Path, settings: RunSettings) -> Collection:
         else:
             kept.append(row)
     told = [_label(row, layout) for row in kept]
-    names, places = _classes(told, where)
+    names, places = _classes(told, where) if listing is None else _listed(told, listing)
     labels = torch.tensor([places[label] for label in told])
     numbering = Numbering.of(settings) if layout.are_texts else None
     return Collection(
         labels,
         names,
         _reader(kept, layout, numbering, where),
+        identities=partial(_identities, kept),
         left_out=left,
         total=len(numbered) - layout.has_header,
         files=[place],
@@ -117,7 +125,15 @@ def read(place: Path, settings: RunSettings) -> Collection:
         notes=layout.notes,
         counted="rows",
         numbering=numbering,
+        columns=() if layout.are_texts else layout.named_inputs,
     )
+
+
+def _identities(kept: Sequence[Row]) -> list[Identity]:
+    """Return what rows are: nothing but their cells, which may come more than once."""
+    told = (json.dumps(list(row)).encode() for row in kept)
+    digests = [hashlib.sha256(one).hexdigest()[:32] for one in told]
+    return [Identity(digest, digest, digest) for digest in digests]
 
 
 def _reader(
@@ -172,6 +188,16 @@ def _classes(labels: Sequence[str], where: str) -> tuple[tuple[str, ...], Mappin
         for place in range(len(kinds))
     ]
     return tuple(names), places
+
+
+def _listed(labels: Sequence[str], listing: Path) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """Return the names of a list, and the place of each label among them: 1.0 is that of 1."""
+    values = {number_of(name): name for name in class_list.read(listing, (), "", "")}
+    names = {label: values.get(number_of(label), label) for label in set(labels)}
+    names |= {label: label for label in names if number_of(label) is None}
+    told = sorted(set(names.values()), key=_order)
+    known = class_list.read(listing, told, "label", "remove its rows")
+    return known, {label: known.index(name) for label, name in names.items()}
 
 
 def _order(label: str) -> tuple[bool, float, str]:

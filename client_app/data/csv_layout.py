@@ -37,6 +37,8 @@ class Layout:
         Position of the label.
     inputs : tuple[int, ...]
         Positions of what is learnt from.
+    named_inputs : tuple[str, ...]
+        Their names, or their numbers from 1.
     are_texts : bool
         Whether inputs are texts, else numbers.
     has_header : bool
@@ -47,6 +49,7 @@ class Layout:
 
     label: int
     inputs: tuple[int, ...]
+    named_inputs: tuple[str, ...]
     are_texts: bool
     has_header: bool
     notes: tuple[str, ...] = ()
@@ -97,7 +100,8 @@ def layout_of(rows: Sequence[Row], label_column: str, input_columns: str, where:
     kind = "texts" if texts else "numbers"
     aside |= {p: f"no {kind}" for p in asked if p not in chosen}
     notes = table.notes(label, chosen, aside, kind)
-    return Layout(label, tuple(chosen), bool(texts), header, notes)
+    named = tuple(table.names[place].strip() for place in chosen)
+    return Layout(label, tuple(chosen), named, bool(texts), header, notes)
 
 
 @final

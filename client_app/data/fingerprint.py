@@ -92,7 +92,8 @@ def files_of(source: Source) -> str:
 
 
 def _told(source: Source, files: Sequence[Path]) -> str:
-    told = [_describe(path, source.folder) for path in files]
+    base = source.folder.parent if SOURCES[source.kind].is_file else source.folder
+    told = [_describe(path, base) for path in files]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

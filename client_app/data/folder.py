@@ -20,7 +20,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from client_app.data import images
+from client_app.data import class_list, images
 from client_app.data.collection import Collection, Reading, require_folder
 from client_app.data.kept_split import Identity
 from client_app.data.left_out import LeftOut, reasons
@@ -256,19 +256,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
                 f"none"
             )
         return tuple(found)
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{listing}: expected UTF-8 text, got: {error}") from None
-    names = tuple(normalised(line.strip()) for line in lines if line.strip())
-    if len(set(names)) < len(names) or not names:
-        raise DataError(f"{listing}: expected class names, one per line, each once")
-    if unknown := [name for name in found if name not in names]:
-        raise DataError(
-            f"{listing}: expected a line for every class folder, found none for "
-            f"{', '.join(unknown)}; add it on all devices or remove the folder"
-        )
-    return names
+    return class_list.read(listing, found, "class folder", "remove the folder")
 
 
 def _read_rows(

@@ -133,8 +133,8 @@ def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[
             f"{source.place}, got {len(reading.inputs)}"
         )
     inputs = images.recolour(reading.inputs, settings.channels)
-    vocabulary = collection.numbering.size if collection.numbering else 0
-    return inputs, collection.labels[rows[reading.kept]], collection.class_names, vocabulary
+    labels = collection.labels[rows[reading.kept]]
+    return inputs, labels, collection.class_names, collection.vocabulary
 
 
 def _open_rows(rows: int, settings: RunSettings) -> Tensor:

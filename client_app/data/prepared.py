@@ -178,8 +178,8 @@ def _dealt(
         num_classes=len(collection.class_names),
         class_names=collection.class_names,
         notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
-        vocabulary=collection.numbering.size if collection.numbering else 0,
-        words=collection.numbering.digest if collection.numbering else "",
+        vocabulary=collection.vocabulary,
+        words=collection.words,
         dealt=digest_of_labels(collection.labels, contents if collection.is_told_by_files else ""),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
@@ -232,7 +232,10 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
         class_names=collection.class_names,
         notes=settled.notes
         + notes
+        + reading.notes
         + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
+        vocabulary=collection.vocabulary,
+        words=collection.words,
         split=settled.split,
         contents=settled.contents,
         standing=settled.standing[reading.kept[train]],

@@ -107,7 +107,8 @@ class Meaning:
     dealt : Dealt | None
         Data that are dealt; ``None`` where clients have data of their own.
     words : str
-        Digest of whatever decides which token a word is; empty where that is not known.
+        Digest of whatever decides which token a word is, or which column of a table is which
+        number; empty where that is not known.
     """
 
     classes: str = ""

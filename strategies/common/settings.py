@@ -116,8 +116,8 @@ class RunSettings(Settings):
         Width that every model's features are pooled to; 0 keeps each model's own width.
     data : str
         Source of data: ``digits``, ``parquet:<dir>``, ``pfllib:<dir>``, ``images:<dir>``,
-        ``folder:<dir>``, ``hub:<name>``, ``csv:<file>`` or ``sentences``. A device may name its
-        own in its node config.
+        ``folder:<dir>``, ``hub:<name>``, ``csv:<file>``, ``own-csv:<file>`` or ``sentences``. A
+        device may name its own in its node config.
     open_data : str
         Source of samples whose labels nobody reads, which server and clients all hold, for methods
         that ask clients about them: ``digits``, ``parquet:<dir>``, ``images:<dir>``,

@@ -122,6 +122,36 @@ def test_rows_of_numbers_are_learnt(tmp_path: Path) -> None:
     assert run.play()[-1]["accuracy"] > 0.85
 
 
+def test_devices_with_tables_of_their_own_learn_together_and_one_turned_round_is_refused(
+    tmp_path: Path,
+) -> None:
+    randomness = np.random.default_rng(0)
+
+    def table(name: str, kinds: str, columns: tuple[str, ...]) -> str:
+        place = tmp_path / f"{name}.csv"
+        rows = [",".join((*columns, "kind"))]
+        for number in range(90):
+            kind = kinds[number % len(kinds)]
+            drawn = randomness.normal((10 * "abc".index(kind), 0), 3)
+            measured = dict(zip(("height", "age"), drawn, strict=True))
+            rows.append(",".join(f"{measured[one]:.3f}" for one in columns) + f",{kind}")
+        place.write_text("\n".join(rows))
+        place.with_suffix(".classes.txt").write_text("a\nb\nc\n")
+        return f"own-csv:{place}"
+
+    chosen = {**SMALL, "method": "fedproto", "models": "mlp", "optimiser": "adamw"}
+    chosen |= {"batch-size": 16, "local-epochs": 4, "learning-rate": 0.01, "min-nodes": 2}
+    run = Federation(tmp_path, 3, {**chosen, "fedproto.inference": "head", "feature-dim": 64})
+    told = [("first", "ab", ("height", "age")), ("second", "bc", ("height", "age"))]
+    for node, (name, kinds, columns) in enumerate([*told, ("turned", "abc", ("age", "height"))]):
+        run.grid.node_configs[100 + node]["data"] = table(name, kinds, columns)
+    lines = run.play()
+    assert lines[-1]["accuracy"] > 0.85
+    told = {partition: str(node) for partition, node in lines[-1]["nodes"].items()}
+    assert "failure" not in told["0"] + told["1"]
+    assert "expected columns of numbers as most clients have them" in told["2"]
+
+
 def test_what_are_no_images_cannot_be_generated(tmp_path: Path) -> None:
     played = federation(tmp_path, written(tmp_path / "data", readings), "fd", "sensor_cnn")
     played.config = {**played.config, "augmentation": "faug"}

@@ -63,6 +63,19 @@ def test_words_numbered_in_another_way_are_refused() -> None:
     assert refusals(most, most, described("a", "b", **texts)) == [None] * 3
 
 
+def test_tables_of_other_columns_are_refused() -> None:
+    table = {"inputs": "columns", "sizes": [3], "values": "readings"}
+    most, other = (described("a", "b", **table, words=digit * 64) for digit in "12")
+    said = refusal(most, most, other)
+    assert f"expected columns of numbers as most clients have them, by sha256 {'1' * 12}" in said
+    assert "name the same columns in the same order on all devices, or set input-columns" in said
+    agreement = Agreement(private_classes=False)
+    begun = agreement.objection(agreement.reach([most]), other, begun=True)
+    assert begun is not None
+    assert "as when this run began" in begun
+    assert "put them back as they were" in begun
+
+
 def test_words_numbered_as_a_run_began_are_asked_for_when_it_goes_on() -> None:
     texts = {"inputs": "tokens", "sizes": [20, 500], "values": "", "lowest": 0.0, "highest": 0.0}
     began, now = (described("a", "b", **texts, words=digit * 64) for digit in "12")

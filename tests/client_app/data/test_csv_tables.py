@@ -229,4 +229,6 @@ def test_clients_are_dealt_rows_of_one_table(tmp_path: Path, run_settings: Build
     numbers.write_text("".join(f"{n * 1.5},{-n}.5,{'ab'[n % 2]}\n" for n in range(40)))
     row = prepared.load(run, f"csv:{numbers}", 0, 2, tmp_path / "kept")
     assert row.inputs == Columns(2)
-    assert row.words == ""
+    # Columns without names are told by their numbers.
+    other = prepared.load(run, f"csv:{numbers}", 1, 2, tmp_path / "kept")
+    assert row.words == other.words != found[0].words
