@@ -61,7 +61,9 @@ class Blueprint:
     ) -> "Blueprint":
         """Return how a client's model is built, and how it did if that is known by now."""
         run, agreed = device.settings, half.agreed
-        settings = run.model_dump(by_alias=True, exclude={n.replace("-", "_") for n in _NOT_KEPT})
+        settings = device.node.reading(run).model_dump(
+            by_alias=True, exclude={n.replace("-", "_") for n in _NOT_KEPT}
+        )
         tables = {run.method: half.settings}
         tables |= {need.name.lower(): table for need, table in agreed.tables.items()}
         for name, table in tables.items():

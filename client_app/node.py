@@ -1,12 +1,14 @@
 """What the operator of a device says about it: the node config."""
 
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from pydantic import Field, ValidationError
 
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunConfig, RunSettings, Settings
+
+_OF_READING: Final = ("label_column", "input_columns", "vocabulary_file")
 
 
 @final
@@ -27,6 +29,9 @@ class NodeConfig(Settings):
         Where this device holds the run's open data; empty where ``open-data`` says it.
     model : str
         This device's own model; empty takes its turn in the run's ``models``.
+    label_column, input_columns, vocabulary_file : str
+        Of this device's own table or texts, and where it holds the run's file of words; empty uses
+        the run's.
     """
 
     partition_id: int = Field(ge=0)
@@ -36,6 +41,14 @@ class NodeConfig(Settings):
     data: str = ""
     open_data: str = ""
     model: str = ""
+    label_column: str = ""
+    input_columns: str = ""
+    vocabulary_file: str = ""
+
+    def reading(self, settings: RunSettings) -> RunSettings:
+        """Return a run's settings as this device reads data by them."""
+        own = {name: getattr(self, name) for name in _OF_READING}
+        return settings.model_copy(update={name: said for name, said in own.items() if said})
 
 
 def read_node(config: RunConfig) -> NodeConfig:

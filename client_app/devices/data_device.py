@@ -74,7 +74,8 @@ class DataDevice(ABC):
     @cached_property
     def data(self) -> ClientData:
         """The client's split, prepared on first use and read back afterwards."""
-        settings = self.settings.model_copy(update={"image_size": self.image_size})
+        settings = self.node.reading(self.settings)
+        settings = settings.model_copy(update={"image_size": self.image_size})
         spec = self.node.data or settings.data
         clients = self.node.num_partitions
         data = prepared.load(settings, spec, self.partition, clients, self.prepared, self.answers)

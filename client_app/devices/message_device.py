@@ -20,6 +20,7 @@ from strategies.common.inputs import Windows
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.samples import Samples
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 
 
@@ -116,12 +117,18 @@ class LocalDevice(DataDevice):
     @cached_property
     def _open_data(self) -> OpenData:
         """The run's open data, as this device holds them."""
-        return open_set.load(self.settings, self._open_source, self.prepared)
+        return open_set.load(self._open_settings, self._open_source, self.prepared)
 
     def open_labels(self, unless: str) -> Tensor:
         """Return the labels of the open data, of the classes of this client's own data."""
-        labels = open_set.labels(self.settings, self._open_source, self.prepared)
+        labels = open_set.labels(self._open_settings, self._open_source, self.prepared)
         return labels.of_classes(self.data.class_names, "", unless)
+
+    @property
+    def _open_settings(self) -> RunSettings:
+        """The run's own columns: open data are the same file everywhere, words' file may not be."""
+        named = self.node.vocabulary_file or self.settings.vocabulary_file
+        return self.settings.model_copy(update={"vocabulary_file": named})
 
     @property
     def _open_source(self) -> str:
