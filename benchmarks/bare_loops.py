@@ -14,8 +14,8 @@ from torch.nn import functional
 from client_app.devices.message_device import LocalDevice
 from client_app.node import read_node
 from strategies.common.model import FeatureModel
+from strategies.common.run_config import default_config, read_run
 from strategies.common.samples import ordered_batches, prepare, shuffled_batches
-from strategies.common.settings import default_config, read_run
 from strategies.common.training import EVALUATION_BATCH
 
 Settings = Mapping[str, bool | int | float | str]

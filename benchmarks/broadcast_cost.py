@@ -31,7 +31,7 @@ from strategies.common.payload import payload
 from strategies.common.payloads import Weights
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Phase, Reply
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
 from strategies.common.wire import encode

@@ -22,7 +22,7 @@ from strategies.common.agreed import Agreed
 from strategies.common.inputs import Images
 from strategies.common.payload import Payload, rules_of
 from strategies.common.payloads import numbers_of
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.task import Task
 from strategies.common.wire import encode
 from strategies.faug.gan import LabelledGenerator

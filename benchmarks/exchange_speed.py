@@ -27,7 +27,7 @@ from client_app.split.connection import Connection
 from client_app.split.stream import StreamLink
 from server_app.split.certificate import self_signed
 from server_app.split.session import SplitSession
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.engine import Engine
 from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings

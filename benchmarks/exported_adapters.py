@@ -24,7 +24,7 @@ from strategies.common.adapters.answering import Answering
 from strategies.common.adapters.dual import DualAdapter
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.adapters.reading import Batch, Reader
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.state import load_tensors
 from strategies.fedlora.lora import attached, lora_shape
 from strategies.fedlora.lora_factors import LoraFactors

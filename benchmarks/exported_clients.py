@@ -22,7 +22,7 @@ from client_app.exporting.taken import Taken, take
 from models import catalogue
 from strategies import methods
 from strategies.common.inputs import Images, Inputs, Tokens, Windows
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from tests.loopback import Federation
 
 Overrides = dict[str, bool | int | float | str]

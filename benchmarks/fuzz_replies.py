@@ -28,7 +28,7 @@ from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop
 from strategies.common.errors import WireError
 from strategies.common.method import AnyAggregatingHalf
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.control import Control, Description, Report, read_control
 from strategies.common.wire import encode
 from strategies.fedproto.wire import Prototypes

@@ -38,7 +38,7 @@ from generators.stylegan.stylegan2 import StyleGAN2Config, StyleGAN2Synthesis
 from generators.stylegan.stylegan3_design import published_design, random_stylegan3
 from strategies.common import seeds
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 # A UNet of 12 million parameters at 16 x 16, whose images have 64 x 64 pixels.
 _MIDDLE = Geometry(

@@ -25,8 +25,8 @@ from torch import Tensor
 from benchmarks.results import over_seeds
 from strategies.common import seeds
 from strategies.common.round import Picture
+from strategies.common.run_config import default_config, read_run, read_table
 from strategies.common.samples import Samples, ordered_batches, prepare
-from strategies.common.settings import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.training import EVALUATION_BATCH
 from strategies.common.transport.compute import threads

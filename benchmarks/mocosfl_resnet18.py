@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.mocosfl_cifar10 import STEPS_PER_ROUND, hundred_clients
 from local_federation.one_process import OneProcess
-from strategies.common.settings import RunConfig, default_config
+from strategies.common.run_config import RunConfig, default_config
 from strategies.common.transport.compute import torch_device
 
 _TRIAL_ROUNDS = 2

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from local_federation import alone
 from server_app.alone_baseline import RawBaseline, read_raw
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 
 def raw_beside(

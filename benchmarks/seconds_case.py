@@ -23,7 +23,7 @@ from strategies.common.open_data import OpenLabels
 from strategies.common.payload import Payload
 from strategies.common.payloads import WholeModel
 from strategies.common.round import Reply
-from strategies.common.settings import RunConfig, default_config, read_run
+from strategies.common.run_config import RunConfig, default_config, read_run
 
 Value = bool | int | float | str
 

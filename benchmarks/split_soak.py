@@ -20,7 +20,7 @@ from benchmarks.exchange_speed import CASES, Case, Mirror
 from client_app.profiling import memory
 from client_app.split.stream import StreamLink
 from server_app.split.session import SplitSession
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Gradients

@@ -34,7 +34,7 @@ from server_app.half import server_half
 from server_app.split.session import SplitSession
 from strategies import methods
 from strategies.common.round import Reply
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.split.halves import SplitRound, SplitServerHalf
 from strategies.common.split.wire.invitation import Invitation
 

@@ -32,7 +32,7 @@ from client_app.split.stream import StreamLink
 from server_app.split import session as sessions
 from server_app.split.session import SplitSession
 from strategies.common.errors import ExchangeError
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.plan import TrainingPlan
 from strategies.common.split.settings import SplitSettings
 

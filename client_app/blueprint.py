@@ -13,7 +13,7 @@ from client_app.node import NodeConfig
 from strategies.common.errors import StoreError
 from strategies.common.method import AnyClientHalf
 from strategies.common.round import Evaluation
-from strategies.common.settings import RunConfig, default_config
+from strategies.common.run_config import RunConfig, default_config
 from strategies.common.task import Task
 
 # Whatever the settings of another day or place say, an export computes here.

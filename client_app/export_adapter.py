@@ -22,7 +22,7 @@ from strategies import tables
 from strategies.common import tensor_file
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import SettingsError, StoreError
-from strategies.common.settings import RunConfig, read_run
+from strategies.common.run_config import RunConfig, read_run
 from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.common.typed_once import CommandLine

@@ -4,7 +4,8 @@ from models import catalogue
 from strategies import methods
 from strategies.common.agreed import Need
 from strategies.common.method import AnyClientHalf
-from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.run_config import RunConfig
+from strategies.common.settings import RunSettings
 from strategies.common.transport.compute import torch_device
 
 

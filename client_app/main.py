@@ -33,13 +33,8 @@ from strategies import methods
 from strategies.common.agreed import Agreed
 from strategies.common.errors import SettingsError
 from strategies.common.guard import guard_of
-from strategies.common.settings import (
-    DEVICES_OWN,
-    RunConfig,
-    RunSettings,
-    default_config,
-    read_run,
-)
+from strategies.common.run_config import RunConfig, default_config, read_run
+from strategies.common.settings import DEVICES_OWN, RunSettings
 from strategies.common.simulated import Conditions, read_simulated
 from strategies.common.transport.augmenting import GENERATE, SEEDS
 from strategies.common.transport.compute import threads

@@ -6,7 +6,8 @@ from typing import Final, final
 from pydantic import Field, ValidationError
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunConfig, RunSettings, Settings
+from strategies.common.run_config import RunConfig
+from strategies.common.settings import RunSettings, Settings
 
 _OF_READING: Final = ("label_column", "input_columns", "vocabulary_file")
 

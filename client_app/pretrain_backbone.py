@@ -23,7 +23,7 @@ from client_app.backbones.pretraining.recipe import Recipe
 from client_app.data.digitgrid import handwriting
 from strategies.common.errors import NectarError, SettingsError, StoreError
 from strategies.common.long_work import LongWork
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.common.typed_once import CommandLine
 
 _PICTURES = 4000

@@ -22,7 +22,7 @@ from client_app.profiling.figures import DeviceFigures, Workload
 from client_app.reader import Printer
 from strategies.common.errors import NectarError, SettingsError
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.common.typed_once import CommandLine

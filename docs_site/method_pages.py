@@ -10,7 +10,7 @@ from docs_site.docstring_markdown import markdown
 from docs_site.settings_reference import settings_table, tables
 from strategies import methods
 from strategies.common.payload import Payload, Rule, rules_of
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 
 FOLDER: Final = "methods"
 # Of what methods share.

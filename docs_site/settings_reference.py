@@ -15,7 +15,8 @@ from docs_site.allowed import Value, allowed, code, literal
 from docs_site.docstring_markdown import attributes, introduction
 from strategies import methods
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunSettings, Settings, default_config
+from strategies.common.run_config import default_config
+from strategies.common.settings import RunSettings, Settings
 
 _ROOT: Final = Path(__file__).parents[1]
 # Where the class of a table may stand that is no method's.

@@ -22,7 +22,7 @@ from strategies.common.image_generator import ImageGenerator
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_picture_place
 from strategies.common.out_of_memory import is_out_of_memory
-from strategies.common.settings import RunConfig, flatten
+from strategies.common.run_config import RunConfig, flatten
 from strategies.common.settings_changes import read_changes
 from strategies.common.typed_once import CommandLine
 

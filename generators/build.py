@@ -15,7 +15,7 @@ import torch
 
 from strategies.common.errors import GeneratorError, SettingsError
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.settings import RunConfig, known_name, read_table
+from strategies.common.run_config import RunConfig, known_name, read_table
 from strategies.common.settings_changes import changed_tables
 
 _SETTING = "setting generator"

@@ -21,7 +21,7 @@ from server_app.half import open_settings
 from server_app.progress import results_table
 from strategies import tables
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.common.settings_changes import check_known
 from strategies.methods import method_settings
 

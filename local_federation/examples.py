@@ -22,7 +22,8 @@ from server_app.run_record import read_run_record
 from strategies.common.adapters.halves import AdapterClientHalf
 from strategies.common.errors import RunFolderError
 from strategies.common.new_file import whole
-from strategies.common.settings import RunConfig, RunSettings, default_config, read_run
+from strategies.common.run_config import RunConfig, default_config, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors
 

@@ -16,7 +16,7 @@ from server_app.split.direct import DirectLink
 from server_app.split.hub import Hub
 from strategies import methods
 from strategies.common.round import Aggregated, Reply
-from strategies.common.settings import RunConfig, read_run
+from strategies.common.run_config import RunConfig, read_run
 from strategies.common.split.engine import Engine
 from strategies.common.split.halves import Assessment, SplitRound, SplitServerHalf
 from strategies.common.split.plan import Plan

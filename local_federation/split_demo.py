@@ -14,7 +14,7 @@ from server_app.report.alone_baseline import raw_sentence, sentence
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
 from strategies.common.long_work import LongWork
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 Value = bool | int | float | str
 

@@ -8,7 +8,7 @@ from generators import build as generators
 from models import catalogue, own, weights
 from strategies import methods
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunConfig, read_run
+from strategies.common.run_config import RunConfig, read_run
 from strategies.common.transport.compute import require_device
 
 

@@ -18,7 +18,8 @@ from nectar.untouched import untouched
 from server_app.compare.page import write_comparison
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunSettings, default_config
+from strategies.common.run_config import default_config
+from strategies.common.settings import RunSettings
 from strategies.methods import adapts
 
 Workers = int | Literal["auto"]

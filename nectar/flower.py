@@ -25,7 +25,8 @@ from local_federation.engine.play import serve_here
 from nectar.settings import Asker, gather
 from nectar.strategy import MethodStrategy
 from nectar.untouched import untouched
-from strategies.common.settings import DEVICES_OWN, default_config
+from strategies.common.run_config import default_config
+from strategies.common.settings import DEVICES_OWN
 from strategies.methods import METHODS
 
 _METHODS: Final = {display: method for method, display in METHODS.items()}

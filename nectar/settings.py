@@ -15,7 +15,8 @@ from models import catalogue, weights
 from nectar.model_names import written
 from strategies import tables
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunSettings, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.settings_changes import explain_unknown
 
 Value = bool | int | float | str

@@ -17,7 +17,8 @@ from server_app.held_rounds import HeldRounds
 from server_app.run import Run
 from server_app.run_record import read_run_record
 from strategies.common.errors import SettingsError
-from strategies.common.settings import DEVICES_OWN, default_config
+from strategies.common.run_config import default_config
+from strategies.common.settings import DEVICES_OWN
 
 # What devices have no use for.
 _SERVERS_OWN: Final = frozenset(

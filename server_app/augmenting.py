@@ -25,8 +25,9 @@ from strategies.common.errors import FederationError, StoreError, WireError
 from strategies.common.open_data import require_readable
 from strategies.common.payload import rules_of
 from strategies.common.round import Aggregated
+from strategies.common.run_config import RunConfig
 from strategies.common.samples import Samples
-from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.transport.augmenting import GENERATE, SEEDS, digest
 from strategies.common.transport.compute import threads, torch_device

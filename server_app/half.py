@@ -14,7 +14,8 @@ from strategies.common.agreed import Need
 from strategies.common.errors import DataError, RunFolderError, SettingsError
 from strategies.common.method import AnyServerHalf
 from strategies.common.open_data import OpenSet
-from strategies.common.settings import RunConfig, RunSettings, Settings, read_run
+from strategies.common.run_config import RunConfig, read_run
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads, torch_device
 

@@ -27,7 +27,7 @@ from strategies.common.errors import FederationError, SettingsError
 from strategies.common.guard import guard_of
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from strategies.common.transport.compute import threads
 from strategies.common.transport.state import load_tensors, require_finite, to_tensors
 

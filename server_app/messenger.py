@@ -22,7 +22,8 @@ from server_app.turn_lengths import TurnLengths
 from strategies.common.errors import WireError
 from strategies.common.method import AnyServerHalf
 from strategies.common.round import Reply
-from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.run_config import RunConfig
+from strategies.common.settings import RunSettings
 from strategies.common.tested import Tested
 from strategies.common.transport.control import Order, Report
 from strategies.common.transport.envelope import (

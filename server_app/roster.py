@@ -24,7 +24,7 @@ from server_app.answers import Answers, reading
 from server_app.client import Client
 from server_app.exchange import Question
 from strategies.common.errors import WireError
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from strategies.common.task import Task
 from strategies.common.transport.control import Description, Order
 from strategies.common.transport.envelope import read_control_record, to_record_dict

@@ -30,7 +30,8 @@ from strategies.common.guard import guard_of
 from strategies.common.message import MessageServer
 from strategies.common.method import AnyAggregatingHalf, AnyServerHalf
 from strategies.common.round import Reply
-from strategies.common.settings import RunConfig, RunSettings
+from strategies.common.run_config import RunConfig
+from strategies.common.settings import RunSettings
 from strategies.common.split.halves import AnySplitServerHalf
 from strategies.common.tested import Tested
 

@@ -40,7 +40,7 @@ from strategies import methods
 from strategies.common.errors import FederationError
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
-from strategies.common.settings import RunConfig, default_config
+from strategies.common.run_config import RunConfig, default_config
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads

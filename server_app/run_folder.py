@@ -26,7 +26,7 @@ from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
 from strategies.common.new_file import whole
 from strategies.common.round import Picture
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from strategies.common.task import Task
 
 NONE_DECIDED: Final[Mapping[str, str]] = {}

@@ -13,7 +13,7 @@ import tomli_w
 from strategies import methods
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
-from strategies.common.settings import RunConfig, app_version, default_config
+from strategies.common.run_config import RunConfig, app_version, default_config
 
 FILE: Final = "settings.toml"
 # Begins the name of a file by which a server tries whether it may write.

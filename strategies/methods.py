@@ -20,14 +20,8 @@ from strategies.common.message import MessageClient
 from strategies.common.method import AnyClientHalf, AnyServerHalf
 from strategies.common.presentation import Presentation
 from strategies.common.provided import Provided
-from strategies.common.settings import (
-    RunConfig,
-    RunSettings,
-    Settings,
-    default_config,
-    known_name,
-    read_table,
-)
+from strategies.common.run_config import RunConfig, default_config, known_name, read_table
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.split.settings import SplitSettings
 from strategies.faug.presentation import augmented

@@ -6,7 +6,8 @@ from typing import Final
 from strategies import methods
 from strategies.common import simulated
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunConfig, Settings, read_table
+from strategies.common.run_config import RunConfig, read_table
+from strategies.common.settings import Settings
 from strategies.common.settings_changes import changed_tables
 
 # Tables that methods of a kind share; the others are those of image generators.

@@ -19,7 +19,7 @@ from strategies.common import seeds
 from strategies.common.errors import NectarError
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place
-from strategies.common.settings import AnySettings, read_run, read_table
+from strategies.common.run_config import AnySettings, read_run, read_table
 from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.split.settings import SplitSettings
 from strategies.common.transport.compute import threads

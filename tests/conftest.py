@@ -52,7 +52,7 @@ def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def default_settings() -> dict[str, Value]:
     """Return Flower's flat run config with every default, for fixtures that live as long."""
-    from strategies.common.settings import default_config
+    from strategies.common.run_config import default_config
 
     return default_config()
 
@@ -66,7 +66,7 @@ def config(default_settings: dict[str, Value]) -> dict[str, Value]:
 @pytest.fixture(scope="session")
 def run_settings(default_settings: dict[str, Value]) -> Callable[..., RunSettings]:
     """Build general settings: the defaults, and overrides by Python name."""
-    from strategies.common.settings import read_run
+    from strategies.common.run_config import read_run
 
     def build(**overrides: Value) -> RunSettings:
         named = {key.replace("_", "-"): value for key, value in overrides.items()}

@@ -50,7 +50,7 @@ def import_client_halves() -> None:
     import client_app.main
     from client_app.half import client_half
     from strategies import methods
-    from strategies.common.settings import default_config, read_run
+    from strategies.common.run_config import default_config, read_run
 
     assert client_app.main.app
     for name in methods.METHODS:
@@ -61,7 +61,7 @@ def import_client_halves() -> None:
 
 def round_config(folder: Path) -> dict[str, Value]:
     """Return a run config for a short round of Local with its state in a folder."""
-    from strategies.common.settings import default_config
+    from strategies.common.run_config import default_config
 
     chosen: dict[str, Value] = {
         "method": "local",

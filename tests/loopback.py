@@ -21,7 +21,7 @@ from flwr.supercore.run import Run as FlowerRun
 import server_app.main
 from local_federation.engine.answering import answer_copied, identify
 from strategies.common.payload import Payload
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.common.transport import envelope
 from tests.answering import ForkServer, StandIns
 

@@ -18,7 +18,8 @@ from client_app.data import prepared
 from client_app.half import client_half
 from strategies import methods
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.settings import RunSettings, Settings, default_config, read_run, read_table
+from strategies.common.run_config import default_config, read_run, read_table
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.simulated import SimulatedSettings
 from strategies.common.split.settings import SplitSettings
 from tests.fresh_processes import FreshProcesses

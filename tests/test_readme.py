@@ -8,7 +8,7 @@ import pytest
 
 from strategies import methods
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 _CODE = re.compile(r"`([^`]+)`")

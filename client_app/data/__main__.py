@@ -22,8 +22,9 @@ from client_app.node import NodeConfig, read_node, state_folder
 from client_app.reader import Printer
 from strategies.common.errors import SettingsError
 from strategies.common.new_file import mark, require_picture_place, whole
+from strategies.common.run_config import read_run
 from strategies.common.samples import class_counts
-from strategies.common.settings import RunSettings, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.settings_changes import changed_config, read_changes
 from strategies.common.typed_once import CommandLine
 

@@ -11,8 +11,8 @@ from client_app.exporting.classifying import Classified, best_of
 from client_app.exporting.opened import Opened
 from strategies.common.errors import ModelError
 from strategies.common.inputs import Tokens
+from strategies.common.run_config import default_config, read_run
 from strategies.common.samples import ordered_batches
-from strategies.common.settings import default_config, read_run
 
 _BATCH: Final = 64
 _SHOWN: Final = 12

@@ -16,7 +16,7 @@ from torch import Tensor
 from client_app.exporting.card import Measured
 from strategies.common import tensor_file
 from strategies.common.errors import StoreError
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from strategies.common.task import Task
 
 _SETTINGS: Final = "settings.toml"

@@ -26,8 +26,8 @@ from strategies.common.classifiers import FUSED, MEANINGS, kind_of
 from strategies.common.errors import ModelError, SettingsError, StoreError
 from strategies.common.inputs import Inputs
 from strategies.common.message import MessageClient
+from strategies.common.run_config import app_version, read_run
 from strategies.common.samples import Samples
-from strategies.common.settings import app_version, read_run
 from strategies.common.split.halves import SplitClientHalf
 from strategies.common.transport.state import load_tensors
 from strategies.common.wire import decode, encode

@@ -16,7 +16,8 @@ from models import catalogue
 from strategies import methods, tables
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
-from strategies.common.settings import RunConfig, RunSettings, known_name, read_run
+from strategies.common.run_config import RunConfig, known_name, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.settings_changes import changed_config, read_changes
 
 _MIB: Final = 2**20

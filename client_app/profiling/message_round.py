@@ -24,8 +24,9 @@ from strategies.common.message import MessageClient, ModelState
 from strategies.common.model import FeatureModel
 from strategies.common.open_data import OpenData
 from strategies.common.payload import Payload, Rule, rules_of
+from strategies.common.run_config import RunConfig, read_run
 from strategies.common.samples import Samples
-from strategies.common.settings import RunConfig, RunSettings, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.transport.compute import threads
 from strategies.common.wire import encode

@@ -22,7 +22,7 @@ from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
 from server_app.progress import format_duration
 from server_app.report.page import write_report
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 

@@ -8,7 +8,7 @@ from typing import Final, final
 from local_federation.compare.study import PlannedRun
 from server_app.run_record import RunRecord, read_run_record
 from strategies.common.errors import NectarError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 # Runs that agree in these take about as long per round, whatever their seed.
 _ALIKE: Final = (

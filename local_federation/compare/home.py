@@ -10,7 +10,7 @@ from local_federation.compare.study import PlannedRun, Value
 from server_app.run_record import read_run_record
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 _MARK: Final = ".comparison"
 # What a comparison keeps beside its runs.

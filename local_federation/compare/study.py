@@ -11,7 +11,7 @@ from local_federation.baselines import baseline_of
 from server_app.half import open_settings
 from strategies import methods, tables
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config, known_name
+from strategies.common.run_config import default_config, known_name
 from strategies.common.settings_changes import check_known
 
 Value = bool | int | float | str

@@ -15,7 +15,7 @@ from local_federation.engine.play import play
 from local_federation.engine.resources import Resources
 from local_federation.engine.status import write_status
 from strategies.common.errors import NectarError
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 
 
 def play_runs(asked: Mapping[str, Any]) -> int:

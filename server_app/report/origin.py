@@ -8,7 +8,7 @@ import tomli_w
 from server_app.progress import format_duration
 from server_app.report.markup import Html, bullets, element, join
 from server_app.run_record import RunRecord
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.methods import METHODS, reads
 
 # What a simulation sets itself, and what names a run or says where it was played.

@@ -18,7 +18,7 @@ from server_app.writers.round_writer import RoundWriter, Summary, told_settings
 from server_app.writers.tensorboard import TensorBoardLog
 from server_app.writers.weights_and_biases import WeightsAndBiases
 from strategies.common.errors import RunFolderError, SettingsError
-from strategies.common.settings import RunConfig, known_name
+from strategies.common.run_config import RunConfig, known_name
 
 # What is told where under which name, for runs that are gone on with.
 FILE: Final = "writers.json"

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, final
 
 from server_app.journal import RoundLine
 from server_app.writers.round_writer import FINAL_ACCURACY, Summary, scalars
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 
 # What every store takes: https://mlflow.org/docs/latest/api_reference/python_api/mlflow.html
 _BATCH: Final = 100

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol, final
 
 from server_app.journal import RoundLine
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from strategies.methods import METHODS, reads
 
 FINAL_ACCURACY: Final = "final/accuracy"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 from server_app.journal import RoundLine
 from server_app.writers.round_writer import FINAL_ACCURACY, Summary, scalars
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

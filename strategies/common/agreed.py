@@ -9,7 +9,8 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.errors import ModelError
 from strategies.common.open_data import OpenSet
-from strategies.common.settings import AnySettings, RunSettings, Settings
+from strategies.common.run_config import AnySettings
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunConfig, default_config
+from strategies.common.run_config import RunConfig, default_config
 
 _SUGGESTED: Final = 3
 

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from strategies.common import seeds
 from strategies.common.errors import DropoutError
-from strategies.common.settings import RunConfig, Settings, read_table
+from strategies.common.run_config import RunConfig, read_table
+from strategies.common.settings import Settings
 
 TABLE = "simulated"
 

@@ -16,7 +16,7 @@ from client_app.half import client_half
 from client_app.node import NodeConfig
 from server_app.agreement import Agreement
 from strategies.common.names import digest
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.control import Description
 from strategies.common.transport.envelope import read_control_record, to_record_dict
 

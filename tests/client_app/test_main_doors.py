@@ -9,7 +9,8 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from strategies.common import folder_lock, tensor_file
 from strategies.common.confusion import ConfusionCounts
-from strategies.common.settings import DEVICES_OWN, default_config
+from strategies.common.run_config import default_config
+from strategies.common.settings import DEVICES_OWN
 from strategies.common.transport.control import Description, Order, Report
 from strategies.common.transport.envelope import Parcel, read_control_record, to_record_dict
 from tests.loopback import Federation, LoopbackGrid

@@ -20,7 +20,7 @@ from client_app.profiling.measurement import measure
 from client_app.profiling.step import DeviceStep
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from tests.fresh_processes import FreshProcesses

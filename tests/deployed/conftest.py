@@ -18,7 +18,7 @@ from client_app.data import prepared
 from local_federation.nodes import SuperNode
 from local_federation.processes import Child
 from local_federation.superlink import SuperLink
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 
 NODES = 3
 

@@ -7,7 +7,7 @@ import pytest
 from docs_site import method_pages, pages
 from docs_site.links import anchors
 from strategies import methods
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.fedktl.wire import ImageVectorPairs
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ from docs_site import settings_reference
 from docs_site.allowed import allowed, literal
 from strategies import methods
 from strategies.common.errors import SettingsError
-from strategies.common.settings import Settings, default_config, read_run, read_table
+from strategies.common.run_config import default_config, read_run, read_table
+from strategies.common.settings import Settings
 
 Value = bool | int | float | str
 ROW = re.compile(r'^\| <a id="([^"]+)"></a>`\1` \| (.+?) \| (.+?) \| (.+) \|$', re.MULTILINE)

@@ -12,7 +12,7 @@ from PIL import Image
 from client_app.data import open_set
 from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import FederationError, NectarError
-from strategies.common.settings import read_run
+from strategies.common.run_config import read_run
 
 pytestmark = pytest.mark.federation
 

@@ -16,7 +16,7 @@ from server_app.run_record import read_run_record
 from strategies.common.agreed import Need
 from strategies.common.inputs import Images
 from strategies.common.provided import Provided
-from strategies.common.settings import default_config, read_run, read_table
+from strategies.common.run_config import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.server import MocoSFLServer

@@ -7,7 +7,7 @@ import torch
 
 from generators.build import build, check, check_here, check_tables
 from strategies.common.errors import GeneratorError, SettingsError
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from tests.fresh_processes import FreshProcesses
 
 CONFIG: RunConfig = {

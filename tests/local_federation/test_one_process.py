@@ -8,7 +8,7 @@ from federations.split_federation import EXCHANGING, TINY, federation
 from local_federation.alone import judge_inputs, play_alone, save
 from local_federation.one_process import OneProcess
 from server_app.alone_baseline import read_baselines, read_raw
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 pytestmark = pytest.mark.federation
 

@@ -3,7 +3,7 @@ import pytest
 from client_app.half import client_half
 from local_federation.baselines import baseline_of
 from strategies import methods
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

@@ -4,7 +4,7 @@ import pytest
 
 from server_app.half import open_settings
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 Value = bool | int | float | str
 OPEN: dict[str, Value] = {"open-data": "pfllib:there", "normalise": "channels"}

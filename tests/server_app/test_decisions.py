@@ -10,7 +10,7 @@ from server_app.run_folder import RunFolder
 from server_app.run_record import read_run_record
 from strategies import methods
 from strategies.common.agreed import Need
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from tests.server_app.run_folders import CONFIG
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 

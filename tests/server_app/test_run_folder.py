@@ -19,7 +19,7 @@ from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
 from strategies.common.inputs import Images
 from strategies.common.round import Picture
-from strategies.common.settings import app_version
+from strategies.common.run_config import app_version
 from strategies.common.task import Task
 from strategies.common.transport.control import Description
 from tests.server_app.run_folders import CONFIG

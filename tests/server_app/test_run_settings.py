@@ -6,7 +6,7 @@ import pytest
 
 from server_app.run_folder import RunFolder
 from strategies.common.errors import RunFolderError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from tests.server_app.run_folders import CONFIG
 
 Value = bool | int | float | str

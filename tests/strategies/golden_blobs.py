@@ -20,7 +20,8 @@ from strategies.common.architecture import Architecture
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenSet
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
-from strategies.common.settings import Settings, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import Settings
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.wire import encode
 

@@ -11,7 +11,8 @@ from strategies.common.agreed import Agreed, Need
 from strategies.common.open_data import OpenData, OpenLabels
 from strategies.common.payload import Payload
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from tests.strategies.fedktl.fake_generator import FakeGenerator
 

@@ -17,7 +17,7 @@ from strategies.common.method import AnyClientHalf, AnyServerHalf, ClientHalf, S
 from strategies.common.open_data import OpenSet
 from strategies.common.payload import Payload, rules_of, unsent
 from strategies.common.presentation import Presentation
-from strategies.common.settings import read_run
+from strategies.common.run_config import read_run
 from strategies.common.task import Foundation, Place, Task
 from tests.fresh_processes import FreshProcesses
 from tests.strategies.fedktl.fake_generator import FakeGenerator

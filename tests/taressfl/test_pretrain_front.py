@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.taressfl import expert

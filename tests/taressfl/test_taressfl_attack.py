@@ -10,7 +10,7 @@ from torch import nn
 
 from strategies.common import seeds
 from strategies.common.errors import DataError, SettingsError
-from strategies.common.settings import read_table
+from strategies.common.run_config import read_table
 from strategies.mocosfl.taressfl.verdict import Finding, Quality, Verdict
 from taressfl.attack import Outcome, attack, train_attacker
 from taressfl.decoder import parse

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tiny_taressfl import CPU, Value, bars, plain_front
 
 from strategies.common.errors import DataError
+from strategies.common.run_config import read_table
 from strategies.common.samples import prepare
-from strategies.common.settings import read_table
 from strategies.common.split.settings import SplitSettings
 from taressfl.intercept import as_sent, intercept, to_unit, travelled
 

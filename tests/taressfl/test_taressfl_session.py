@@ -12,7 +12,7 @@ from strategies.common.agreed import Need
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
 from strategies.common.provided import Provided
-from strategies.common.settings import read_run, read_table
+from strategies.common.run_config import read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.server import MocoSFLServer

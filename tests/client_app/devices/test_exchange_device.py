@@ -10,7 +10,8 @@ from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig
 from strategies.common.errors import DataError, ExchangeError
-from strategies.common.settings import RunSettings, default_config, read_table
+from strategies.common.run_config import default_config, read_table
+from strategies.common.settings import RunSettings
 from strategies.common.split.settings import SplitSettings
 
 Build = Callable[..., RunSettings]

@@ -9,7 +9,7 @@ from models import catalogue
 from strategies.common.classifiers import MEANINGS, kind_of
 from strategies.common.inputs import Columns, Images, Inputs, Tokens, Windows
 from strategies.common.model import FeatureModel
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 

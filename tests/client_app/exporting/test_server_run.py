@@ -11,7 +11,7 @@ from server_app.checkpoints import Checkpoint, Checkpoints
 from strategies.common import tensor_file
 from strategies.common.errors import StoreError
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from strategies.common.task import Task
 
 CONFIG = {**default_config(), "method": "splitfed"}

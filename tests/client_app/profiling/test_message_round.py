@@ -13,7 +13,7 @@ from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures, measure
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images, Windows
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 Value = bool | int | float | str
 # FedKTL's server would say these.

@@ -7,7 +7,7 @@ import pytest
 
 from generators.diffusers.settings import DiffusersSettings
 from strategies.common.errors import SettingsError
-from strategies.common.settings import read_table
+from strategies.common.run_config import read_table
 
 SD, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
 LCM = "LatentConsistencyModelPipeline"

@@ -5,7 +5,7 @@ import torch
 
 from generators.build import build
 from strategies.common.errors import GeneratorError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 
 _NOISE = build("noise", default_config(), torch.device("cpu"))
 

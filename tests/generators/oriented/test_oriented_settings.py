@@ -7,7 +7,7 @@ import pytest
 
 from generators.oriented.settings import OrientedSettings
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunConfig, read_table
+from strategies.common.run_config import RunConfig, read_table
 
 TABLE: RunConfig = {
     "oriented.image-size": 32,

@@ -11,7 +11,7 @@ from generators.stylegan import safetensors_file
 from generators.stylegan.generator import StyleGANGenerator
 from generators.stylegan.settings import StyleGANSettings
 from strategies.common.errors import GeneratorError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from tests.generators.stylegan import tiny
 
 _CPU = torch.device("cpu")

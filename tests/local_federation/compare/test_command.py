@@ -17,7 +17,7 @@ from local_federation.engine.resources import Resources
 from local_federation.engine.start import start_process
 from local_federation.host import LocalFederationError
 from strategies.common.errors import RunFolderError, SettingsError
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from tests.server_app.run_folders import round_of, write_run
 
 Play = Callable[..., str]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local_federation.compare.study import Study, Value
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.control import Order
 
 

@@ -13,7 +13,7 @@ from client_app.split.stream import StreamLink
 from server_app.split.certificate import self_signed
 from server_app.split.place import Place, find_place
 from strategies.common.errors import SettingsError
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.settings import SplitSettings
 from tests.server_app.split.toy_session import Node, Toy, split_settings
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from server_app.split.hub import Hub
 from server_app.split.session import SplitSession
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.engine import Engine
 from strategies.common.split.link import Link
 from strategies.common.split.plan import Plan, TrainingPlan, deal_cohorts

@@ -3,7 +3,7 @@
 import pytest
 
 from server_app.writers.round_writer import scalars, told_settings
-from strategies.common.settings import default_config
+from strategies.common.run_config import default_config
 from tests.server_app.run_folders import failed_round, line_of, node, round_of
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from server_app.writers.mlflow import MLflow
 from server_app.writers.round_writer import Summary, scalars
 from server_app.writers.weights_and_biases import WeightsAndBiases
-from strategies.common.settings import RunConfig
+from strategies.common.run_config import RunConfig
 from tests.server_app.run_folders import line_of, round_of
 from tests.server_app.writers import stand_ins
 

@@ -13,7 +13,8 @@ from strategies.common.payload import Payload, Sizes, payload, tensor
 from strategies.common.payloads import CountedRows, FeatureRows
 from strategies.common.provided import Provided
 from strategies.common.round import Phase, Reply
-from strategies.common.settings import Settings, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import Settings
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 

@@ -16,8 +16,8 @@ from strategies.common.architecture import Architecture
 from strategies.common.errors import DataError
 from strategies.common.inputs import Images, Inputs
 from strategies.common.payloads import numbers_of
+from strategies.common.run_config import default_config, read_run
 from strategies.common.samples import Samples
-from strategies.common.settings import default_config, read_run
 from strategies.common.task import Task
 from strategies.faug.client import Lacking, generated, seeds_of
 from strategies.faug.gan import LabelledGenerator, trained

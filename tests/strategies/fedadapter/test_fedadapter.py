@@ -6,7 +6,8 @@ import torch
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import SettingsError
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.fedadapter.client import FedAdapterClient
 from strategies.fedadapter.server import FedAdapterServer
 from strategies.fedadapter.settings import FedAdapterSettings

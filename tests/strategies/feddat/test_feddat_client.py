@@ -9,7 +9,8 @@ from strategies.common.adapters.keys import keys_of
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.adapters.wire import SharedAdapter
 from strategies.common.errors import WireError
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.feddat.client import FedDATClient, FedDATState
 from strategies.feddat.server import FedDATServer

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.feddat.client import FedDATClient
 from strategies.feddat.server import FedDATServer
 from strategies.feddat.settings import FedDATSettings

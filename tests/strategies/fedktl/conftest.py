@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from strategies.common.settings import read_table
+from strategies.common.run_config import read_table
 from strategies.fedktl.settings import FedKTLSettings
 
 Value = bool | int | float | str

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import read_table
+from strategies.common.run_config import read_table
 from strategies.fedktl.automatic import automatic, transfer_weight
 from strategies.fedktl.settings import FedKTLSettings
 from tests.strategies.fedktl.fake_generator import FakeGenerator

@@ -8,7 +8,8 @@ import torch
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import SettingsError, WireError
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.common.wire import decode, encode
 from strategies.fedlora.client import FedLoRAClient
 from strategies.fedlora.server import FedLoRAServer

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.fedlora.client import FedLoRAClient
 from strategies.fedlora.server import FedLoRAServer
 from strategies.fedlora.settings import FedLoRASettings

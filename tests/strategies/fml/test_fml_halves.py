@@ -5,7 +5,8 @@ import torch
 
 from strategies.common.errors import ModelError, WireError
 from strategies.common.round import Reply
-from strategies.common.settings import NamedModel, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import NamedModel
 from strategies.common.wire import decode, encode
 from strategies.fml.wire import Meme
 from strategies.methods import method_settings

@@ -11,7 +11,8 @@ from strategies.common import tensor_file
 from strategies.common.inputs import Images
 from strategies.common.message import NoState
 from strategies.common.round import Phase
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from strategies.common.task import Task
 from strategies.common.transport.state import load_tensors, to_tensors
 from strategies.local.settings import LocalSettings

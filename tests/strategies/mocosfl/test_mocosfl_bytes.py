@@ -5,7 +5,7 @@ import torch
 
 from strategies.common.agreed import Agreed, Need
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config, read_run, read_table
+from strategies.common.run_config import default_config, read_run, read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.split.wire.frames import Activations, CodecName, Gradients
 from strategies.common.split.wire.framing import Framer

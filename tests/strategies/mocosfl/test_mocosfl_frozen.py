@@ -9,7 +9,8 @@ import torch
 
 from strategies import methods
 from strategies.common.errors import SettingsError, StoreError
-from strategies.common.settings import RunSettings, default_config, read_run
+from strategies.common.run_config import default_config, read_run
+from strategies.common.settings import RunSettings
 from strategies.common.split.settings import SplitSettings
 from strategies.mocosfl.settings import MocoSFLSettings
 from strategies.mocosfl.taressfl.expert import Expert

@@ -9,7 +9,8 @@ import torch
 from strategies.common.agreed import Need
 from strategies.common.provided import Provided
 from strategies.common.round import Aggregated, Reply, Trained
-from strategies.common.settings import RunSettings, default_config, read_table
+from strategies.common.run_config import default_config, read_table
+from strategies.common.settings import RunSettings
 from strategies.common.split.halves import Assessment, SplitRound
 from strategies.common.split.plan import Plan
 from strategies.common.split.settings import SplitSettings

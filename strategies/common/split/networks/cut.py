@@ -12,7 +12,7 @@ from torch import nn
 from strategies.common import seeds
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
-from strategies.common.settings import known_name
+from strategies.common.run_config import known_name
 from strategies.common.split.networks import bottleneck
 from strategies.common.split.networks.layers import CHANNELS_PER_GROUP
 from strategies.common.split.networks.mobilenet import mobilenetv2

@@ -12,7 +12,8 @@ from strategies.common.adapters.wire import SharedAdapter, TrainedAdapter
 from strategies.common.errors import ModelError, WireError
 from strategies.common.inputs import Images
 from strategies.common.round import Reply
-from strategies.common.settings import RunSettings, Settings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings, Settings
 from strategies.common.task import Foundation, Place, Task
 from strategies.common.wire import decode, encode
 from tests.strategies.asking_device import provided

@@ -11,7 +11,8 @@ from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.errors import ModelError
 from strategies.common.optimiser import Optimiser
 from strategies.common.payload import Payload
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from tests.strategies.asking_device import AskingDevice
 
 Config = dict[str, bool | int | float | str]

@@ -6,7 +6,8 @@ from torch import nn
 
 from strategies.common.adapters.optimisation import adapter_optimiser, rate_at
 from strategies.common.adapters.settings import AdapterSettings
-from strategies.common.settings import RunSettings, read_table
+from strategies.common.run_config import read_table
+from strategies.common.settings import RunSettings
 from tests.strategies.asking_device import AskingDevice
 
 Config = dict[str, bool | int | float | str]

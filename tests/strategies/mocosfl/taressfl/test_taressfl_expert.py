@@ -9,7 +9,7 @@ import torch
 from strategies.common import tensor_file
 from strategies.common.errors import SettingsError, StoreError
 from strategies.common.inputs import Images
-from strategies.common.settings import read_table
+from strategies.common.run_config import read_table
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task
 from strategies.mocosfl.taressfl import expert

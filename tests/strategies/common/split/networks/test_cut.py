@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from strategies.common import seeds
 from strategies.common.errors import ModelError, SettingsError
 from strategies.common.inputs import Images, Windows
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.networks import cut
 from strategies.common.split.settings import SplitSettings
 from strategies.common.task import Task

@@ -5,7 +5,7 @@ import torch
 
 from strategies.common.errors import StoreError
 from strategies.common.inputs import Images
-from strategies.common.settings import default_config, read_table
+from strategies.common.run_config import default_config, read_table
 from strategies.common.split.networks import joined
 from strategies.common.split.networks.of_run import whole_network
 from strategies.common.split.networks.stacked import StackedModels

@@ -8,7 +8,8 @@ import torch
 from pydantic import Field, ValidationError
 
 from strategies.common.errors import SettingsError
-from strategies.common.settings import RunSettings, Settings, known_name, read_run, read_table
+from strategies.common.run_config import known_name, read_run, read_table
+from strategies.common.settings import RunSettings, Settings
 
 Value = bool | int | float | str
 
