@@ -73,7 +73,7 @@ def choose(schema: "pa.Schema", where: str, wanted: RunSettings | None = None) -
     """
     import pyarrow as pa  # noqa: PLC0415
 
-    texts = _text_columns(schema, wanted.input_columns, where) if wanted else ()
+    texts = _text_columns(schema, wanted.named_inputs, where) if wanted else ()
     image = "" if texts else image_column(schema, where)
     integers = [f.name for f in schema if pa.types.is_integer(f.type)]
     known = [name for name in LABEL_NAMES if name in integers]
@@ -97,7 +97,7 @@ def choose(schema: "pa.Schema", where: str, wanted: RunSettings | None = None) -
     return Columns(image, label, texts, tuple(filter(None, notes)))
 
 
-def _text_columns(schema: "pa.Schema", asked: str, where: str) -> tuple[str, ...]:
+def _text_columns(schema: "pa.Schema", asked: Sequence[str], where: str) -> tuple[str, ...]:
     """Return the columns of text that are asked for; all, where there is no image."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -106,14 +106,13 @@ def _text_columns(schema: "pa.Schema", asked: str, where: str) -> tuple[str, ...
         for field in schema
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
     ]
-    named = [one.strip() for one in asked.split(",") if one.strip()]
-    if strange := [name for name in named if name not in texts]:
+    if strange := [name for name in asked if name not in texts]:
         raise DataError(
             f"{where}: setting input-columns: expected columns of text, "
             f"{', '.join(texts) or 'of which there are none'}, got {', '.join(strange)}; found "
             f"{described(schema)}"
         )
-    return tuple(named or ([] if image_columns(schema) else texts))
+    return tuple(asked or ([] if image_columns(schema) else texts))
 
 
 def told(what: str, chosen: str, possible: Sequence[str]) -> str:

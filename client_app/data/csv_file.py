@@ -101,7 +101,7 @@ def read(place: Path, settings: RunSettings, listing: Path | None = None) -> Col
             f"{where}: expected rows of at least two cells, a label and what it is of, found "
             f"{len(whole)} of {width}; separate cells by a comma, a semicolon, a tab or a bar"
         )
-    columns = settings.label_column, settings.input_columns
+    columns = settings.label_column, settings.named_inputs
     layout = layout_of([row for _, row in whole], *columns, where)
     kept: list[Row] = []
     for line, row in whole[layout.has_header :]:

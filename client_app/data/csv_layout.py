@@ -55,15 +55,17 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def layout_of(rows: Sequence[Row], label_column: str, input_columns: str, where: str) -> Layout:
+def layout_of(
+    rows: Sequence[Row], label_column: str, input_columns: Sequence[str], where: str
+) -> Layout:
     """Find the columns.
 
     Parameters
     ----------
     rows : Sequence[Row]
         All rows that have as many cells as most; at least two.
-    label_column, input_columns : str
-        As set: names, or numbers from 1; inputs are comma separated. Empty finds them.
+    label_column, input_columns : str, Sequence[str]
+        As set: names, or numbers from 1. Empty finds them.
     where : str
         For messages, in which no cell of a row stands that may be a sample.
 
@@ -73,12 +75,12 @@ def layout_of(rows: Sequence[Row], label_column: str, input_columns: str, where:
         With the columns there are, and what to set.
     """
     first, rest = rows[0], rows[1 : 1 + _PROBED]
-    asked_for = (label_column, *_split(input_columns))
+    asked_for = (label_column, *input_columns)
     header = _is_header(first, rest, asked_for)
     table = _Table(first if header else (), rest if header else rows[:_PROBED], where)
     label = table.place_of(label_column, "label-column") if label_column else table.found_label()
     if input_columns:
-        asked = [table.place_of(one, "input-columns") for one in _split(input_columns)]
+        asked = [table.place_of(one, "input-columns") for one in input_columns]
         if label in asked:
             raise DataError(f"{where}: expected other input-columns than the label")
         aside: dict[int, str] = {}
@@ -186,10 +188,6 @@ class _Table:
     def _listed(self, places: Sequence[int]) -> str:
         named = ", ".join(self.names[place] for place in places[:_NAMED])
         return f"{named} and {len(places) - _NAMED} more" if len(places) > _NAMED else named
-
-
-def _split(columns: str) -> list[str]:
-    return [one.strip() for one in columns.split(",") if one.strip()]
 
 
 def _is_header(first: Row, rest: Sequence[Row], asked: Sequence[str]) -> bool:

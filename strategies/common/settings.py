@@ -295,6 +295,11 @@ class RunSettings(Settings):
     def _may_be_a_number(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @property
+    def named_inputs(self) -> tuple[str, ...]:
+        """Columns that ``input_columns`` names; none where they are to be found."""
+        return tuple(one.strip() for one in self.input_columns.split(",") if one.strip())
+
     def is_evaluated(self, round_number: int) -> bool:
         """Tell whether an evaluation of its own follows a round: the last in any case.
 
