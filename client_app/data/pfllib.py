@@ -11,19 +11,17 @@ the reason for which it is left out. The split is kept as published, so ``partit
 ``test-fraction`` do not apply.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from client_app.data import npz
+from client_app.data import npz, pfllib_config
 from client_app.data.collection import require_folder
 from client_app.data.folder import DEEPER, unusable, walk
 from client_app.data.left_out import LeftOut, told
@@ -37,7 +35,6 @@ PARTS = ("train", "test")
 # Values of images beyond these were hardly scaled for a network, which reads bytes as [-1, 1].
 _WIDEST = 10.0
 _DARKEST = 63
-_CONFIG = "config.json"
 
 # Why a file is no client's, beside what a folder of images leaves out too.
 BESIDE = "beside the folders train and test"
@@ -60,7 +57,7 @@ def files(folder: Path) -> list[Path]:
         raise DataError(
             f"pfllib: expected train/N.npz and test/N.npz in {folder.absolute()}, found none"
         )
-    config = folder / _CONFIG
+    config = folder / pfllib_config.NAME
     return [config, *clients] if config.is_file() else clients
 
 
@@ -76,7 +73,9 @@ def left_out(folder: Path) -> LeftOut:
     both = frozenset.intersection(*(_client_files(folder / part) for part in PARTS))
     found: dict[str, list[str]] = {}
     for place in (folder, *(folder / part for part in PARTS)):
-        for path in _strays(place, both if place != folder else frozenset((_CONFIG, *PARTS))):
+        for path in _strays(
+            place, both if place != folder else frozenset((pfllib_config.NAME, *PARTS))
+        ):
             found.setdefault(_reason(path, folder), []).append(path.relative_to(folder).as_posix())
     return found
 
@@ -105,8 +104,10 @@ def files_of(folder: Path, client: int) -> list[Path]:
     DataError
         If there are no client files, or ``config.json`` cannot be understood.
     """
-    own = [folder / _CONFIG, *_own(folder, client)]
-    is_enough = declared_classes(folder) is not None and all(path.is_file() for path in own)
+    own = [folder / pfllib_config.NAME, *_own(folder, client)]
+    is_enough = pfllib_config.declared_classes(folder) is not None and all(
+        path.is_file() for path in own
+    )
     deciding = own if is_enough else files(folder)
     stray = [folder / name for names in _looked_for(folder).values() for name in names]
     return list(dict.fromkeys([*deciding, *stray]))
@@ -151,59 +152,6 @@ def read_texts(
     cut, count = sum(num_cut for _, num_cut in parts), sum(len(part) for part, _ in parts)
     note = f"pfllib: {cut} of {count} texts are longer than text-length={text_length} and were cut"
     return parts[0][0], parts[1][0], (note,) if cut else ()
-
-
-def declared_classes(folder: Path) -> int | None:
-    """Return the number of classes in ``config.json``, if it gives one.
-
-    Raises
-    ------
-    DataError
-        If the file is there but cannot be understood.
-    """
-    return _declared(folder, "num_classes", MAX_CLASSES)
-
-
-def class_names(folder: Path, num_classes: int) -> tuple[str, ...]:
-    """Return the names in ``config.json``, or numbers where it gives none.
-
-    Raises
-    ------
-    DataError
-        If it gives anything but one text for each class.
-    """
-    names = _entry(folder, "class_names")
-    if names is None:
-        return tuple(str(label) for label in range(num_classes))
-    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not told or len(names) != num_classes:
-        raise DataError(
-            f"{folder / 'config.json'}: expected class_names to be a list of {num_classes} texts, "
-            f"one for each class, got {str(names)[:80]}"
-        )
-    return tuple(names)
-
-
-def vocabulary(folder: Path, train: Samples, test: Samples) -> int:
-    """Return how many numbers a token can have by ``config.json``; 0 if x are no tokens.
-
-    Raises
-    ------
-    DataError
-        If it is not given, or a token is not below it.
-    """
-    parts = [part.inputs for part in (train, test) if part.inputs.dtype == torch.int64]
-    if not parts:
-        return 0
-    highest = max(int(part.max()) for part in parts)
-    count = _declared(folder, "vocabulary", LARGEST) or 0
-    if highest >= count:
-        raise DataError(
-            f"{folder / 'config.json'}: expected vocabulary to be more than token {highest} of "
-            f"this client, got {count or 'none'}; write how many numbers tokens can have in all "
-            f'clients\' data, e.g. "vocabulary": {highest + 1}'
-        )
-    return count
 
 
 def range_note(folder: Path, train: Samples) -> tuple[str, ...]:
@@ -266,28 +214,6 @@ def _reason(path: Path, folder: Path) -> str:
     if not _is_named(path):
         return NAMELESS
     return ALONE
-
-
-def _declared(folder: Path, key: str, most: int) -> int | None:
-    count = _entry(folder, key)
-    if count is None:
-        return None
-    if type(count) is not int or not 1 <= count <= most:
-        raise DataError(
-            f"{folder / 'config.json'}: expected {key} to be a positive integer up to {most}, got "
-            f"{count!r}"
-        )
-    return count
-
-
-def _entry(folder: Path, key: str) -> Any:
-    path = folder / "config.json"
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8")).get(key)
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}: expected a JSON object, got: {error}") from None
 
 
 def samples_of(path: Path, text_length: int) -> tuple[Samples, int]:

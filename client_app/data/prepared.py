@@ -25,6 +25,7 @@ from client_app.data import (
     open_set,
     partition,
     pfllib,
+    pfllib_config,
     published,
     questions,
     split,
@@ -91,7 +92,7 @@ def load(
         return found
     if kept is not None and source.reader is pfllib:
         scanned = stored.with_name("classes.safetensors")
-        declared = pfllib.declared_classes(source.folder)
+        declared = pfllib_config.declared_classes(source.folder)
         classes = declared or _scanned_classes(source, scanned)
         data = published.read(settings, source, partition, classes, kept)
         data = replace(_with_copies_told(source, data), counted=declared is None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from client_app.data import images, pfllib, split, windows
+from client_app.data import images, pfllib, pfllib_config, split, windows
 from client_app.data.client_data import ClientData
 from client_app.data.keeper import Keeper
 from client_app.data.kept_split import TEST, TRAIN, Identity
@@ -67,7 +67,7 @@ def read(
     train, test = train.rows(rows[is_trained]), test.rows(rows[~is_trained] - len(train))
     with explained(stray):
         split.require(who, len(train), len(test), settings, "leave this client out")
-    vocabulary = pfllib.vocabulary(place, train, test)
+    vocabulary = pfllib_config.vocabulary(place, train, test)
     notes = (*settled.notes, *stray, *cut, *pfllib.range_note(place, train))
     train, test = (as_asked(part, vocabulary, settings) for part in (train, test))
     shapes = [tuple(part.inputs.shape[1:]) for part in (train, test)]
@@ -81,7 +81,7 @@ def read(
         train,
         test,
         num_classes,
-        pfllib.class_names(place, num_classes),
+        pfllib_config.class_names(place, num_classes),
         notes,
         vocabulary,
         split=settled.split,

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from client_app.data import pfllib
+from client_app.data import pfllib, pfllib_config
 from client_app.data.collection import Collection, Reading
 from client_app.data.published import OR_RESAMPLE, as_asked, of_unlike_lengths
 from client_app.data.words import Numbering
@@ -33,19 +33,19 @@ def read(folder: Path, settings: RunSettings) -> Collection:
     paths = [path for path in pfllib.files(folder) if path.suffix == ".npz"]
     parts = [pfllib.samples_of(path, settings.text_length)[0] for path in paths]
     labels = torch.cat([part.labels for part in parts])
-    classes = pfllib.declared_classes(folder) or int(labels.max()) + 1
+    classes = pfllib_config.declared_classes(folder) or int(labels.max()) + 1
     if int(labels.max()) >= classes:
         raise DataError(
             f"pfllib {folder}: expected labels below the {classes} classes of config.json, got "
             f"{int(labels.max())}"
         )
-    vocabulary = max(pfllib.vocabulary(folder, part, part) for part in parts)
+    vocabulary = max(pfllib_config.vocabulary(folder, part, part) for part in parts)
     asked = [as_asked(part, vocabulary, settings).inputs for part in parts]
     _require_alike(folder, paths, asked)
     inputs = torch.cat(asked)
     return Collection(
         labels,
-        pfllib.class_names(folder, classes),
+        pfllib_config.class_names(folder, classes),
         partial(_rows, inputs),
         files=paths,
         # Which word a number is was decided by whoever wrote the files.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from client_app.data import folder, pfllib, prepared
+from client_app.data import folder, pfllib, pfllib_config, prepared
 from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
@@ -80,22 +80,22 @@ def test_a_range_that_hardly_suits_a_network_is_noted(place: Path) -> None:
 
 
 def test_classes_are_declared_or_counted(place: Path) -> None:
-    assert pfllib.declared_classes(place) == 5
+    assert pfllib_config.declared_classes(place) == 5
     assert pfllib.scanned_classes(place) == 4
     (place / "config.json").write_text("{}")
-    assert pfllib.declared_classes(place) is None
+    assert pfllib_config.declared_classes(place) is None
     (place / "config.json").unlink()
-    assert pfllib.declared_classes(place) is None
+    assert pfllib_config.declared_classes(place) is None
 
 
 def test_classes_have_the_names_that_are_given_or_numbers(place: Path) -> None:
-    assert pfllib.class_names(place, 5) == ("0", "1", "2", "3", "4")
+    assert pfllib_config.class_names(place, 5) == ("0", "1", "2", "3", "4")
     (place / "config.json").write_text('{"num_classes": 2, "class_names": ["cat", "dog"]}')
-    assert pfllib.class_names(place, 2) == ("cat", "dog")
+    assert pfllib_config.class_names(place, 2) == ("cat", "dog")
     for bad in ('["cat"]', '["cat", 2]', '"ab"'):
         (place / "config.json").write_text(f'{{"class_names": {bad}}}')
         with pytest.raises(DataError, match="class_names to be a list of 2 texts, one for each"):
-            pfllib.class_names(place, 2)
+            pfllib_config.class_names(place, 2)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_classes_have_the_names_that_are_given_or_numbers(place: Path) -> None:
 def test_a_bad_config_is_refused(place: Path, text: str) -> None:
     (place / "config.json").write_text(text)
     with pytest.raises(DataError, match=r"config.json: expected"):
-        pfllib.declared_classes(place)
+        pfllib_config.declared_classes(place)
 
 
 def test_a_device_needs_its_own_files_only(place: Path) -> None:
@@ -238,18 +238,18 @@ def _texts(*tokens: int) -> Samples:
 
 def test_the_vocabulary_is_declared_and_asked_of_texts_alone(place: Path) -> None:
     pictures = Samples(torch.zeros(1, 1, 2, 2), torch.tensor([0]))
-    assert pfllib.vocabulary(place, pictures, pictures) == 0
+    assert pfllib_config.vocabulary(place, pictures, pictures) == 0
     with pytest.raises(DataError, match=r"token 8 of this client, got none; .* .vocabulary.: 9$"):
-        pfllib.vocabulary(place, _texts(0, 3), _texts(8, 1))
+        pfllib_config.vocabulary(place, _texts(0, 3), _texts(8, 1))
     (place / "config.json").write_text('{"vocabulary": 9}')
-    assert pfllib.vocabulary(place, _texts(0, 3), _texts(8, 1)) == 9
+    assert pfllib_config.vocabulary(place, _texts(0, 3), _texts(8, 1)) == 9
     with pytest.raises(DataError, match="vocabulary to be more than token 9 of this client, got 9"):
-        pfllib.vocabulary(place, _texts(9), _texts(1))
+        pfllib_config.vocabulary(place, _texts(9), _texts(1))
     (place / "config.json").write_text('{"vocabulary": "9"}')
     with pytest.raises(
         DataError, match=r"expected vocabulary to be a positive integer .*, got '9'"
     ):
-        pfllib.vocabulary(place, _texts(0), _texts(1))
+        pfllib_config.vocabulary(place, _texts(0), _texts(1))
 
 
 def test_other_names_are_refused(place: Path) -> None:
