@@ -7,7 +7,7 @@ read at the last round. Local is tuned and played alike, and once more with two 
 round, since methods with a second network cost up to twice as much.
 
 Run with ``python -m benchmarks.field_table CASE FOLDER --data SPEC`` where CASE is ``har``,
-``news``, ``mnist`` or ``cifar10``. What is there already is not played again. The table is printed.
+``news``, ``mnist`` or ``cifar10``. What is there already is not played again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks.field_cases import CASES, Case, Value
-from benchmarks.results import complete, over_seeds
+from benchmarks.results import complete, over_seeds, show_tables
 from local_federation.campaign import Campaign
 from server_app.run_record import RunRecord, read_run_record
 from strategies.methods import display_name
@@ -29,6 +29,17 @@ _TUNED_BY: Final = 100
 _LOCAL: Final = "local"
 _TWICE: Final = "local-twice"
 _PLAIN_FEDKTL: Final = "fedktl-alone"
+_COLUMNS: Final = (
+    "method",
+    "last round",
+    "to Local",
+    "to Local, two passes",
+    "worst client",
+    "MB up",
+    "down",
+    "CPU-s a round",
+    "tuned to",
+)
 _TITLES: Final = {_TWICE: "Local, two passes", _PLAIN_FEDKTL: "FedKTL, no generator"}
 
 
@@ -75,19 +86,16 @@ def main() -> None:
         name: [read_run_record(folder / "played" / f"{name}-seed-{seed}") for seed in options.seeds]
         for name in (*names, _TWICE)
     }
-    for line in table(read, tuned):
-        console.print(line, highlight=False, soft_wrap=True)
+    titles, *rows = table(read, tuned)
+    name = f"field_{options.case}"
+    show_tables(console, {name: (titles, rows)}, write=options.write)
 
 
 def table(
     read: Mapping[str, Sequence[RunRecord]], tuned: Mapping[str, Mapping[str, Value]]
-) -> list[str]:
-    """Return the table's lines, of which each method's runs are of the same seeds."""
-    lines = [
-        "| method | last round | to Local | to Local, two passes | worst client | MB up | down "
-        "| CPU-s a round | tuned to |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | :--- |",
-    ]
+) -> list[list[str]]:
+    """Return titles and rows, of which each method's runs are of the same seeds."""
+    lines = [list(_COLUMNS)]
     ends = {name: [_end(run) for run in runs] for name, runs in read.items()}
     for name, runs in read.items():
         base = _LOCAL if name == _TWICE else name
@@ -95,7 +103,8 @@ def table(
         told = ", ".join(f"{key}={tuned[base][key]}" for key in own)
         title = _TITLES.get(name) or display_name(name)
         worst = [min(n.accuracy or 0.0 for n in r.rounds[-1].answered.values()) for r in runs]
-        cells = (
+        cells = [
+            title,
             over_seeds(ends[name]),
             _apart(ends[name], ends[_LOCAL]),
             _apart(ends[name], ends[_TWICE]),
@@ -103,8 +112,8 @@ def table(
             *(f"{_megabytes(runs, way):.2f}" for way in ("uplink_bytes", "downlink_bytes")),
             f"{_cpu_seconds(runs):.1f}",
             told,
-        )
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+        ]
+        lines.append(cells)
     return lines
 
 
@@ -182,6 +191,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="where to keep runs")
     parser.add_argument("--data", required=True, help="as of the setting data")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--write", action="store_true", help="into docs/results.md")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()
 
