@@ -160,14 +160,19 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
     return reply
 
 
+_NAMING_PLACES = ("state-dir", "data", "open-data", "vocabulary-file")
+
+
 def _places(context: Context) -> list[str]:
     """Return the folders that this device was told of, as texts about them name them."""
     configs = (context.run_config, context.node_config)
-    told = [str(config.get(key, "")) for config in configs for key in ("state-dir", "data")]
+    told = [str(config.get(key, "")) for config in configs for key in _NAMING_PLACES]
     told += str(context.node_config.get("model", "")), str(context.run_config.get("models", ""))
     # A source or model of one's own is a kind or a place, a colon, and a place or a name.
     parts = [part.strip() for text in told for part in (text, *text.replace(",", ":").split(":"))]
     paths = [Path(part).expanduser() for part in parts if part]
+    # What lies beside a file that was named is told by name as well.
+    paths += [path.parent for path in paths if path.suffix]
     return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
 
 

@@ -9,7 +9,7 @@ from strategies.common.errors import SettingsError
 from strategies.common.run_config import RunConfig
 from strategies.common.settings import RunSettings, Settings
 
-_OF_READING: Final = ("label_column", "input_columns", "vocabulary_file")
+_OF_READING: Final = ("open_data", "label_column", "input_columns", "vocabulary_file")
 
 
 @final

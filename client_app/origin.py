@@ -10,7 +10,7 @@ from typing import final
 
 from strategies.common.errors import DataError, ModelError
 
-_TEXTS = ("model", "data", "split", "contents")
+_TEXTS = ("model", "data", "split", "contents", "read_as")
 _LONGEST_LIST = 200
 
 
@@ -29,6 +29,8 @@ class Origin:
         Which split of it, and which samples, as ``ClientData`` has them.
     classes : tuple[str, ...]
         Classes, or the client's own answers, in the order of its head.
+    read_as : str
+        Which columns of a table are read, as ``ClientData`` has it.
     """
 
     model: str = ""
@@ -36,6 +38,7 @@ class Origin:
     split: str = ""
     contents: str = ""
     classes: tuple[str, ...] = ()
+    read_as: str = ""
 
     def to_text(self) -> dict[str, str]:
         """Return what :meth:`from_text` reads back."""
@@ -76,6 +79,12 @@ class Origin:
                 f"is of {self.model}; give the node that model again, or choose another run-name"
             )
         notes = self._compare_data(now)
+        if _differ(self.read_as, now.read_as):
+            raise DataError(
+                f"data {now.data}: other columns are read than those that the model that this "
+                f"client goes on from has learnt from; set label-column and input-columns as they "
+                f"were, or choose another run-name"
+            )
         if self.classes and self.classes != now.classes:
             listed = f"classes were {_listed(self.classes)}, are {_listed(now.classes)}"
             raise DataError(

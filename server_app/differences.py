@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from strategies.common.inputs import Images, Windows
+from strategies.common.inputs import Columns, Images, Windows
 from strategies.common.meaning import Dealt, ValueRange
 from strategies.common.names import printable
 from strategies.common.open_data import OpenSet
@@ -147,6 +147,8 @@ def _advice(expected: Task, got: Task) -> str:
     first, second = expected.inputs, got.inputs
     if isinstance(first, Windows) and isinstance(second, Windows):
         return _advice_on_windows(first, second)
+    if isinstance(first, Columns) and isinstance(second, Columns):
+        return "give it the others' columns, or name the same ones in input-columns on all devices"
     if not isinstance(first, Images):
         return "give it the others' data"
     if not isinstance(second, Images) or {first.channels, second.channels} != {1, 3}:

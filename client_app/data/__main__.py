@@ -54,7 +54,8 @@ def look(settings: RunSettings, spec: str, node: NodeConfig) -> ClientData:
         if kept.is_dir():
             shutil.copytree(kept, Path(folder) / keeper.FOLDER)
         where = Path(folder) / "prepared"
-        return prepared.load(settings, spec, node.partition_id, node.num_partitions, where)
+        read = node.reading(settings)
+        return prepared.load(read, spec, node.partition_id, node.num_partitions, where)
 
 
 def _tell_all(asked: argparse.Namespace) -> list[str]:

@@ -45,6 +45,8 @@ class ClientData:
         (training samples,) float64, of a split that is kept, as ``keeper.Settled`` has it.
     num_first_train : int
         Training samples when that split was dealt.
+    read_as : str
+        Digest of the columns that are read of a table.
     """
 
     train: Samples
@@ -60,6 +62,7 @@ class ClientData:
     standing: Tensor | None = None
     num_first_train: int = 0
     words: str = ""
+    read_as: str = ""
 
     @property
     def inputs(self) -> Inputs:
@@ -74,6 +77,7 @@ def to_file(data: ClientData) -> tuple[dict[str, Tensor], dict[str, str]]:
     text |= {"vocabulary": str(data.vocabulary), "dealt": data.dealt, "split": data.split}
     text |= {"contents": data.contents, "num_first_train": str(data.num_first_train)}
     text |= {"counted": json.dumps(data.counted), "words": data.words}
+    text["read_as"] = data.read_as
     if data.standing is not None:
         tensors["train.standing"] = data.standing
     for split, samples in zip(_SPLITS, (data.train, data.test), strict=True):
@@ -111,4 +115,5 @@ def from_file(tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> ClientD
         tensors.get("train.standing"),
         int(text["num_first_train"]),
         text["words"],
+        text["read_as"],
     )

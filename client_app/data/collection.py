@@ -75,7 +75,8 @@ class Collection:
     numbering : Numbering | None
         How words of texts became numbers; ``None`` where rows are no texts.
     columns : tuple[str, ...]
-        Names of the columns of numbers; empty where rows are no numbers of a table.
+        Names, or numbers from 1, of the label and of what is learnt from; empty where rows are of
+        no table.
     """
 
     labels: Tensor
@@ -101,7 +102,16 @@ class Collection:
         """Digest of what decides which number a word is, or which column is which number."""
         if self.numbering:
             return self.numbering.digest
-        return hashlib.sha256(json.dumps(self.columns).encode()).hexdigest() if self.columns else ""
+        return _digest(self.columns[1:]) if self.columns else ""
+
+    @property
+    def read_as(self) -> str:
+        """Digest of the columns that are read of a table; empty where there is none."""
+        return _digest(self.columns) if self.columns else ""
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(names)).encode()).hexdigest()
 
 
 def digest_of(labels: Tensor, identity: str = "") -> str:

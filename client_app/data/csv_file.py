@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,22 +20,22 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from client_app.data import class_list
+from client_app.data import csv_classes
 from client_app.data.collection import Collection, Reading
 from client_app.data.csv_layout import Layout, Row, layout_of
 from client_app.data.kept_split import Identity
 from client_app.data.table_rows import number_of, texts_read
-from client_app.data.words import Numbering
+from client_app.data.words import Numbering, words_of
 from strategies.common.errors import DataError
 from strategies.common.names import normalised
 from strategies.common.settings import RunSettings
-from strategies.common.transport.ranges import MAX_CLASSES
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 # Rows by which the separator is told.
 _PROBED: Final = 50
 _LONGEST_CELL: Final = 10_000_000
 
+_OR_LIST: Final = ", or list all classes, one in each line, in NAME.classes.txt beside NAME.csv"
 _OTHER_CELLS: Final = "with another number of cells"
 _NO_LABEL: Final = "without a label"
 _NO_NUMBER: Final = "without a number in each column"
@@ -69,7 +69,9 @@ def require(place: Path) -> None:
         )
 
 
-def read(place: Path, settings: RunSettings, listing: Path | None = None) -> Collection:
+def read(
+    place: Path, settings: RunSettings, classes: tuple[str, ...] = (), *, own: bool = False
+) -> Collection:
     """Read labels and rows; texts become numbers of words on demand.
 
     Parameters
@@ -78,8 +80,10 @@ def read(place: Path, settings: RunSettings, listing: Path | None = None) -> Col
         The file.
     settings : RunSettings
         Columns, and how words are numbered.
-    listing : Path | None
-        File of the class names, where there is one; otherwise they are those of the rows.
+    classes : tuple[str, ...]
+        Their names, where they are listed; otherwise they are those of the rows.
+    own : bool
+        Whether it is a device's own, whose columns others know by nothing but their names.
 
     Raises
     ------
@@ -102,48 +106,69 @@ def read(place: Path, settings: RunSettings, listing: Path | None = None) -> Col
             f"{len(whole)} of {width}; separate cells by a comma, a semicolon, a tab or a bar"
         )
     columns = settings.label_column, settings.named_inputs
-    layout = layout_of([row for _, row in whole], *columns, where)
+    layout = layout_of([row for _, row in whole], *columns, where, classes)
+    if own and not (layout.are_texts or layout.has_header):
+        raise DataError(
+            f"{where}: expected a first row that names the columns, by which devices tell that "
+            f"theirs are the same, found numbers; write one"
+        )
     kept: list[Row] = []
+    lines: list[str] = []
     for line, row in whole[layout.has_header :]:
         if reason := _fault(row, layout):
             left.setdefault(reason, []).append(f"line {line}")
         else:
             kept.append(row)
+            lines.append(f"line {line}")
     told = [_label(row, layout) for row in kept]
-    names, places = _classes(told, where) if listing is None else _listed(told, listing)
-    labels = torch.tensor([places[label] for label in told])
+    known = csv_classes.listed(told, classes, where) if classes else None
+    known = known or csv_classes.found(told, where, _OR_LIST if own else "")
+    labels = torch.tensor([known.places[label] for label in told])
     numbering = Numbering.of(settings) if layout.are_texts else None
     return Collection(
         labels,
-        names,
-        _reader(kept, layout, numbering, where),
-        identities=partial(_identities, kept),
+        known.names,
+        _reader(kept, layout, numbering, where, lines),
+        identities=partial(_identities, kept, layout),
         left_out=left,
         total=len(numbered) - layout.has_header,
         files=[place],
         is_told_by_files=True,
-        notes=layout.notes,
+        notes=(*layout.notes, *known.notes),
         counted="rows",
         numbering=numbering,
-        columns=() if layout.are_texts else layout.named_inputs,
+        columns=(layout.named_label, *layout.named_inputs),
     )
 
 
-def _identities(kept: Sequence[Row]) -> list[Identity]:
-    """Return what rows are: nothing but their cells, which may come more than once."""
-    told = (json.dumps(list(row)).encode() for row in kept)
+def _identities(kept: Sequence[Row], layout: Layout) -> list[Identity]:
+    """Return what rows are: nothing but what is learnt from, which may come more than once.
+
+    Neither a corrected label, nor a number that is written in another way, nor a column that is
+    not read makes another row: who learnt from it has learnt from it.
+    """
+    if layout.are_texts:
+        told = (json.dumps(words_of(_text(row, layout))).encode() for row in kept)
+    else:
+        told = (json.dumps(_numbers(row, layout)).encode() for row in kept)
     digests = [hashlib.sha256(one).hexdigest()[:32] for one in told]
     return [Identity(digest, digest, digest) for digest in digests]
 
 
 def _reader(
-    kept: Sequence[Row], layout: Layout, numbering: Numbering | None, where: str
+    kept: Sequence[Row],
+    layout: Layout,
+    numbering: Numbering | None,
+    where: str,
+    lines: Sequence[str],
 ) -> Callable[[Tensor, int], Reading]:
     if numbering is not None:
-        return texts_read(lambda rows: [_text(kept[row], layout) for row in rows], numbering, where)
+        return texts_read(
+            lambda rows: [_text(kept[row], layout) for row in rows], numbering, where, lines
+        )
 
     def numbers(rows: Tensor, image_size: int) -> Reading:  # noqa: ARG001
-        cells = [[float(kept[row][place]) for place in layout.inputs] for row in rows]
+        cells = [_numbers(kept[row], layout) for row in rows]
         return Reading(torch.tensor(cells, dtype=torch.float32), torch.arange(len(rows)))
 
     return numbers
@@ -151,6 +176,10 @@ def _reader(
 
 def _text(row: Row, layout: Layout) -> str:
     return " ".join(row[place] for place in layout.inputs)
+
+
+def _numbers(row: Row, layout: Layout) -> list[float]:
+    return [float(row[place]) for place in layout.inputs]
 
 
 def _label(row: Row, layout: Layout) -> str:
@@ -163,46 +192,6 @@ def _fault(row: Row, layout: Layout) -> str:
     if not layout.are_texts and any(number_of(row[place]) is None for place in layout.inputs):
         return _NO_NUMBER
     return ""
-
-
-def _classes(labels: Sequence[str], where: str) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """Return the names of the classes and the place of each label among them.
-
-    Numbers are in the order of their values, and 1.0 is the class of 1; names are in that of their
-    letters.
-    """
-    ordered = sorted(set(labels), key=_order)
-    values = [number_of(label) for label in ordered]
-    if None in values:
-        values = list(range(len(ordered)))
-    kinds = list(dict.fromkeys(values))
-    if not 1 < len(kinds) <= MAX_CLASSES:
-        raise DataError(
-            f"{where}: expected 2 to {MAX_CLASSES} classes, found {len(kinds)}; set label-column "
-            f"to another column"
-        )
-    places = {label: kinds.index(value) for label, value in zip(ordered, values, strict=True)}
-    # Of several spellings of one number the shortest names it.
-    names = [
-        min((label for label in ordered if places[label] == place), key=len)
-        for place in range(len(kinds))
-    ]
-    return tuple(names), places
-
-
-def _listed(labels: Sequence[str], listing: Path) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """Return the names of a list, and the place of each label among them: 1.0 is that of 1."""
-    values = {number_of(name): name for name in class_list.read(listing, (), "", "")}
-    names = {label: values.get(number_of(label), label) for label in set(labels)}
-    names |= {label: label for label in names if number_of(label) is None}
-    told = sorted(set(names.values()), key=_order)
-    known = class_list.read(listing, told, "label", "remove its rows")
-    return known, {label: known.index(name) for label, name in names.items()}
-
-
-def _order(label: str) -> tuple[bool, float, str]:
-    number = number_of(label)
-    return number is None, 0.0 if number is None else number, label
 
 
 def _rows(place: Path, where: str) -> list[tuple[int, Row]]:

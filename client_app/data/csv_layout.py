@@ -9,6 +9,7 @@ from client_app.data.columns import LABEL_NAMES
 from client_app.data.table_rows import number_of
 from client_app.data.words import words_of
 from strategies.common.errors import DataError
+from strategies.common.names import normalised
 
 # Beyond, a column of a table this small holds no classes.
 _MOST_CLASSES_SHARE: Final = 0.2
@@ -20,6 +21,9 @@ _NUMBERS_SHARE: Final = 0.9
 _PROBED: Final = 2000
 # Of many columns, as many are named.
 _NAMED: Final = 8
+# Of a column's number, and characters of a name in messages.
+_DIGITS: Final = 10
+_LONGEST_NAME: Final = 80
 # What a column that counts rows is called.
 _COUNTERS: Final = frozenset({"", "id", "index", "row", "unnamed: 0"})
 
@@ -37,7 +41,7 @@ class Layout:
         Position of the label.
     inputs : tuple[int, ...]
         Positions of what is learnt from.
-    named_inputs : tuple[str, ...]
+    named_label, named_inputs : str, tuple[str, ...]
         Their names, or their numbers from 1.
     are_texts : bool
         Whether inputs are texts, else numbers.
@@ -49,6 +53,7 @@ class Layout:
 
     label: int
     inputs: tuple[int, ...]
+    named_label: str
     named_inputs: tuple[str, ...]
     are_texts: bool
     has_header: bool
@@ -56,7 +61,11 @@ class Layout:
 
 
 def layout_of(
-    rows: Sequence[Row], label_column: str, input_columns: Sequence[str], where: str
+    rows: Sequence[Row],
+    label_column: str,
+    input_columns: Sequence[str],
+    where: str,
+    classes: Sequence[str] = (),
 ) -> Layout:
     """Find the columns.
 
@@ -68,6 +77,8 @@ def layout_of(
         As set: names, or numbers from 1. Empty finds them.
     where : str
         For messages, in which no cell of a row stands that may be a sample.
+    classes : Sequence[str]
+        Names of all classes, where they are known: a row that has one names no columns.
 
     Raises
     ------
@@ -76,8 +87,10 @@ def layout_of(
     """
     first, rest = rows[0], rows[1 : 1 + _PROBED]
     asked_for = (label_column, *input_columns)
-    header = _is_header(first, rest, asked_for)
-    table = _Table(first if header else (), rest if header else rows[:_PROBED], where)
+    known = any(normalised(cell.strip()) in classes for cell in first)
+    said = not known and _says_names(first, rest, asked_for)
+    header = said or (not known and _may_be_names(first, rest))
+    table = _Table(first if header else (), rest if header else rows[:_PROBED], where, said)
     label = table.place_of(label_column, "label-column") if label_column else table.found_label()
     if input_columns:
         asked = [table.place_of(one, "input-columns") for one in input_columns]
@@ -102,31 +115,36 @@ def layout_of(
     kind = "texts" if texts else "numbers"
     aside |= {p: f"no {kind}" for p in asked if p not in chosen}
     notes = table.notes(label, chosen, aside, kind)
-    named = tuple(table.names[place].strip() for place in chosen)
-    return Layout(label, tuple(chosen), named, bool(texts), header, notes)
+    named = tuple(table.names[place] for place in chosen)
+    return Layout(label, tuple(chosen), table.names[label], named, bool(texts), header, notes)
 
 
 @final
 class _Table:
     """Rows and the names of their columns, numbers from 1 where the table has none."""
 
-    def __init__(self, header: Row, cells: Sequence[Row], where: str) -> None:
+    def __init__(self, header: Row, cells: Sequence[Row], where: str, tells_names: bool) -> None:
         self.cells = cells
         self.width = len(cells[0])
         self._has_header = bool(header)
-        self.names = list(header) or [str(place) for place in range(1, self.width + 1)]
+        numbers = [str(place) for place in range(1, self.width + 1)]
+        self.names = [normalised(cell.strip()) for cell in header] or numbers
+        # What was only taken for names may be a sample.
+        self._shown = self.names if tells_names else numbers
         self._where = where
+        self._tells_names = tells_names
 
     def place_of(self, asked: str, setting: str) -> int:
         """Return a column by its name, or its number from 1."""
+        asked = normalised(asked)
         if self.names.count(asked) == 1:
             return self.names.index(asked)
-        if asked.isdecimal() and 1 <= int(asked) <= self.width:
+        if asked.isdecimal() and len(asked) < _DIGITS and 1 <= int(asked) <= self.width:
             return int(asked) - 1
-        there = f"{self._listed(range(self.width))}, or " if self._has_header else ""
+        there = f"{self._listed(range(self.width))}, or " if self._tells_names else ""
         raise DataError(
             f"{self._where}: setting {setting}: expected {there}a number from 1 to {self.width}, "
-            f"got {asked!r}"
+            f"got {asked[:_LONGEST_NAME]!r}"
         )
 
     def found_label(self) -> int:
@@ -172,12 +190,13 @@ class _Table:
         self, label: int, chosen: Sequence[int], aside: Mapping[int, str], kind: str
     ) -> tuple[str, ...]:
         """Say what was decided, in plain sentences."""
-        first = "names columns" if self._has_header else "is a sample"
+        taken = "names columns" if self._tells_names else "is taken for names of columns"
+        first = taken if self._has_header else "is a sample"
         told = (
-            f"{self._where}: the first row {first}; the label is column {self.names[label]}, "
+            f"{self._where}: the first row {first}; the label is column {self._shown[label]}, "
             f"{kind} are read of {self._listed(chosen)}"
         )
-        reasons = [f"{self.names[place]} ({why})" for place, why in list(aside.items())[:_NAMED]]
+        reasons = [f"{self._shown[place]} ({why})" for place, why in list(aside.items())[:_NAMED]]
         more = f" and {len(aside) - _NAMED} more" if len(aside) > _NAMED else ""
         left = f"{self._where}: columns that are not read: {', '.join(reasons)}{more}"
         return (told, left) if aside else (told,)
@@ -186,24 +205,30 @@ class _Table:
         return self._has_header and self.names[place].strip().casefold() in LABEL_NAMES
 
     def _listed(self, places: Sequence[int]) -> str:
-        named = ", ".join(self.names[place] for place in places[:_NAMED])
+        named = ", ".join(self._shown[place] for place in places[:_NAMED])
         return f"{named} and {len(places) - _NAMED} more" if len(places) > _NAMED else named
 
 
-def _is_header(first: Row, rest: Sequence[Row], asked: Sequence[str]) -> bool:
-    """Tell whether a row names columns.
+def _says_names(first: Row, rest: Sequence[Row], asked: Sequence[str]) -> bool:
+    """Tell whether a row surely names columns.
 
-    It does where it has a name that is asked for or that labels have; where it has no number and
-    numbers follow; or where an end of it is of no class that the rows below have.
+    It does where it has a name that is asked for or that labels have; and where it has no number
+    and numbers follow.
     """
-    told = {cell.strip().casefold() for cell in first}
-    named = [one for one in asked if one and not one.isdecimal()]
-    if told.intersection(LABEL_NAMES) or any(one in first for one in named):
+    told = {normalised(cell.strip()) for cell in first}
+    named = {normalised(one) for one in asked if one and not one.isdecimal()}
+    if {one.casefold() for one in told}.intersection(LABEL_NAMES) or told & named:
         return True
+    is_wordy = not any(number_of(cell) is not None for cell in first)
+    has_names = is_wordy and len({one.casefold() for one in told}) == len(first)
+    return has_names and any(_are_numbers(rest, place) for place in range(len(first)))
+
+
+def _may_be_names(first: Row, rest: Sequence[Row]) -> bool:
+    """Tell whether a row looks as if it named columns: an end of it is of no class below."""
+    told = {cell.strip().casefold() for cell in first}
     if any(number_of(cell) is not None for cell in first) or len(told) < len(first):
         return False
-    if any(_are_numbers(rest, place) for place in range(len(first))):
-        return True
     ends = {place for place in (0, len(first) - 1) if _holds_classes(rest, place)}
     return any(first[place] not in {row[place] for row in rest} for place in ends)
 

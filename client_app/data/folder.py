@@ -256,7 +256,13 @@ def _class_names(folder: Path) -> tuple[str, ...]:
                 f"none"
             )
         return tuple(found)
-    return class_list.read(listing, found, "class folder", "remove the folder")
+    names = class_list.read(listing)
+    if unknown := [name for name in found if name not in names]:
+        raise DataError(
+            f"{listing}: expected a line for every class folder, found none for "
+            f"{', '.join(unknown)}; add it on all devices or remove the folder"
+        )
+    return names
 
 
 def _read_rows(

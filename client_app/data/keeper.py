@@ -4,6 +4,7 @@
 learnt from could then be dealt to its test.
 """
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -66,8 +67,11 @@ class Keeper:
     """
 
     def __init__(self, settings: RunSettings, source: Source, client: int, folder: Path) -> None:
-        place = str(source.folder.resolve())
+        # As it is named: what a link of that name points to may be another copy of the same.
+        place = os.path.abspath(source.folder)  # noqa: PTH100 - resolve() would follow links
         chosen = [settings.seed, settings.test_fraction, settings.max_samples]
+        if source.is_pooled:  # texts are told apart as far as they are read
+            chosen.append(settings.text_length)
         key = kept_split.digest_of([source.kind, place, *chosen])[:16]
         self._path = folder / key / f"{client}.safetensors"
         self._kind = source.kind

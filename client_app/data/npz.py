@@ -27,6 +27,8 @@ MAX_MEMBER_BYTES = 4 * 2**30
 # Two arrays take some hundred, and texts one for each word: a hundred thousand of 200 words.
 MAX_OPERATIONS = 10_000
 MAX_TEXT_OPERATIONS = 20_000_000
+# Ends the name of how many texts were cut.
+_CUT = ".cut"
 
 NAMES = frozenset(
     {"numpy.ndarray", "numpy.dtype"}
@@ -135,13 +137,15 @@ def _arrays(
     for name, symbol in contents.items():
         if not isinstance(name, str):
             raise MalformedPickleError("it has a key that is no text")
+        if name.endswith(_CUT):
+            raise MalformedPickleError(f"it has a key that ends in {_CUT}, which is no array's")
         try:
             texts = npz_texts.read(symbol, text_length) if text_length else None
             found[name] = _array(symbol) if texts is None else texts[0]
         except MalformedPickleError as error:
             raise MalformedPickleError(f"{name!r:.80} is {error}") from None
         if texts is not None:
-            found[f"{name}.cut"] = np.array(texts[1])
+            found[f"{name}{_CUT}"] = np.array(texts[1])
             continue
         # Many arrays could claim the same bytes of the file.
         bytes_left -= found[name].nbytes

@@ -8,6 +8,8 @@ from pickles.symbols import Call, MalformedPickleError, Name
 
 # Beyond it a word's number would be no int64.
 _HIGHEST = np.iinfo(np.int64).max
+# 2 GiB of them.
+_MOST_WORDS = 2**28
 
 
 def read(symbol: object, length: int) -> tuple[NDArray[np.int64], int] | None:
@@ -38,6 +40,13 @@ def read(symbol: object, length: int) -> tuple[NDArray[np.int64], int] | None:
         ) if str(callee) in arrays.RECONSTRUCT:
             if len(cells) != 2 * count:
                 raise MalformedPickleError(f"{count} texts with lengths in {len(cells)} objects")
+            # A list that stands for many texts would cost what no file of its size does.
+            if len({id(cell) for cell in cells[::2]}) != count:
+                raise MalformedPickleError("an array with one text in several places")
+            if count * length > _MOST_WORDS:
+                raise MalformedPickleError(
+                    f"{count} texts, more than {_MOST_WORDS} words at text-length={length}"
+                )
             rows, num_cut = np.zeros((count, length), np.int64), 0
             for row, cell in zip(rows, cells[::2], strict=True):
                 words = _words(cell)

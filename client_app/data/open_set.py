@@ -38,17 +38,33 @@ def check(settings: RunSettings) -> None:
             f"{settings.open_data}, which is dealt to clients, or each client's own"
         )
     private = parse(settings.data)
-    is_shared = bool(source.place) and private.whole_place == source.whole_place
-    if is_shared and (private.is_own or not private.names_what(source)):
-        raise SettingsError(
-            f"setting open-data: expected samples that are no client's own, got "
-            f"{settings.open_data} beside data={settings.data}, whose samples clients have; name "
-            f"other files"
-        )
+    require_apart(settings.open_data, settings.data)
     if holds_open(settings, private) and not settings.open_samples:
         raise SettingsError(
             f"setting open-samples: expected how many samples of {settings.data} to keep open and "
             f"give to no client, since open-data names the same source, got 0"
+        )
+
+
+def require_apart(opened: str, private: str) -> None:
+    """Refuse open data that are read of the same files as a client's own.
+
+    Parameters
+    ----------
+    opened, private : str
+        Sources. A common one may be both, of which a part is kept open.
+
+    Raises
+    ------
+    SettingsError
+        With both.
+    """
+    one, other = parse(opened), parse(private)
+    is_shared = bool(one.place) and one.whole_place == other.whole_place
+    if is_shared and (other.is_own or not other.names_what(one)):
+        raise SettingsError(
+            f"setting open-data: expected samples that are no client's own, got {opened} beside "
+            f"data={private}, whose samples clients have; name other files"
         )
 
 

@@ -6,7 +6,7 @@ the table lists them all, one in each line: ``reviews.classes.txt`` beside ``rev
 
 from pathlib import Path
 
-from client_app.data import csv_file
+from client_app.data import class_list, csv_file
 from client_app.data.collection import Collection
 from strategies.common.settings import RunSettings
 
@@ -28,7 +28,8 @@ def files(place: Path) -> list[Path]:
 def read(place: Path, settings: RunSettings) -> Collection:
     """Read labels and rows; see :func:`client_app.data.csv_file.read`."""
     listing = _listing(place)
-    return csv_file.read(place, settings, listing if listing.exists() else None)
+    classes = class_list.read(listing) if listing.exists() else ()
+    return csv_file.read(place, settings, classes, own=True)
 
 
 def _listing(place: Path) -> Path:

@@ -181,6 +181,7 @@ def _dealt(
         notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
         vocabulary=collection.vocabulary,
         words=collection.words,
+        read_as=collection.read_as,
         dealt=digest_of_labels(collection.labels, contents if collection.is_told_by_files else ""),
         split=f"dealt:{digest_of([*whole, *own])[:16]}",
     )
@@ -237,6 +238,7 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
         + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
         vocabulary=collection.vocabulary,
         words=collection.words,
+        read_as=collection.read_as,
         split=settled.split,
         contents=settled.contents,
         standing=settled.standing[reading.kept[train]],
@@ -268,7 +270,12 @@ def _require_apart(source: Source, state: Path) -> None:
 
 def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:
     used = set(rows.tolist())
-    return [sample.name for row, sample in enumerate(samples) if row not in used]
+    # What has no name but what it holds is told by its place.
+    return [
+        f"row {row + 1}" if sample.name == sample.digest else sample.name
+        for row, sample in enumerate(samples)
+        if row not in used
+    ]
 
 
 def _left_out(source: Source, collection: Collection, *more: LeftOut) -> tuple[str, ...]:

@@ -62,11 +62,11 @@ def read(
     samples = [*_identities("train", train), *_identities("test", test)]
     rows = _rows(settings, kept, samples, len(train), client)
     sides = [published_side(samples[row]) for row in rows.tolist()]
-    settled = kept.settle(samples, rows.tolist(), sides)
     is_trained = rows < len(train)
     train, test = train.rows(rows[is_trained]), test.rows(rows[~is_trained] - len(train))
     with explained(stray):
         split.require(who, len(train), len(test), settings, "leave this client out")
+    settled = kept.settle(samples, rows.tolist(), sides)
     vocabulary = pfllib_config.vocabulary(place, train, test)
     notes = (*settled.notes, *stray, *cut, *pfllib.range_note(place, train))
     train, test = (as_asked(part, vocabulary, settings) for part in (train, test))

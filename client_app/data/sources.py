@@ -175,6 +175,16 @@ class Source:
         return SOURCES[self.kind].own
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether clients have files of their own, which together are open data."""
+        return bool(SOURCES[self.kind].pooled)
+
+    @property
+    def is_one_devices_own(self) -> bool:
+        """Whether whoever reads it has all of it."""
+        return bool(SOURCES[self.kind].dealt_by)
+
+    @property
     def is_dealt(self) -> bool:
         """Whether a client's samples are dealt to it out of those of all."""
         kind = SOURCES[self.kind]
@@ -272,7 +282,13 @@ def parse(spec: str) -> Source:
 
 def holds_open(settings: RunSettings, source: Source) -> bool:
     """Tell whether a part of a source is kept open, of which no client is given anything."""
-    return bool(settings.open_data) and parse(settings.open_data).names_what(source)
+    if not settings.open_data:
+        return False
+    opened = parse(settings.open_data)
+    if opened.names_what(source):
+        return True
+    # A device may hold what the run names elsewhere: the same rows are open there.
+    return source.is_dealt and opened.is_dealt and parse(settings.data).names_what(opened)
 
 
 def check(spec: str) -> None:

@@ -20,19 +20,21 @@ TextReader = Callable[[Tensor], Sequence[str]]
 
 
 def texts_read(
-    read: TextReader, numbering: Numbering, where: str
+    read: TextReader, numbering: Numbering, where: str, named: Sequence[str] = ()
 ) -> Callable[[Tensor, int], Reading]:
     """Return what reads rows of texts as (rows, length) int64.
 
-    Rows without a word are left out and counted, and how many are cut is noted.
+    Rows without a word are left out and counted, by names of their own where they have some, and
+    how many are cut is noted.
     """
-    return partial(_read_texts, read, numbering, where)
+    return partial(_read_texts, read, numbering, where, named)
 
 
 def _read_texts(
     read: TextReader,
     numbering: Numbering,
     where: str,
+    named: Sequence[str],
     rows: Tensor,
     image_size: int,  # noqa: ARG001 - what a collection is asked of images
 ) -> Reading:
@@ -42,7 +44,8 @@ def _read_texts(
         raise DataError(f"{where}: expected texts with words, found none among {len(texts)} rows")
     inputs, cut = numbering.encode([texts[place] for place in kept])
     spoken = set(kept)
-    silent = [f"row {int(row)}" for place, row in enumerate(rows) if place not in spoken]
+    gone = [int(row) for place, row in enumerate(rows) if place not in spoken]
+    silent = [named[row] if named else f"row {row}" for row in gone]
     notes = (
         f"{where}: {cut} of {len(kept)} texts have more than text-length={numbering.length} words "
         f"and were cut",
@@ -59,6 +62,8 @@ def number_of(cell: str) -> float | None:
     >>> number_of(" 1.5e3 "), number_of("nan"), number_of("three")
     (1500.0, None, None)
     """
+    if "_" in cell:  # Python's own way to group digits
+        return None
     try:
         found = float(cell)
     except ValueError:

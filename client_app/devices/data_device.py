@@ -93,7 +93,7 @@ class DataDevice(ABC):
         """What a state of this client is of."""
         own = self.data
         spec = self.node.data or self.settings.data
-        return Origin(self.model_name, spec, own.split, own.contents, own.class_names)
+        return Origin(self.model_name, spec, own.split, own.contents, own.class_names, own.read_as)
 
     @property
     def clients(self) -> "Sequence[DataDevice]":

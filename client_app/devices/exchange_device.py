@@ -7,6 +7,7 @@ from typing import final
 
 import torch
 
+from client_app.data import sources
 from client_app.data.kept_split import digest_of
 from client_app.devices.data_device import DataDevice
 from client_app.node import NodeConfig
@@ -73,10 +74,11 @@ class ExchangeNode:
     def clients(self) -> Sequence[LogicalClient]:
         """Logical clients that this node carries."""
         count = self.settings.clients_per_node
-        if count > 1 and (self.node.data or self.settings.data).startswith("folder:"):
+        source = sources.parse(self.node.data or self.settings.data)
+        if count > 1 and source.is_one_devices_own:
             raise DataError(
-                f"setting clients-per-node: expected 1 for a folder of this device's own, got "
-                f"{count}; a folder is not dealt to clients"
+                f"setting clients-per-node: expected 1 for {source.kind} data of this device's "
+                f"own, got {count}; they are not dealt to clients"
             )
         first = self.partition * count
         partitions = {"num_partitions": self.node.num_partitions * count}

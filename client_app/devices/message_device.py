@@ -145,6 +145,7 @@ class LocalDevice(DataDevice):
             )
         if not self.asks_about_open_data:
             return shape
+        open_set.require_apart(self._open_source, self.node.data or self.settings.data)
         opened = self._open_data.each_input
         if opened != shape.inputs:
             raise DataError(

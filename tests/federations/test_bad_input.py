@@ -136,6 +136,17 @@ def test_a_node_whose_folder_has_no_images_is_left_out_by_name(tmp_path: Path) -
     assert str(tmp_path) not in reason
 
 
+def test_where_a_nodes_own_table_lies_is_its_own_business(tmp_path: Path) -> None:
+    place = tmp_path / "anna meier" / "My Data"
+    place.mkdir(parents=True)
+    (place / "t.csv").write_text("kind,height\na,1.5\nb,2.5\n" * 20)
+    (place / "t.classes.txt").write_bytes(b"\xff\xfe")
+    reason = play_beside_a_bad_node(tmp_path, data=f"own-csv:{place / 't.csv'}")
+    assert "node 102" in reason
+    assert "t.classes.txt: expected UTF-8 text" in reason
+    assert "anna" not in reason
+
+
 def test_a_node_with_other_data_than_the_rest_is_left_out_by_name(tmp_path: Path) -> None:
     _images(tmp_path / "images")
     reason = play_beside_a_bad_node(tmp_path, data=f"folder:{tmp_path / 'images'}")

@@ -65,6 +65,10 @@ def test_words_numbered_in_another_way_are_refused() -> None:
 
 def test_tables_of_other_columns_are_refused() -> None:
     table = {"inputs": "columns", "sizes": [3], "values": "readings"}
+    fewer = described("a", "b", **{**table, "sizes": [2]})
+    assert "name the same ones in input-columns on all devices" in refusal(
+        described("a", "b", **table), described("a", "b", **table), fewer
+    )
     most, other = (described("a", "b", **table, words=digit * 64) for digit in "12")
     said = refusal(most, most, other)
     assert f"expected columns of numbers as most clients have them, by sha256 {'1' * 12}" in said

@@ -95,7 +95,7 @@ def test_texts_without_a_word_are_left_out_and_cut_ones_counted(
     found = read(rows, text_length=3)
     reading = found.read(torch.arange(22), 0)
     assert reading.kept.tolist() == list(range(20))
-    assert reading.left_out == {"without a word": ["row 20", "row 21"]}
+    assert reading.left_out == {"without a word": ["line 21", "line 22"]}
     assert reading.notes == (
         "csv table.csv: 20 of 20 texts have more than text-length=3 words and were cut",
     )
@@ -135,22 +135,24 @@ def test_columns_that_are_not_there_are_refused_and_no_sample_is_told(
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "label"),
+    ("header", "row", "told", "label"),
     [
-        ("review,sentiment", "a good film {n},{ab}", "sentiment"),
-        ("Category,Message", "{ab},words and words {n}", "Category"),
-        ("0,1,2,label", "{n}.5,{n}.25,7,{ab}", "label"),
-        ("text,text,label", "one {n},two words,{ab}", "label"),
+        # What might be a sample is not told, which others would read.
+        ("review,sentiment", "a good film {n},{ab}", "is taken for names of columns", "2"),
+        ("Category,Message", "{ab},words and words {n}", "is taken for names of columns", "1"),
+        ("0,1,2,label", "{n}.5,{n}.25,7,{ab}", "names columns", "label"),
+        ("text,text,label", "one {n},two words,{ab}", "names columns", "label"),
+        ("kind, width", "{ab},{n}.5", "names columns", "kind"),
     ],
 )
 def test_a_row_of_names_is_no_sample(
-    read: Callable[..., Collection], header: str, row: str, label: str
+    read: Callable[..., Collection], header: str, row: str, told: str, label: str
 ) -> None:
     rows = "\n".join(row.format(n=n, ab="ab"[n % 2]) for n in range(20))
     found = read(f"{header}\n{rows}\n")
     assert found.class_names == ("a", "b")
     assert len(found.labels) == 20
-    assert f"the first row names columns; the label is column {label}" in found.notes[0]
+    assert f"the first row {told}; the label is column {label}" in found.notes[0]
 
 
 def test_what_says_the_label_or_counts_rows_is_not_learnt_from(

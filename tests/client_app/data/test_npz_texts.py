@@ -46,6 +46,25 @@ def test_where_no_texts_are_asked_for_they_are_refused(tmp_path: Path) -> None:
         npz.read(saved(tmp_path / "0.npz", [[1, 2]]))
 
 
+def test_one_list_in_many_places_is_refused(tmp_path: Path) -> None:
+    same = [1, 2, 3]
+    with pytest.raises(DataError, match="with one text in several places"):
+        npz.read(saved(tmp_path / "0.npz", [same, [4], same]), 3)
+
+
+def test_more_than_a_machine_holds_is_refused_by_text_length(tmp_path: Path) -> None:
+    path = saved(tmp_path / "0.npz", [[n] for n in range(300)])
+    with pytest.raises(DataError, match=r"300 texts, more than .* at text-length=1000000"):
+        npz.read(path, 1_000_000)
+
+
+def test_how_many_were_cut_is_counted_and_not_read(tmp_path: Path) -> None:
+    data = {"x": np.zeros((2, 3)), "y": np.arange(2), "x.cut": np.arange(3)}
+    np.savez(tmp_path / "0.npz", data=np.array(data, dtype=object))
+    with pytest.raises(DataError, match=r"a key that ends in \.cut"):
+        npz.read(tmp_path / "0.npz", 3)
+
+
 @pytest.mark.parametrize("text", [[-1], [2**63], [True], [1.5], ["word"], "word", (1, 2), None])
 def test_anything_else_is_refused(tmp_path: Path, text: object) -> None:
     path = saved(tmp_path / "0.npz", [[1], text], [1, 1])
@@ -73,3 +92,18 @@ def test_a_client_of_them_is_read_and_told(run_settings: Build, tmp_path: Path) 
     told = [note for note in data.notes if "were cut" in note]
     assert told == ["pfllib: 12 of 60 texts are longer than text-length=8 and were cut"]
     assert load(run_settings(text_length=12)).inputs == Tokens(12, 10)
+
+
+def test_texts_that_are_cut_elsewhere_are_split_as_from_the_start(
+    run_settings: Build, tmp_path: Path
+) -> None:
+    place = tmp_path / "news"
+    texts = [[1 + (n * k) % 97 for k in range(1, 40)] for n in range(1, 91)]
+    saved(place / "train" / "0.npz", texts)
+    saved(place / "test" / "0.npz", texts[::-1][:60])
+    (place / "config.json").write_text(json.dumps({"num_classes": 2, "vocabulary": 100}))
+    for length in (30, 20):
+        run = run_settings(text_length=length, max_samples=50)
+        kept = tmp_path / "state" / "prepared"
+        data = prepared.load(run, f"pfllib:{place}", 0, 1, kept)
+        assert (len(data.train), len(data.test)) == (30, 20)

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from client_app.data import digits, open_set, prepared
+from client_app.node import NodeConfig
 from strategies.common.errors import DataError, SettingsError
 from strategies.common.settings import RunSettings
 
@@ -61,6 +62,21 @@ def test_a_folder_is_the_same_however_it_is_written(run_settings: Settings, tmp_
     dealt = torch.cat([part.inputs for own in held for part in (own.train, own.test)])
     assert (len(opened.inputs), len(dealt)) == (10, 30)
     assert not rows_of(opened.inputs) & rows_of(dealt)
+
+
+def test_rows_that_the_run_keeps_open_are_dealt_to_nobody_wherever_a_device_holds_them(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    for name in ("runs", "here"):
+        rows = [f"{'ab'[n % 2]},{n}.5" for n in range(60)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["kind,height", *rows]))
+    runs, here = (f"csv:{tmp_path / name}.csv" for name in ("runs", "here"))
+    run = run_settings(data=runs, open_data=runs, open_samples=20, partition="iid")
+    opened = open_set.load(run, runs, tmp_path / "prepared")
+    for own in (run, NodeConfig(partition_id=0, num_partitions=1, open_data=here).reading(run)):
+        held = prepared.load(own, here, 0, 1, tmp_path / "prepared")
+        assert len(held.train) + len(held.test) == 40
+        assert not rows_of(held.train.inputs) & rows_of(opened.inputs)
 
 
 def test_labels_are_never_read(

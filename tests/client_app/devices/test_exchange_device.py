@@ -44,8 +44,11 @@ def test_clients_of_a_node_hold_what_nodes_of_their_own_would(
         )
 
 
-def test_a_folder_of_ones_own_is_not_dealt_to_several(run_settings: Build, tmp_path: Path) -> None:
-    settings = run_settings(state_dir=str(tmp_path), data=f"folder:{tmp_path}")
+@pytest.mark.parametrize("kind", ["folder", "own-csv"])
+def test_what_is_ones_own_is_not_dealt_to_several(
+    run_settings: Build, tmp_path: Path, kind: str
+) -> None:
+    settings = run_settings(state_dir=str(tmp_path), data=f"{kind}:{tmp_path}")
     with pytest.raises(DataError, match=r"clients-per-node: expected 1 .* got 2"):
         assert node(settings, partition=0, nodes=1, carried=2).clients
 

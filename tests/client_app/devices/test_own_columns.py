@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from client_app.devices.message_device import LocalDevice
 from client_app.node import NodeConfig
+from strategies.common.errors import DataError, SettingsError
 from strategies.common.inputs import Columns, Tokens
 from strategies.common.settings import RunSettings
 
@@ -30,6 +33,32 @@ def test_columns_have_the_names_that_this_device_gives_them(
     assert (as_run.data.class_names, as_run.data.inputs) == (("p", "q", "r"), Columns(2))
     own = device(run, tmp_path, **told, label_column="kind", input_columns="weight")
     assert (own.data.class_names, own.data.inputs) == (("x", "y"), Columns(1))
+
+
+def test_other_columns_than_a_model_has_learnt_from_are_refused(
+    run_settings: Build, tmp_path: Path
+) -> None:
+    table = tmp_path / "own.csv"
+    rows = [f"{n}.5,{'xy'[n % 2]},{n * n}.25,{'pqr'[n % 3]}" for n in range(40)]
+    table.write_text("\n".join(["height,kind,weight,colour", *rows]))
+    run = run_settings(method="local", models="mlp", device="cpu")
+    told = {"data": f"own-csv:{table}", "label_column": "kind"}
+    began = device(run, tmp_path, **told).origin
+    assert began.compare(device(run, tmp_path, **told).origin, private=False) == ()
+    for other in ({"input_columns": "weight"}, {"input_columns": "weight,height"}):
+        now = device(run, tmp_path, **told, **other).origin
+        with pytest.raises(DataError, match="other columns are read than those that the model"):
+            began.compare(now, private=False)
+
+
+def test_open_data_of_a_devices_own_table_are_refused(run_settings: Build, tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("\n".join(["kind,height", *(f"{'xy'[n % 2]},{n}.5" for n in range(40))]))
+    run = run_settings(method="dsfl", models="mlp", open_data=f"csv:{table}", device="cpu")
+    own = device(run, tmp_path, data=f"own-csv:{table}")
+    own.asks_about_open_data = True
+    with pytest.raises(SettingsError, match="expected samples that are no client's own"):
+        _ = own.task
 
 
 def test_the_file_of_words_lies_elsewhere_and_is_the_same(
