@@ -43,7 +43,8 @@ CHANNELS = (
 )
 CLASSES = (
     "all devices need the same classes in the same order: make an empty folder, or a line in "
-    "classes.txt, for each class that a device has no images of"
+    "classes.txt, for each class that a device has no images of, or no rows of in its own table "
+    "(NAME.classes.txt beside NAME.csv)"
 )
 
 
