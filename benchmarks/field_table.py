@@ -109,7 +109,7 @@ def table(
             _apart(ends[name], ends[_LOCAL]),
             _apart(ends[name], ends[_TWICE]),
             over_seeds(worst),
-            *(f"{_megabytes(runs, way):.2f}" for way in ("uplink_bytes", "downlink_bytes")),
+            *(f"{_megabytes(runs, way):.3g}" for way in ("uplink_bytes", "downlink_bytes")),
             f"{_cpu_seconds(runs):.1f}",
             told,
         ]
