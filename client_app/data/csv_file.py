@@ -30,6 +30,10 @@ from strategies.common.errors import DataError
 from strategies.common.names import normalised
 from strategies.common.settings import RunSettings
 
+# A row with the line that it ends on; and lines that are left out, by reason.
+_Numbered = tuple[int, Row]
+_Left = dict[str, list[str]]
+
 _SEPARATORS: Final = (",", ";", "\t", "|")
 # Rows by which the separator is told.
 _PROBED: Final = 50
@@ -92,19 +96,8 @@ def read(
     """
     where = f"csv {place.name}"
     numbered = _rows(place, where)
-    width = Counter(len(row) for _, row in numbered).most_common(1)[0][0]
     left: dict[str, list[str]] = {}
-    whole = []
-    for line, row in numbered:
-        if len(row) == width:
-            whole.append((line, row))
-        else:
-            left.setdefault(_OTHER_CELLS, []).append(f"line {line}")
-    if width < 2 or len(whole) < 2:
-        raise DataError(
-            f"{where}: expected rows of at least two cells, a label and what it is of, found "
-            f"{len(whole)} of {width}; separate cells by a comma, a semicolon, a tab or a bar"
-        )
+    whole = _whole(numbered, left, where)
     columns = settings.label_column, settings.named_inputs
     layout = layout_of([row for _, row in whole], *columns, where, classes)
     if own and not (layout.are_texts or layout.has_header):
@@ -112,17 +105,13 @@ def read(
             f"{where}: expected a first row that names the columns, by which devices tell that "
             f"theirs are the same, found numbers; write one"
         )
-    kept: list[Row] = []
-    lines: list[str] = []
-    for line, row in whole[layout.has_header :]:
-        if reason := _fault(row, layout):
-            left.setdefault(reason, []).append(f"line {line}")
-        else:
-            kept.append(row)
-            lines.append(f"line {line}")
+    usable = _usable(whole[layout.has_header :], layout, left)
+    kept, lines = [row for _, row in usable], [f"line {line}" for line, _ in usable]
     told = [_label(row, layout) for row in kept]
-    known = csv_classes.listed(told, classes, where) if classes else None
-    known = known or csv_classes.found(told, where, _OR_LIST if own else "")
+    if classes:
+        known = csv_classes.listed(told, classes, where)
+    else:
+        known = csv_classes.found(told, where, _OR_LIST if own else "")
     labels = torch.tensor([known.places[label] for label in told])
     numbering = Numbering.of(settings) if layout.are_texts else None
     return Collection(
@@ -139,6 +128,28 @@ def read(
         numbering=numbering,
         columns=(layout.named_label, *layout.named_inputs),
     )
+
+
+def _whole(numbered: list[_Numbered], left: _Left, where: str) -> list[_Numbered]:
+    """Return the rows that have as many cells as most, and count the others."""
+    width = Counter(len(row) for _, row in numbered).most_common(1)[0][0]
+    whole = [(line, row) for line, row in numbered if len(row) == width]
+    if width < 2 or len(whole) < 2:
+        raise DataError(
+            f"{where}: expected rows of at least two cells, a label and what it is of, found "
+            f"{len(whole)} of {width}; separate cells by a comma, a semicolon, a tab or a bar"
+        )
+    if others := [f"line {line}" for line, row in numbered if len(row) != width]:
+        left[_OTHER_CELLS] = others
+    return whole
+
+
+def _usable(whole: list[_Numbered], layout: Layout, left: _Left) -> list[_Numbered]:
+    """Return the rows that have all that is read of them, and count the others."""
+    for line, row in whole:
+        if reason := _fault(row, layout):
+            left.setdefault(reason, []).append(f"line {line}")
+    return [(line, row) for line, row in whole if not _fault(row, layout)]
 
 
 def _identities(kept: Sequence[Row], layout: Layout) -> list[Identity]:
@@ -194,7 +205,7 @@ def _fault(row: Row, layout: Layout) -> str:
     return ""
 
 
-def _rows(place: Path, where: str) -> list[tuple[int, Row]]:
+def _rows(place: Path, where: str) -> list[_Numbered]:
     """Return every row that is not empty, with the line that it ends on."""
     require(place)
     try:
@@ -208,7 +219,7 @@ def _rows(place: Path, where: str) -> list[tuple[int, Row]]:
         raise DataError(f"{where}: cannot be read: {error}") from None
     before = csv.field_size_limit(_LONGEST_CELL)
     line = 0
-    rows: list[tuple[int, Row]] = []
+    rows: list[_Numbered] = []
     try:
         # Strictly: a quote that is never closed would swallow all rows behind it.
         reader = csv.reader(io.StringIO(text, newline=""), _separator(text, where), strict=True)
