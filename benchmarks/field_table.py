@@ -63,7 +63,7 @@ METHODS: Final[Mapping[str, Mapping[str, Sequence[Value]]]] = {
     "fedktl": {"fedktl.transfer-weight": (1.0, 50.0)},
 }
 _ALWAYS: Final[Mapping[str, Mapping[str, Value]]] = {
-    # Beside clients' few samples more open ones, and as many passes, would be most of the computing.
+    # With all open samples, five times each, nearly all computing would be theirs.
     "dsfl": {"dsfl.samples-per-round": 200, "dsfl.distill-epochs": 2},
     "fedgen": {"fedgen.sharing": "head"},
     "fedl2g": {"fedl2g.warm-up-rounds": 2},
