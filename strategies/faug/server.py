@@ -8,7 +8,6 @@ from torchvision.utils import make_grid
 
 from strategies.common import seeds
 from strategies.common.agreed import Agreed
-from strategies.common.payloads import numbers_of
 from strategies.common.round import Aggregated, Picture
 from strategies.common.samples import Samples
 from strategies.faug.gan import trained
@@ -49,4 +48,4 @@ def make(
         for label, own in zip(known.tolist(), shown, strict=True)
     )
     numbers = {"faug_seeds": float(len(sent)), "faug_labels": float(len(known)), **losses}
-    return Generator(*numbers_of(generator), known), Aggregated(numbers, pictures=pictures)
+    return Generator.of(generator, labels=known), Aggregated(numbers, pictures=pictures)

@@ -9,7 +9,7 @@ from torch import Tensor
 from strategies.common.agreed import Agreed
 from strategies.common.architecture import Architecture
 from strategies.common.payload import Payload, Sizes, labels, payload, tensor
-from strategies.common.payloads import put_numbers
+from strategies.common.payloads import WholeModel
 from strategies.faug.gan import LabelledGenerator
 
 
@@ -38,33 +38,39 @@ class Seeds(Payload):
 
 @final
 @payload("faug.generator", version=1)
-class Generator(Payload):
-    """The generator, to each client: ``4(G + S) + 8p`` bytes for p labels.
+class Generator(WholeModel):
+    """The generator, to each client: ``4(P + S) + 8p`` bytes for p labels.
 
     Every client can draw images like all clients' seeds from it.
 
     Attributes
     ----------
-    parameters, statistics : Tensor
-        (parameters,) and (statistics,) float, G and S of them.
     labels : Tensor
         (known,) int64, of which it has seen images.
     """
 
-    parameters: Tensor = tensor("float", "parameters", means="weights")
-    statistics: Tensor = tensor("float", "statistics", means="statistics")
+    follows_model = False
+
     labels: Tensor = labels("known")
 
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the generator's numbers."""
-        with torch.device("meta"):
-            built = Architecture.of(LabelledGenerator.of(agreed))
-        exact = {"parameters": built.parameters, "statistics": built.statistics}
+        held = _held(agreed)
+        exact = {"parameters": held.parameters, "statistics": held.statistics}
         return Sizes(exact, {"known": agreed.task.num_classes})
+
+    def fault(self, agreed: Agreed) -> str | None:
+        """Refuse what no generator can have measured."""
+        return _held(agreed).fault_in(self.statistics)
 
     def built(self, agreed: Agreed) -> LabelledGenerator:
         """Return the generator itself."""
         generator = LabelledGenerator.of(agreed)
-        put_numbers(generator, self.parameters, self.statistics)
+        self.into(generator)
         return generator
+
+
+def _held(agreed: Agreed) -> Architecture:
+    with torch.device("meta"):
+        return Architecture.of(LabelledGenerator.of(agreed))

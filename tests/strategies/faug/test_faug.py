@@ -207,6 +207,14 @@ def test_lengths_follow_from_task_and_settings() -> None:
     assert Seeds.sizes(wide).exact["value"] == prod((3, 32, 32))
 
 
+def test_a_generator_that_no_training_leads_to_is_refused() -> None:
+    own = agreed(3, Images(1, 4, 4), hidden_dim=4)
+    sent = Generator.of(LabelledGenerator.of(own), labels=torch.arange(3))
+    assert sent.fault(own) is None
+    wrong = replace(sent, statistics=sent.statistics - 2)
+    assert wrong.fault(own) == "statistics: expected variances of at least 0, got -1"
+
+
 def test_the_codes_of_labels_are_alike_everywhere() -> None:
     own = agreed(5, Images(1, 4, 4))
     codes: list[Tensor] = [LabelledGenerator.of(own).codes for _ in range(2)]
