@@ -102,7 +102,7 @@ files = [Path(getattr(module, "__file__", None) or "/") for module in list(sys.m
 places = [file.relative_to({root!r}) for file in files if file.is_relative_to({root!r})]
 ours = [place for place in places if place.parts[0] not in (".venv", "tests")]
 assert ours == [], ours
-from strategies.common.settings import default_config, read_run
+from strategies.common.run_config import default_config, read_run
 
 print(read_run(default_config()).method)
 """

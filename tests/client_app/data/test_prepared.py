@@ -24,7 +24,7 @@ PROBE = """
 import json, sys
 from pathlib import Path
 from client_app.data import prepared
-from strategies.common.settings import read_run
+from strategies.common.run_config import read_run
 data = prepared.load(read_run(json.loads(sys.argv[1])), "digits", 1, 5, Path(sys.argv[2]))
 heavy = ("datasets", "flwr_datasets", "sklearn", "torchvision", "PIL", "pyarrow", "pandas", "scipy")
 print(len(data.train), [name for name in heavy if name in sys.modules])
