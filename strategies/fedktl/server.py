@@ -80,7 +80,7 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
         """
         task = self.agreed.task
         check_num_classes(task.num_classes)
-        picture_shape(task.inputs)
+        picture_shape(task.inputs, self.settings)
         with seeds.seeded(seeds.derive(self.provided.run.seed, "feature-transformer")):
             transformer = FeatureTransformer(task.num_classes, self._generator.latent_dim)
         return FedKTLServerState(transformer.to(self.provided.device), None, None, None)
@@ -153,7 +153,7 @@ class FedKTLServer(MessageServer[FedKTLSettings, FedKTLServerState, ImageVectorP
             projected=self._chosen.project_centroids,
         )
         pictures = self._generator.synthesize(vectors).cpu()
-        state.images = fit(pictures, *picture_shape(self.agreed.task.inputs))
+        state.images = fit(pictures, *picture_shape(self.agreed.task.inputs, self.settings))
         state.vectors = vectors.cpu()
         state.labels = torch.tensor(classes).repeat_interleave(per_class)
         return tuple(

@@ -20,24 +20,27 @@ from strategies.fedktl.settings import FedKTLSettings
 _LENGTH_TOLERANCE = 0.01
 
 
-def picture_shape(inputs: Inputs) -> tuple[int, int, int]:
+def picture_shape(inputs: Inputs, settings: FedKTLSettings) -> tuple[int, int, int]:
     """Return channels, height and width of the picture that stands for one input.
 
-    A window of readings is a picture of height 1.
+    A window of readings is a picture of height 1. Nothing is drawn for what no picture resembles.
 
     Raises
     ------
     ModelError
-        Of tokens, which no picture resembles.
+        Of what no picture resembles, where pictures are to be drawn.
     """
     match inputs:
         case Images(channels, height, width):
             return channels, height, width
         case Windows(channels, steps):
             return channels, 1, steps
+    if settings.transfer_weight == 0:
+        return 0, 0, 0
     raise ModelError(
         f"method fedktl: expected images or windows, which a generator's pictures can stand for, "
-        f"got {inputs}; choose local, fd or fedproto"
+        f"got {inputs}; choose local, fd or fedproto, or do without pictures: "
+        f"fedktl.transfer-weight=0"
     )
 
 
@@ -99,7 +102,7 @@ class ImageVectorPairs(Payload):
         """Return the shape of an image and of a latent vector, and all classes' images."""
         task, settings = agreed.task, agreed.settings
         assert isinstance(settings, FedKTLSettings)  # noqa: S101 - by the table of methods
-        channels, height, width = picture_shape(task.inputs)
+        channels, height, width = picture_shape(task.inputs, settings)
         image = {"channels": channels, "height": height, "width": width}
         pairs = task.num_classes * settings.images_per_class
         return Sizes({**image, "latent": settings.latent_dim}, {"pairs": pairs})

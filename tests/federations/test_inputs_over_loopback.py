@@ -94,11 +94,19 @@ TEXTS = {
 UNLIKE_READERS = "fasttext,text_cnn,text_lstm,text_transformer"
 
 
-@pytest.mark.parametrize("method", ["fedgh", pytest.param("dsfl", marks=pytest.mark.thorough)])
+OF_METHODS = {
+    "dsfl": {"open-data": "sentences", "open-samples": 200, "dsfl.distill-batch-size": 20},
+    # No picture resembles a text: directions of classes are shared, and nothing is drawn.
+    "fedktl": {"fedktl.transfer-weight": 0.0, "fedktl.scale": 8.0},
+}
+
+
+@pytest.mark.parametrize(
+    "method", ["fedgh", "fedktl", pytest.param("dsfl", marks=pytest.mark.thorough)]
+)
 def test_unlike_text_models_learn_together(tmp_path: Path, method: str) -> None:
-    opened = {"open-data": "sentences", "open-samples": 200, "dsfl.distill-batch-size": 20}
     chosen = {**SMALL, **TEXTS, "method": method, "models": UNLIKE_READERS}
-    run = Federation(tmp_path, 4, {**chosen, **(opened if method == "dsfl" else {})})
+    run = Federation(tmp_path, 4, {**chosen, **OF_METHODS.get(method, {})})
     lines = run.play()
     assert lines[-1]["accuracy"] > max(0.5, lines[0]["accuracy"])
     told = json.loads((run.run_folder / "clients.json").read_text())

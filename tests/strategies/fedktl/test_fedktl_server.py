@@ -318,3 +318,6 @@ def test_any_input_shape(inputs: Inputs, shape: tuple[int, int, int]) -> None:
 def test_texts_are_refused_before_the_first_round() -> None:
     with pytest.raises(ModelError, match=r"method fedktl: expected images or windows, .* tokens"):
         make_server(task=replace(TASK, inputs=Tokens(6, 100))).start()
+    # Without a generator's pictures nothing has to resemble a text.
+    alone = make_server(task=replace(TASK, inputs=Tokens(6, 100)), transfer_weight=0.0)
+    assert alone.broadcast(alone.start()) is None
