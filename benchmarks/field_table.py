@@ -88,15 +88,20 @@ def main() -> None:
         name: [read_run_record(folder / "played" / f"{name}-seed-{seed}") for seed in options.seeds]
         for name in (*names, _TWICE)
     }
-    titles, *rows = table(read, tuned)
+    titles, *rows = table(read, tuned, case.clients)
     name = f"field_{options.case}"
     show_tables(console, {name: (titles, rows)}, write=options.write)
 
 
 def table(
-    read: Mapping[str, Sequence[RunRecord]], tuned: Mapping[str, Mapping[str, Value]]
+    read: Mapping[str, Sequence[RunRecord]],
+    tuned: Mapping[str, Mapping[str, Value]],
+    clients: int,
 ) -> list[list[str]]:
-    """Return titles and rows, of which each method's runs are of the same seeds."""
+    """Return titles and rows, of which each method's runs are of the same seeds.
+
+    Where clients failed in a last round, the row says how few are in it.
+    """
     lines = [list(_COLUMNS)]
     ends = {name: [_end(run) for run in runs] for name, runs in read.items()}
     for name, runs in read.items():
@@ -104,6 +109,9 @@ def table(
         own = ("learning-rate", *METHODS[base])
         told = ", ".join(f"{key}={tuned[base][key]}" for key in own)
         title = _TITLES.get(name) or display_name(name)
+        fewest = min(len(run.rounds[-1].answered) for run in runs)
+        if fewest < clients:
+            title += f" ({fewest} of {clients} clients)"
         worst = [min(n.accuracy or 0.0 for n in r.rounds[-1].answered.values()) for r in runs]
         cells = [
             title,
@@ -160,7 +168,9 @@ def _tuned(
     _play(case, folder / "tuning", options, runs, console, case.rounds // 2)
 
     def reached(word: str) -> float:
-        return read_run_record(folder / "tuning" / word).rounds[-1].validation_accuracy or 0.0
+        """Return the accuracy of the last round, in which who failed has nothing right."""
+        last = read_run_record(folder / "tuning" / word).rounds[-1]
+        return (last.validation_accuracy or 0.0) * len(last.answered) / case.clients
 
     return tried[max(tried, key=reached)]
 
