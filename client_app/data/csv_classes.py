@@ -63,7 +63,8 @@ def found(labels: Sequence[str], where: str, or_list: str) -> Classes:
     names = tuple(min(spelt[kind], key=len) for kind in kinds)
     merged = [" and ".join(ways) for ways in spelt.values() if len(ways) > 1]
     notes = (f"{where}: labels that are one number are one class: {some(merged)}",)
-    places = {label: kinds.index(value) for label, value in zip(ordered, values, strict=True)}
+    place_of = {kind: place for place, kind in enumerate(kinds)}
+    places = {label: place_of[value] for label, value in zip(ordered, values, strict=True)}
     return Classes(names, places, notes if merged else ())
 
 
@@ -79,12 +80,15 @@ def listed(labels: Sequence[str], names: Sequence[str], where: str) -> Classes:
     for name in names:
         if (value := value_of(name)) is not None:
             numbered.setdefault(value, []).append(name)
+    place_of = {name: place for place, name in enumerate(names)}
     places: dict[str, int] = {}
     for label in set(labels):
         value = value_of(label)
-        alike = [label] if label in names else numbered.get(value, []) if value is not None else []
+        alike = (
+            [label] if label in place_of else numbered.get(value, []) if value is not None else []
+        )
         if len(alike) == 1:
-            places[label] = list(names).index(alike[0])
+            places[label] = place_of[alike[0]]
     if lacking := [label for label in labels if label not in places]:
         raise DataError(
             f"{where}: expected labels of the list of classes beside the table, found "

@@ -146,10 +146,13 @@ def _whole(numbered: list[_Numbered], left: _Left, where: str) -> list[_Numbered
 
 def _usable(whole: list[_Numbered], layout: Layout, left: _Left) -> list[_Numbered]:
     """Return the rows that have all that is read of them, and count the others."""
+    usable = []
     for line, row in whole:
         if reason := _fault(row, layout):
             left.setdefault(reason, []).append(f"line {line}")
-    return [(line, row) for line, row in whole if not _fault(row, layout)]
+        else:
+            usable.append((line, row))
+    return usable
 
 
 def _identities(kept: Sequence[Row], layout: Layout) -> list[Identity]:
