@@ -16,8 +16,9 @@ Value = bool | int | float | str
 _SENSORS: Final = "sensor_cnn1,sensor_cnn,sensor_cnn3,sensor_resnet,sensor_gru"
 _READERS: Final = "fasttext,text_cnn,text_lstm,text_transformer"
 _OPEN_SAMPLES: Final = 1000
-# Of PFLlib's MNIST each client keeps a tenth; of windows all but every fifth.
-_MNIST_SHARE: Final = 10
+# Fewest samples of a tenth, to train on and to test on.
+_FEWEST_TRAIN, _FEWEST_TEST = 20, 10
+_TENTHS: Final = 10
 _OPEN_WINDOW: Final = 5
 _PARTS: Final = ("images", "labels")
 
@@ -35,6 +36,9 @@ class Case:
         What makes it.
     classes : int
         Of files that are written anew; 0 where the source is read as it is.
+    tenths : bool
+        Whether a client keeps the first tenth of such files and the second is open; else every
+        fifth of its training samples is open and it keeps the others.
     has_images : bool
         Whether a generator's images can be read by its clients.
     """
@@ -43,6 +47,7 @@ class Case:
     rounds: int
     settings: Mapping[str, Value]
     classes: int = 0
+    tenths: bool = False
     has_images: bool = True
 
     def data(self, spec: str, folder: Path) -> Mapping[str, Value]:
@@ -89,7 +94,7 @@ CASES: Final[Mapping[str, Case]] = {
         },
         has_images=False,
     ),
-    "mnist": Case(20, 10, {"models": FAMILY, "batch-size": 10}, classes=10),
+    "mnist": Case(20, 10, {"models": FAMILY, "batch-size": 10}, classes=10, tenths=True),
     "cifar10": Case(
         10,
         15,
@@ -109,11 +114,12 @@ def _set_apart(source: Path, private: Path, opened: Path, case: Case) -> None:
     own, tests, others = [], [], []
     for client in range(case.clients):
         train, test = (_read(source / part / f"{client}.npz") for part in ("train", "test"))
-        is_open = np.arange(len(train.labels)) % _OPEN_WINDOW == 0
-        if case is CASES["mnist"]:
-            tenth = np.arange(len(train.labels)) // max(len(train.labels) // _MNIST_SHARE, 20)
+        rows = np.arange(len(train.labels))
+        is_open = rows % _OPEN_WINDOW == 0
+        if case.tenths:
+            tenth = rows // max(len(rows) // _TENTHS, _FEWEST_TRAIN)
             train, is_open = train.rows((tenth < 2).nonzero()[0]), tenth[tenth < 2] == 1
-            test = test.rows(np.arange(max(len(test.labels) // _MNIST_SHARE, 10)))
+            test = test.rows(np.arange(max(len(test.labels) // _TENTHS, _FEWEST_TEST)))
         own.append(train.rows((~is_open).nonzero()[0]))
         others.append(train.rows(is_open.nonzero()[0]))
         tests.append(test)

@@ -11,6 +11,7 @@ Run with ``python -m benchmarks.field_table CASE FOLDER --data SPEC`` where CASE
 """
 
 import argparse
+import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -22,6 +23,7 @@ from rich.console import Console
 from benchmarks.field_cases import CASES, Case, Value
 from benchmarks.results import complete, over_seeds, show_tables
 from local_federation.campaign import Campaign
+from local_federation.home import Home
 from server_app.run_record import RunRecord, read_run_record
 from strategies.methods import display_name
 
@@ -194,7 +196,11 @@ def _play(
         "device": "cpu",
     }
     if missing:
-        Campaign(folder, case.clients, "engine", settings, replace=True).play(missing, console)
+        campaign = Campaign(folder, case.clients, "engine", settings, replace=True)
+        campaign.play(missing, console)
+    # Journals are all that is read again, and the clients' models of all runs fill a disk.
+    for name in (name for name in runs if complete(folder / name, rounds)):
+        shutil.rmtree(Home(folder, (name,)).state / name, ignore_errors=True)
 
 
 def _options() -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """What the operator of a device says about it: the node config."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, final
 
@@ -46,9 +47,9 @@ class NodeConfig(Settings):
     input_columns: str = ""
     vocabulary_file: str = ""
 
-    def reading(self, settings: RunSettings) -> RunSettings:
-        """Return a run's settings as this device reads data by them."""
-        own = {name: getattr(self, name) for name in _OF_READING}
+    def reading(self, settings: RunSettings, keys: Sequence[str] = _OF_READING) -> RunSettings:
+        """Return a run's settings as this device reads data by them, or by some of its keys."""
+        own = {name: getattr(self, name) for name in keys}
         return settings.model_copy(update={name: said for name, said in own.items() if said})
 
 

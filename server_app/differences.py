@@ -38,20 +38,23 @@ def of_foundations(
         )
     held = "with which this run began" if begun else "that most clients hold"
     said = f"expected the foundation model {_model(expected)} {held}, got {_model(got)}"
-    if begun:
-        return f"{said}; name that one in adapters.backbone again, {_ANEW}"
-    return f"{said}; copy the same folder to this device and name it in adapters.backbone"
+    return _advised(
+        said,
+        begun,
+        back="name that one in adapters.backbone again",
+        alike="copy the same folder to this device and name it in adapters.backbone",
+    )
 
 
 def of_open_sets(expected: OpenSet | None, got: OpenSet | None, *, begun: bool = False) -> str:
     """Say that the open data are others; ``begun`` as of :func:`of_foundations`."""
     held = "with which this run began" if begun else "that most clients hold"
     said = f"expected the open data {held}, {expected or 'none'}, got {got or 'none'}"
-    if begun:
-        return f"{said}; put the files back as they were, {_ANEW}"
-    return (
-        f"{said}; copy the same files to this device, and name them with open-data in its node "
-        f"config"
+    return _advised(
+        said,
+        begun,
+        back="put the files back as they were",
+        alike="copy the same files to this device, and name them with open-data in its node config",
     )
 
 
@@ -62,9 +65,12 @@ def of_words(expected: str, got: str, *, begun: bool = False) -> str:
         f"expected words numbered {held}, by sha256 {expected[:_DIGITS]}, got {got[:_DIGITS]}: the "
         f"same word would be another token"
     )
-    if begun:
-        return f"{said}; put vocabulary-file back as it was, {_ANEW}"
-    return f"{said}; give all devices the same vocabulary-file, or leave it empty on all"
+    return _advised(
+        said,
+        begun,
+        back="put vocabulary-file back as it was",
+        alike="give all devices the same vocabulary-file, or leave it empty on all",
+    )
 
 
 def of_columns(expected: str, got: str, *, begun: bool = False) -> str:
@@ -74,9 +80,12 @@ def of_columns(expected: str, got: str, *, begun: bool = False) -> str:
         f"expected columns of numbers {held}, by sha256 {expected[:_DIGITS]} of their names, got "
         f"{got[:_DIGITS]}: one would be read for another"
     )
-    if begun:
-        return f"{said}; put them back as they were, {_ANEW}"
-    return f"{said}; name the same columns in the same order on all devices, or set input-columns"
+    return _advised(
+        said,
+        begun,
+        back="put them back as they were",
+        alike="name the same columns in the same order on all devices, or set input-columns",
+    )
 
 
 def of_inputs(expected: Task, got: Task) -> str:
@@ -127,11 +136,12 @@ def of_dealt(expected: Dealt, got: Dealt, *, begun: bool = False) -> str:
     if expected.digest != got.digest:
         whose = "this run's clients had" if begun else "most clients take their"
         said = f"expected the data that {whose} shares of, {_source(expected)}, got {_source(got)}"
-        if begun:
-            return f"{said}; put the data back as they were, {_ANEW}"
-        return (
-            f"{said}; give all devices the same data, or this one a source of its own, e.g. "
-            f"folder:<dir> or own-csv:<file>"
+        return _advised(
+            said,
+            begun,
+            back="put the data back as they were",
+            alike="give all devices the same data, or this one a source of its own, e.g. "
+            "folder:<dir> or own-csv:<file>",
         )
     has = "with which this run began" if begun else "as most clients have"
     said = (
@@ -141,6 +151,11 @@ def of_dealt(expected: Dealt, got: Dealt, *, begun: bool = False) -> str:
     if begun:
         return f"{said}those of before; go on with {expected.num_partitions} devices, {_ANEW}"
     return f"{said}theirs; set the same num-partitions in the node config of every device"
+
+
+def _advised(said: str, begun: bool, *, back: str, alike: str) -> str:
+    """Add what to do: where a run goes on, what was back, or a new one; else what others have."""
+    return f"{said}; {back}, {_ANEW}" if begun else f"{said}; {alike}"
 
 
 def _advice(expected: Task, got: Task) -> str:

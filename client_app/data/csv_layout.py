@@ -149,7 +149,7 @@ class _Table:
 
     def found_label(self) -> int:
         """Return the column that is called as labels are, or the one end that has few values."""
-        lower = [name.strip().casefold() for name in self.names] if self._has_header else []
+        lower = [name.casefold() for name in self.names] if self._has_header else []
         if known := [lower.index(name) for name in LABEL_NAMES if name in lower]:
             return known[0]
         ends = sorted({0, self.width - 1})
@@ -173,7 +173,7 @@ class _Table:
         counted = [number_of(value) for value in values]
         whole = None not in counted and all(one % 1 == 0 for one in counted if one is not None)
         steps = {b - a for a, b in pairwise(counted) if a is not None and b is not None}
-        is_called = self._has_header and self.names[place].strip().casefold() in _COUNTERS
+        is_called = self._has_header and self.names[place].casefold() in _COUNTERS
         if whole and (steps == {1.0} or (is_called and len(set(values)) > 1)):
             return "counts rows"
         return ""
@@ -202,7 +202,7 @@ class _Table:
         return (told, left) if aside else (told,)
 
     def _is_called_label(self, place: int) -> bool:
-        return self._has_header and self.names[place].strip().casefold() in LABEL_NAMES
+        return self._has_header and self.names[place].casefold() in LABEL_NAMES
 
     def _listed(self, places: Sequence[int]) -> str:
         named = ", ".join(self._shown[place] for place in places[:_NAMED])
@@ -219,18 +219,21 @@ def _says_names(first: Row, rest: Sequence[Row], asked: Sequence[str]) -> bool:
     named = {normalised(one) for one in asked if one and not one.isdecimal()}
     if {one.casefold() for one in told}.intersection(LABEL_NAMES) or told & named:
         return True
-    is_wordy = not any(number_of(cell) is not None for cell in first)
-    has_names = is_wordy and len({one.casefold() for one in told}) == len(first)
-    return has_names and any(_are_numbers(rest, place) for place in range(len(first)))
+    return _could_name(first) and any(_are_numbers(rest, place) for place in range(len(first)))
 
 
 def _may_be_names(first: Row, rest: Sequence[Row]) -> bool:
     """Tell whether a row looks as if it named columns: an end of it is of no class below."""
-    told = {cell.strip().casefold() for cell in first}
-    if any(number_of(cell) is not None for cell in first) or len(told) < len(first):
+    if not _could_name(first):
         return False
     ends = {place for place in (0, len(first) - 1) if _holds_classes(rest, place)}
     return any(first[place] not in {row[place] for row in rest} for place in ends)
+
+
+def _could_name(row: Row) -> bool:
+    """Tell whether no cell of a row is a number, and no two are alike."""
+    told = {normalised(cell.strip()).casefold() for cell in row}
+    return len(told) == len(row) and all(number_of(cell) is None for cell in row)
 
 
 def _holds_classes(cells: Sequence[Row], place: int) -> bool:

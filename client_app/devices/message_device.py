@@ -127,8 +127,7 @@ class LocalDevice(DataDevice):
     @property
     def _open_settings(self) -> RunSettings:
         """The run's own columns: open data are the same file everywhere, words' file may not be."""
-        named = self.node.vocabulary_file or self.settings.vocabulary_file
-        return self.settings.model_copy(update={"vocabulary_file": named})
+        return self.node.reading(self.settings, ("vocabulary_file",))
 
     @property
     def _open_source(self) -> str:
