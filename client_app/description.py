@@ -36,7 +36,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     notes = list(dict.fromkeys(note for own in data for note in own.notes))
     figures: dict[str, float] = {}
     if isinstance(device, LocalDevice):
-        notes += device.first_model()[1]
+        notes += [*device.first_model()[1], *device.open_notes()]
         figures |= device.augmented.figures if device.augmented else {}
     if isinstance(device, ExchangeNode) and half.provided.split.profile:
         figures, more = cost_of_a_client(half.provided.split, task, settings.client_threads)

@@ -120,6 +120,25 @@ def told(where: str, train: Sequence[Hashable], test: Sequence[Hashable]) -> tup
     return (f"{where}: {extra} of {total} samples are exact copies of others; {kept}",)
 
 
+def told_of_open(own: Sequence[Hashable], opened: Sequence[Hashable]) -> tuple[str, ...]:
+    """Return a sentence that counts a client's samples that are among the open ones, if any are.
+
+    Parameters
+    ----------
+    own : Sequence[Hashable]
+        Of all its samples, to train and to test on.
+    opened : Sequence[Hashable]
+        Of the open ones, equal for exact copies.
+    """
+    there = set(opened)
+    if not (found := sum(one in there for one in own)):
+        return ()
+    return (
+        f"open data: {found} of the {len(own)} samples of this client's own are exact copies of "
+        f"open ones, from which all clients learn; name other files",
+    )
+
+
 def told_of_questions(
     where: str, train: Sequence[Hashable], test: Sequence[Hashable]
 ) -> tuple[str, ...]:

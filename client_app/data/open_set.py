@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from client_app.data import images
+from client_app.data import copies, images
 from client_app.data.fingerprint import VERSION, files_of, table_settings, versions
 from client_app.data.sources import SOURCES, Source, holds_open, parse
 from strategies.common import seeds, tensor_file
@@ -66,6 +66,29 @@ def require_apart(opened: str, private: str) -> None:
             f"setting open-data: expected samples that are no client's own, got {opened} beside "
             f"data={private}, whose samples clients have; name other files"
         )
+
+
+def copied(opened: Tensor, train: Tensor, test: Tensor) -> tuple[str, ...]:
+    """Count the samples of a client that are open as well, wherever its files lie.
+
+    Parameters
+    ----------
+    opened, train, test : Tensor
+        (samples, ...) inputs, as they were read.
+
+    Raises
+    ------
+    SettingsError
+        If all of them are.
+    """
+    there = copies.digests(opened)
+    own = [*copies.digests(train), *copies.digests(test)]
+    if own and set(own) <= set(there):
+        raise SettingsError(
+            f"setting open-data: expected samples that are no client's own, got exact copies of "
+            f"all {len(own)} of this client's; name other files"
+        )
+    return copies.told_of_open(own, there)
 
 
 def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:

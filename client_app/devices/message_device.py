@@ -119,6 +119,13 @@ class LocalDevice(DataDevice):
         """The run's open data, as this device holds them."""
         return open_set.load(self._open_settings, self._open_source, self.prepared)
 
+    def open_notes(self) -> tuple[str, ...]:
+        """Return what is to be told of the open data beside this client's own."""
+        if not self.asks_about_open_data:
+            return ()
+        own = self.data
+        return open_set.copied(self._open_data.inputs, own.train.inputs, own.test.inputs)
+
     def open_labels(self, unless: str) -> Tensor:
         """Return the labels of the open data, of the classes of this client's own data."""
         labels = open_set.labels(self._open_settings, self._open_source, self.prepared)

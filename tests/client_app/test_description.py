@@ -15,6 +15,7 @@ from client_app.devices.kinds import device_for
 from client_app.half import client_half
 from client_app.node import NodeConfig
 from server_app.agreement import Agreement
+from strategies.common.errors import SettingsError
 from strategies.common.names import digest
 from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.control import Description
@@ -215,3 +216,18 @@ def test_where_windows_are_normalised_their_range_is_nobodys_business(tmp_path: 
     normalised = told(normalise="channels")
     assert [(client.values, client.highest) for client in normalised] == [("", 0.0), ("", 0.0)]
     assert refusals(*normalised) == [None, None]
+
+
+def test_a_client_whose_samples_are_open_as_well_says_how_many(tmp_path: Path) -> None:
+    """Links and copies have paths of their own: what lies in them tells."""
+    own, opened = tmp_path / "own.csv", tmp_path / "open.csv"
+    rows = [f"{n}.5,{'xy'[n % 2]},{n * n}.25" for n in range(80)]
+    own.write_text("\n".join(["height,kind,weight", *rows[:40]]))
+    opened.write_text("\n".join(["height,kind,weight", *rows[30:]]))
+    told = {"method": "dsfl", "models": "mlp", "label_column": "kind"}
+    there = describe(tmp_path, f"own-csv:{own}", open_data=f"csv:{opened}", **told)
+    assert [note for note in there.notes if note.startswith("open data: 10 of the 40 samples")]
+    copied = tmp_path / "copied.csv"
+    copied.write_text(own.read_text())
+    with pytest.raises(SettingsError, match="got exact copies of all 40 of this client's"):
+        describe(tmp_path, f"own-csv:{own}", client=1, open_data=f"csv:{copied}", **told)

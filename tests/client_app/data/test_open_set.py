@@ -143,3 +143,17 @@ def test_a_set_that_would_be_all_open_is_refused(run_settings: Settings, tmp_pat
     run = run_settings(data="digits", open_data="digits", open_samples=1797)
     with pytest.raises(DataError, match=r"expected fewer than the 1797 samples of digits"):
         prepared.load(run, "digits", 0, 3, tmp_path)
+
+
+def test_samples_of_a_client_that_are_open_as_well_are_counted() -> None:
+    """Links, copies and other names of a file hide from paths; what is in it does not."""
+    every = torch.arange(60, dtype=torch.uint8).view(10, 1, 2, 3)
+    train, test, others = every[:4], every[4:6], every[6:]
+    assert open_set.copied(others, train, test) == ()
+    (note,) = open_set.copied(torch.cat([others, test, train[:1]]), train, test)
+    assert note.startswith("open data: 3 of the 6 samples of this client's own are exact copies")
+    with pytest.raises(SettingsError, match="got exact copies of all 6 of this client's"):
+        open_set.copied(every, train, test)
+    # Of another type or size nothing is the same, and a client may have nothing.
+    assert open_set.copied(every.float(), train, test) == ()
+    assert open_set.copied(every, train[:0], test[:0]) == ()
