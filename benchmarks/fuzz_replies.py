@@ -230,7 +230,7 @@ class Rounds:
         grid = ScriptedGrid([*answers], answers.get)
         half = cast(AnyAggregatingHalf, server_half(self._run, self._config))
         loop = RoundLoop(grid, half, self._run, "fuzz", lambda *_: None)
-        clients = loop.gather(1, first=True)
+        clients = loop.gathering.wait(1, first=True)
         state = first_state(half, self._run, loop.roster.task())
         grid.answer = replies.get
         context = RoundContext(1, clients, state, loop.roster.task(), {})

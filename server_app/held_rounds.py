@@ -103,7 +103,7 @@ class HeldRounds:
             If the clients' task does not suit the method.
         """
         loop = self._loop
-        clients = loop.gather(round_number, first=self._state is None)
+        clients = loop.gathering.wait(round_number, first=self._state is None)
         task = loop.roster.task()
         if self._state is None:
             self._state = first_state(self._half, self._settings, task)

@@ -7,7 +7,6 @@ a round starts, retries once when too few replied, and then fails loudly with ev
 the last complete round saved.
 """
 
-import time
 from collections.abc import Callable, Container, Mapping
 from logging import WARNING
 from typing import Any, final
@@ -18,6 +17,7 @@ from flwr.serverapp import Grid
 
 from server_app.client import Client
 from server_app.delivery import has_network
+from server_app.gathering import Gathering, list_reasons
 from server_app.large_uploads import refuse_large
 from server_app.messenger import Messenger, RoundInProgress, Watcher
 from server_app.roster import NOTHING_GIVEN, Roster
@@ -34,15 +34,6 @@ from strategies.common.run_config import RunConfig
 from strategies.common.settings import RunSettings
 from strategies.common.split.halves import AnySplitServerHalf
 from strategies.common.tested import Tested
-
-# A node that was asked who it is usually answers within seconds; after this long a round
-# starts without it.
-PATIENCE_S = 60.0
-_WAIT_POLL_S = 0.1
-# Nodes that start together are there within this time of each other; simulated ones at once.
-ARRIVAL_S = 15.0
-# Times quorum-timeout-s, in which nodes that answer one after another may keep a round waiting.
-_LONGEST_GATHERING = 10
 
 
 @final
@@ -70,6 +61,8 @@ class RoundLoop:
         Who is there.
     messenger : Messenger
         Writes to them, and reads what comes back.
+    gathering : Gathering
+        Waits for them.
     """
 
     def __init__(
@@ -82,9 +75,7 @@ class RoundLoop:
         given: RunConfig = NOTHING_GIVEN,
     ) -> None:
         self._run = run
-        self._watch = watch
         self._tested = half.testing()
-        self._networked = has_network(grid)
         self.roster = Roster(
             grid,
             run_name,
@@ -97,58 +88,7 @@ class RoundLoop:
         self.messenger = Messenger(
             grid, half, run, run_name, watch, given, heard=self.roster.take_note
         )
-
-    def gather(self, round_number: int, *, first: bool) -> dict[int, Client]:
-        """Wait until enough clients are there.
-
-        Parameters
-        ----------
-        round_number : int
-            Round that is about to start.
-        first : bool
-            Whether it is the first one since the server started; enough nodes of which some
-            cannot take part are then an error as soon as no other is to be expected, since waiting
-            would not mend it.
-
-        Returns
-        -------
-        dict[int, Client]
-            Clients that are online and agree on the task, by partition.
-
-        Raises
-        ------
-        FederationError
-            If ``quorum_timeout_s`` passes first without an answer from any node.
-        """
-        needed = self._run.min_nodes
-        started = since = time.monotonic()
-        heard = self.roster.heard
-        if not first:
-            self.roster.ask_again()
-        while True:
-            self.roster.refresh()
-            clients = self.roster.clients()
-            if len(clients) >= needed and not self.roster.undecided(PATIENCE_S):
-                self.roster.task()
-                clients = self.roster.clients()
-                if len(clients) >= needed:
-                    return clients
-            self._watch(round_number, "waiting for nodes", len(clients), needed)
-            now = time.monotonic()
-            if self.roster.heard > heard:
-                # Slow nodes are not too few nodes.
-                since, heard = now, self.roster.heard
-            # A node that cannot take part must not keep out those that are still on their way.
-            all_are_there = not self._networked or now - since > ARRIVAL_S
-            refusing = first and all_are_there and self.roster.all_answered() >= needed
-            if refusing or self._is_over(now - since, now - started):
-                raise FederationError(self._too_few(round_number, len(clients), now - started))
-            time.sleep(_WAIT_POLL_S)
-
-    def _is_over(self, silence_s: float, waited_s: float) -> bool:
-        """Tell whether nobody new is to be expected, whoever keeps coming."""
-        patience = self._run.quorum_timeout_s
-        return silence_s > patience or waited_s > _LONGEST_GATHERING * patience
+        self.gathering = Gathering(self.roster, run, watch, networked=has_network(grid))
 
     def begin(
         self,
@@ -221,7 +161,7 @@ class RoundLoop:
                 round_number,
                 len(ongoing.replies),
             )
-            again = self.gather(round_number, first=False)
+            again = self.gathering.wait(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
             self.messenger.ask(ongoing, silent, "train")
             refuse_large(ongoing, half)
@@ -323,7 +263,7 @@ class RoundLoop:
         if len(record.nodes) < needed:
             raise FederationError(
                 f"round {record.round_number}: expected at least min-replies={needed} good "
-                f"replies, got {len(record.nodes)}{after}: {_list_reasons(record.failures)}"
+                f"replies, got {len(record.nodes)}{after}: {list_reasons(record.failures)}"
             )
 
     def choose(self, round_number: int, clients: Mapping[int, Client]) -> dict[int, Client]:
@@ -336,13 +276,6 @@ class RoundLoop:
         order = torch.randperm(len(partitions), generator=generator).tolist()
         return {partitions[i]: clients[partitions[i]] for i in sorted(order[:count])}
 
-    def _too_few(self, round_number: int, found: int, waited: float) -> str:
-        reasons = _list_reasons(self.roster.failures) or "none"
-        return (
-            f"round {round_number}: expected min-nodes={self._run.min_nodes} nodes that can take "
-            f"part, got {found} after {waited:.0f} s; nodes that cannot: {reasons}"
-        )
-
 
 def uploads_nothing(reply: Reply[Any]) -> None:
     """Stand where a check would: a test is answered without an upload."""
@@ -350,12 +283,3 @@ def uploads_nothing(reply: Reply[Any]) -> None:
 
 def _seated(session: Session, clients: Mapping[int, Client]) -> dict[int, Client]:
     return {partition: clients[partition] for partition in session.partitions}
-
-
-def _list_reasons(failures: Mapping[int, str]) -> str:
-    """Say each reason once, after all who gave it."""
-    told: dict[str, list[str]] = {}
-    for key in sorted(failures):
-        who, _, reason = failures[key].partition(": ")
-        told.setdefault(reason, []).append(who)
-    return "; ".join(f"{', '.join(who)}: {reason}" for reason, who in told.items())

@@ -154,7 +154,7 @@ class Run:
         first = not self._seconds
         clients: dict[int, Client] = {}
         if self._split is None or self._split.needs_clients(round_number):
-            clients = self._loop.gather(round_number, first=first)
+            clients = self._loop.gathering.wait(round_number, first=first)
         else:
             self._watch(round_number, "learning from what was kept", 0, 0)
         task = self._begin_task(clients)

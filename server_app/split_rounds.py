@@ -99,7 +99,7 @@ class SplitRounds:
         except FederationError as error:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
             load_tensors(context.state, before)
-            again = self._loop.gather(number, first=False)
+            again = self._loop.gathering.wait(number, first=False)
             record, current, replies = self._exchange(replace(context, clients=again))
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:

@@ -197,7 +197,7 @@ class Federation:
             run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config=dict(self.config)
         )
         paged = nullcontext() if self.report else patch("server_app.run.page.write_report")
-        arriving = patch("server_app.rounds.ARRIVAL_S", self.arrival_s)
+        arriving = patch("server_app.gathering.ARRIVAL_S", self.arrival_s)
         with paged, arriving, self._counting():
             try:
                 server_app.main.app(self.grid, context)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from flwr.app import Message
 
-from server_app import rounds
+from server_app import gathering
 from server_app.rounds import RoundLoop
 from strategies.common.errors import FederationError
 from tests.loopback import without_clocks
@@ -106,17 +106,17 @@ def test_the_wait_for_nodes_begins_anew_with_every_answer(monkeypatch: pytest.Mo
                 replied.add(number)
                 grid.reply(number, described(number))
 
-    monkeypatch.setattr(rounds, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    monkeypatch.setattr(gathering, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
     replied: set[int] = set()
     answering = 10
     loop = RoundLoop(grid, halves.server("local"), run, "run-1", lambda *_: None)
-    assert len(loop.gather(1, first=False)) == 10
+    assert len(loop.gathering.wait(1, first=False)) == 10
     assert clock[0] > 2000
     grid, clock[0], answering = ScriptedGrid(online=list(range(100, 110))), 0.0, 3
     replied.clear()
     loop = RoundLoop(grid, halves.server("local"), run, "run-1", lambda *_: None)
     with pytest.raises(FederationError, match="got 3 after 10"):
-        loop.gather(1, first=False)
+        loop.gathering.wait(1, first=False)
 
 
 def test_a_node_that_comes_back_in_time_is_waited_for(federation: Play) -> None:
