@@ -10,7 +10,8 @@ from torch.nn import functional
 from strategies.common import seeds
 from strategies.common.classifiers import Classifier, DirectionClassifier
 from strategies.common.device import MessageDevice
-from strategies.common.message import LocalTraining, MessageClient, ModelState
+from strategies.common.message import LocalTraining, MessageClient
+from strategies.common.projection import ProjectedState, own_projection
 from strategies.common.samples import prepare, shuffled_batches
 from strategies.common.training import score_batches
 from strategies.fedktl.arcface import arcface_loss
@@ -24,19 +25,18 @@ _MAX_NORM = 100.0
 
 @final
 @dataclass
-class FedKTLState(ModelState):
+class FedKTLState(ProjectedState):
     """What stays on the device; the model's own head is not used.
+
+    The projection maps features to the space of the class directions (h).
 
     Attributes
     ----------
-    projection : nn.Linear
-        From features to the space of the class directions (h).
     transfer_weight, transfer_bias : Tensor | None
         (latent, feature) and (latent,) of the transfer head (h'), where it outlives a
         round and one has been trained.
     """
 
-    projection: nn.Linear
     transfer_weight: Tensor | None
     transfer_bias: Tensor | None
 
@@ -50,10 +50,8 @@ class FedKTLClient(MessageClient[FedKTLSettings, FedKTLState, ImageVectorPairs, 
     def start(self, device: MessageDevice) -> FedKTLState:
         """Return a fresh model and projection."""
         model = device.build_model()
-        seed = seeds.derive(device.settings.seed, "projection", partition=device.partition)
-        with seeds.seeded(seed):
-            projection = nn.Linear(model.feature_dim, device.task.num_classes)
-        return FedKTLState(model, projection.to(device.torch_device), None, None)
+        projection = own_projection(device, model.feature_dim, device.task.num_classes)
+        return FedKTLState(model, projection, None, None)
 
     def local_training(
         self, device: MessageDevice, state: FedKTLState, downlink: ImageVectorPairs | None

@@ -10,6 +10,5 @@ of small models: ``server``. What is different:
 * Small models weigh by training samples, as in the paper; HtFLlib weighs them alike
   (``aggregation="uniform"``) and leaves out what batch normalisation measured.
 * Tested is the client's head on features fused with those of the mean of all small models.
-* Without the authors' weight decay and clipping; moments of the small model's optimiser end with
-  the round.
+* Neither the authors' weight decay nor clipping; the small model's moments end with the round.
 """

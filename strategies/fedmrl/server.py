@@ -26,8 +26,6 @@ class FedMRLServer(AuxiliaryServer[FedMRLSettings, SmallModel]):
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
         """State what is tested, and which losses there are."""
         fresh = settings.get("projection") == "fresh"
-        return Presentation(
-            variant="with projections that are not kept" if fresh else "",
-            measurement="Each client tests its own model fused with the mean of all small ones.",
-            losses=(_LOSSES,),
-        )
+        variant = "with projections that are not kept" if fresh else ""
+        told = "Each client tests its own model fused with the mean of all small ones."
+        return Presentation(variant=variant, measurement=told, losses=(_LOSSES,))

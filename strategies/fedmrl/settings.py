@@ -5,7 +5,6 @@ from typing import Literal, final
 from pydantic import Field
 
 from strategies.common.auxiliary import AuxiliarySettings
-from strategies.common.settings import NamedModel, RunSettings
 
 
 @final
@@ -27,7 +26,7 @@ class FedMRLSettings(AuxiliarySettings):
     own_weight: float = Field(gt=0)
     projection: Literal["kept", "fresh"]
 
-    def named_model(self, run: RunSettings) -> NamedModel:
-        """Return the small model that all have alike."""
-        named = super().named_model(run)
-        return NamedModel(named.setting, named.name, self.shared_dim)
+    @property
+    def width(self) -> int:
+        """Width of the small model's features."""
+        return self.shared_dim

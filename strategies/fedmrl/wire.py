@@ -10,10 +10,7 @@ from strategies.common.round import Phase
 @final
 @payload("fedmrl.small-model", version=1)
 class SmallModel(AuxiliaryModel):
-    """The small model, up and, as a mean, down: ``4(P + S)`` bytes.
-
-    As in FedAvg, samples that it was trained on can be drawn from how its weights moved.
-    """
+    """The small model, up and as a mean down: ``4(P + S)`` bytes; samples can be drawn from it."""
 
 
 WIRE = Phase(up=SmallModel, down=SmallModel)

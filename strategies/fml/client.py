@@ -1,31 +1,28 @@
 """FML on a device: two models learn from labels and from each other."""
 
-from typing import ClassVar, final
+from typing import final
 
 from torch import Tensor
 
-from strategies.common.agreed import Need
-from strategies.common.auxiliary import auxiliary_model
+from strategies.common.auxiliary import AuxiliaryClient
 from strategies.common.device import MessageDevice
-from strategies.common.message import LocalTraining, MessageClient, ModelState
+from strategies.common.message import LocalTraining, ModelState
 from strategies.common.mutual import mutual_losses
 from strategies.fml.settings import FMLSettings
 from strategies.fml.wire import WIRE, Meme
 
 
 @final
-class FMLClient(MessageClient[FMLSettings, ModelState, Meme, Meme]):
+class FMLClient(AuxiliaryClient[FMLSettings, ModelState, Meme]):
     """Keeps its own model, and shares the meme."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.MODELS})
     wire = WIRE
 
     def local_training(
         self, device: MessageDevice, state: ModelState, downlink: Meme | None
     ) -> LocalTraining[Meme]:
         """Minimise both losses (eq. 6 and 7) at once: no parameter is in both models."""
-        settings, model = self.settings, state.model
-        meme = auxiliary_model(self.provided, device, downlink)
+        settings, model, meme = self.settings, state.model, self.auxiliary(device, downlink)
         alpha, beta = settings.label_weight, settings.meme_label_weight
         weights = (alpha, 1 - alpha, beta, 1 - beta)
 
