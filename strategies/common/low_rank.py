@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -34,13 +35,19 @@ class Factors(Payload):
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the model's sizes; of the factors at most as many as it has numbers."""
         own = agreed.beside
-        exact = {"matrices": matrices(own.shapes), "statistics": own.statistics, "one": 1}
+        exact = {"matrices": matrices(own.shapes), "statistics": own.statistics}
         return Sizes(exact, {"numbers": own.parameters})
 
     def fault(self, agreed: Agreed) -> str | None:
         """Refuse factors that are none of the model's, and what it cannot have measured."""
         own = agreed.beside
         return fault(self.numbers, self.ranks, own.shapes) or own.fault_in(self.statistics)
+
+    @classmethod
+    def of(cls, parameters: Tensor, statistics: Tensor, energy: float, agreed: Agreed) -> Self:
+        """Return parameters (parameters,), or a change of them, as :func:`factorised` has them."""
+        numbers, ranks = factorised(parameters, agreed.beside.shapes, energy)
+        return cls(numbers=numbers, ranks=ranks, statistics=statistics)
 
     def restored(self, agreed: Agreed) -> Tensor:
         """Return the parameters (parameters,) that travelled, as near as they are known."""

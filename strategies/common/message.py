@@ -48,6 +48,11 @@ class ModelState:
     model: FeatureModel
     moments: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
 
+    def forget_moments(self, part: str) -> None:
+        """Drop moments of parameters that are gone: ``"model/head."`` for those of the head."""
+        kept = self.moments.items()
+        self.moments = {name: moment for name, moment in kept if not name.startswith(part)}
+
 
 AnyModelState = TypeVar("AnyModelState", bound=ModelState)
 

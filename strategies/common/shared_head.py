@@ -12,9 +12,6 @@ from strategies.common.tested import Tested
 
 Head = TypeVar("Head", bound=HeadWeights)
 
-# Where the moments of the last layer's optimiser are kept in a client's state.
-_HEADS_MOMENTS = "model/head."
-
 
 class SharedHeadClient(
     MessageClient[MethodSettings, ModelState, Head, Uplink], Generic[MethodSettings, Head, Uplink]
@@ -29,8 +26,7 @@ class SharedHeadClient(
         """Learn from labels, from the shared head on; its old moments are of weights now gone."""
         if downlink is not None:
             downlink.into(state.model.head)
-            kept = state.moments.items()
-            state.moments = {n: m for n, m in kept if not n.startswith(_HEADS_MOMENTS)}
+            state.forget_moments("model/head.")
         return LocalTraining(label_loss(state.model), lambda: self.sent(device, state))
 
     @abstractmethod

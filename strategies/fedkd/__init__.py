@@ -17,6 +17,6 @@ What is different:
   kernel, as in HtFLlib, nothing is saved. What factors would make longer travels as it is.
 * The least rank that keeps the energy is at least 1. Both codes drop a tensor of which no smaller
   rank does; HtFLlib so erases weights, since it factorises these: ``factorise="parameters"``.
-* A client that sat out the last round has not got its update, and gets the whole mentee.
+* Who sat out the last round has not got its update, and gets the whole: ``numbered_changes``.
 * Tested is the client's large model, the mentor.
 """

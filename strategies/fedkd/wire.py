@@ -2,10 +2,9 @@
 
 from typing import final
 
-from torch import Tensor
-
 from strategies.common.low_rank import Factors
-from strategies.common.payload import payload, tensor
+from strategies.common.numbered_changes import NumberedFactors
+from strategies.common.payload import payload
 from strategies.common.round import Phase
 
 
@@ -20,18 +19,8 @@ class Update(Factors):
 
 @final
 @payload("fedkd.mentee", version=1)
-class Mentee(Factors):
-    """The mean change, to clients that were there in the last round; to others the whole mentee.
-
-    Attributes
-    ----------
-    base, number : Tensor
-        (one,) int64, number of the mentee that is to be changed, 0 if the whole one travels; and
-        of the one that comes of it.
-    """
-
-    base: Tensor = tensor("int64", "one", low=0)
-    number: Tensor = tensor("int64", "one", low=1)
+class Mentee(NumberedFactors):
+    """The mean change, to clients that were there in the last round; to others the whole mentee."""
 
 
 WIRE = Phase(up=Update, down=Mentee)
