@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast, final
+from typing import Generic, TypeVar, final
 
 from torch import Tensor
 
 from strategies.common.averaging import average, average_by_class
 from strategies.common.class_table import AnyRows, RowsState
 from strategies.common.magnitudes import Size, sizes_of
-from strategies.common.message import MessageServer
+from strategies.common.message import SendingServer
 from strategies.common.method import MethodSettings
-from strategies.common.payload import Payload, rules_of
+from strategies.common.payload import AnyKind, Payload, rules_of
 from strategies.common.payloads import CountedRows
 from strategies.common.round import Aggregated, Reply
 
@@ -37,9 +37,13 @@ class AverageState:
         """Return the state in which this is the average."""
         return AverageState({name: getattr(sent, name) for name in rules_of(type(sent))})
 
+    def sent_as(self, kind: type[AnyKind]) -> AnyKind | None:
+        """Return the average as a payload, or ``None`` where there is none."""
+        return kind(**self.fields) if self.fields else None
+
 
 class AveragingServer(
-    MessageServer[MethodSettings, AverageState, Sent, Sent], Generic[MethodSettings, Sent]
+    SendingServer[MethodSettings, AverageState, Sent, Sent], Generic[MethodSettings, Sent]
 ):
     """Averages field by field, each client weighed by :meth:`weight`.
 
@@ -72,11 +76,6 @@ class AveragingServer(
                 )
         return AverageState()
 
-    def broadcast(self, state: AverageState) -> Sent | None:
-        """Return the average, where there is one."""
-        kind = cast(type[Sent], self.wire.down)
-        return kind(**state.fields) if state.fields else None
-
     def weight(self, reply: Reply[Sent]) -> float:
         """Return how much a client weighs: by default by its training samples."""
         return float(reply.samples)
@@ -99,7 +98,7 @@ class AveragingServer(
 
 
 class RowAveragingServer(
-    MessageServer[MethodSettings, RowsState, AnyRows, SentRows],
+    SendingServer[MethodSettings, RowsState, AnyRows, SentRows],
     Generic[MethodSettings, AnyRows, SentRows],
 ):
     """Averages rows class by class over those that hold the class.
@@ -108,10 +107,6 @@ class RowAveragingServer(
     """
 
     state = RowsState
-
-    def broadcast(self, state: RowsState) -> AnyRows | None:
-        """Return the averages of the last round, where there are any."""
-        return state.sent_as(cast(type[AnyRows], self.wire.down))
 
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[SentRows]]

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from strategies.common.class_means import ClassMeans, means_by_class
 from strategies.common.device import Device
+from strategies.common.distances import distances
+from strategies.common.payload import AnyKind
 from strategies.common.payloads import ClassRows
 from strategies.common.round import Reply
 
@@ -63,9 +65,10 @@ class RowsState:
     rows: Tensor = field(default_factory=_no_rows)
     labels: Tensor = field(default_factory=_no_labels)
 
-    def sent_as(self, kind: type[AnyRows]) -> AnyRows | None:
+    def sent_as(self, kind: type[AnyKind]) -> AnyKind | None:
         """Return the rows as a payload, or ``None`` where there are none."""
-        return kind(self.rows, self.labels) if len(self.labels) else None
+        fields = {"rows": self.rows, "labels": self.labels}
+        return kind(**fields) if len(self.labels) else None
 
     def numbers(self) -> dict[str, float]:
         """Return how many classes have a row, and the distance of the two that lie closest."""
@@ -229,25 +232,21 @@ def scores_of_known(
     num_classes : int
         Classes of the task.
     """
-    # Direct differences: the expanded square loses digits where features lie far from 0.
-    distances = torch.cdist(
-        features, prototypes, compute_mode="donot_use_mm_for_euclid_dist"
-    ).square()
-    return scores_of_distances(distances, places, num_classes)
+    return scores_of_distances(distances(features, prototypes).square(), places, num_classes)
 
 
-def scores_of_distances(distances: Tensor, places: Tensor, num_classes: int) -> Tensor:
+def scores_of_distances(squares: Tensor, places: Tensor, num_classes: int) -> Tensor:
     """Score every class as :func:`distance_scores` does, from squared distances.
 
     Parameters
     ----------
-    distances : Tensor
+    squares : Tensor
         (batch, known), of at least one class.
     places : Tensor
         (known,) int64; class of each.
     num_classes : int
         Classes of the task.
     """
-    beyond_nearest = distances - distances.amin(1, keepdim=True)
+    beyond_nearest = squares - squares.amin(1, keepdim=True)
     unknown = -beyond_nearest.amax(1, keepdim=True) - 1
     return unknown.repeat(1, num_classes).index_copy(1, places, -beyond_nearest)

@@ -7,7 +7,7 @@ epochs, the optimiser and the test are the same for all.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, Generic, TypeVar, cast, final
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, final
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,7 +24,7 @@ from strategies.common.method import (
 )
 from strategies.common.model import FeatureModel
 from strategies.common.optimiser import general_optimiser, kept_moments, restore_moments
-from strategies.common.payload import rules_of
+from strategies.common.payload import AnyKind, rules_of
 from strategies.common.payloads import FeatureRows
 from strategies.common.round import Evaluation, Trained
 from strategies.common.training import BatchLosses, evaluate_scores, train_epochs
@@ -198,6 +198,28 @@ class MessageServer(
     def start(self) -> State:
         """Return the state without anything in it."""
         return cast(State, self.state())
+
+
+class Sendable(Protocol):
+    """A state of a server that goes down to all clients as it is."""
+
+    def sent_as(self, kind: type[AnyKind]) -> AnyKind | None:
+        """Return it as a payload, or ``None`` where there is nothing in it."""
+        ...
+
+
+SendableState = TypeVar("SendableState", bound=Sendable)
+
+
+class SendingServer(
+    MessageServer[MethodSettings, SendableState, Downlink, Uplink],
+    Generic[MethodSettings, SendableState, Downlink, Uplink],
+):
+    """A server that sends what it keeps."""
+
+    def broadcast(self, state: SendableState) -> Downlink | None:
+        """Return what the state holds, where there is anything."""
+        return state.sent_as(cast(type[Downlink], self.wire.down))
 
 
 def label_loss(model: nn.Module) -> BatchLosses:

@@ -1,19 +1,19 @@
 """Clients that learn towards the federation's prototypes of their classes, and send their own."""
 
-from abc import abstractmethod
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.common.class_means import ClassMeans, class_means
+from strategies.common.class_means import class_means
 from strategies.common.class_table import ClassTable, prototype_loss
 from strategies.common.classifiers import Classifier
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, MessageClient, ModelState
 from strategies.common.method import Uplink
 from strategies.common.nearest import nearest_prototype
+from strategies.common.payload import rules_of
 from strategies.common.payloads import FeatureRows
 from strategies.common.settings import Settings
 from strategies.common.tested import Tested
@@ -66,11 +66,12 @@ class PrototypeClient(
             total = cross_entropy + self.settings.proto_weight * prototype
             return {"total": total, "cross_entropy": cross_entropy, "prototype": prototype}
 
-        return LocalTraining(losses, lambda: self.sent(class_means(device, model)))
+        return LocalTraining(losses, lambda: self.sent(device, state))
 
-    @abstractmethod
-    def sent(self, means: ClassMeans) -> Uplink:
-        """Return what goes up of the class means that the trained model has."""
+    def sent(self, device: MessageDevice, state: ModelState) -> Uplink:
+        """Return the class means that the model has, and of them what travels."""
+        means, kind = class_means(device, state.model)._asdict(), cast(type[Uplink], self.wire.up)
+        return kind(**{name: means[name] for name in rules_of(kind)}).under(self.settings)
 
     def classifier(
         self, device: MessageDevice, state: ModelState, downlink: Prototypes | None

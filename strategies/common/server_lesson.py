@@ -1,19 +1,24 @@
-"""What a server's module learns in a round of the rows that clients sent."""
+"""Servers with a module that learns, in each round, of the rows that clients sent."""
 
 import copy
-from collections.abc import Callable
-from typing import TypeVar
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar, final
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from strategies.common import seeds
+from strategies.common.class_table import AnyRows, GatheredRows
+from strategies.common.message import SendableState, SendingServer
+from strategies.common.method import Downlink
+from strategies.common.round import Aggregated, Reply
 from strategies.common.samples import shuffled_batches
 from strategies.common.settings import Settings
 from strategies.common.training import Means
 from strategies.common.update_rule import SGD, Group
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 class ServerLessonSettings(Settings):
@@ -32,48 +37,97 @@ class ServerLessonSettings(Settings):
     server_learning_rate: float = Field(gt=0)
 
 
-def taught(
-    module: Module,
-    method: str,
-    settings: ServerLessonSettings,
-    num_rows: int,
-    loss_of: Callable[[Module, Tensor], Tensor],
-    order: torch.Generator,
-) -> tuple[Module, float, tuple[str, ...]]:
-    """Let a copy of a module learn; if that diverges the module stays, and a note says so.
+OwnSettings = TypeVar("OwnSettings", bound=ServerLessonSettings)
 
-    Parameters
+
+@final
+@dataclass(frozen=True)
+class Lesson:
+    """What a module learns in a round.
+
+    Attributes
     ----------
     module : nn.Module
         What learns; it is left as it is.
-    method, settings : str, ServerLessonSettings
-        How, and in whose table that stands.
-    num_rows : int
-        Rows of the round, at least one.
-    loss_of : Callable[[nn.Module, Tensor], Tensor]
-        Maps the copy and the numbers of some rows to their mean loss.
-    order : torch.Generator
-        Draws their order.
+    loss_of : Callable[[nn.Module, Tensor, Tensor], Tensor]
+        Maps a copy of it, rows (batch, width) and their classes (batch,) to their mean loss; all
+        of it lies where the server computes.
+    keep : Callable[[nn.Module, float], Mapping[str, float]]
+        Puts what learnt into the state, and returns figures of it; beside it, the mean loss over
+        all passes. No gradients are taken.
+    """
+
+    module: nn.Module
+    loss_of: Callable[[nn.Module, Tensor, Tensor], Tensor]
+    keep: Callable[[nn.Module, float], Mapping[str, float]]
+
+
+class LessonServer(
+    SendingServer[OwnSettings, SendableState, Downlink, AnyRows],
+    Generic[OwnSettings, SendableState, Downlink, AnyRows],
+):
+    """Lets a module learn of all clients' rows, and sends what the state holds of it.
+
+    Attributes
+    ----------
+    learner : str
+        Name of the module, by which the order of the rows is drawn.
+    """
+
+    learner: ClassVar[str]
+
+    @abstractmethod
+    def lesson(self, state: SendableState, sent: GatheredRows) -> Lesson:
+        """Return what is learnt of a round's rows, at least one."""
+
+    def aggregate(
+        self, state: SendableState, round_number: int, replies: Sequence[Reply[AnyRows]]
+    ) -> Aggregated:
+        """Take the steps of a round; without rows keep what there is.
+
+        If they diverge, the module stays as it was, and a note says so.
+        """
+        sent = GatheredRows()
+        sent.take(replies)
+        if not len(sent.labels):
+            return Aggregated()
+        run, lesson = self.provided.run, self.lesson(state, sent)
+        order = seeds.generator(run.seed, self.learner, round_number=round_number)
+        learnt, loss = taught(lesson, sent, self.settings, order, self.provided.device)
+        notes: tuple[str, ...] = ()
+        if not all(bool(parameter.isfinite().all()) for parameter in learnt.parameters()):
+            learnt = lesson.module
+            notes = (
+                f"{run.method}: the server's training diverged at {run.method}."
+                f"server-learning-rate={self.settings.server_learning_rate:g} and was left out of "
+                f"this round; lower it",
+            )
+        with torch.no_grad():
+            return Aggregated(lesson.keep(learnt, loss), notes)
+
+
+def taught(
+    lesson: Lesson,
+    sent: GatheredRows,
+    settings: ServerLessonSettings,
+    order: torch.Generator,
+    device: torch.device,
+) -> tuple[nn.Module, float]:
+    """Let a copy of a module learn of some rows in the order that a generator draws.
 
     Returns
     -------
-    tuple[nn.Module, float, tuple[str, ...]]
-        What learnt, its mean loss over all passes, and notes.
+    tuple[nn.Module, float]
+        What learnt, whatever came of it, and its mean loss over all passes.
     """
-    learner, means = copy.deepcopy(module), Means()
+    learner, means = copy.deepcopy(lesson.module).to(device), Means()
+    rows, labels = sent.rows.to(device), sent.labels.to(device)
     rule = SGD([Group(list(learner.parameters()))])
     for _ in range(settings.server_epochs):
-        for part in shuffled_batches(num_rows, settings.server_batch_size, order):
-            loss = loss_of(learner, part)
+        for part in shuffled_batches(len(rows), settings.server_batch_size, order):
+            loss = lesson.loss_of(learner, rows[part], labels[part])
             rule.forget_gradients()
             loss.backward()  # type: ignore[no-untyped-call]
             rule.step(settings.server_learning_rate)
             means.add({"loss": loss.item()}, len(part))
-    loss_of_all = means.result()["loss"]
-    if all(bool(parameter.isfinite().all()) for parameter in learner.parameters()):
-        return learner, loss_of_all, ()
-    note = (
-        f"{method}: the server's training diverged at {method}.server-learning-rate="
-        f"{settings.server_learning_rate:g} and was left out of this round; lower it"
-    )
-    return module, loss_of_all, (note,)
+    return learner, means.result()["loss"]

@@ -3,7 +3,7 @@
 Yi et al., "FedGH: Heterogeneous Federated Learning with Generalized Global Header", ACM Multimedia
 2023, https://arxiv.org/abs/2303.13137, algorithm 1; codes https://github.com/LipingYi/FedGH and
 HtFLlib's. Local training from the global head on: ``common/shared_head.py``; each class's mean
-feature: ``client.sent``; the head's own training: ``server.aggregate``. What is different:
+feature: ``client.sent``; the head's own training: ``server.lesson``. What is different:
 
 * The paper trains the head client by client, in the order of arrival. Here, as in HtFLlib, on
   batches of all means of a round, in an order that the seed alone decides.

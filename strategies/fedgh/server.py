@@ -1,18 +1,15 @@
 """FedGH on the server: a head learns from the classes' means of all clients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, final
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.common import seeds
 from strategies.common.averaged import AverageState
-from strategies.common.message import MessageServer
+from strategies.common.class_table import GatheredRows
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply
-from strategies.common.server_lesson import taught
+from strategies.common.server_lesson import Lesson, LessonServer
 from strategies.common.tested import Tested
 from strategies.fedgh.settings import FedGHSettings
 from strategies.fedgh.wire import WIRE, Head, Means
@@ -33,10 +30,10 @@ _MEASURED: Final = (
 
 
 @final
-class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
+class FedGHServer(LessonServer[FedGHSettings, AverageState, Head, Means]):
     """Trains the global head."""
 
-    wire, tested = WIRE, Tested.WITH_AGGREGATED
+    wire, tested, learner = WIRE, Tested.WITH_AGGREGATED, "head"
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
@@ -48,29 +45,17 @@ class FedGHServer(MessageServer[FedGHSettings, AverageState, Head, Means]):
         """Return a fresh head, drawn from the run's seed."""
         return AverageState.of(Head.first(self.agreed))
 
-    def broadcast(self, state: AverageState) -> Head:
-        """Return the head as it is."""
-        return Head(**state.fields)
-
-    def aggregate(
-        self, state: AverageState, round_number: int, replies: Sequence[Reply[Means]]
-    ) -> Aggregated:
-        """Take the head's steps of a round; without replies keep it."""
-        if not any(len(reply.uplink.labels) for reply in replies):
-            return Aggregated()
-        device = self.provided.device
+    def lesson(self, state: AverageState, sent: GatheredRows) -> Lesson:
+        """Let the head put all means into their classes."""
         head = Head.part(self.agreed)
         Head(**state.fields).into(head)
-        rows = torch.cat([reply.uplink.rows for reply in replies]).to(device)
-        labels = torch.cat([reply.uplink.labels for reply in replies]).to(device)
 
-        def loss_of(head: nn.Module, part: Tensor) -> Tensor:
-            return functional.cross_entropy(head(rows[part]), labels[part])
+        def loss_of(head: nn.Module, rows: Tensor, labels: Tensor) -> Tensor:
+            return functional.cross_entropy(head(rows), labels)
 
-        order = seeds.generator(self.provided.run.seed, "head", round_number=round_number)
-        head, loss, notes = taught(
-            head.to(device), "fedgh", self.settings, len(rows), loss_of, order
-        )
-        right = float((head(rows).argmax(1) == labels).float().mean())
-        state.fields = AverageState.of(Head.of(head.cpu())).fields
-        return Aggregated({"head_loss": loss, "head_right": right}, notes)
+        def keep(head: nn.Module, loss: float) -> dict[str, float]:
+            state.fields = AverageState.of(Head.of(head.cpu())).fields
+            right = (head(sent.rows).argmax(1) == sent.labels).float().mean()
+            return {"head_loss": loss, "head_right": float(right)}
+
+        return Lesson(head, loss_of, keep)

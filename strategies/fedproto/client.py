@@ -2,7 +2,6 @@
 
 from typing import final
 
-from strategies.common.class_means import ClassMeans
 from strategies.common.prototype_client import PrototypeClient
 from strategies.fedproto.settings import FedProtoSettings
 from strategies.fedproto.wire import WIRE, GlobalPrototypes, Prototypes
@@ -13,7 +12,3 @@ class FedProtoClient(PrototypeClient[FedProtoSettings, GlobalPrototypes, Prototy
     """Sends its classes' means, with their samples where these weigh."""
 
     wire = WIRE
-
-    def sent(self, means: ClassMeans) -> Prototypes:
-        """Return the means as they are."""
-        return Prototypes(*means).under(self.settings)

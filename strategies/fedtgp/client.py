@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import final
 
-from strategies.common.class_means import ClassMeans, class_means
 from strategies.common.device import MessageDevice
 from strategies.common.message import LocalTraining, ModelState
 from strategies.common.prototype_client import PrototypeClient
@@ -24,9 +23,5 @@ class FedTGPClient(PrototypeClient[FedTGPSettings, GlobalPrototypes, Prototypes]
         plan = super().local_training(device, state, downlink)
         if self.settings.prototypes == "trained":
             return plan
-        before = self.sent(class_means(device, state.model))
+        before = plan.uplink()
         return replace(plan, uplink=lambda: before)
-
-    def sent(self, means: ClassMeans) -> Prototypes:
-        """Return the means, without how many samples are behind each."""
-        return Prototypes(means.rows, means.labels)

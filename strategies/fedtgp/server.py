@@ -1,6 +1,6 @@
 """FedTGP on the server: prototypes learn to part what clients sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -8,15 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common import seeds
-from strategies.common.averaging import average_by_class
-from strategies.common.class_table import RowsState
-from strategies.common.message import MessageServer
+from strategies.common.class_table import GatheredRows, RowsState
 from strategies.common.nearest import classified_by
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.round import Aggregated, Reply
-from strategies.common.server_lesson import taught
+from strategies.common.server_lesson import Lesson, LessonServer
 from strategies.common.tested import Tested
-from strategies.fedtgp.contrast import TrainablePrototypes, adaptive_margin, contrast
+from strategies.fedtgp.contrast import adaptive_margin, contrast, trainable_prototypes
 from strategies.fedtgp.settings import FedTGPSettings
 from strategies.fedtgp.wire import WIRE, GlobalPrototypes, Prototypes
 
@@ -37,22 +34,16 @@ _MEASURED: Final = (
 @final
 @dataclass
 class FedTGPState(RowsState):
-    """What the prototypes have come to, of each class that anyone ever sent, and what learns.
-
-    Attributes
-    ----------
-    prototypes : nn.Module
-        Vectors and network.
-    """
+    """What the prototypes have come to, of each class that anyone ever sent, and what learns."""
 
     prototypes: nn.Module = field(kw_only=True)
 
 
 @final
-class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, Prototypes]):
+class FedTGPServer(LessonServer[FedTGPSettings, FedTGPState, GlobalPrototypes, Prototypes]):
     """Trains the global prototypes (algorithm 1)."""
 
-    wire, tested = WIRE, Tested.WITH_AGGREGATED
+    wire, tested, learner = WIRE, Tested.WITH_AGGREGATED, "prototypes"
 
     @classmethod
     def presentation(cls, settings: Mapping[str, Setting]) -> Presentation:
@@ -61,38 +52,22 @@ class FedTGPServer(MessageServer[FedTGPSettings, FedTGPState, GlobalPrototypes, 
 
     def start(self) -> FedTGPState:
         """Return fresh prototypes, drawn from the run's seed."""
-        width, classes = self.agreed.feature_dim, self.agreed.task.num_classes
-        with seeds.seeded(seeds.derive(self.provided.run.seed, "prototypes")):
-            learner = TrainablePrototypes(classes, width)
+        with seeds.seeded(seeds.derive(self.provided.run.seed, self.learner)):
+            learner = trainable_prototypes(self.agreed.task.num_classes, self.agreed.feature_dim)
         return FedTGPState(prototypes=learner.to(self.provided.device))
 
-    def broadcast(self, state: FedTGPState) -> GlobalPrototypes | None:
-        """Return what the prototypes have come to, once somebody has sent some."""
-        return state.sent_as(GlobalPrototypes)
+    def lesson(self, state: FedTGPState, sent: GatheredRows) -> Lesson:
+        """Let prototypes of all classes that were ever sent part what was sent now."""
+        means = sent.means(self.agreed.task.num_classes).rows
+        margin = adaptive_margin(means, self.settings.largest_margin, self.settings.margin)
+        state.labels = torch.unique(torch.cat([state.labels, sent.labels]))
+        known = state.labels.to(self.provided.device)
 
-    def aggregate(
-        self, state: FedTGPState, round_number: int, replies: Sequence[Reply[Prototypes]]
-    ) -> Aggregated:
-        """Take the prototypes' steps of a round; without replies keep them."""
-        if not any(len(reply.uplink.labels) for reply in replies):
-            return Aggregated()
-        settings, device = self.settings, self.provided.device
-        sent = [reply.uplink for reply in replies]
-        means, _ = average_by_class(sent)
-        margin = adaptive_margin(means, settings.largest_margin, settings.margin)
-        rows = torch.cat([own.rows for own in sent]).to(device)
-        classes = torch.cat([own.labels for own in sent])
-        state.labels = torch.unique(torch.cat([state.labels, classes]))
-        known = state.labels.to(device)
-        places = torch.searchsorted(known, classes.to(device))
+        def loss_of(learner: nn.Module, rows: Tensor, labels: Tensor) -> Tensor:
+            return contrast(rows, torch.searchsorted(known, labels), learner(known), margin)
 
-        def loss_of(learner: nn.Module, part: Tensor) -> Tensor:
-            return contrast(rows[part], places[part], learner(known), margin)
+        def keep(learner: nn.Module, loss: float) -> dict[str, float]:
+            state.prototypes, state.rows = learner, learner(known).cpu()
+            return {**state.numbers(), "margin": margin, "contrast": loss}
 
-        order = seeds.generator(self.provided.run.seed, "prototypes", round_number=round_number)
-        state.prototypes, loss, notes = taught(
-            state.prototypes, "fedtgp", settings, len(rows), loss_of, order
-        )
-        with torch.no_grad():
-            state.rows = state.prototypes(known).cpu()
-        return Aggregated({**state.numbers(), "margin": margin, "contrast": loss}, notes)
+        return Lesson(state.prototypes, loss_of, keep)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.fedtgp.contrast import TrainablePrototypes, adaptive_margin, contrast, distances
+from strategies.fedtgp.contrast import adaptive_margin, contrast, trainable_prototypes
 
 # Distances: 3 from first to second, 5 from first to third, 4 from second to third.
 MEANS = torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
@@ -42,8 +42,8 @@ def test_a_larger_margin_asks_for_more() -> None:
     assert losses[0] < losses[1] < losses[2]
 
 
-def test_a_distance_of_0_has_a_gradient_and_far_features_keep_their_digits() -> None:
-    """Expanded squares, as both codes take them, are NaN or infinite here."""
+def test_a_distance_of_0_has_a_gradient() -> None:
+    """Expanded squares, as both codes take them, have none, or are NaN."""
     rows = torch.full((2, 512), 1e3)
     learning = rows.clone().requires_grad_()
     loss = contrast(rows, torch.tensor([0, 1]), learning, 1.0)
@@ -51,8 +51,6 @@ def test_a_distance_of_0_has_a_gradient_and_far_features_keep_their_digits() -> 
     assert loss.isfinite()
     assert learning.grad is not None
     assert bool(learning.grad.isfinite().all())
-    near = rows + 1e-2
-    assert distances(rows, near).max().item() == pytest.approx(math.sqrt(512) * 1e-2, rel=1e-2)
 
 
 @settings(max_examples=50, deadline=None)
@@ -63,7 +61,7 @@ def test_the_nearest_never_asks_for_more_than_all_pairs(seed: int, classes: int)
 
 
 def test_a_class_has_a_vector_and_all_share_what_refines_them() -> None:
-    learner = TrainablePrototypes(3, 4)
+    learner = trainable_prototypes(3, 4)
     first = learner.refine(learner.vectors.weight[1])
     torch.testing.assert_close(learner(torch.tensor([1]))[0], first)
     # 3 vectors of 4, and twice 4 x 4 + 4.
