@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform, final
 
 from strategies.common.agreed import Agreed
+from strategies.common.errors import WireError
 
 Kind = Literal["float", "int64", "uint8", "bool"]
 # What a number stands for, for guards: a change of weights may be clipped, a label may not.
@@ -141,6 +142,19 @@ class Payload(ABC):
     @abstractmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return what a receiver knows of the axes."""
+
+    @classmethod
+    def required(cls, downlink: Self | None) -> Self:
+        """Return what came down in a round that cannot do without.
+
+        Raises
+        ------
+        WireError
+            If nothing did.
+        """
+        if downlink is None:
+            raise WireError(f"server: expected a payload {cls.schema}, got none")
+        return downlink
 
     def fault(self, agreed: Agreed) -> str | None:  # noqa: ARG002
         """Return what is wrong with values that keep every field's rule, or ``None``.

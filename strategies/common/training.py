@@ -100,13 +100,18 @@ def train_epochs(
         module.train()
 
     def lesson(rows: Tensor) -> dict[str, float]:
-        inputs = prepare(device.train.inputs[rows].to(device.torch_device))
-        found = losses(inputs, device.train.labels[rows].to(device.torch_device))
+        found = losses(*training_batch(device, rows))
         optimiser.step(found["total"])
         optimiser.advance()
         return {name: loss.item() for name, loss in found.items()}
 
     return fit(_epochs(device, rows), lesson, "learning-rate", device.settings.learning_rate)
+
+
+def training_batch(device: Device, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return prepared inputs (batch, ...) and labels (batch,) of some training samples."""
+    inputs = prepare(device.train.inputs[rows].to(device.torch_device))
+    return inputs, device.train.labels[rows].to(device.torch_device)
 
 
 def _epochs(device: Device, rows: Tensor | None) -> Iterator[Tensor]:

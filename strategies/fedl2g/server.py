@@ -9,7 +9,7 @@ from strategies.common import seeds
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
 from strategies.common.magnitudes import UNLIKE_FACTOR, Size
-from strategies.common.message import MessageServer
+from strategies.common.message import SendingServer
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedl2g.settings import FedL2GSettings
@@ -31,7 +31,7 @@ _LOSSES: Final = Measured(
 
 
 @final
-class FedL2GServer(MessageServer[FedL2GSettings, RowsState, Guides, Gradients]):
+class FedL2GServer(SendingServer[FedL2GSettings, RowsState, Guides, Gradients]):
     """Learns the guiding vectors."""
 
     wire = WIRE
@@ -47,10 +47,6 @@ class FedL2GServer(MessageServer[FedL2GSettings, RowsState, Guides, Gradients]):
         classes, width = self.agreed.task.num_classes, Guides.width(self.agreed)
         order = seeds.generator(self.provided.run.seed, "guiding vectors")
         return RowsState(torch.randn(classes, width, generator=order), torch.arange(classes))
-
-    def broadcast(self, state: RowsState) -> Guides:
-        """Return all vectors."""
-        return Guides(state.rows, state.labels)
 
     def magnitudes(self, state: RowsState, reply: Reply[Gradients]) -> Mapping[str, Size]:
         """Return how large all rows are together: honest ones lie up to 9 times apart."""

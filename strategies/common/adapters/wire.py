@@ -12,7 +12,6 @@ from strategies.common.adapters.adapter_set import AdapterSet, AdapterShape
 from strategies.common.adapters.foundation import adapter_shape
 from strategies.common.adapters.keys import DIGEST_BYTES, keys_of, require_keys
 from strategies.common.agreed import Agreed
-from strategies.common.errors import WireError
 from strategies.common.payload import Payload, Sizes, payload, payload_base, tensor
 from strategies.common.round import Phase
 
@@ -86,7 +85,6 @@ def received(downlink: SharedAdapter | None, shape: AdapterShape) -> AdapterSet:
     WireError
         If none did, or its keys are others.
     """
-    if downlink is None:
-        raise WireError(f"server: expected a payload {SharedAdapter.schema}, got none")
-    downlink.require("server", shape)
-    return AdapterSet.from_vector(shape, downlink.adapter)
+    shared = SharedAdapter.required(downlink)
+    shared.require("server", shape)
+    return AdapterSet.from_vector(shape, shared.adapter)

@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, cast, final
 
 from torch import Tensor
 
 from strategies.common.agreed import Need
 from strategies.common.device import Device, ExchangeDevice
-from strategies.common.errors import ExchangeError, WireError
+from strategies.common.errors import ExchangeError
 from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.method import (
     ClientHalf,
@@ -210,11 +210,7 @@ class SplitClientHalf(
         return client_models(client_part(split, device.task, device.settings.seed), split)
 
     def _received(self, downlink: Averaged | None) -> Averaged:
-        if downlink is None:
-            kind = self.wire.down
-            name = kind.schema if kind is not None else "with a client model"
-            raise WireError(f"server: expected a payload {name}, got none")
-        return downlink
+        return cast(type[Averaged], self.wire.down).required(downlink)
 
 
 @final

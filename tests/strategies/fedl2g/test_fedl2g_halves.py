@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import catalogue
-from strategies.common.errors import DataError
+from strategies.common.errors import DataError, WireError
 from strategies.common.inputs import Columns, Images, Tokens, Windows
 from strategies.common.round import Reply
 from strategies.common.task import Task
@@ -118,7 +118,7 @@ def test_the_gradient_is_how_the_quiz_changes_with_the_vectors() -> None:
     exact = FakeDevice(x, device.labels, x, device.labels, 3, 5, device.settings)
     guides = server.start().rows.double()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("strategies.fedl2g.client.prepare", lambda inputs: inputs)
+        patched.setattr("strategies.common.training.prepare", lambda inputs: inputs)
         _, sent = half.guidance(exact, model, guides)
         label, column, step = int(sent.labels[0]), 2, 1e-5
         moved = [guides.clone(), guides.clone()]
@@ -152,6 +152,14 @@ def test_vectors_are_learnt_so_that_a_guided_step_does_better_in_the_quiz() -> N
         told.append(trained.losses["quiz"])
         server.aggregate(kept, 1, [Reply(0, 24, trained.uplink)])
     assert sum(told[-5:]) < sum(told[:5]) - 5 * 0.03
+
+
+@pytest.mark.parametrize("warm_up_rounds", [0, 1])
+def test_a_round_without_vectors_is_refused(warm_up_rounds: int) -> None:
+    device = device_of()
+    half, _ = both(device, warm_up_rounds=warm_up_rounds)
+    with pytest.raises(WireError, match=r"expected a payload fedl2g\.guides, got none"):
+        half.train(device, half.start(device), None)
 
 
 def test_too_few_samples_are_refused() -> None:
