@@ -121,6 +121,20 @@ def sizes_of(
     return found
 
 
+def together(values: Tensor, *, factor: float = FACTOR) -> Size:
+    """Return how large all values of a change are together, whatever their shape.
+
+    Parameters
+    ----------
+    values : Tensor
+        What is learnt, of any shape; without values there is no size.
+    factor : float
+        As of :class:`Size`.
+    """
+    sizes = (float(values.double().square().mean().sqrt()),) if values.numel() else ()
+    return Size(sizes, learnt=True, factor=factor)
+
+
 def too_large(
     sizes: Mapping[int, Sizes],
     samples: Mapping[int, int],

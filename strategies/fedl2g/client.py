@@ -1,5 +1,6 @@
 """FedL2G on a device: learn with guidance, and say how guidance should change."""
 
+from functools import partial
 from typing import final
 
 import torch
@@ -26,11 +27,14 @@ class _Guided(nn.Module):
         super().__init__()
         self.model, self.settings = model, settings
 
-    def forward(self, inputs: Tensor, labels: Tensor, guides: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, labels: Tensor, guides: Tensor) -> dict[str, Tensor]:
         features = self.model.features(inputs)
         logits = self.model.head(features)
         guided = features if self.settings.guidance == "feature" else logits
-        return functional.cross_entropy(logits, labels), functional.mse_loss(guided, guides[labels])
+        cross_entropy = functional.cross_entropy(logits, labels)
+        guidance = functional.mse_loss(guided, guides[labels])
+        total = cross_entropy + guidance
+        return {"total": total, "cross_entropy": cross_entropy, "guidance": guidance}
 
 
 @final
@@ -52,18 +56,13 @@ class FedL2GClient(MessageClient[FedL2GSettings, ModelState, Guides, Gradients])
         self, device: MessageDevice, state: ModelState, downlink: Guides | None
     ) -> LocalTraining[Gradients]:
         """Minimise l(h(f(x)), y) and the distance to the guiding vector of y, on the study set."""
-        model, (study, _) = _Guided(state.model, self.settings), self.parts(device)
         guides = Guides.required(downlink).rows.to(device.torch_device)
-
-        def losses(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-            cross_entropy, guidance = model(inputs, labels, guides)
-            total = cross_entropy + guidance
-            return {"total": total, "cross_entropy": cross_entropy, "guidance": guidance}
-
+        losses = partial(_Guided(state.model, self.settings), guides=guides)
+        study, _ = self.parts(device)
         return LocalTraining(losses, max_norm=self.settings.max_norm or None, rows=study)
 
     def guidance(
-        self, device: MessageDevice, own: FeatureModel, guides: Tensor
+        self, device: MessageDevice, model: FeatureModel, guides: Tensor
     ) -> tuple[float, Gradients]:
         """Return the quiz's loss after a guided step, and its gradient by guides (class, width).
 
@@ -72,23 +71,23 @@ class FedL2GClient(MessageClient[FedL2GSettings, ModelState, Guides, Gradients])
         study, quiz = self.parts(device)
         order = torch.randperm(len(study), generator=device.generator("study"))
         studied = study[order[: self.settings.study_batches * device.settings.batch_size]]
-        model = _Guided(own, self.settings).train()
+        guided = _Guided(model, self.settings).train()
         v = guides.to(device.torch_device, copy=True).requires_grad_()
-        weights: dict[str, Tensor] = dict(model.named_parameters())
-        measured = {name: value.clone() for name, value in model.named_buffers()}
+        weights: dict[str, Tensor] = dict(guided.named_parameters())
+        measured = {name: value.clone() for name, value in guided.named_buffers()}
 
-        def losses(with_weights: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+        def losses(with_weights: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
             batch = (*training_batch(device, rows), v)
-            found: tuple[Tensor, Tensor] = functional_call(model, (with_weights, measured), batch)
+            found: dict[str, Tensor] = functional_call(guided, (with_weights, measured), batch)
             return found
 
         # Attention and recurrent networks that are fused have no second derivative.
         with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
-            loss = torch.stack(losses(weights, studied)).sum()
+            loss = losses(weights, studied)["total"]
             step = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
             rate = device.settings.learning_rate
             stepped = {n: w - rate * g for (n, w), g in zip(weights.items(), step, strict=True)}
-            examined, _ = losses(stepped, quiz)
+            examined = losses(stepped, quiz)["cross_entropy"]
             (gradient,) = torch.autograd.grad(examined, v)
         labels = gradient.any(1).nonzero().flatten()
         return examined.item(), Gradients(gradient[labels].cpu(), labels.cpu())

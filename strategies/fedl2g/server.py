@@ -8,7 +8,7 @@ import torch
 from strategies.common import seeds
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
-from strategies.common.magnitudes import UNLIKE_FACTOR, Size
+from strategies.common.magnitudes import UNLIKE_FACTOR, Size, together
 from strategies.common.message import SendingServer
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated, Reply
@@ -50,9 +50,7 @@ class FedL2GServer(SendingServer[FedL2GSettings, RowsState, Guides, Gradients]):
 
     def magnitudes(self, state: RowsState, reply: Reply[Gradients]) -> Mapping[str, Size]:
         """Return how large all rows are together: honest ones lie up to 9 times apart."""
-        rows = reply.uplink.rows.double()
-        sizes = (float(rows.square().mean().sqrt()),) if len(rows) else ()
-        return {"rows": Size(sizes, learnt=True, factor=UNLIKE_FACTOR)}
+        return {"rows": together(reply.uplink.rows, factor=UNLIKE_FACTOR)}
 
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[Gradients]]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common import seeds
+from strategies.common.averaging import average_by_class
 from strategies.common.class_table import GatheredRows, RowsState
 from strategies.common.nearest import classified_by
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -58,7 +59,7 @@ class FedTGPServer(LessonServer[FedTGPSettings, FedTGPState, GlobalPrototypes, P
 
     def lesson(self, state: FedTGPState, sent: GatheredRows) -> Lesson:
         """Let prototypes of all classes that were ever sent part what was sent now."""
-        means = sent.means(self.agreed.task.num_classes).rows
+        means, _ = average_by_class([sent])
         margin = adaptive_margin(means, self.settings.largest_margin, self.settings.margin)
         state.labels = torch.unique(torch.cat([state.labels, sent.labels]))
         known = state.labels.to(self.provided.device)

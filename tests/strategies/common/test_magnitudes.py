@@ -12,6 +12,7 @@ from strategies.common.magnitudes import (
     UNLIKE_FACTOR,
     Size,
     sizes_of,
+    together,
     too_large,
     unsettled,
 )
@@ -34,6 +35,13 @@ def test_the_size_of_a_row_is_its_root_mean_square() -> None:
     found = sizes_of(prototypes(torch.tensor([[3.0, 4.0], [0.0, 0.0]])))
     assert found == {"rows": Size((12.5**0.5, 0.0))}
     assert found["rows"].largest == 12.5**0.5
+
+
+def test_values_together_have_one_size_and_none_where_there_are_none() -> None:
+    # The mean of 9, 16, 0 and 0 is 6.25.
+    found = together(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), factor=UNLIKE_FACTOR)
+    assert found == Size((2.5,), learnt=True, factor=UNLIKE_FACTOR)
+    assert together(torch.zeros(0, 2)) == Size((), learnt=True)
 
 
 def test_weights_count_by_their_distance_from_what_was_sent() -> None:
