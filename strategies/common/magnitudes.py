@@ -121,18 +121,24 @@ def sizes_of(
     return found
 
 
-def together(values: Tensor, *, factor: float = FACTOR) -> Size:
+def together(
+    values: Tensor, beside: Tensor | None = None, *, slack: float = SLACK, factor: float = FACTOR
+) -> Size:
     """Return how large all values of a change are together, whatever their shape.
 
     Parameters
     ----------
     values : Tensor
         What is learnt, of any shape; without values there is no size.
-    factor : float
+    beside : Tensor | None
+        What it is a change of, of any shape.
+    slack, factor : float
         As of :class:`Size`.
     """
-    sizes = (float(values.double().square().mean().sqrt()),) if values.numel() else ()
-    return Size(sizes, learnt=True, factor=factor)
+    rows, base = (
+        () if one is None else _rms(one.double().reshape(1, -1)) for one in (values, beside)
+    )
+    return Size(rows, max(base, default=0.0), learnt=True, slack=slack, factor=factor)
 
 
 def too_large(

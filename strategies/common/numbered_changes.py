@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from strategies.common.agreed import Agreed, Need
 from strategies.common.errors import WireError
 from strategies.common.low_rank import Factors
-from strategies.common.magnitudes import Size
+from strategies.common.magnitudes import Size, together
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import Sizes, payload_base, tensor
@@ -153,7 +153,7 @@ class NumberedChangesServer(
         """Return how large the change is that factors stand for."""
         before = 0.0 if self.are_changes() else state.parameters
         change = reply.uplink.restored(self.agreed) - before
-        return {"numbers": Size((float(change.double().square().mean().sqrt()),), learnt=True)}
+        return {"numbers": together(change)}
 
     def take(self, state: NumberedModel, made: Factors, replies: Sequence[Reply[Any]]) -> None:
         """Go on to the model that factors make of this one, which all who replied have.

@@ -15,6 +15,8 @@ from strategies.common.round import Aggregated, Reply
 from strategies.fedl2g.settings import FedL2GSettings
 from strategies.fedl2g.wire import WIRE, Gradients, Guides
 
+# Of the vectors' own size; honest clients of any kind of data stay below a fifteenth of it.
+_HARMLESS: Final = 0.25
 _MEASURED: Final = Measured(
     "Norm of the guiding vectors' gradients, before they are clipped",
     {"guide_gradient": "of all classes together"},
@@ -49,8 +51,12 @@ class FedL2GServer(SendingServer[FedL2GSettings, RowsState, Guides, Gradients]):
         return RowsState(torch.randn(classes, width, generator=order), torch.arange(classes))
 
     def magnitudes(self, state: RowsState, reply: Reply[Gradients]) -> Mapping[str, Size]:
-        """Return how large all rows are together: honest ones lie up to 9 times apart."""
-        return {"rows": together(reply.uplink.rows, factor=UNLIKE_FACTOR)}
+        """Return how far a client moves the vectors, as part of their size.
+
+        Unlike models ask for steps that are thousands of times apart, and nearly all do nothing.
+        """
+        step = self.settings.server_learning_rate * reply.uplink.rows
+        return {"rows": together(step, state.rows, slack=_HARMLESS, factor=UNLIKE_FACTOR)}
 
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[Gradients]]

@@ -42,6 +42,8 @@ def test_values_together_have_one_size_and_none_where_there_are_none() -> None:
     found = together(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), factor=UNLIKE_FACTOR)
     assert found == Size((2.5,), learnt=True, factor=UNLIKE_FACTOR)
     assert together(torch.zeros(0, 2)) == Size((), learnt=True)
+    beside = together(torch.tensor([4.0]), torch.tensor([3.0, 3.0]), slack=0.5)
+    assert beside == Size((4.0,), 3.0, learnt=True, slack=0.5)
 
 
 def test_weights_count_by_their_distance_from_what_was_sent() -> None:

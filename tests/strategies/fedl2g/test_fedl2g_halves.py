@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import catalogue
+from strategies.common.architecture import NO_MODEL
 from strategies.common.errors import DataError, WireError
 from strategies.common.inputs import Columns, Images, Tokens, Windows
+from strategies.common.magnitudes import too_large
 from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.fedl2g.wire import Gradients
@@ -152,6 +154,27 @@ def test_vectors_are_learnt_so_that_a_guided_step_does_better_in_the_quiz() -> N
         told.append(trained.losses["quiz"])
         server.aggregate(kept, 1, [Reply(0, 24, trained.uplink)])
     assert sum(told[-5:]) < sum(told[:5]) - 5 * 0.03
+
+
+def test_who_moves_vectors_little_is_not_refused_however_little_others_do() -> None:
+    """Gradients of ten readers of AG News, one round: text models ask for unlike steps."""
+    asked = [1.6e-8, 6.4e-5, 1.3e-6, 1.5e-4, 2.9e-8, 2.8e-5, 2.9e-6, 6.2e-4, 7.5e-8, 3.5e-5]
+    _, server = both(device_of(), server_learning_rate=100.0)
+    state = server.start()
+    labels = torch.arange(3)
+
+    def refused(sizes: list[float]) -> list[int]:
+        sent = [Gradients(torch.full((3, 5), size), labels) for size in sizes]
+        told = {
+            n: server.magnitudes(state, Reply(n, 30, one, NO_MODEL)) for n, one in enumerate(sent)
+        }
+        return list(too_large(told, dict.fromkeys(told, 30)))
+
+    assert refused(asked) == []
+    # Moved by a tenth of their size, and by half of it.
+    size = float(state.rows.square().mean().sqrt()) / 100
+    assert refused([*asked, 0.1 * size]) == []
+    assert refused([*asked, 0.5 * size]) == [10]
 
 
 @pytest.mark.parametrize("warm_up_rounds", [0, 1])
