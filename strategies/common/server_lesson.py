@@ -96,7 +96,7 @@ class LessonServer(
         learnt, loss = taught(lesson, sent, self.settings, order, self.provided.device)
         notes: tuple[str, ...] = ()
         if not all(bool(parameter.isfinite().all()) for parameter in learnt.parameters()):
-            learnt = lesson.module
+            learnt = lesson.module.to(self.provided.device)
             notes = (
                 f"{run.method}: the server's training diverged at {run.method}."
                 f"server-learning-rate={self.settings.server_learning_rate:g} and was left out of "
