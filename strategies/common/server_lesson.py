@@ -42,7 +42,7 @@ OwnSettings = TypeVar("OwnSettings", bound=ServerLessonSettings)
 
 @final
 @dataclass(frozen=True)
-class Lesson:
+class ServerLesson:
     """What a module learns in a round.
 
     Attributes
@@ -77,7 +77,7 @@ class LessonServer(
     learner: ClassVar[str]
 
     @abstractmethod
-    def lesson(self, state: SendableState, sent: GatheredRows) -> Lesson:
+    def lesson(self, state: SendableState, sent: GatheredRows) -> ServerLesson:
         """Return what is learnt of a round's rows, at least one."""
 
     def aggregate(
@@ -107,7 +107,7 @@ class LessonServer(
 
 
 def taught(
-    lesson: Lesson,
+    lesson: ServerLesson,
     sent: GatheredRows,
     settings: ServerLessonSettings,
     order: torch.Generator,

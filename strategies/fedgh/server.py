@@ -9,7 +9,7 @@ from torch.nn import functional
 from strategies.common.averaged import AverageState
 from strategies.common.class_table import GatheredRows
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.server_lesson import Lesson, LessonServer
+from strategies.common.server_lesson import LessonServer, ServerLesson
 from strategies.common.tested import Tested
 from strategies.fedgh.settings import FedGHSettings
 from strategies.fedgh.wire import WIRE, Head, Means
@@ -45,7 +45,7 @@ class FedGHServer(LessonServer[FedGHSettings, AverageState, Head, Means]):
         """Return a fresh head, drawn from the run's seed."""
         return AverageState.of(Head.first(self.agreed))
 
-    def lesson(self, state: AverageState, sent: GatheredRows) -> Lesson:
+    def lesson(self, state: AverageState, sent: GatheredRows) -> ServerLesson:
         """Let the head put all means into their classes."""
         head = Head.part(self.agreed)
         Head(**state.fields).into(head)
@@ -58,4 +58,4 @@ class FedGHServer(LessonServer[FedGHSettings, AverageState, Head, Means]):
             right = (head(sent.rows).argmax(1) == sent.labels).float().mean()
             return {"head_loss": loss, "head_right": float(right)}
 
-        return Lesson(head, loss_of, keep)
+        return ServerLesson(head, loss_of, keep)

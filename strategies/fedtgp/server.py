@@ -12,7 +12,7 @@ from strategies.common.averaging import average_by_class
 from strategies.common.class_table import GatheredRows, RowsState
 from strategies.common.nearest import classified_by
 from strategies.common.presentation import Measured, Presentation, Setting
-from strategies.common.server_lesson import Lesson, LessonServer
+from strategies.common.server_lesson import LessonServer, ServerLesson
 from strategies.common.tested import Tested
 from strategies.fedtgp.contrast import adaptive_margin, contrast, trainable_prototypes
 from strategies.fedtgp.settings import FedTGPSettings
@@ -57,7 +57,7 @@ class FedTGPServer(LessonServer[FedTGPSettings, FedTGPState, GlobalPrototypes, P
             learner = trainable_prototypes(self.agreed.task.num_classes, self.agreed.feature_dim)
         return FedTGPState(prototypes=learner.to(self.provided.device))
 
-    def lesson(self, state: FedTGPState, sent: GatheredRows) -> Lesson:
+    def lesson(self, state: FedTGPState, sent: GatheredRows) -> ServerLesson:
         """Let prototypes of all classes that were ever sent part what was sent now."""
         means, _ = average_by_class([sent])
         margin = adaptive_margin(means, self.settings.largest_margin, self.settings.margin)
@@ -71,4 +71,4 @@ class FedTGPServer(LessonServer[FedTGPSettings, FedTGPState, GlobalPrototypes, P
             state.prototypes, state.rows = learner, learner(known).cpu()
             return {**state.numbers(), "margin": margin, "contrast": loss}
 
-        return Lesson(state.prototypes, loss_of, keep)
+        return ServerLesson(state.prototypes, loss_of, keep)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from strategies.common.class_table import GatheredRows
-from strategies.common.server_lesson import Lesson, ServerLessonSettings, taught
+from strategies.common.server_lesson import ServerLesson, ServerLessonSettings, taught
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ def learnt(rate: float, rows: Tensor) -> tuple[nn.Linear, nn.Module, float]:
     module = nn.Linear(1, 1, bias=False)
     nn.init.ones_(module.weight)
     settings = ServerLessonSettings(server_epochs=2, server_batch_size=2, server_learning_rate=rate)
-    lesson = Lesson(module, first_row, lambda learner, loss: {})
+    lesson = ServerLesson(module, first_row, lambda learner, loss: {})
     sent = GatheredRows(rows, torch.zeros(len(rows), dtype=torch.int64))
     return module, *taught(lesson, sent, settings, torch.Generator().manual_seed(0), CPU)
 
@@ -42,7 +42,7 @@ def test_a_batch_has_the_classes_of_its_rows() -> None:
         return first_row(learner, rows, labels)
 
     settings = ServerLessonSettings(server_epochs=1, server_batch_size=2, server_learning_rate=0.1)
-    lesson = Lesson(nn.Linear(1, 1), loss_of, lambda learner, loss: {})
+    lesson = ServerLesson(nn.Linear(1, 1), loss_of, lambda learner, loss: {})
     sent = GatheredRows(torch.arange(5.0)[:, None], torch.arange(5) + 10)
     taught(lesson, sent, settings, torch.Generator().manual_seed(0), CPU)
     assert sorted(met) == [(float(row), row + 10) for row in range(5)]
