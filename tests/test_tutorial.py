@@ -122,3 +122,18 @@ def test_what_the_tutorials_write_passes_its_tests(
     files = [name for name in written(text) if "/test_" in name]
     done = fresh_processes.run("-m", "pytest", "-q", *files, cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_method_may_derive_from_is_what_its_examples_derive_from() -> None:
+    """Each row names classes, and methods whose halves have them."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    begin = page.index("| Clients and server | client half")
+    rows = page[begin : page.index("\n\n", begin)].splitlines()[2:]
+    assert len(rows) > 5
+    for row in rows:
+        _, client, server, methods = (cell.strip() for cell in row.strip("|").split("|"))
+        for method in re.findall(r"`(\w+)`", methods):
+            for half, named in (("client", client), ("server", server)):
+                text = (ROOT / "strategies" / method / f"{half}.py").read_text()
+                for base in re.findall(r"`(\w+)`", named):
+                    assert re.search(rf"class \w+{half.capitalize()}\({base}\[", text), (row, base)
