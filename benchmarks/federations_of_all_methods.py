@@ -132,8 +132,10 @@ FEDERATIONS: dict[str, dict[str, Any]] = {
     },
     "fedgen": {
         **_SMALL,
+        "nodes": 5,
         "method": "fedgen",
         "fedgen.mode": "paper",
+        "fedgen.sharing": "full",
         "fedgen.generator-steps": 10,
     },
     "fedgen, heads": {
