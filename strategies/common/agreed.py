@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, final
 
+from torch import nn
+
 from strategies.common.adapters.settings import AdapterSettings
 from strategies.common.architecture import NO_MODEL, Architecture
 from strategies.common.errors import ModelError
@@ -71,6 +73,11 @@ class Agreed:
                 f"set feature-dim to the width that all models' features are pooled to"
             )
         return self.task.feature_dim
+
+    @property
+    def head(self) -> Architecture:
+        """What the last layer of all clients' models holds, which maps features to classes."""
+        return Architecture.planned(lambda: nn.Linear(self.feature_dim, self.task.num_classes))
 
     @property
     def open_set(self) -> OpenSet:

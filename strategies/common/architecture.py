@@ -1,7 +1,7 @@
 """What a client's own model holds, as far as whoever averages such models must know it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -65,6 +65,12 @@ class Architecture:
             sum(value.numel() for name, value in model.named_buffers() if _is_variance(name)),
             tuple(parameter.shape for parameter in model.parameters()),
         )
+
+    @staticmethod
+    def planned(build: Callable[[], nn.Module]) -> "Architecture":
+        """Return what a model holds once it is built; here it takes no memory or randomness."""
+        with torch.device("meta"):
+            return Architecture.of(build())
 
 
 NO_MODEL: Final = Architecture()

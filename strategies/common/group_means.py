@@ -1,7 +1,7 @@
 """Servers that average models of one architecture, or a part that all models have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from strategies.common.architecture import Architecture
 from strategies.common.averaging import average
 from strategies.common.errors import ModelError
-from strategies.common.magnitudes import Size, sizes_of
+from strategies.common.magnitudes import FACTOR, UNLIKE_FACTOR, Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import rules_of
@@ -49,9 +49,10 @@ class GroupAveragingServer(
     # What clients can do of whom no two are alike, for the error.
     for_unlike: ClassVar[str] = "choose a method for unlike models"
 
-    def group(self, architecture: Architecture) -> str:
-        """Return the key of the group whose mean a client has: what travels, by its key."""
-        return architecture.key
+    def held(self, architecture: Architecture) -> Architecture:
+        """Return what travels of a client's model: all of it, or a part that others have too."""
+        kind = cast(type[Sent], self.wire.up)
+        return kind.held(replace(self.agreed, architecture=architecture))
 
     def weight(self, reply: Reply[Sent]) -> float:
         """Return how much a client weighs in its group: by default by its training samples."""
@@ -59,7 +60,7 @@ class GroupAveragingServer(
 
     def check_clients(self, architectures: Mapping[int, Architecture]) -> None:
         """Refuse clients of which no two have the same architecture."""
-        if 1 < len(architectures) == len({self.group(one) for one in architectures.values()}):
+        if 1 < len(architectures) == len({self.held(one).key for one in architectures.values()}):
             raise ModelError(
                 f"{self.provided.run.method}: expected at least two clients with models of one "
                 f"architecture, which can be averaged, got {len(architectures)} clients with as "
@@ -68,7 +69,7 @@ class GroupAveragingServer(
 
     def shared(self, state: AnyMeans, architecture: Architecture) -> Mean | None:
         """Return the mean of an architecture, once it has one."""
-        key, kind = self.group(architecture), cast(type[Mean], self.wire.down)
+        key, kind = self.held(architecture).key, cast(type[Mean], self.wire.down)
         if key not in state.parameters:
             return None
         kept = {name: getattr(state, name) for name in rules_of(kind)}
@@ -76,9 +77,10 @@ class GroupAveragingServer(
         return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
-        """Return how far a client's weights are from its group's mean."""
-        mean = state.parameters.get(self.group(reply.architecture))
-        return sizes_of(reply.uplink, {"parameters": mean})
+        """Return how far weights are from the group's mean: parts of unlike models differ more."""
+        held = self.held(reply.architecture)
+        factor = FACTOR if held == reply.architecture else UNLIKE_FACTOR
+        return sizes_of(reply.uplink, {"parameters": state.parameters.get(held.key)}, factor=factor)
 
     def aggregate(
         self, state: AnyMeans, round_number: int, replies: Sequence[Reply[Sent]]
@@ -86,7 +88,7 @@ class GroupAveragingServer(
         """Average each group that replied; tell how far clients are apart, and who is alone."""
         groups: dict[str, list[Reply[Sent]]] = {}
         for reply in replies:
-            groups.setdefault(self.group(reply.architecture), []).append(reply)
+            groups.setdefault(self.held(reply.architecture).key, []).append(reply)
         drifts = []
         for key, own in groups.items():
             weights = [self.weight(reply) for reply in own]

@@ -76,9 +76,7 @@ class Lesson:
         def step(rows: Tensor) -> dict[str, float]:
             logits = model(prepare(self.inputs[rows].to(torch_device)))
             loss = self.distance(logits, self.targets[rows].to(logits.device))
-            rule.forget_gradients()
-            loss.backward()  # type: ignore[no-untyped-call]
-            rule.step(settings.distill_learning_rate)
+            rule.descend(loss, settings.distill_learning_rate)
             return {self.name: loss.item()}
 
         batches = (

@@ -74,5 +74,4 @@ def received(told: OpenConsensus, like: FeatureModel) -> FeatureModel | None:
             f"{expected[1]} statistics, as the setting server-model names it, got {got[0]} and "
             f"{got[1]}; run the same version on all machines"
         )
-    put_numbers(like, told.parameters, told.statistics)
-    return like
+    return put_numbers(like, told.parameters, told.statistics)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Literal, final
 
 from torch import Tensor, nn
@@ -126,7 +125,7 @@ def restore_moments(rule: UpdateRule, state: object, moments: Mapping[str, Tenso
     rule : UpdateRule
         Fresh.
     state : object
-        Dataclass whose modules hold the parameters.
+        Dataclass whose modules hold the parameters, or such modules by the names of its fields.
     moments : Mapping[str, Tensor]
         As :func:`kept_moments` returned them.
     """
@@ -161,9 +160,10 @@ def _rule(run: RunSettings, parameters: Sequence[nn.Parameter]) -> UpdateRule:
 
 
 def _named(state: object) -> dict[str, nn.Parameter]:
-    found: dict[str, nn.Parameter] = {}
-    for field in fields(state):  # type: ignore[arg-type]
-        value = getattr(state, field.name)
-        if isinstance(value, nn.Module):
-            found |= {f"{field.name}/{name}": p for name, p in value.named_parameters()}
-    return found
+    held = state if isinstance(state, Mapping) else vars(state)
+    return {
+        f"{field}/{name}": parameter
+        for field, value in held.items()
+        if isinstance(value, nn.Module)
+        for name, parameter in value.named_parameters()
+    }

@@ -202,6 +202,12 @@ def rules_of(kind: type[Payload]) -> dict[str, Rule]:
     return {f.name: f.metadata["rule"] for f in fields(kind)}
 
 
+def class_bounds(kind: type[Payload], agreed: Agreed) -> dict[str, int]:
+    """Return how long axes may be along which labels stand, each class at most once."""
+    of_labels = (rule.axes for rule in rules_of(kind).values() if rule.unique)
+    return {axis: agreed.task.num_classes for axes in of_labels for axis in axes}
+
+
 def unsent(kind: type[Payload], settings: object) -> frozenset[str]:
     """Return the fields of a payload that do not travel under a method's settings."""
     bound = {name: rule.travels_with for name, rule in rules_of(kind).items() if rule.travels_with}

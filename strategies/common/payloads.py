@@ -9,11 +9,12 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from strategies.common import seeds
 from strategies.common.agreed import Agreed
-from strategies.common.architecture import statistics_of
+from strategies.common.architecture import Architecture, statistics_of
 from strategies.common.distributions import unlike_distributions
 from strategies.common.payload import (
     Payload,
     Sizes,
+    class_bounds,
     labels,
     payload_base,
     sample_counts,
@@ -21,6 +22,7 @@ from strategies.common.payload import (
     unsent,
 )
 
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 AnyWeights = TypeVar("AnyWeights", bound="Weights")
 AnyWholeModel = TypeVar("AnyWholeModel", bound="WholeModel")
 
@@ -51,8 +53,8 @@ class ClassRows(Payload):
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return one row per class at most."""
-        classes, absent = agreed.task.num_classes, unsent(cls, agreed.settings)
-        return Sizes({"width": cls.width(agreed)}, {"present": classes}, absent)
+        exact, absent = {"width": cls.width(agreed)}, unsent(cls, agreed.settings)
+        return Sizes(exact, class_bounds(cls, agreed), absent)
 
 
 @payload_base
@@ -120,9 +122,7 @@ class Weights(Payload):
     @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
         """Return the number of the part's parameters."""
-        with torch.device("meta"):
-            part = cls.part(agreed)
-        return Sizes({"parameters": sum(parameter.numel() for parameter in part.parameters())})
+        return Sizes({"parameters": Architecture.planned(lambda: cls.part(agreed)).parameters})
 
     @classmethod
     def of(cls: type[AnyWeights], module: nn.Module) -> AnyWeights:
@@ -154,10 +154,10 @@ class HeadWeights(Weights):
 
 @payload_base
 class WholeModel(Payload):
-    """All of a client's own model: ``4(P + S)`` bytes.
+    """All of a model, by default of a client's own: ``4(P + S)`` bytes.
 
     P stands for its parameters and S for its statistics. A method derives from it, names the
-    schema and says what the numbers reveal.
+    schema and says what the numbers reveal. It may add labels, each class at most once.
 
     Attributes
     ----------
@@ -174,10 +174,16 @@ class WholeModel(Payload):
     statistics: Tensor = tensor("float", "statistics", means="statistics")
 
     @classmethod
+    def held(cls, agreed: Agreed) -> Architecture:
+        """Return what the model holds whose numbers travel."""
+        return agreed.architecture
+
+    @classmethod
     def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return how much the client's model holds."""
-        own = agreed.architecture
-        return Sizes({"parameters": own.parameters, "statistics": own.statistics})
+        """Return how much that is."""
+        held = cls.held(agreed)
+        exact = {"parameters": held.parameters, "statistics": held.statistics}
+        return Sizes(exact, class_bounds(cls, agreed))
 
     @classmethod
     def of(cls: type[AnyWholeModel], model: nn.Module, **others: Tensor) -> AnyWholeModel:
@@ -185,13 +191,13 @@ class WholeModel(Payload):
         parameters, statistics = numbers_of(model)
         return cls(parameters=parameters, statistics=statistics, **others)
 
-    def into(self, model: nn.Module) -> None:
-        """Put the numbers into a model of the same architecture."""
-        put_numbers(model, self.parameters, self.statistics)
+    def into(self, model: AnyModule) -> AnyModule:
+        """Put the numbers into a model of the same architecture, and return it."""
+        return put_numbers(model, self.parameters, self.statistics)
 
     def fault(self, agreed: Agreed) -> str | None:
         """Refuse what no such model can have measured."""
-        return agreed.architecture.fault_in(self.statistics)
+        return self.held(agreed).fault_in(self.statistics)
 
 
 @payload_base
@@ -201,14 +207,9 @@ class AuxiliaryModel(WholeModel):
     follows_model = False
 
     @classmethod
-    def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return how much the model holds that the settings name."""
-        own = agreed.beside
-        return Sizes({"parameters": own.parameters, "statistics": own.statistics})
-
-    def fault(self, agreed: Agreed) -> str | None:
-        """Refuse what no such model can have measured."""
-        return agreed.beside.fault_in(self.statistics)
+    def held(cls, agreed: Agreed) -> Architecture:
+        """Return what the model holds that the settings name."""
+        return agreed.beside
 
 
 def numbers_of(model: nn.Module) -> tuple[Tensor, Tensor]:
@@ -218,8 +219,8 @@ def numbers_of(model: nn.Module) -> tuple[Tensor, Tensor]:
     return parameters, torch.cat([parameters[:0], *statistics])
 
 
-def put_numbers(model: nn.Module, parameters: Tensor, statistics: Tensor) -> None:
-    """Put what :func:`numbers_of` returned into a model of the same architecture."""
+def put_numbers(model: AnyModule, parameters: Tensor, statistics: Tensor) -> AnyModule:
+    """Put what :func:`numbers_of` returned into a model of the same architecture; return it."""
     like = next(model.parameters())
     kept = list(statistics_of(model))
     with torch.no_grad():
@@ -228,3 +229,4 @@ def put_numbers(model: nn.Module, parameters: Tensor, statistics: Tensor) -> Non
         parts = torch.split(statistics.to(like), [value.numel() for value in kept])
         for value, part in zip(kept, parts, strict=True):
             value.copy_(part.view_as(value))
+    return model

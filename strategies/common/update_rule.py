@@ -77,6 +77,13 @@ class UpdateRule(ABC):
             gradients = [p.grad for p in moving if p.grad is not None]
             self._move(moving, gradients, group.weight_decay, learning_rate)
 
+    @final
+    def descend(self, loss: Tensor, learning_rate: float) -> None:
+        """Take one step down a loss ()."""
+        self.forget_gradients()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.step(learning_rate)
+
     @abstractmethod
     def _move(
         self,

@@ -98,9 +98,7 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         return said.joined(Aggregated(numbers))
 
     def _loaded(self, own: Architecture, model: Model) -> nn.Module:
-        built = self._built(own)
-        model.into(built)
-        return built.to(self.provided.device)
+        return model.into(self._built(own)).to(self.provided.device)
 
     def _built(self, own: Architecture) -> nn.Module:
         built = self.provided.build_model(own.name, self.agreed.task, 0, to_be_loaded=True)
@@ -127,10 +125,9 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
         for step in range(settings.distill_steps):
             rows = torch.randperm(len(inputs), generator=order)[: settings.distill_batch_size]
             logits = student(prepare(inputs[rows].to(self.provided.device)))
-            rule.forget_gradients()
-            distillation_loss(logits, teacher[rows], 1.0).backward()  # type: ignore[no-untyped-call]
             rate, steps = settings.distill_learning_rate, settings.distill_steps
-            rule.step(scheduled(rate, "cosine", step, steps))
+            loss = distillation_loss(logits, teacher[rows], 1.0)
+            rule.descend(loss, scheduled(rate, "cosine", step, steps))
 
 
 def good_enough(logits: Sequence[Tensor], labels: Tensor, factor: float) -> list[int]:

@@ -12,7 +12,6 @@ from strategies.common.distillation import distillation_loss
 from strategies.common.message import LocalTraining, ModelState, label_loss
 from strategies.common.model import FeatureModel
 from strategies.common.whole_models import WholeModelClient
-from strategies.fedgen.generator import draw_noise
 from strategies.fedgen.settings import FedGenSettings
 from strategies.fedgen.wire import WIRE, Lesson, Model
 
@@ -43,35 +42,32 @@ class FedGenClient(WholeModelClient[FedGenSettings, Lesson, Model]):
         model = state.model
 
         def uplink() -> Model:
-            every = device.train.labels.bincount()
-            held = every.nonzero().flatten()
-            return Model.of(self.shared_part(model), labels=held, counts=every[held])
+            held, counts = torch.unique(device.train.labels, return_counts=True)
+            return Model.of(self.shared_part(model), labels=held, counts=counts)
 
         if downlink is None:
             return LocalTraining(label_loss(model), uplink)
         generator = downlink.built_generator(self.agreed).to(device.torch_device)
         generator.eval().requires_grad_(False)
         official, order = self.settings.mode == "official", device.generator("generated features")
-        steps, weight = count(), weight_in(device.round_number) if official else 1.0
+        weight = weight_in(device.round_number) if official else 1.0
+        steps = count()
 
-        def features(labels: Tensor) -> Tensor:
-            noise = draw_noise(self.settings, len(labels), order).to(device.torch_device)
-            drawn: Tensor = generator(noise, labels)
-            return drawn
+        def said_of_generated(labels: Tensor) -> Tensor:
+            _, features = generator.drawn(labels, self.settings, order)
+            logits: Tensor = model.head(features)
+            return logits
 
         def losses(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-            logits = model(inputs)
+            logits, taught = model(inputs), dict[str, Tensor]()
             cross_entropy = functional.cross_entropy(logits, labels)
-            if official and next(steps) >= _TAUGHT_STEPS:
-                return {"total": cross_entropy, "cross_entropy": cross_entropy}
-            chosen = torch.multinomial(downlink.prior, len(labels), True, generator=order)
-            chosen = chosen.to(labels)
-            generated = functional.cross_entropy(model.head(features(chosen)), chosen)
-            found = {"cross_entropy": cross_entropy, "generated": generated}
-            if official:
-                teacher = model.head(features(labels))
-                found["latent"] = distillation_loss(logits, teacher, 1.0)
-            taught = [loss for name, loss in found.items() if name != "cross_entropy"]
-            return {"total": cross_entropy + weight * torch.stack(taught).sum(), **found}
+            if not official or next(steps) < _TAUGHT_STEPS:
+                chosen = torch.multinomial(downlink.prior, len(labels), True, generator=order)
+                chosen = chosen.to(labels)
+                taught["generated"] = functional.cross_entropy(said_of_generated(chosen), chosen)
+                if official:
+                    taught["latent"] = distillation_loss(logits, said_of_generated(labels), 1.0)
+            total = cross_entropy + weight * sum(taught.values())
+            return {"total": total, "cross_entropy": cross_entropy, **taught}
 
         return LocalTraining(losses, uplink)

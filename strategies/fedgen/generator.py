@@ -12,13 +12,7 @@ from strategies.fedgen.settings import FedGenSettings
 
 @final
 class FeatureGenerator(nn.Module):
-    """One hidden layer from noise and a label to a feature vector.
-
-    Parameters
-    ----------
-    noise_dim, num_classes, hidden_dim, width : int
-        Widths of noise, of labels, of the hidden layer and of the features.
-    """
+    """One hidden layer from noise (batch, noise) and labels (batch,) to features (batch, width)."""
 
     def __init__(self, noise_dim: int, num_classes: int, hidden_dim: int, width: int) -> None:
         super().__init__()
@@ -37,16 +31,21 @@ class FeatureGenerator(nn.Module):
         return FeatureGenerator(own.noise_dim, classes, own.hidden_dim, agreed.feature_dim)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
-        """Return features (batch, width) for noise (batch, noise) and labels (batch,) int64."""
+        """Return features; labels are int64."""
         one_hot = functional.one_hot(labels, self.num_classes).to(noise)
         features: Tensor = self.layers(torch.cat([noise, one_hot], dim=1))
         return features
 
+    def drawn(
+        self, labels: Tensor, settings: FedGenSettings, order: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return noise, normal in the paper and uniform in its code, and the features of both.
 
-def draw_noise(settings: FedGenSettings, count: int, drawn: torch.Generator) -> Tensor:
-    """Draw noise (count, noise) on the CPU: normal in the paper, uniform in its code."""
-    draw = torch.randn if settings.mode == "paper" else torch.rand
-    return draw(count, settings.noise_dim, generator=drawn)
+        It is drawn on the CPU, and moved to where the labels lie.
+        """
+        draw = torch.randn if settings.mode == "paper" else torch.rand
+        noise = draw(len(labels), settings.noise_dim, generator=order).to(labels.device)
+        return noise, self(noise, labels)
 
 
 def likeness(noise: Tensor, features: Tensor) -> Tensor:

@@ -1,18 +1,15 @@
 """FedGen on the server: average models, and teach the generator by what all heads say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strategies.common import seeds
-from strategies.common.architecture import Architecture
-from strategies.common.errors import WireError
 from strategies.common.group_means import GroupAveragingServer, GroupMeans
 from strategies.common.knowledge_pictures import points_picture
-from strategies.common.magnitudes import UNLIKE_FACTOR, Size
 from strategies.common.optimiser import kept_moments, restore_moments
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
@@ -20,8 +17,8 @@ from strategies.common.round import Aggregated, Picture, Reply
 from strategies.common.tested import Tested
 from strategies.common.training import Means
 from strategies.common.update_rule import Adam, Group
-from strategies.fedgen.ensemble import Heads, ensemble_loss, label_weights
-from strategies.fedgen.generator import FeatureGenerator, draw_noise, likeness
+from strategies.fedgen.ensemble import ensemble_loss, head_logits
+from strategies.fedgen.generator import FeatureGenerator, likeness
 from strategies.fedgen.settings import FedGenSettings
 from strategies.fedgen.wire import WIRE, Lesson, Model
 
@@ -30,12 +27,10 @@ _DECAY: Final = 0.98
 _FEATURES: Final = "generated-features"
 # Classes in the picture, and features of each.
 _SHOWN, _OF_EACH = 10, 30
-_LOSSES: Final = (
-    Measured(
-        "Losses of a client that learns from generated features (nats)",
-        {"generated": "generated features", "latent": "distilled from them"},
-        "Good: falling; high ones say that heads disagree about what is generated.",
-    ),
+_LOSSES: Final = Measured(
+    "Losses of a client that learns from generated features (nats)",
+    {"generated": "generated features", "latent": "distilled from them"},
+    "Good: falling; high ones say that heads disagree about what is generated.",
 )
 _MEASURED: Final = (
     Measured(
@@ -59,31 +54,23 @@ class FedGenState(GroupMeans):
 
     Attributes
     ----------
-    generator, measured : Tensor
-        As ``Lesson`` has them.
-    prior : Tensor
-        (class,) float, from which labels are drawn; without any before the first round.
+    generator, measured, prior : Tensor
+        As ``Lesson`` has them; without any label to draw before the first round.
     moments : dict[str, Tensor]
         Of the generator's Adam.
     """
 
-    generator: Tensor = field(default_factory=lambda: torch.zeros(0))
-    measured: Tensor = field(default_factory=lambda: torch.zeros(0))
+    generator: Tensor = field(kw_only=True)
+    measured: Tensor = field(kw_only=True)
     prior: Tensor = field(default_factory=lambda: torch.zeros(0))
     moments: dict[str, Tensor] = field(default_factory=dict)
-
-
-@final
-@dataclass
-class _Learner:
-    generator: FeatureGenerator
 
 
 @final
 class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Model]):
     """Averages what is shared, and generates features for every client."""
 
-    wire, state, tested = WIRE, FedGenState, Tested.WITH_AGGREGATED
+    wire, tested = WIRE, Tested.WITH_AGGREGATED
     for_unlike = 'set fedgen.sharing="head"'
 
     @classmethod
@@ -95,7 +82,7 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
             measurement=f"Each client tests with the {part} that is the mean of all alike.",
             pictures={_FEATURES: f"generated features, a colour for each of {_SHOWN} classes"},
             measured=_MEASURED,
-            losses=_LOSSES,
+            losses=(_LOSSES,),
         )
 
     def start(self) -> FedGenState:
@@ -104,32 +91,9 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
             generator, measured = numbers_of(FeatureGenerator.of(self.agreed))
         return FedGenState(generator=generator, measured=measured)
 
-    def group(self, architecture: Architecture) -> str:
-        """Return the key of what travels: of whole models, or of the head that all have."""
-        if self.settings.sharing == "full":
-            return architecture.key
-        with torch.device("meta"):
-            return Architecture.of(nn.Linear(self.agreed.feature_dim, self._classes)).key
-
     def weight(self, reply: Reply[Model]) -> float:
         """Weigh clients alike, as algorithm 1 does, or by samples, as its code."""
         return 1.0 if self.settings.mode == "paper" else float(reply.samples)
-
-    def magnitudes(self, state: FedGenState, reply: Reply[Model]) -> Mapping[str, Size]:
-        """Return how far weights are from the mean: heads of unlike features learn unlike steps."""
-        sizes = super().magnitudes(state, reply)
-        if self.settings.sharing == "full":
-            return sizes
-        return {name: replace(one, factor=UNLIKE_FACTOR) for name, one in sizes.items()}
-
-    def check(self, state: FedGenState, reply: Reply[Model]) -> None:
-        """Refuse an upload that counts more samples than the client has, or none."""
-        super().check(state, reply)
-        if not len(reply.uplink.counts):
-            raise WireError(
-                f"client {reply.partition}: {Model.schema}.counts: expected at least one class, "
-                f"got none"
-            )
 
     def aggregate(
         self, state: FedGenState, round_number: int, replies: Sequence[Reply[Model]]
@@ -138,15 +102,18 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
         said = super().aggregate(state, round_number, replies)
         if not replies:
             return said
-        counts = torch.zeros(len(replies), self._classes)
+        counts = torch.zeros(len(replies), self.agreed.task.num_classes)
         for row, reply in enumerate(replies):
             counts[row, reply.uplink.labels] = reply.uplink.counts.float()
-        total = counts.sum(0)
-        state.prior = total / total.sum()
+        known = counts.sum(0)
         if self.settings.mode == "official":
-            state.prior = (total > 0).float() / (total > 0).sum()
-        measured = self._teach(state, round_number, replies, counts)
-        return said.joined(Aggregated(measured, pictures=self._pictures(state, round_number)))
+            known = (known > 0).float()
+        state.prior = known / known.sum()
+        # A head is the last of a model's parameters.
+        width = self.agreed.head.parameters
+        heads = torch.stack([reply.uplink.parameters[-width:] for reply in replies])
+        numbers = self._teach(state, round_number, heads, counts)
+        return said.joined(Aggregated(numbers, pictures=self._pictures(state, round_number)))
 
     def _pictures(self, state: FedGenState, round_number: int) -> tuple[Picture, ...]:
         """Draw what the generator makes of the first classes that somebody has."""
@@ -154,54 +121,37 @@ class FedGenServer(GroupAveragingServer[FedGenSettings, FedGenState, Lesson, Mod
             return ()
         labels = state.prior.nonzero().flatten()[:_SHOWN].repeat_interleave(_OF_EACH)
         order = seeds.generator(self.provided.run.seed, "pictures", round_number=round_number)
-        generator = FeatureGenerator.of(self.agreed).eval()
-        put_numbers(generator, state.generator, state.measured)
         with torch.inference_mode():
-            features = generator(draw_noise(self.settings, len(labels), order), labels)
+            _, features = self._generator(state).eval().drawn(labels, self.settings, order)
         return (Picture(_FEATURES, points_picture(features, labels)),)
 
     def _teach(
-        self,
-        state: FedGenState,
-        round_number: int,
-        replies: Sequence[Reply[Model]],
-        counts: Tensor,
+        self, state: FedGenState, round_number: int, heads: Tensor, counts: Tensor
     ) -> Mapping[str, float]:
         """Take the generator's steps of a round, and return the means of what they measured."""
-        own, device = self.settings, self.provided.device
-        learner = _Learner(FeatureGenerator.of(self.agreed))
-        put_numbers(learner.generator, state.generator, state.measured)
-        learner.generator.to(device).train()
-        rule = Adam([Group(list(learner.generator.parameters()))])
-        restore_moments(rule, learner, state.moments)
+        own, device, means = self.settings, self.provided.device, Means()
+        heads, counts, generator = heads.to(device), counts.to(device), self._generator(state)
+        rule = Adam([Group([*generator.to(device).train().parameters()])])
+        restore_moments(rule, {"generator": generator}, state.moments)
         order = seeds.generator(self.provided.run.seed, "generator", round_number=round_number)
-        sent = [reply.uplink.parameters.to(device) for reply in replies]
-        heads = Heads.of(sent, self._classes, self.agreed.feature_dim)
-        weights = label_weights(counts, 1.0).to(device)
         rate = own.generator_learning_rate
         rate *= _DECAY ** (round_number - 1) if own.mode == "official" else 1.0
-        means = Means()
         for _ in range(own.generator_steps):
-            labels = torch.multinomial(
-                state.prior, own.generator_batch_size, replacement=True, generator=order
-            ).to(device)
-            noise = draw_noise(own, len(labels), order).to(device)
-            features = learner.generator(noise, labels)
-            logits = heads.logits(features)
-            taught = ensemble_loss(own.mode, logits, labels, weights)
+            drawn = torch.multinomial(state.prior, own.generator_batch_size, True, generator=order)
+            labels = drawn.to(device)
+            noise, features = generator.drawn(labels, own, order)
+            logits = head_logits(heads, features)
+            taught = ensemble_loss(own.mode, logits, labels, counts)
             alike = likeness(noise, features)
-            decay = sum(p.square().sum() for p in learner.generator.parameters()) / 2
-            rule.forget_gradients()
+            decay = sum(p.square().sum() for p in generator.parameters()) / 2
             total = taught + own.diversity_weight * alike + own.generator_weight_decay * decay
-            total.backward()  # type: ignore[no-untyped-call]
-            rule.step(rate)
+            rule.descend(total, rate)
             right = (logits.mean(0).argmax(1) == labels).float().mean()
             found = {"generator_loss": taught, "likeness": alike, "recognised": right}
             means.add({name: value.item() for name, value in found.items()}, len(labels))
-        state.moments = kept_moments(rule, learner)
-        state.generator, state.measured = numbers_of(learner.generator.cpu())
+        state.moments = kept_moments(rule, {"generator": generator})
+        state.generator, state.measured = numbers_of(generator.cpu())
         return means.result()
 
-    @property
-    def _classes(self) -> int:
-        return self.agreed.task.num_classes
+    def _generator(self, state: FedGenState) -> FeatureGenerator:
+        return put_numbers(FeatureGenerator.of(self.agreed), state.generator, state.measured)

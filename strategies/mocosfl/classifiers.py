@@ -176,10 +176,8 @@ def fit(
         classifier.train()
         for index in shuffled_batches(len(bank), batch, generator):
             rows = index.to(device)
-            adam.forget_gradients()
             loss = functional.cross_entropy(classifier(bank.features[rows]), bank.labels[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            adam.step(rate)
+            adam.descend(loss, rate)
         correct, losses = _test(classifier, test)
         accuracy = correct.double().mean().item()
         if accuracy > best_accuracy:

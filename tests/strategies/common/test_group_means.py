@@ -9,7 +9,7 @@ import torch
 from strategies.common.architecture import Architecture
 from strategies.common.errors import ModelError, WireError
 from strategies.common.inputs import Images
-from strategies.common.magnitudes import too_large
+from strategies.common.magnitudes import FACTOR, UNLIKE_FACTOR, too_large
 from strategies.common.round import Reply
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
@@ -69,6 +69,23 @@ def test_clients_of_which_no_two_are_alike_are_refused() -> None:
         half.check_clients({0: SMALL, 1: LARGE})
     half.check_clients({0: SMALL, 1: LARGE, 2: SMALL})
     half.check_clients({0: SMALL})
+
+
+def test_unlike_models_that_share_a_part_are_one_group_and_may_differ_more() -> None:
+    alike, heads = (halves.server("fedgen", TASK, sharing=part) for part in ("full", "head"))
+    heads.check_clients({0: SMALL, 1: LARGE})
+    assert heads.held(SMALL) == heads.held(LARGE) == Architecture.of(torch.nn.Linear(5, 3))
+    assert (alike.held(SMALL), alike.held(LARGE)) == (SMALL, LARGE)
+    sent = reply(0, 1, [0.0, 4.0], SMALL)
+    factors = [half.magnitudes(half.start(), sent)["parameters"].factor for half in (alike, heads)]
+    assert factors == [FACTOR, UNLIKE_FACTOR]
+
+
+def test_a_planned_model_draws_nothing() -> None:
+    before = torch.random.get_rng_state()
+    planned = Architecture.planned(lambda: torch.nn.Linear(5, 3))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert planned == Architecture.of(torch.nn.Linear(5, 3))
 
 
 def test_weights_that_ran_away_are_named_and_others_are_not() -> None:

@@ -24,6 +24,7 @@ from strategies.common.optimiser import (
 from strategies.common.samples import num_batches, shuffled_batches
 from strategies.common.settings import RunSettings
 from strategies.common.transport.state import load_tensors, to_tensors
+from strategies.common.update_rule import Adam, Group
 from strategies.fedktl.wire import ImageVectorPairs
 from strategies.methods import METHODS, adapts, exchanges
 from tests.strategies.fake_device import FakeDevice, blobs
@@ -223,6 +224,17 @@ def test_restored_moments_are_copies(run_settings: Build) -> None:
     given = dict(state.moments)
     learn(run, state, 2)
     assert all(torch.equal(given[name], kept[name]) for name in kept)
+
+
+def test_moments_of_modules_by_name_are_those_of_a_states_fields(run_settings: Build) -> None:
+    state = ModelState(device_of(run_settings()).build_model())
+    rule = Adam([Group([*state.model.parameters()])])
+    rule.descend(state.model.head.weight.square().sum(), 0.1)
+    kept = kept_moments(rule, {"model": state.model})
+    assert kept.keys() == kept_moments(rule, state).keys()
+    again = Adam([Group([*state.model.parameters()])])
+    restore_moments(again, {"model": state.model}, kept)
+    assert float(again.moments[state.model.head.weight]["step"]) == 1
 
 
 def test_plain_descent_keeps_no_moments(run_settings: Build) -> None:

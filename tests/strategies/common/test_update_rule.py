@@ -59,9 +59,7 @@ def test_adam_without_decay_is_adam() -> None:
     own, other = nn.Parameter(torch.tensor([1.0, -2.0])), nn.Parameter(torch.tensor([1.0, -2.0]))
     rule, peer = Adam([Group([own])]), torch.optim.Adam([other], 0.1)
     for _ in range(3):
-        rule.forget_gradients()
-        own.square().sum().backward()
-        rule.step(0.1)
+        rule.descend(own.square().sum(), 0.1)
         peer.zero_grad()
         other.square().sum().backward()
         peer.step()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies.common.inputs import Images
 from strategies.common.task import Task
 from strategies.common.wire import decode, encode
-from strategies.fedgen.generator import FeatureGenerator, draw_noise, likeness
+from strategies.fedgen.generator import FeatureGenerator, likeness
 from strategies.fedgen.wire import Lesson
 from tests.strategies import halves
 
@@ -66,7 +66,10 @@ def test_noise_is_normal_in_the_paper_and_uniform_in_its_code() -> None:
     drawn = {}
     for mode in ("paper", "official"):
         own = halves.client("fedgen", mode=mode).settings
-        drawn[mode] = draw_noise(own, 2000, torch.Generator().manual_seed(0))
+        labels, order = torch.arange(2000) % 3, torch.Generator().manual_seed(0)
+        generator = FeatureGenerator(32, 3, 4, 5).eval()
+        drawn[mode], features = generator.drawn(labels, own, order)
+        assert torch.equal(features, generator(drawn[mode], labels))
         assert drawn[mode].shape == (2000, 32)
     assert 0 <= float(drawn["official"].min()) < 0.01
     assert 0.99 < float(drawn["official"].max()) < 1

@@ -1,6 +1,7 @@
 """What FedGen shares, with whom, and what it does without a sample or a label."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from strategies.common.architecture import Architecture
 from strategies.common.errors import ModelError, WireError
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Reply
+from strategies.common.wire import decode, encode
 from strategies.fedgen.client import weight_in
 from strategies.fedgen.wire import Model
 from tests.strategies import halves
@@ -117,7 +119,7 @@ def test_the_generator_goes_on_from_round_to_round() -> None:
 def test_a_client_that_counts_nothing_is_refused_by_name() -> None:
     device = device_of()
     model, none = device.build_model(), torch.zeros(0, dtype=torch.int64)
-    server = halves.server("fedgen", device.task, device.settings, **OWN)
-    empty = Reply(3, 18, Model.of(model, labels=none, counts=none), Architecture.of(model))
+    known = halves.agreed("fedgen", device.task, device.settings, **OWN)
+    empty = encode(Model.of(model, labels=none, counts=none), "float32")
     with pytest.raises(WireError, match=r"client 3: fedgen\.model\.counts: expected at least one"):
-        server.check(server.start(), empty)
+        decode(Model, empty, replace(known, architecture=Architecture.of(model)), sender="client 3")
