@@ -84,7 +84,7 @@ def ledger() -> Mapping[str, Sent]:
     )
     labels = every[-TARGETS:].repeat_interleave(agreed.settings.seeds_per_label)
     seeds = Seeds(torch.zeros(len(labels), 784, dtype=torch.uint8), labels)
-    generator = Generator(*numbers_of(LabelledGenerator.of(agreed)), every)
+    generator = Generator(*numbers_of(LabelledGenerator(agreed)), every)
     soft = _sent(SoftLabels(rows, every), Teacher(rows, every), times=ROUNDS)
     averaged = _sent(Model.of(model), GroupMean.of(model), times=ROUNDS)
     augmented = _sent(seeds, generator)

@@ -43,6 +43,14 @@ class Samples:
         scores = None if self.scores is None else self.scores[index]
         return Samples(self.inputs[index], self.labels[index], asked, scores)
 
+    def of_label(self, label: int) -> "Samples":
+        """Return the samples of one class."""
+        return self.rows((self.labels == label).nonzero().flatten())
+
+    def drawn(self, most: int, order: torch.Generator) -> "Samples":
+        """Draw so many samples, none twice, or all there are."""
+        return self.rows(torch.randperm(len(self), generator=order)[:most])
+
     def joined(self, other: "Samples") -> "Samples":
         """Return these and others after them; neither are questions."""
         inputs = torch.cat([self.inputs, other.inputs])

@@ -10,6 +10,7 @@ from torch import Tensor
 from strategies.common.agreed import Agreed
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
+from strategies.faug.gan import LabelledGenerator
 from strategies.faug.settings import FAugSettings
 from strategies.faug.wire import Generator, Seeds
 
@@ -21,10 +22,9 @@ class Lacking:
 
     Attributes
     ----------
-    counts : Tensor
-        (class,) int64 training samples.
-    targets, redundant : Tensor
-        (targets,) and (redundant,) int64: what it lacks (L_t), and names beside that (L_r).
+    counts, targets, redundant : Tensor
+        (class,) int64 training samples; and labels, (targets,) and (redundant,) int64: what it
+        lacks (L_t), and names beside that (L_r).
     """
 
     counts: Tensor
@@ -68,11 +68,9 @@ def seeds_of(samples: Samples, lacking: Lacking, number: int, order: torch.Gener
             f"collections have them, got {samples.inputs.dtype} of shape "
             f"{tuple(samples.inputs.shape[1:])}; set it to none"
         )
-    rows = [torch.empty(0, dtype=torch.int64)]
+    drawn = samples.rows(torch.arange(0))
     for label in sorted([*lacking.targets.tolist(), *lacking.redundant.tolist()]):
-        own = (samples.labels == label).nonzero().flatten()
-        rows.append(own[torch.randperm(len(own), generator=order)[:number]])
-    drawn = samples.rows(torch.cat(rows))
+        drawn = drawn.joined(samples.of_label(label).drawn(number, order))
     return Seeds(drawn.inputs.flatten(1), drawn.labels)
 
 
@@ -82,6 +80,5 @@ def generated(
     """Generate (generated, channels, height, width) uint8 images of what a client lacks."""
     missing, shape = lacking.missing(sent.labels), agreed.task.inputs.shape
     wanted = torch.arange(len(missing)).repeat_interleave(missing)
-    if not len(wanted):
-        return Samples(torch.empty(0, *shape, dtype=torch.uint8), wanted)
-    return Samples(sent.built(agreed).drawn(wanted, randomness).view(-1, *shape), wanted)
+    images = sent.into(LabelledGenerator(agreed)).drawn(wanted, randomness)
+    return Samples(images.view(-1, *shape), wanted)

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from strategies.common import seeds
 from strategies.common.agreed import Agreed
-from strategies.common.samples import Samples, ordered_batches, prepare
+from strategies.common.samples import Samples, prepare
 from strategies.common.training import EVALUATION_BATCH, Means
+from strategies.common.update_rule import Adam, Group
 
 # Any number does, so long as both sides have it: codes of labels need not travel.
 _CODES: Final = 1811
@@ -24,37 +25,29 @@ _DROPOUT: Final = 0.3
 
 @final
 class LabelledGenerator(nn.Module):
-    """Four layers from noise and a label to an image, batch-normalised but for the last.
+    """Four layers from noise (batch, noise) and labels (batch,) to images (batch, value).
 
-    Parameters
-    ----------
-    noise_dim, hidden_dim, num_values, num_classes : int
-        Widths of noise, first hidden layer and image, and labels.
+    They are batch-normalised but for the last, each hidden one twice as wide as the one before.
     """
 
     codes: Tensor
 
-    def __init__(self, noise_dim: int, hidden_dim: int, num_values: int, num_classes: int) -> None:
+    def __init__(self, agreed: Agreed) -> None:
         super().__init__()
-        self.noise_dim = noise_dim
+        own, task = agreed.settings, agreed.task
+        self.noise_dim, widths = own.noise_dim, [own.hidden_dim << n for n in range(3)]
         layers: list[nn.Module] = []
-        for wide, wider in pairwise([noise_dim, *(hidden_dim << n for n in range(3))]):
+        for wide, wider in pairwise([own.noise_dim, *widths]):
             layers += [nn.Linear(wide, wider), nn.BatchNorm1d(wider), nn.LeakyReLU(_SLOPE)]
-        self.layers = nn.Sequential(*layers, nn.Linear(hidden_dim << 2, num_values), nn.Tanh())
+        last = nn.Linear(widths[-1], prod(task.inputs.shape))
+        self.layers = nn.Sequential(*layers, last, nn.Tanh())
         signs = torch.Generator().manual_seed(_CODES)
-        coins = torch.randint(2, (num_classes, noise_dim), generator=signs, device="cpu")
+        coins = torch.randint(2, (task.num_classes, own.noise_dim), generator=signs, device="cpu")
         # Not one of its numbers: it neither travels nor counts.
         self.register_buffer("codes", 2 * coins - 1, persistent=False)
 
-    @staticmethod
-    def of(agreed: Agreed) -> "LabelledGenerator":
-        """Build the one that settings and task ask for."""
-        own, task = agreed.settings, agreed.task
-        values = prod(task.inputs.shape)
-        return LabelledGenerator(own.noise_dim, own.hidden_dim, values, task.num_classes)
-
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
-        """Return images (batch, value) in [-1, 1] for noise (batch, noise), labels (batch,)."""
+        """Return images in [-1, 1]; labels are int64."""
         images: Tensor = self.layers(noise + self.codes[labels])
         return images
 
@@ -63,8 +56,8 @@ class LabelledGenerator(nn.Module):
         """Draw images (images, value) uint8 of labels (images,) on the CPU, in evaluation mode."""
         self.eval()
         noise = torch.randn(len(labels), self.noise_dim, generator=randomness)
-        rows = ordered_batches(len(labels), EVALUATION_BATCH)
-        images = torch.cat([self(noise[part], labels[part]) for part in rows])
+        parts = (torch.split(values, EVALUATION_BATCH) for values in (noise, labels))
+        images = torch.cat([self(*pair) for pair in zip(*parts, strict=True)])
         return ((images + 1) * 127.5).round().to(torch.uint8)
 
 
@@ -79,12 +72,11 @@ def trained(
     own, root = agreed.settings, agreed.run.seed
     order, means = seeds.generator(root, "faug training"), Means()
     with seeds.seeded(seeds.derive(root, "faug weights")):
-        generator = LabelledGenerator.of(agreed).to(device).train()
+        generator = LabelledGenerator(agreed).to(device).train()
         classes, values = agreed.task.num_classes, images.inputs[0].numel()
         critic = _critic(values + classes, own.hidden_dim).to(device)
         for_generator, for_critic = (
-            torch.optim.Adam(part.parameters(), lr=own.learning_rate, betas=_BETAS)
-            for part in (generator, critic)
+            Adam([Group([*part.parameters()])], betas=_BETAS) for part in (generator, critic)
         )
         for step in range(own.steps):
             rows = torch.randint(len(images), (own.batch_size,), generator=order)
@@ -95,9 +87,9 @@ def trained(
             drawn = generator(noise, labels)
             seen, made = (critic(torch.cat([x, named], 1)) for x in (real, drawn.detach()))
             told = _surprise(seen, real=True) + _surprise(made, real=False)
-            _step(for_critic, told)
+            for_critic.descend(told, own.learning_rate)
             fooled = _surprise(critic(torch.cat([drawn, named], 1)), real=True)
-            _step(for_generator, fooled)
+            for_generator.descend(fooled, own.learning_rate)
             if step >= own.steps - max(1, own.steps // 10):
                 found = {"faug_generator_loss": fooled, "faug_discriminator_loss": told}
                 means.add({name: loss.item() for name, loss in found.items()}, len(rows))
@@ -115,9 +107,3 @@ def _critic(wide: int, hidden_dim: int) -> nn.Module:
 
 def _surprise(logits: Tensor, *, real: bool) -> Tensor:
     return functional.softplus(-logits if real else logits).mean()
-
-
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()

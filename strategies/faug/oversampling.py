@@ -1,7 +1,5 @@
 """Many images of each label for a generator to learn from, where clients sent a few."""
 
-from typing import Final
-
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
@@ -10,7 +8,6 @@ from strategies.common.samples import Samples
 
 # Gentle enough that a 6 stays a 6: degrees, and shares of an image's side.
 _TURN, _SHIFT, _SCALE = 10.0, 0.1, (0.9, 1.1)
-_COLOURS: Final = v2.InterpolationMode.BILINEAR
 
 
 def oversampled(
@@ -23,12 +20,10 @@ def oversampled(
     """
     found = sent
     for label in sorted(set(sent.labels.tolist())):
-        own = sent.rows((sent.labels == label).nonzero().flatten())
+        own = sent.of_label(label)
         lacking = max(0, number - len(own))
         if open_data is not None:
-            like = (open_data.labels == label).nonzero().flatten()
-            rows = like[torch.randperm(len(like), generator=order)[:lacking]]
-            found = found.joined(open_data.rows(rows))
+            found = found.joined(open_data.of_label(label).drawn(lacking, order))
         elif lacking:
             drawn = 2 * torch.rand(lacking, 4, generator=order) - 1
             like = own.rows(torch.arange(lacking) % len(own))
@@ -47,7 +42,7 @@ def _moved(image: Tensor, draw: list[float]) -> Tensor:
         translate=[round(_SHIFT * side * right), round(_SHIFT * side * down)],
         scale=low + (high - low) * (wide + 1) / 2,
         shear=[0.0, 0.0],
-        interpolation=_COLOURS,
+        interpolation=v2.InterpolationMode.BILINEAR,
         fill=image.flatten(1).median(1).values.tolist(),
     )
     return moved

@@ -31,18 +31,16 @@ def make(
     watcher is told each step, and of how many.
     """
     shape, root = agreed.task.inputs.shape, agreed.run.seed
-    pixels = [one.pixels.view(-1, *shape) for one in uploads]
-    labels = [one.labels for one in uploads]
-    if not sum(map(len, labels)):
+    pixels = torch.cat([own.pixels for own in uploads]).view(-1, *shape)
+    sent = Samples(pixels, torch.cat([own.labels for own in uploads]))
+    if not len(sent):
         return None
-    sent = Samples(torch.cat(pixels), torch.cat(labels))
     order = seeds.generator(root, "faug oversampling")
     images = oversampled(sent, agreed.settings.oversampled, open_data, order)
     generator, losses = trained(agreed, images, device, watch)
-    known = torch.tensor(sorted(set(sent.labels.tolist())))
-    shown = generator.drawn(
-        known.repeat_interleave(_SHOWN), seeds.generator(root, "faug pictures")
-    ).view(len(known), _SHOWN, *shape)
+    known = torch.unique(sent.labels)
+    named, order = known.repeat_interleave(_SHOWN), seeds.generator(root, "faug pictures")
+    shown = generator.drawn(named, order).view(-1, _SHOWN, *shape)
     pictures = tuple(
         Picture(f"faug-class-{label}", make_grid(own, _SHOWN // 2, padding=0)[-3:])
         for label, own in zip(known.tolist(), shown, strict=True)

@@ -3,7 +3,6 @@
 from math import prod
 from typing import final
 
-import torch
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
@@ -18,12 +17,8 @@ from strategies.faug.gan import LabelledGenerator
 class Seeds(Payload):
     """A client's samples, to the server: ``nV + 8n`` bytes for n of them.
 
-    They are its own images as they are, and say of which labels it may have few.
-
-    Attributes
-    ----------
-    pixels, labels : Tensor
-        (seed, value) uint8 and (seed,) int64.
+    They are its own images as they are, pixels (seed, value) uint8 with labels (seed,) int64, and
+    say of which labels it may have few.
     """
 
     pixels: Tensor = tensor("uint8", "seed", "value")
@@ -41,12 +36,8 @@ class Seeds(Payload):
 class Generator(WholeModel):
     """The generator, to each client: ``4(P + S) + 8p`` bytes for p labels.
 
-    Every client can draw images like all clients' seeds from it.
-
-    Attributes
-    ----------
-    labels : Tensor
-        (known,) int64, of which it has seen images.
+    Every client can draw images like all clients' seeds from it, of the labels (known,) int64 of
+    which it has seen some.
     """
 
     follows_model = False
@@ -54,23 +45,6 @@ class Generator(WholeModel):
     labels: Tensor = labels("known")
 
     @classmethod
-    def sizes(cls, agreed: Agreed) -> Sizes:
-        """Return the generator's numbers."""
-        held = _held(agreed)
-        exact = {"parameters": held.parameters, "statistics": held.statistics}
-        return Sizes(exact, {"known": agreed.task.num_classes})
-
-    def fault(self, agreed: Agreed) -> str | None:
-        """Refuse what no generator can have measured."""
-        return _held(agreed).fault_in(self.statistics)
-
-    def built(self, agreed: Agreed) -> LabelledGenerator:
-        """Return the generator itself."""
-        generator = LabelledGenerator.of(agreed)
-        self.into(generator)
-        return generator
-
-
-def _held(agreed: Agreed) -> Architecture:
-    with torch.device("meta"):
-        return Architecture.of(LabelledGenerator.of(agreed))
+    def held(cls, agreed: Agreed) -> Architecture:
+        """Return what the generator holds."""
+        return Architecture.planned(lambda: LabelledGenerator(agreed))

@@ -32,6 +32,17 @@ def test_samples_have_a_length() -> None:
     assert len(Samples(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 0]))) == 3
 
 
+def test_samples_are_drawn_of_one_label_and_none_twice() -> None:
+    samples = Samples(torch.arange(6.0)[:, None], torch.tensor([0, 1, 0, 1, 0, 1]))
+    odd = samples.of_label(1)
+    assert odd.inputs.flatten().tolist() == [1, 3, 5]
+    order = torch.Generator().manual_seed(0)
+    two, all_of_them = odd.drawn(2, order), odd.drawn(9, order)
+    assert len(set(two.inputs.flatten().tolist()) & {1, 3, 5}) == 2
+    assert sorted(all_of_them.inputs.flatten().tolist()) == [1, 3, 5]
+    assert len(samples.of_label(2).drawn(2, order)) == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 60), size=st.integers(1, 20))
 def test_shuffled_batches_cover_every_sample_once(count: int, size: int) -> None:

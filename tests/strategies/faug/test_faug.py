@@ -56,7 +56,7 @@ def test_the_generator_is_as_large_as_the_papers() -> None:
     """Check 9: 1,493,520 numbers, of which 1,489,936 are learnt, whatever the labels."""
     for classes in (2, 10, 100):
         with torch.device("meta"):
-            built = Architecture.of(LabelledGenerator.of(agreed(classes, Images(1, 28, 28))))
+            built = Architecture.of(LabelledGenerator(agreed(classes, Images(1, 28, 28))))
         assert built.parameters == 1_489_936
         assert built.parameters + built.statistics == 1_493_520
 
@@ -119,7 +119,7 @@ def test_what_is_generated_makes_the_known_labels_even(counts: list[int], data: 
 
 def test_generated_samples_are_images_of_the_labels_that_are_missing() -> None:
     task = agreed(3, Images(1, 4, 4), hidden_dim=4, noise_dim=4)
-    sent = Generator(*numbers_of(LabelledGenerator.of(task)), torch.tensor([1, 2]))
+    sent = Generator(*numbers_of(LabelledGenerator(task)), torch.tensor([1, 2]))
     made = generated(sent, lacking([3, 1, 3]), task, order())
     assert made.labels.tolist() == [1, 1]
     assert made.inputs.shape == (2, 1, 4, 4)
@@ -209,7 +209,7 @@ def test_lengths_follow_from_task_and_settings() -> None:
 
 def test_a_generator_that_no_training_leads_to_is_refused() -> None:
     own = agreed(3, Images(1, 4, 4), hidden_dim=4)
-    sent = Generator.of(LabelledGenerator.of(own), labels=torch.arange(3))
+    sent = Generator.of(LabelledGenerator(own), labels=torch.arange(3))
     assert sent.fault(own) is None
     wrong = replace(sent, statistics=sent.statistics - 2)
     assert wrong.fault(own) == "statistics: expected variances of at least 0, got -1"
@@ -217,7 +217,7 @@ def test_a_generator_that_no_training_leads_to_is_refused() -> None:
 
 def test_the_codes_of_labels_are_alike_everywhere() -> None:
     own = agreed(5, Images(1, 4, 4))
-    codes: list[Tensor] = [LabelledGenerator.of(own).codes for _ in range(2)]
+    codes: list[Tensor] = [LabelledGenerator(own).codes for _ in range(2)]
     assert torch.equal(codes[0], codes[1])
     assert len({tuple(row.tolist()) for row in codes[0]}) == 5
-    assert "codes" not in LabelledGenerator.of(own).state_dict()
+    assert "codes" not in LabelledGenerator(own).state_dict()
