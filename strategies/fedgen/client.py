@@ -53,20 +53,17 @@ class FedGenClient(WholeModelClient[FedGenSettings, Lesson, Model]):
         weight = weight_in(device.round_number) if official else 1.0
         steps = count()
 
-        def said_of_generated(labels: Tensor) -> Tensor:
-            _, features = generator.drawn(labels, self.settings, order)
-            logits: Tensor = model.head(features)
-            return logits
-
         def losses(inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
             logits, taught = model(inputs), dict[str, Tensor]()
             cross_entropy = functional.cross_entropy(logits, labels)
             if not official or next(steps) < _TAUGHT_STEPS:
                 chosen = torch.multinomial(downlink.prior, len(labels), True, generator=order)
                 chosen = chosen.to(labels)
-                taught["generated"] = functional.cross_entropy(said_of_generated(chosen), chosen)
+                _, features = generator.drawn(chosen, self.settings, order)
+                taught["generated"] = functional.cross_entropy(model.head(features), chosen)
                 if official:
-                    taught["latent"] = distillation_loss(logits, said_of_generated(labels), 1.0)
+                    _, features = generator.drawn(labels, self.settings, order)
+                    taught["latent"] = distillation_loss(logits, model.head(features), 1.0)
             total = cross_entropy + weight * sum(taught.values())
             return {"total": total, "cross_entropy": cross_entropy, **taught}
 
