@@ -126,8 +126,6 @@ def taught(
     for _ in range(settings.server_epochs):
         for part in shuffled_batches(len(rows), settings.server_batch_size, order):
             loss = lesson.loss_of(learner, rows[part], labels[part])
-            rule.forget_gradients()
-            loss.backward()  # type: ignore[no-untyped-call]
-            rule.step(settings.server_learning_rate)
+            rule.descend(loss, settings.server_learning_rate)
             means.add({"loss": loss.item()}, len(part))
     return learner, means.result()["loss"]

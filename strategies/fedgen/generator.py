@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.common.agreed import Agreed
+from strategies.common.distances import distances
 from strategies.fedgen.settings import FedGenSettings
 
 
@@ -55,6 +56,5 @@ def likeness(noise: Tensor, features: Tensor) -> Tensor:
     square of noise (batch, noise) and the mean absolute value of features (batch, width).
     """
     apart = torch.cdist(features, features, p=1) / features.shape[1]
-    noise_apart = torch.cdist(noise, noise, compute_mode="donot_use_mm_for_euclid_dist").square()
-    noise_apart = noise_apart / noise.shape[1]
+    noise_apart = distances(noise, noise).square() / noise.shape[1]
     return (-(noise_apart * apart).mean()).exp()
