@@ -20,7 +20,7 @@ from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
-from server_app.progress import format_duration
+from server_app.progress import format_bytes, format_duration
 from server_app.report.page import write_report
 from strategies.common.run_config import default_config
 from strategies.common.settings_changes import read_changes
@@ -29,7 +29,10 @@ from strategies.methods import adapts
 HELP: Final = "methods x seeds x settings, each run once, and one page that compares them"
 EPILOG: Final = """Each method runs once per seed and choice of --grid, and Local (or each client's
 adapters alone) once per seed. Runs are kept in FOLDER/NAME: whatever ends this command, the same
-command again goes on where it was, and more seeds or methods may be asked for later."""
+command again goes on where it was, and more seeds or methods may be asked for later. Clients'
+models stand in FOLDER/NAME/.federation/state, for client_app.export, and take most of the disk."""
+# What clients' models may take before it is told.
+_MUCH: Final = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser, folder: Path) -> None:
@@ -70,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser, folder: Path) -> None:
         help="runs at a time (auto: as many as there are cores; 1 with a GPU)",
     )
     add("--reach", type=_accuracy, metavar="A", help="accuracy whose rounds and bytes are counted")
+    add(
+        "--drop-models",
+        action="store_true",
+        help="remove the clients' models of each run that has ended: a comparison reads none",
+    )
     add("--dry-run", action="store_true", help="show the runs and how long they take; play none")
 
 
@@ -142,14 +150,25 @@ def play(
             resources.workers or max(1, cores() // at_once), resources.gpus_per_client
         )
         failed = []
+        if arguments.drop_models:
+            home.drop_models(runs)
         if left:
-            player = StudyPlayer(home, arguments.clients, shared, at_once, start_engine, console)
+            player = StudyPlayer(
+                home,
+                arguments.clients,
+                shared,
+                at_once,
+                start_engine,
+                console,
+                drop_models=arguments.drop_models,
+            )
             failed = player.play(left)
         done = [home.path(run) for run in runs if run not in left or home.finished(run)]
         _write_missing_reports(done, console)
         if done:
             page = write_comparison(done, home.folder, reach=arguments.reach)
             console.print(f"comparison: {page}", soft_wrap=True)
+        _tell_models(runs, home, console)
     if failed:
         ends = "\n".join(f"{one.run.name} ({one.log}): {one.reason}" for one in failed)
         raise LocalFederationError(
@@ -167,6 +186,16 @@ def _write_missing_reports(run_dirs: Sequence[Path], console: Console) -> None:
             # As at a run's own end: drawn by libraries of others, of what devices told.
             except Exception as error:
                 console.print(f"{run_dir.name}: no report ({error})", highlight=False)
+
+
+def _tell_models(runs: Sequence[PlannedRun], home: StudyHome, console: Console) -> None:
+    """Say how much clients' models take, where it is much."""
+    if (kept := home.models_bytes(runs)) > _MUCH:
+        console.print(
+            f"clients' models take {format_bytes(kept)}; the same command with --drop-models "
+            f"removes those of runs that have ended",
+            highlight=False,
+        )
 
 
 def _check_name(name: str) -> None:

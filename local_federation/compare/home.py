@@ -1,7 +1,8 @@
 """The folder of a comparison: its lock, and what stands there of each run."""
 
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO, final
@@ -19,7 +20,7 @@ ENGINE: Final = ".federation"
 
 @final
 class StudyHome:
-    """Folder that holds a comparison's runs and its results; nothing in it is ever removed.
+    """Folder that holds a comparison's runs and its results; no result in it is ever removed.
 
     Parameters
     ----------
@@ -126,13 +127,28 @@ class StudyHome:
             return True
         return bool(record.rounds) and record.rounds[-1].round_number >= int(rounds)
 
+    def models_bytes(self, runs: Iterable[PlannedRun]) -> int:
+        """Return how much the clients' models of some runs take on the disk."""
+        files = (file for run in runs for file in (self._states / run.name).glob("*/*"))
+        return sum(file.stat().st_size for file in files)
+
+    def drop_models(self, runs: Iterable[PlannedRun]) -> None:
+        """Remove the clients' models of those of some runs that have come to their end."""
+        for run in runs:
+            if self.finished(run):
+                shutil.rmtree(self._states / run.name, ignore_errors=True)
+
+    @property
+    def _states(self) -> Path:
+        return self.folder / ENGINE / "state"
+
     def whole_settings(self, run: PlannedRun, num_clients: int) -> dict[str, Value]:
         """Return a run's settings with the places where it is played."""
         return {
             **run.settings,
             "run-name": run.name,
             "runs-dir": str(self.folder),
-            "state-dir": str(self.folder / ENGINE / "state"),
+            "state-dir": str(self._states),
             "min-nodes": num_clients,
             "resume": self.begun(run),
         }

@@ -65,6 +65,8 @@ class StudyPlayer:
         Starts what plays them.
     console : Console
         Where to show progress: bars on a terminal, lines elsewhere.
+    drop_models : bool
+        Whether clients' models of a run are removed when it has ended.
     """
 
     def __init__(
@@ -75,8 +77,11 @@ class StudyPlayer:
         at_once: int,
         start_engine: StartEngine,
         console: Console,
+        *,
+        drop_models: bool = False,
     ) -> None:
         self._home = home
+        self._drop_models = drop_models
         self._num_clients = num_clients
         self._at_once = at_once
         self._console = console
@@ -130,6 +135,8 @@ class StudyPlayer:
                         progress.remove_task(bars.pop(run))
                     if status != COMPLETED:
                         failed.append(Failed(run, playing.log, reason(playing.tail(1))))
+                    elif self._drop_models:
+                        self._home.drop_models([run])
                     progress.console.print(self._ending(run, status), highlight=False)
                     progress.update(whole, advance=1, told=self._eta(left))
                 if not self._console.is_terminal and time.monotonic() > told_at + _TELL_S:

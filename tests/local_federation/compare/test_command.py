@@ -29,7 +29,7 @@ class Player:
     played: list[str]
     failing: frozenset[str] = frozenset()
 
-    def __init__(self, home: StudyHome, num_clients: int, *_: Any) -> None:
+    def __init__(self, home: StudyHome, num_clients: int, *_: Any, drop_models: bool) -> None:
         self.home, self.num_clients = home, num_clients
 
     def play(self, runs: Sequence[PlannedRun]) -> list[Failed]:
@@ -207,3 +207,25 @@ def test_a_grid_that_no_method_reads_is_refused_with_the_plan(compare: Play) -> 
 def test_names_that_are_places_are_refused(compare: Play, name: str) -> None:
     with pytest.raises(LocalFederationError, match="--name: expected the name of a folder"):
         compare("--methods", "fd", "--name", name)
+
+
+def test_models_of_ended_runs_are_removed_where_that_is_asked_for(
+    compare: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Player, "failing", frozenset({"fd-seed0"}))
+    monkeypatch.setattr(command, "_MUCH", 3)
+    states = tmp_path / "comparison" / ".federation" / "state"
+    for name in ("local-seed0", "fd-seed0", "prepared"):
+        (states / name / "0").mkdir(parents=True)
+        (states / name / "0" / "round-000003.safetensors").write_bytes(b"1234")
+    (tmp_path / "comparison" / ".comparison").touch()
+    with pytest.raises(LocalFederationError, match="1 of 2 runs failed"):
+        compare("--methods", "fd", "--seeds", "0")
+    assert {path.name for path in states.iterdir()} == {"local-seed0", "fd-seed0", "prepared"}
+    # Of a run that is to go on, and of data, nothing goes.
+    with pytest.raises(LocalFederationError, match="1 of 2 runs failed"):
+        compare("--methods", "fd", "--seeds", "0", "--drop-models")
+    assert {path.name for path in states.iterdir()} == {"fd-seed0", "prepared"}
+    monkeypatch.setattr(Player, "failing", frozenset())
+    said = compare("--methods", "fd", "--seeds", "0")
+    assert "clients' models take 4 B; the same command with --drop-models" in said

@@ -84,8 +84,12 @@ def test_ends_are_told_and_failures_returned_with_their_logs(
     (tmp_path / ".federation" / "statuses" / "fd-seed0").write_text(COMPLETED)
     told = Console(file=io.StringIO(), width=200)
     home = StudyHome(tmp_path)
+    states = tmp_path / ".federation" / "state"
+    for name in ("fd-seed0", "local-seed0"):
+        (states / name / "0").mkdir(parents=True)
 
-    (failed,) = StudyPlayer(home, 2, Resources(1), 2, start_process, told).play(runs)
+    player = StudyPlayer(home, 2, Resources(1), 2, start_process, told, drop_models=True)
+    (failed,) = player.play(runs)
 
     assert (failed.run.name, failed.reason) == ("fd-seed0", "the last 1 lines")
     said = told.file.getvalue()  # type: ignore[attr-defined]
@@ -96,3 +100,4 @@ def test_ends_are_told_and_failures_returned_with_their_logs(
     assert Host.stopped == 1
     assert home.finished(runs[0])
     assert not home.finished(runs[1])
+    assert [path.name for path in states.iterdir()] == ["fd-seed0"]
