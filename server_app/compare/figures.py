@@ -129,7 +129,8 @@ def gains_figures(rows: Sequence[Standing]) -> Html:
     gains = [gain * 100 for _, row in shown for gain in row.gains.values()]
     low, high = min(0.0, *gains), max(0.0, *gains)
     room = max(0.05 * (high - low), 0.5)
-    limits = (low - room if low < 0 else 0.0, high + room if high > 0 else 0.0)
+    # Where nobody gains or loses, both ends would be zero.
+    limits = (low - room if low < 0 else 0.0, high + room if high > 0 or low == high else 0.0)
     return block("small-charts", *(_gains_figure(index, row, limits) for index, row in shown))
 
 

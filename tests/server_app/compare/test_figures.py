@@ -95,3 +95,11 @@ def test_gains_are_bars_from_the_least_to_the_most(runs):
     assert bars["bad"][0] < bars["good"][0]
     assert bars["good"][1] == pytest.approx(-2 * bars["bad"][1], rel=1e-3)
     assert [e.text for e in root.iter("text")][:2] == ["1", "0"]
+
+
+@pytest.mark.usefixtures("drawn_charts")
+def test_gains_of_nothing_are_drawn_on_an_axis_of_some_height(runs):
+    """matplotlib warns of an axis whose ends are one, and warnings are errors here."""
+    runs.add("local", 0, (0.5,))
+    runs.add("fd", 0, (0.5,))
+    assert "<svg" in gains_figures(runs.rows())
