@@ -8,6 +8,9 @@ from torch import Tensor
 
 from client_app.data.left_out import some
 
+# From so many samples, of which this share is unlike all others, copies are no chance.
+_TELLING, _UNLIKE = 10, 0.9
+
 
 def numbered(what: Iterable[Hashable]) -> Tensor:
     """Return a number for each, equal ones the same, in the order in which they first come.
@@ -120,23 +123,34 @@ def told(where: str, train: Sequence[Hashable], test: Sequence[Hashable]) -> tup
     return (f"{where}: {extra} of {total} samples are exact copies of others; {kept}",)
 
 
-def told_of_open(own: Sequence[Hashable], opened: Sequence[Hashable]) -> tuple[str, ...]:
+def are_telling(samples: Sequence[Hashable]) -> bool:
+    """Tell whether samples are so many and so unlike that none is another's copy by chance.
+
+    Short texts, and rows of columns with few values, repeat themselves.
+    """
+    return len(samples) >= _TELLING and len(set(samples)) >= _UNLIKE * len(samples)
+
+
+def told_of_open(
+    own: Sequence[Hashable], opened: Sequence[Hashable], *, is_parted: bool
+) -> tuple[str, ...]:
     """Return a sentence that counts a client's samples that are among the open ones, if any are.
 
     Parameters
     ----------
-    own : Sequence[Hashable]
-        Of all its samples, to train and to test on.
-    opened : Sequence[Hashable]
-        Of the open ones, equal for exact copies.
+    own, opened : Sequence[Hashable]
+        Of all its samples, to train and to test on, and of the open ones; equal for exact copies.
+    is_parted : bool
+        Whether both come of one source, in which no open sample is a client's.
     """
     there = set(opened)
     if not (found := sum(one in there for one in own)):
         return ()
-    return (
+    said = (
         f"open data: {found} of the {len(own)} samples of this client's own are exact copies of "
-        f"open ones, from which all clients learn; name other files",
+        f"open ones, from which all clients learn"
     )
+    return (f"{said}: {'the source repeats itself' if is_parted else 'the files may be the same'}",)
 
 
 def told_of_questions(

@@ -68,27 +68,34 @@ def require_apart(opened: str, private: str) -> None:
         )
 
 
-def copied(opened: Tensor, train: Tensor, test: Tensor) -> tuple[str, ...]:
+def copied(
+    settings: RunSettings, spec: str, cache_dir: Path, private: str, *own_inputs: Tensor
+) -> tuple[str, ...]:
     """Count the samples of a client that are open as well, wherever its files lie.
 
     Parameters
     ----------
-    opened, train, test : Tensor
-        (samples, ...) inputs, as they were read.
+    settings, spec, cache_dir : RunSettings, str, Path
+        The open data, as of :func:`load`.
+    private : str
+        Source of the client's own.
+    *own_inputs : Tensor
+        (samples, ...) of those to train and to test on, as they were read.
 
     Raises
     ------
     SettingsError
-        If all of them are.
+        If all of them are, and so unlike each other that this is no chance.
     """
-    there = copies.digests(opened)
-    own = [*copies.digests(train), *copies.digests(test)]
-    if own and set(own) <= set(there):
+    tensors, _ = _kept(settings, spec, cache_dir)
+    there = [row.tobytes() for row in tensors["digests"].numpy()]
+    own = [digest for inputs in own_inputs for digest in copies.digests(inputs)]
+    if set(own) <= set(there) and copies.are_telling(own) and copies.are_telling(there):
         raise SettingsError(
             f"setting open-data: expected samples that are no client's own, got exact copies of "
             f"all {len(own)} of this client's; name other files"
         )
-    return copies.told_of_open(own, there)
+    return copies.told_of_open(own, there, is_parted=holds_open(settings, parse(private)))
 
 
 def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:
@@ -153,11 +160,14 @@ def _kept(
     source = parse(spec)
     place = cache_dir / f"open-{_named(settings, source)}" / "labelled.safetensors"
     with suppress(StoreError):
-        return tensor_file.read(place)
+        tensors, text = tensor_file.read(place)
+        if "digests" in tensors:
+            return tensors, text
     inputs, labels, classes, vocabulary = _read(settings, source)
     text = {"sha256": OpenData.of(inputs).told.sha256, "classes": json.dumps(classes)}
     text["vocabulary"] = str(vocabulary)
-    tensors = {"inputs": inputs, "labels": labels}
+    digests = torch.frombuffer(bytearray(b"".join(copies.digests(inputs))), dtype=torch.uint8)
+    tensors = {"inputs": inputs, "labels": labels, "digests": digests.view(len(inputs), -1)}
     tensor_file.write(place, tensors, text)
     return tensors, text
 

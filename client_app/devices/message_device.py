@@ -123,8 +123,14 @@ class LocalDevice(DataDevice):
         """Return what is to be told of the open data beside this client's own."""
         if not self.asks_about_open_data:
             return ()
-        own = self.data
-        return open_set.copied(self._open_data.inputs, own.train.inputs, own.test.inputs)
+        return open_set.copied(
+            self._open_settings,
+            self._open_source,
+            self.prepared,
+            self.node.data or self.settings.data,
+            self.data.train.inputs,
+            self.data.test.inputs,
+        )
 
     def open_labels(self, unless: str) -> Tensor:
         """Return the labels of the open data, of the classes of this client's own data."""

@@ -61,6 +61,8 @@ class Size:
         Share of ``beside`` that is never too much, whatever others do.
     factor : float
         Times what is typical that is not yet too much.
+    share : float
+        What is typical is as large as what this share of clients stays within.
     """
 
     rows: tuple[float, ...]
@@ -68,6 +70,7 @@ class Size:
     learnt: bool = False
     slack: float = SLACK
     factor: float = FACTOR
+    share: float = 0.5
 
     @property
     def largest(self) -> float:
@@ -121,24 +124,9 @@ def sizes_of(
     return found
 
 
-def together(
-    values: Tensor, beside: Tensor | None = None, *, slack: float = SLACK, factor: float = FACTOR
-) -> Size:
-    """Return how large all values of a change are together, whatever their shape.
-
-    Parameters
-    ----------
-    values : Tensor
-        What is learnt, of any shape; without values there is no size.
-    beside : Tensor | None
-        What it is a change of, of any shape.
-    slack, factor : float
-        As of :class:`Size`.
-    """
-    rows, base = (
-        () if one is None else _rms(one.double().reshape(1, -1)) for one in (values, beside)
-    )
-    return Size(rows, max(base, default=0.0), learnt=True, slack=slack, factor=factor)
+def together(values: Tensor) -> Size:
+    """Return how large all values of a change are together, whatever their shape."""
+    return Size(_rms(values.double().reshape(1, -1)), learnt=True)
 
 
 def too_large(
@@ -217,10 +205,10 @@ def _too_large(
         times, typical, whose = min(bounds, key=lambda bound: bound[0] * bound[1])
         limit = max(times * steps * typical, size.harmless)
         if size.largest > limit:
-            found[client] = (
-                f"expected values of {limit:.3g} at most, {times * steps:g} times what is "
-                f"typical of this round's {whose}, got {_got(size)}"
-            )
+            told = f"{times * steps:g} times what is typical of this round's {whose}"
+            if limit == size.harmless:
+                told = f"which is more than {told}"
+            found[client] = f"expected values of {limit:.3g} at most, {told}, got {_got(size)}"
     return found
 
 
@@ -241,7 +229,8 @@ def _bounds(
 
 def _typical(held: Mapping[int, Size]) -> float:
     # One voice for each client, however many rows it sends.
-    return median_low(median_low(size.rows) for size in held.values())
+    sizes = sorted(median_low(size.rows) for size in held.values())
+    return sizes[int(next(iter(held.values())).share * (len(sizes) - 1))]
 
 
 def _are_unlike(clients: Iterable[int], size: Size, models: Mapping[int, str]) -> bool:

@@ -1,6 +1,7 @@
 """FedL2G on the server: guiding vectors take a step along the mean of what clients ask for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 import torch
@@ -8,15 +9,15 @@ import torch
 from strategies.common import seeds
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
-from strategies.common.magnitudes import UNLIKE_FACTOR, Size, together
+from strategies.common.magnitudes import UNLIKE_FACTOR, Size, sizes_of
 from strategies.common.message import SendingServer
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedl2g.settings import FedL2GSettings
 from strategies.fedl2g.wire import WIRE, Gradients, Guides
 
-# Of the vectors' own size; honest clients of any kind of data stay below a fifteenth of it.
-_HARMLESS: Final = 0.25
+# Share of clients: half of a text federation's models may ask for next to nothing.
+_TYPICAL: Final = 0.75
 _MEASURED: Final = Measured(
     "Norm of the guiding vectors' gradients, before they are clipped",
     {"guide_gradient": "of all classes together"},
@@ -51,12 +52,10 @@ class FedL2GServer(SendingServer[FedL2GSettings, RowsState, Guides, Gradients]):
         return RowsState(torch.randn(classes, width, generator=order), torch.arange(classes))
 
     def magnitudes(self, state: RowsState, reply: Reply[Gradients]) -> Mapping[str, Size]:
-        """Return how far a client moves the vectors, as part of their size.
-
-        Unlike models ask for steps that are thousands of times apart, and nearly all do nothing.
-        """
-        step = self.settings.server_learning_rate * reply.uplink.rows
-        return {"rows": together(step, state.rows, slack=_HARMLESS, factor=UNLIKE_FACTOR)}
+        """Return how large the largest row is; steps of unlike models lie far apart."""
+        size = sizes_of(reply.uplink, factor=UNLIKE_FACTOR)["rows"]
+        rows = (size.largest,) if size.rows else ()
+        return {"rows": replace(size, rows=rows, learnt=True, share=_TYPICAL)}
 
     def aggregate(
         self, state: RowsState, round_number: int, replies: Sequence[Reply[Gradients]]

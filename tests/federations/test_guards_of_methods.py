@@ -186,9 +186,9 @@ def test_an_upload_that_drowns_the_others_is_named_and_no_honest_one_is(
         return list(too_large(sizes, {p: reply.samples for p, reply in replies.items()}))
 
     assert named(honest) == []
-    # Heads of honest clients with unlike features lie so far apart that ten times one may be
-    # another's; guiding vectors are moved by far less than their size, which may be more.
-    least = {"fedl2g": 1e6, "lgfedavg": 100.0}.get(method, 10.0)
+    # What honest clients with unlike features send lies so far apart that ten times one may be
+    # another's: gradients of guidance, and heads.
+    least = 100.0 if method in ("fedl2g", "lgfedavg") else 10.0
     for factor in (f for f in (-10.0, -100.0, 100.0, 1e3, 1e6, 1e20, 1e30) if abs(f) >= least):
         for reply in sent.values():
             spoilt = replace(reply, uplink=scaled(reply.uplink, factor))

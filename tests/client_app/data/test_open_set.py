@@ -12,6 +12,7 @@ from torch import Tensor
 
 from client_app.data import digits, open_set, prepared
 from client_app.node import NodeConfig
+from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError
 from strategies.common.settings import RunSettings
 
@@ -145,15 +146,57 @@ def test_a_set_that_would_be_all_open_is_refused(run_settings: Settings, tmp_pat
         prepared.load(run, "digits", 0, 3, tmp_path)
 
 
-def test_samples_of_a_client_that_are_open_as_well_are_counted() -> None:
+def listed(place: Path, rows: list[str]) -> str:
+    place.write_text("\n".join(["kind,one,other", *rows]))
+    return f"csv:{place}"
+
+
+def test_samples_of_a_client_that_are_open_as_well_are_counted(
+    run_settings: Settings, tmp_path: Path
+) -> None:
     """Links, copies and other names of a file hide from paths; what is in it does not."""
-    every = torch.arange(60, dtype=torch.uint8).view(10, 1, 2, 3)
-    train, test, others = every[:4], every[4:6], every[6:]
-    assert open_set.copied(others, train, test) == ()
-    (note,) = open_set.copied(torch.cat([others, test, train[:1]]), train, test)
-    assert note.startswith("open data: 3 of the 6 samples of this client's own are exact copies")
-    with pytest.raises(SettingsError, match="got exact copies of all 6 of this client's"):
-        open_set.copied(every, train, test)
-    # Of another type or size nothing is the same, and a client may have nothing.
-    assert open_set.copied(every.float(), train, test) == ()
-    assert open_set.copied(every, train[:0], test[:0]) == ()
+    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,{n * n}.25" for n in range(60)])
+    run = run_settings(open_data=spec, data="folder:elsewhere", label_column="kind")
+
+    def told(rows: Tensor) -> tuple[str, ...]:
+        cut = len(rows) // 2
+        return open_set.copied(run, spec, tmp_path, "folder:mine", rows[:cut], rows[cut:])
+
+    every = open_set.load(run, spec, tmp_path).inputs
+    assert told(every[:20] + 1e3) == ()
+    (note,) = told(torch.cat([every[:3], every[:20] + 1e3]))
+    assert note.startswith("open data: 3 of the 23 samples of this client's own are exact copies")
+    assert note.endswith("the files may be the same")
+    with pytest.raises(SettingsError, match="got exact copies of all 30 of this client's"):
+        told(every[20:50])
+    # Too few to tell, of another type, or none.
+    assert told(every[:3])[0].startswith("open data: 3 of the 3 samples")
+    assert told(every[:20].double()) == ()
+    assert told(every[:0]) == ()
+
+
+def test_rows_that_repeat_themselves_are_copies_by_chance(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    """Four answers of yes or no have sixteen rows, whoever was asked."""
+    rows = [f"{'xy'[n % 2]},{n % 4 // 2}.5,{n % 3}.25" for n in range(60)]
+    spec = listed(tmp_path / "open.csv", rows)
+    run = run_settings(open_data=spec, data=spec, open_samples=40, label_column="kind")
+    every = open_set.load(run, spec, tmp_path).inputs
+    (note,) = open_set.copied(run, spec, tmp_path, spec, every[:20], every[20:])
+    assert note.startswith("open data: 40 of the 40 samples of this client's own are exact copies")
+    assert note.endswith("the source repeats itself")
+
+
+def test_open_data_that_were_kept_without_digests_are_read_anew(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,1.25" for n in range(60)])
+    run = run_settings(open_data=spec, data="folder:elsewhere", label_column="kind")
+    before = open_set.load(run, spec, tmp_path)
+    (kept,) = tmp_path.glob("open-*/labelled.safetensors")
+    tensors, text = tensor_file.read(kept)
+    tensor_file.write(kept, {n: t for n, t in tensors.items() if n != "digests"}, dict(text))
+    again = open_set.load(run, spec, tmp_path)
+    assert torch.equal(again.inputs, before.inputs)
+    assert "digests" in tensor_file.read(kept)[0]

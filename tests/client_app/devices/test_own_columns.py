@@ -61,6 +61,27 @@ def test_open_data_of_a_devices_own_table_are_refused(run_settings: Build, tmp_p
         _ = own.task
 
 
+def test_open_data_are_read_by_the_runs_columns_whatever_the_device_calls_its_own(
+    run_settings: Build, tmp_path: Path
+) -> None:
+    own, opened = tmp_path / "own.csv", tmp_path / "open.csv"
+    rows = [f"{n}.5,{'xy'[n % 2]},{n * n}.25" for n in range(80)]
+    own.write_text("\n".join(["hoch,art,schwer", *rows[:40]]))
+    opened.write_text("\n".join(["height,kind,weight", *rows[40:]]))
+    run = run_settings(
+        method="dsfl",
+        models="mlp",
+        device="cpu",
+        open_data=f"csv:{opened}",
+        label_column="kind",
+        input_columns="height,weight",
+    )
+    told = {"label_column": "art", "input_columns": "hoch,schwer"}
+    there = device(run, tmp_path, data=f"own-csv:{own}", **told)
+    there.asks_about_open_data = True
+    assert (there.task.inputs, len(there.open_data.inputs)) == (Columns(2), 40)
+
+
 def test_the_file_of_words_lies_elsewhere_and_is_the_same(
     run_settings: Build, tmp_path: Path
 ) -> None:

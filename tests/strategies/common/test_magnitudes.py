@@ -39,11 +39,25 @@ def test_the_size_of_a_row_is_its_root_mean_square() -> None:
 
 def test_values_together_have_one_size_and_none_where_there_are_none() -> None:
     # The mean of 9, 16, 0 and 0 is 6.25.
-    found = together(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), factor=UNLIKE_FACTOR)
-    assert found == Size((2.5,), learnt=True, factor=UNLIKE_FACTOR)
+    assert together(torch.tensor([[3.0, 4.0], [0.0, 0.0]])) == Size((2.5,), learnt=True)
     assert together(torch.zeros(0, 2)) == Size((), learnt=True)
-    beside = together(torch.tensor([4.0]), torch.tensor([3.0, 3.0]), slack=0.5)
-    assert beside == Size((4.0,), 3.0, learnt=True, slack=0.5)
+
+
+@pytest.mark.parametrize(("share", "refused"), [(0.5, [3, 4]), (0.75, [4]), (1.0, [])])
+def test_what_is_typical_is_what_a_share_of_clients_stays_within(
+    share: float, refused: list[int]
+) -> None:
+    # Eight times the third of five, the fourth, or the fifth.
+    sizes = [0.1, 0.2, 1.0, 10.0, 100.0]
+    told = {n: {"rows": Size((size,), share=share)} for n, size in enumerate(sizes)}
+    assert list(too_large(told, dict.fromkeys(told, 10))) == refused
+
+
+def test_a_limit_that_is_not_what_is_typical_says_so() -> None:
+    sizes = [1e-5, 1e-5, 1e-5, 2.0]
+    told = {n: {"model": Size((size,), 10.0, learnt=True)} for n, size in enumerate(sizes)}
+    (reason,) = too_large(told, dict.fromkeys(told, 10)).values()
+    assert "expected values of 0.5 at most, which is more than 8 times what is typical" in reason
 
 
 def test_weights_count_by_their_distance_from_what_was_sent() -> None:

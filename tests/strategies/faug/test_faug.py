@@ -19,6 +19,8 @@ from strategies.common.payloads import numbers_of
 from strategies.common.run_config import default_config, read_run
 from strategies.common.samples import Samples
 from strategies.common.task import Task
+from strategies.common.update_rule import Group
+from strategies.faug import gan
 from strategies.faug.client import Lacking, generated, seeds_of
 from strategies.faug.gan import LabelledGenerator, trained
 from strategies.faug.oversampling import oversampled
@@ -173,6 +175,30 @@ def test_what_is_learnt_is_the_image_of_a_label() -> None:
     assert losses.keys() == {"faug_generator_loss", "faug_discriminator_loss"}
     again, _ = trained(own, real, CPU, lambda *_: None)
     assert torch.equal(numbers_of(again)[0], numbers_of(generator)[0])
+
+
+class TorchsAdam:
+    """torch's own, with the betas of Radford et al., in the place of ours."""
+
+    def __init__(self, groups: list[Group], **_: object) -> None:
+        every = [parameter for group in groups for parameter in group.parameters]
+        self.own = torch.optim.Adam(every, betas=(0.5, 0.999))
+
+    def descend(self, loss: Tensor, rate: float) -> None:
+        self.own.param_groups[0]["lr"] = rate
+        self.own.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.own.step()
+
+
+def test_both_networks_learn_by_adam_as_such_networks_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = agreed(2, Images(1, 4, 4), noise_dim=4, hidden_dim=4, steps=5, batch_size=4)
+    ends = []
+    for rule in (gan.Adam, TorchsAdam):
+        monkeypatch.setattr(gan, "Adam", rule)
+        generator, losses = trained(task, images([6, 6]), CPU, lambda *_: None)
+        ends.append((numbers_of(generator), losses))
+    torch.testing.assert_close(ends[0], ends[1])
 
 
 def test_the_server_makes_what_clients_sent_seeds_of() -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from strategies.common import seeds
 from strategies.common.architecture import Architecture
 from strategies.common.errors import ModelError, WireError
+from strategies.common.knowledge_pictures import points_picture
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Reply
 from strategies.common.wire import decode, encode
@@ -114,6 +116,24 @@ def test_the_generator_goes_on_from_round_to_round() -> None:
     assert not torch.equal(ends[0].generator, ends[1].generator)
     steps = [state.moments["generator/layers.0.weight/step"].item() for state in ends]
     assert steps == [2.0, 4.0]
+
+
+def test_the_picture_is_of_the_generator_as_clients_use_it() -> None:
+    """In evaluation mode: what it measured while it learnt, and not this picture's own batch."""
+    device = device_of(evaluate_every=1)
+    model = device.build_model()
+    server = halves.server("fedgen", device.task, device.settings, **OWN)
+    state, own = server.start(), Architecture.of(model)
+    sent = Model.of(model, labels=torch.tensor([0, 1]), counts=torch.tensor([9, 9]))
+    (picture,) = server.aggregate(state, 1, [Reply(0, 18, sent, own)]).pictures
+    told = server.shared(state, own)
+    assert told is not None
+    generator = told.built_generator(server.agreed).eval()
+    labels = torch.tensor([0, 1]).repeat_interleave(30)
+    order = seeds.generator(device.settings.seed, "pictures", round_number=1)
+    with torch.inference_mode():
+        _, features = generator.drawn(labels, server.settings, order)
+    assert torch.equal(picture.pixels, points_picture(features, labels))
 
 
 def test_a_client_that_counts_nothing_is_refused_by_name() -> None:
