@@ -9,15 +9,16 @@ import torch
 from strategies.common import seeds
 from strategies.common.averaging import average_by_class
 from strategies.common.class_table import RowsState
-from strategies.common.magnitudes import UNLIKE_FACTOR, Size, sizes_of
+from strategies.common.magnitudes import Size, sizes_of
 from strategies.common.message import SendingServer
 from strategies.common.presentation import Measured, Presentation, Setting
 from strategies.common.round import Aggregated, Reply
 from strategies.fedl2g.settings import FedL2GSettings
 from strategies.fedl2g.wire import WIRE, Gradients, Guides
 
-# Share of clients: half of a text federation's models may ask for next to nothing.
-_TYPICAL: Final = 0.75
+# Share of clients, and times what that stays within: of unlike text models half may ask for next
+# to nothing, and honest ones ask for up to 74 times that.
+_TYPICAL, _FACTOR = 0.75, 100.0
 _MEASURED: Final = Measured(
     "Norm of the guiding vectors' gradients, before they are clipped",
     {"guide_gradient": "of all classes together"},
@@ -53,7 +54,7 @@ class FedL2GServer(SendingServer[FedL2GSettings, RowsState, Guides, Gradients]):
 
     def magnitudes(self, state: RowsState, reply: Reply[Gradients]) -> Mapping[str, Size]:
         """Return how large the largest row is; steps of unlike models lie far apart."""
-        size = sizes_of(reply.uplink, factor=UNLIKE_FACTOR)["rows"]
+        size = sizes_of(reply.uplink, factor=_FACTOR)["rows"]
         rows = (size.largest,) if size.rows else ()
         return {"rows": replace(size, rows=rows, learnt=True, share=_TYPICAL)}
 
