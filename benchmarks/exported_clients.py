@@ -3,7 +3,8 @@
 Local has one client for every architecture of the zoo that reads the samples. The other methods
 with models of clients' own have two, with unlike models; split networks are those of the table
 ``split``. Sensor windows, where none are named, are the rows of digits one after another; texts
-are the words of the guides in ``docs/``, read by a model of a user's own.
+are the words of the guides in ``docs/``, read by a model of a user's own, too; a table has the
+pixels of digits as columns.
 """
 
 import json
@@ -166,13 +167,14 @@ def plays(specs: Sequence[str], folder: Path) -> list[Play]:
         found.append(("rows of digits", *_read(written, folder)))
     texts = f"pfllib:{_texts(folder / 'texts')}"
     found.append(("words of docs/", *_read(texts, folder)))
+    found.append(("pixels as columns", *_read(f"csv:{_table(folder / 'pixels.csv')}", folder)))
     own = folder / "reader.py"
     own.write_text(_OWN)
     every = []
     for shown, inputs, data in found:
         names = [name for name, (_, read) in catalogue.MODELS.items() if read.fits(inputs)]
         if isinstance(inputs, Tokens):
-            names = [f"{own}:Reader"]
+            names.append(f"{own}:Reader")
         settings = {**_SMALL, **data, "method": "local", "models": ",".join(names)}
         every.append(Play(f"local, {shown}", len(names), settings))
     images = [data for _, inputs, data in found if isinstance(inputs, Images)]
@@ -201,6 +203,17 @@ def _digit_windows(folder: Path) -> Path:
     return _written(folder, rows[:200], digits.target[:200], {"num_classes": 10})
 
 
+def _table(path: Path) -> Path:
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - as above
+
+    digits = load_digits()
+    lines = [",".join(["label", *(f"pixel{place}" for place in range(64))])]
+    for row, label in zip(digits.data[:600], digits.target[:600], strict=True):
+        lines.append(",".join([f"digit {label}", *(f"{value:.1f}" for value in row)]))
+    path.write_text("\n".join(lines))
+    return path
+
+
 def _texts(folder: Path) -> Path:
     """Write runs of words of each guide, by rank; its class is the guide."""
     guides = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
@@ -219,12 +232,14 @@ def _texts(folder: Path) -> Path:
 def _written(
     folder: Path, inputs: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]", config: object
 ) -> Path:
-    """Write one client in PFLlib's layout, every third sample to test on."""
+    """Write clients that hold the same in PFLlib's layout, every third sample to test on."""
     tested = np.arange(len(labels)) % 3 == 0
     for part, rows in (("train", ~tested), ("test", tested)):
         data = np.empty((), dtype=object)
         data[()] = {"x": inputs[rows], "y": labels[rows].astype(np.int64)}
         (folder / part).mkdir(parents=True)
-        np.savez(folder / part / "0.npz", data=data)
+        # One for each architecture that may read them.
+        for client in range(len(catalogue.MODELS)):
+            np.savez(folder / part / f"{client}.npz", data=data)
     (folder / "config.json").write_text(json.dumps(config))
     return folder
