@@ -16,6 +16,7 @@ their sizes are published or follow from it. Outside of that, side by side:
 from torch import nn
 
 from models.body import Body
+from models.pooling import MaxPooling
 from strategies.common.inputs import Images
 
 KERNEL = 5
@@ -32,10 +33,10 @@ def cnn(images: Images) -> Body:
     network = nn.Sequential(
         nn.Conv2d(images.channels, 32, KERNEL, padding=padding),
         nn.ReLU(),
-        nn.MaxPool2d(2),
+        MaxPooling(2),
         nn.Conv2d(32, 64, KERNEL, padding=padding),
         nn.ReLU(),
-        nn.MaxPool2d(2),
+        MaxPooling(2),
         nn.AdaptiveAvgPool2d((rows, columns)) if _is_pooled(images) else nn.Identity(),
         nn.Flatten(),
         nn.Linear(64 * rows * columns, UNITS),

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models import stem
 from models.body import Body
+from models.pooling import MaxPooling
 from strategies.common.inputs import Images
 
 STAGE_WIDTHS = (64, 128, 256, 512)
@@ -86,7 +87,7 @@ def _resnet(images: Images, stages: int) -> Body:
         stem.convolution(images, first, kernel=7),
         nn.BatchNorm2d(first),
         nn.ReLU(),
-        stem.pooling(images, nn.MaxPool2d(3, stride=2, padding=1)),
+        stem.pooling(images, MaxPooling(3, stride=2, padding=1)),
     ]
     inputs = first
     for outputs in STAGE_WIDTHS[:stages]:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from torch import nn
 
 from models.body import Body
+from models.pooling import MaxPooling
 from strategies.common.inputs import Windows
 
 KERNEL = 9
@@ -25,10 +26,10 @@ def sensor_cnn(windows: Windows) -> Body:
         nn.Unflatten(1, (windows.channels, 1)),
         nn.Conv2d(windows.channels, 32, (1, KERNEL)),
         nn.ReLU(),
-        nn.MaxPool2d((1, 2)),
+        MaxPooling((1, 2)),
         nn.Conv2d(32, 64, (1, KERNEL)),
         nn.ReLU(),
-        nn.MaxPool2d((1, 2)),
+        MaxPooling((1, 2)),
         nn.Flatten(),
     )
     lost = KERNEL - 1
