@@ -251,7 +251,7 @@ class Augmenting:
         prepared = prepared_folder(self._run)
         spec, theirs = self._run.open_data, agreed.task
         opened = open_set.load(self._run, spec, prepared)
-        require_readable(opened, theirs.inputs)
+        require_readable(opened, theirs.inputs, "server: ")
         known = open_set.labels(self._run, spec, prepared)
         names = theirs.meaning.class_names or known.class_names
         return Samples(

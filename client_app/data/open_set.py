@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -10,9 +10,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from client_app.data import copies, images
+from client_app.data import copies, images, left_out
+from client_app.data.collection import Collection, Reading
 from client_app.data.fingerprint import VERSION, files_of, table_settings, versions
 from client_app.data.sources import SOURCES, Source, holds_open, parse
+from client_app.data.value_range import range_of
 from strategies.common import seeds, tensor_file
 from strategies.common.errors import DataError, SettingsError, StoreError
 from strategies.common.open_data import OpenData, OpenLabels, OpenSet
@@ -21,6 +23,10 @@ from strategies.common.settings import RunSettings
 _KINDS: Final = ("digits", "parquet", "images", "folder", "hub", "csv", "sentences", "pfllib")
 # With one sample there would be nothing to draw from.
 _FEWEST: Final = 2
+# Open samples are of many clients' kinds, so they reach farther than those of one client do.
+_MOST_TIMES_WIDER: Final = 64.0
+# Of a digest, in messages.
+_DIGITS: Final = 12
 
 
 def check(settings: RunSettings) -> None:
@@ -68,26 +74,36 @@ def require_apart(opened: str, private: str) -> None:
         )
 
 
-def copied(
-    settings: RunSettings, spec: str, cache_dir: Path, private: str, *own_inputs: Tensor
+def beside(
+    settings: RunSettings,
+    spec: str,
+    cache_dir: Path,
+    private: str,
+    words: str,
+    *own_inputs: Tensor,
 ) -> tuple[str, ...]:
-    """Count the samples of a client that are open as well, wherever its files lie.
+    """Return what is to be told of open data beside a client's own: what they lack, and copies.
+
+    Samples of a client that are open as well are counted wherever its files lie.
 
     Parameters
     ----------
     settings, spec, cache_dir : RunSettings, str, Path
         The open data, as of :func:`load`.
-    private : str
-        Source of the client's own.
+    private, words : str
+        Source of the client's own, and what tells its words or columns, as of ``Meaning``.
     *own_inputs : Tensor
         (samples, ...) of those to train and to test on, as they were read.
 
     Raises
     ------
+    DataError
+        If values, words or columns are no client's own.
     SettingsError
-        If all of them are, and so unlike each other that this is no chance.
+        If all of the client's samples are open, and so unlike each other that this is no chance.
     """
-    tensors, _ = _kept(settings, spec, cache_dir)
+    tensors, text = _kept(settings, spec, cache_dir)
+    _require_alike(tensors["inputs"], text["words"], own_inputs, words)
     there = [row.tobytes() for row in tensors["digests"].numpy()]
     own = [digest for inputs in own_inputs for digest in copies.digests(inputs)]
     if set(own) <= set(there) and copies.are_telling(own) and copies.are_telling(there):
@@ -95,7 +111,25 @@ def copied(
             f"setting open-data: expected samples that are no client's own, got exact copies of "
             f"all {len(own)} of this client's; name other files"
         )
-    return copies.told_of_open(own, there, is_parted=holds_open(settings, parse(private)))
+    is_parted = holds_open(settings, parse(private))
+    return (*json.loads(text["notes"]), *copies.told_of_open(own, there, is_parted=is_parted))
+
+
+def _require_alike(inputs: Tensor, words: str, own: Sequence[Tensor], own_words: str) -> None:
+    expected, got = range_of(own), range_of([inputs])
+    if expected and got and not got.fits(expected, _MOST_TIMES_WIDER):
+        raise DataError(
+            f"setting open-data: expected values on the scale of this client's own, {expected}, "
+            f"got {got}; bring both to one scale, or name others"
+        )
+    if words != own_words:
+        of_texts = inputs.dtype == torch.int64
+        what = "words numbered" if of_texts else "columns of the same names in the same order"
+        raise DataError(
+            f"setting open-data: expected {what} as in this client's own data, by sha256 "
+            f"{own_words[:_DIGITS] or 'unknown'}, got {words[:_DIGITS] or 'unknown'}: one would be "
+            f"read for another; name others"
+        )
 
 
 def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:
@@ -161,29 +195,53 @@ def _kept(
     place = cache_dir / f"open-{_named(settings, source)}" / "labelled.safetensors"
     with suppress(StoreError):
         tensors, text = tensor_file.read(place)
-        if "digests" in tensors:
+        if "notes" in text:
             return tensors, text
-    inputs, labels, classes, vocabulary = _read(settings, source)
-    text = {"sha256": OpenData.of(inputs).told.sha256, "classes": json.dumps(classes)}
-    text["vocabulary"] = str(vocabulary)
+    inputs, labels, text = _read(settings, source)
+    text["sha256"] = OpenData.of(inputs).told.sha256
     digests = torch.frombuffer(bytearray(b"".join(copies.digests(inputs))), dtype=torch.uint8)
     tensors = {"inputs": inputs, "labels": labels, "digests": digests.view(len(inputs), -1)}
     tensor_file.write(place, tensors, text)
     return tensors, text
 
 
-def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, tuple[str, ...], int]:
+def _read(settings: RunSettings, source: Source) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Return inputs and labels, and what else is kept of them, as text."""
     collection = source.collection(settings)
     rows = _open_rows(len(collection.labels), settings)
     reading = collection.read(rows, settings.image_size)
-    if len(reading.inputs) < _FEWEST:
-        raise DataError(
-            f"setting open-data: expected at least {_FEWEST} samples in {source.kind}:"
-            f"{source.place}, got {len(reading.inputs)}"
-        )
+    notes = _notes(settings, source, collection, reading)
+    with left_out.explained(notes):
+        if len(reading.inputs) < _FEWEST:
+            raise DataError(
+                f"setting open-data: expected at least {_FEWEST} samples in {source.kind}:"
+                f"{source.place}, got {len(reading.inputs)}"
+            )
     inputs = images.recolour(reading.inputs, settings.channels)
     labels = collection.labels[rows[reading.kept]]
-    return inputs, labels, collection.class_names, collection.vocabulary
+    text = {"classes": json.dumps(collection.class_names), "notes": json.dumps(notes)}
+    return (
+        inputs,
+        labels,
+        {
+            **text,
+            "vocabulary": str(collection.vocabulary),
+            "words": collection.words,
+        },
+    )
+
+
+def _notes(
+    settings: RunSettings, source: Source, collection: Collection, reading: Reading
+) -> tuple[str, ...]:
+    """Return what was decided and left out, and that there are fewer than were asked for."""
+    every = left_out.merged(collection.left_out, reading.left_out)
+    told = left_out.told(source.kind, every, collection.total, collection.counted)
+    fewer = f"{len(reading.inputs)} samples, fewer than open-samples={settings.open_samples}"
+    lacking = (fewer,) if len(reading.inputs) < settings.open_samples else ()
+    # Clients tell the rest of a source that is their own, too.
+    common = collection.notes if not holds_open(settings, parse(settings.data)) else ()
+    return tuple(f"open data: {note}" for note in (*common, *reading.notes, *told, *lacking))
 
 
 def _open_rows(rows: int, settings: RunSettings) -> Tensor:

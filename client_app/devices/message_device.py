@@ -18,7 +18,7 @@ from strategies.common.channel_scale import ChannelScale
 from strategies.common.errors import DataError
 from strategies.common.inputs import Windows
 from strategies.common.model import FeatureModel
-from strategies.common.open_data import OpenData
+from strategies.common.open_data import OpenData, require_readable
 from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 from strategies.common.task import Task
@@ -123,11 +123,12 @@ class LocalDevice(DataDevice):
         """Return what is to be told of the open data beside this client's own."""
         if not self.asks_about_open_data:
             return ()
-        return open_set.copied(
+        return open_set.beside(
             self._open_settings,
             self._open_source,
             self.prepared,
             self.node.data or self.settings.data,
+            self.data.words,
             self.data.train.inputs,
             self.data.test.inputs,
         )
@@ -158,12 +159,7 @@ class LocalDevice(DataDevice):
         if not self.asks_about_open_data:
             return shape
         open_set.require_apart(self._open_source, self.node.data or self.settings.data)
-        opened = self._open_data.each_input
-        if opened != shape.inputs:
-            raise DataError(
-                f"setting open-data: expected {shape.inputs} as of this client's own data, got "
-                f"{opened}; set image-size and channels"
-            )
+        require_readable(self._open_data, shape.inputs)
         return replace(shape, open_set=self._open_data.told)
 
     @cached_property

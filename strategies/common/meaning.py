@@ -36,8 +36,8 @@ class ValueRange:
     low: float
     high: float
 
-    def fits(self, other: "ValueRange") -> bool:
-        """Tell whether both may come from one scale."""
+    def fits(self, other: "ValueRange", times_wider: float = _MOST_TIMES_WIDER) -> bool:
+        """Tell whether both may come from one scale, and one so much wider than the other."""
         if not self._may_stand_beside(other):
             return False
         (low, high), (lower, higher) = self._as_read(), other._as_read()
@@ -45,7 +45,7 @@ class ValueRange:
         if narrow == 0.0:  # values that are all alike tell no scale
             return True
         apart = abs(low + high - lower - higher) / 2
-        return wide <= _MOST_TIMES_WIDER * narrow and apart <= 2.0 * wide
+        return wide <= times_wider * narrow and apart <= 2.0 * wide
 
     def _may_stand_beside(self, other: "ValueRange") -> bool:
         """Tell whether kinds and signs go together."""
@@ -63,10 +63,10 @@ class ValueRange:
         return self.low / _HALF_OF_BYTES - 1.0, self.high / _HALF_OF_BYTES - 1.0
 
     def __str__(self) -> str:
-        """Return kind and range, for messages."""
+        """Return kind and range, of which three digits tell scales apart, for messages."""
         if self.kind == BYTES:
-            return f"bytes from {self.low:g} to {self.high:g} (0 to 255 are scaled to [-1, 1])"
-        return f"{self.kind} from {self.low:g} to {self.high:g}, taken as they are"
+            return f"bytes from {self.low:.3g} to {self.high:.3g} (0 to 255 are scaled to [-1, 1])"
+        return f"{self.kind} from {self.low:.3g} to {self.high:.3g}, taken as they are"
 
 
 @final

@@ -11,7 +11,7 @@ from torch import Tensor
 from strategies.common import seeds
 from strategies.common.errors import DataError
 from strategies.common.foreign_text import seen
-from strategies.common.inputs import Inputs, inputs_of
+from strategies.common.inputs import Images, Inputs, Windows, inputs_of
 
 # Of a longer list of classes, as many are named.
 _NAMED: Final = 5
@@ -115,15 +115,17 @@ class OpenLabels:
         )
 
 
-def require_readable(opened: OpenData, theirs: Inputs) -> None:
-    """Refuse open data on the server that clients' models cannot read.
+def require_readable(opened: OpenData, theirs: Inputs, where: str = "") -> None:
+    """Refuse open data that clients' models cannot read.
 
     Parameters
     ----------
     opened : OpenData
-        The server's.
+        As they are held.
     theirs : Inputs
         What the clients' own data are.
+    where : str
+        For the error: on whose side they are held.
 
     Raises
     ------
@@ -133,9 +135,18 @@ def require_readable(opened: OpenData, theirs: Inputs) -> None:
     got = opened.each_input
     if got != theirs:
         raise DataError(
-            f"server: setting open-data: expected {theirs} as clients' own data have, got {got}; "
-            f"set image-size and channels, or name others"
+            f"{where}setting open-data: expected {theirs} as clients' own data have, got {got}; "
+            f"{_advice(theirs, got)}"
         )
+
+
+def _advice(theirs: Inputs, got: Inputs) -> str:
+    if isinstance(theirs, Images) and isinstance(got, Images):
+        return "set image-size and channels, or name others"
+    alike = isinstance(theirs, Windows) and isinstance(got, Windows)
+    if alike and theirs.shape[0] == got.shape[0]:
+        return f"set window-length={theirs.shape[1]}, or name others"
+    return "name others"
 
 
 def drawn(told: OpenSet, count: int, seed: int, round_number: int) -> Tensor:

@@ -101,7 +101,7 @@ class Provided:
         """
         if self._open_data is None:
             self._open_data = self._offer(Need.OPEN_DATA)()
-        require_readable(self._open_data, self.agreed.task.inputs)
+        require_readable(self._open_data, self.agreed.task.inputs, "server: ")
         # Where clients need none, there is nothing to agree on.
         expected, got = self.agreed.task.open_set, self._open_data.told
         if expected is not None and got != expected:

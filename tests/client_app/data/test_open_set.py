@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from client_app.data import digits, open_set, prepared
+from client_app.data.sources import parse
 from client_app.node import NodeConfig
 from strategies.common import tensor_file
 from strategies.common.errors import DataError, SettingsError
@@ -151,20 +152,29 @@ def listed(place: Path, rows: list[str]) -> str:
     return f"csv:{place}"
 
 
+def told_beside(
+    run: RunSettings, spec: str, place: Path, private: str, *own: Tensor
+) -> tuple[str, ...]:
+    """Return what is told of copies beside a client's own of the same columns."""
+    words = parse(spec).collection(run).words
+    notes = open_set.beside(run, spec, place, private, words, *own)
+    return tuple(note for note in notes if "copies" in note)
+
+
 def test_samples_of_a_client_that_are_open_as_well_are_counted(
     run_settings: Settings, tmp_path: Path
 ) -> None:
     """Links, copies and other names of a file hide from paths; what is in it does not."""
-    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,{n * n}.25" for n in range(60)])
+    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,{60 - n}.25" for n in range(60)])
     run = run_settings(open_data=spec, data="folder:elsewhere", label_column="kind")
 
     def told(rows: Tensor) -> tuple[str, ...]:
         cut = len(rows) // 2
-        return open_set.copied(run, spec, tmp_path, "folder:mine", rows[:cut], rows[cut:])
+        return told_beside(run, spec, tmp_path, "folder:mine", rows[:cut], rows[cut:])
 
     every = open_set.load(run, spec, tmp_path).inputs
-    assert told(every[:20] + 1e3) == ()
-    (note,) = told(torch.cat([every[:3], every[:20] + 1e3]))
+    assert told(every[:20] + 0.125) == ()
+    (note,) = told(torch.cat([every[:3], every[:20] + 0.125]))
     assert note.startswith("open data: 3 of the 23 samples of this client's own are exact copies")
     assert note.endswith("the files may be the same")
     with pytest.raises(SettingsError, match="got exact copies of all 30 of this client's"):
@@ -183,12 +193,78 @@ def test_rows_that_repeat_themselves_are_copies_by_chance(
     spec = listed(tmp_path / "open.csv", rows)
     run = run_settings(open_data=spec, data=spec, open_samples=40, label_column="kind")
     every = open_set.load(run, spec, tmp_path).inputs
-    (note,) = open_set.copied(run, spec, tmp_path, spec, every[:20], every[20:])
+    (note,) = told_beside(run, spec, tmp_path, spec, every[:20], every[20:])
     assert note.startswith("open data: 40 of the 40 samples of this client's own are exact copies")
     assert note.endswith("the source repeats itself")
 
 
-def test_open_data_that_were_kept_without_digests_are_read_anew(
+def test_what_open_data_lack_is_told(run_settings: Settings, tmp_path: Path) -> None:
+    rows = [f"{'xy'[n % 2]},{n}.5,{'?' if n in (7, 9, 11) else 1.25}" for n in range(60)]
+    spec = listed(tmp_path / "open.csv", rows)
+    run = run_settings(open_data=spec, open_samples=500, label_column="kind")
+    own = torch.rand(20, 2) * 60
+    words = parse(spec).collection(run).words
+    for _ in range(2):  # as read, and as kept
+        told = open_set.beside(run, spec, tmp_path, "folder:mine", words, own)
+        assert "the label is column kind, numbers are read of one, other" in told[0]
+        assert told[1:] == (
+            "open data: csv: 3 of 60 rows left out: 3 without a number in each column (line 9, "
+            "line 11, line 13)",
+            "open data: 57 samples, fewer than open-samples=500",
+        )
+
+
+def test_what_is_told_by_clients_of_their_own_source_is_not_told_again(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,1.25" for n in range(60)])
+    run = run_settings(open_data=spec, data=spec, open_samples=20, label_column="kind")
+    words = parse(spec).collection(run).words
+    assert open_set.beside(run, spec, tmp_path, spec, words, torch.rand(20, 2) * 60) == ()
+
+
+def test_values_of_another_scale_are_refused(run_settings: Settings, tmp_path: Path) -> None:
+    spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,{n}.25" for n in range(60)])
+    run = run_settings(open_data=spec, label_column="kind")
+    words = parse(spec).collection(run).words
+    with pytest.raises(
+        DataError, match=r"on the scale of this client's own, readings from .*e\+05, "
+    ):
+        open_set.beside(run, spec, tmp_path, "folder:mine", words, 1e4 * (torch.rand(20, 2) + 50))
+
+
+def test_columns_of_another_order_are_refused(run_settings: Settings, tmp_path: Path) -> None:
+    rows = [f"{'xy'[n % 2]},{n}.5,{n}.25" for n in range(60)]
+    spec = listed(tmp_path / "open.csv", rows)
+    run = run_settings(open_data=spec, label_column="kind")
+    (tmp_path / "own.csv").write_text("\n".join(["kind,other,one", *rows]))
+    own = parse(f"csv:{tmp_path / 'own.csv'}").collection(run)
+    inputs = own.read(torch.arange(60), 0).inputs
+    with pytest.raises(DataError, match=r"expected columns of the same names in the same order"):
+        open_set.beside(run, spec, tmp_path, "folder:mine", own.words, inputs)
+
+
+def test_words_that_nobody_numbered_are_not_those_of_texts(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    """Published tokens say nothing of which word is which number."""
+    run = run_settings(open_data="sentences", text_length=8)
+    tokens = torch.randint(2, 9000, (20, 8))
+    with pytest.raises(DataError, match=r"expected words numbered as .* by sha256 unknown, got"):
+        open_set.beside(run, "sentences", tmp_path, "pfllib:mine", "", tokens)
+
+
+def test_too_few_open_samples_are_refused_with_what_was_left_out(
+    run_settings: Settings, tmp_path: Path
+) -> None:
+    rows = ["x,one word,or two", *(f"{'xy'[n % 2]},,{n * ' '}" for n in range(9))]
+    spec = listed(tmp_path / "open.csv", rows)
+    run = run_settings(open_data=spec, label_column="kind", input_columns="one,other")
+    with pytest.raises(DataError, match=r"at least 2 samples.*got 1; .*9 without a word"):
+        open_set.load(run, spec, tmp_path)
+
+
+def test_open_data_that_were_kept_without_notes_are_read_anew(
     run_settings: Settings, tmp_path: Path
 ) -> None:
     spec = listed(tmp_path / "open.csv", [f"{'xy'[n % 2]},{n}.5,1.25" for n in range(60)])
@@ -196,7 +272,7 @@ def test_open_data_that_were_kept_without_digests_are_read_anew(
     before = open_set.load(run, spec, tmp_path)
     (kept,) = tmp_path.glob("open-*/labelled.safetensors")
     tensors, text = tensor_file.read(kept)
-    tensor_file.write(kept, {n: t for n, t in tensors.items() if n != "digests"}, dict(text))
+    tensor_file.write(kept, dict(tensors), {n: t for n, t in text.items() if n != "notes"})
     again = open_set.load(run, spec, tmp_path)
     assert torch.equal(again.inputs, before.inputs)
-    assert "digests" in tensor_file.read(kept)[0]
+    assert "notes" in tensor_file.read(kept)[1]
