@@ -59,13 +59,13 @@ def _predict(asked: argparse.Namespace) -> int:
     if isinstance(opened.card.what, Tokens):
         numbering = classifying_texts.numbering_of(opened, asked.vocabulary_file)
         texts = classifying_texts.gather(asked.files)
+        _require_other(asked.csv, texts.paths)
         told = classifying_texts.classify(opened, numbering, texts.texts, top)
         left = f"{texts.empty} lines without a word left out" if texts.empty else ""
         return _finish(asked, told, len(texts.texts), texts.refused, top, "texts", left)
     what = classifying.require_files(opened)
     found = classifying.gather(asked.files, what)
-    if asked.csv is not None:
-        _require_other(asked.csv, found.paths)
+    _require_other(asked.csv, found.paths)
     told = classifying.classify(opened, found.paths, top)
     left = f"{found.left_out} other files in folders left out" if found.left_out else ""
     called = "images" if isinstance(what, Images) else "files of windows"
@@ -141,7 +141,7 @@ def _write(told: Iterable[Classified], place: Path, top: int) -> int:
 def _row(one: Classified) -> list[str]:
     """Return the row of one input; nothing for one that is refused, which is told here."""
     if one.reason:
-        _refuse(str(one.path), one.reason)
+        _refuse(one.name, one.reason)
         return []
     return [shown(one.name), *_flat(one)]
 
@@ -170,9 +170,9 @@ def _require_ours(path: Path) -> None:
             )
 
 
-def _require_other(path: Path, files: Sequence[Path]) -> None:
+def _require_other(path: Path | None, files: Sequence[Path]) -> None:
     """Refuse to write over a file that is to be classified."""
-    if any(path.resolve() == file.resolve() for file in files):
+    if path is not None and any(path.resolve() == file.resolve() for file in files):
         raise StoreError(
             f"--csv: expected another file than those to classify, got {path}, which is one of "
             f"them; name another"

@@ -143,7 +143,15 @@ def classify(opened: Opened, paths: Sequence[Path], top: int) -> Iterator[Classi
                 yield Classified(path, reason=one)
             else:
                 count = len(one)
-                yield from (Classified(path, next(best), "", n, count) for n in range(count))
+                yield from (classified(path, next(best), n, count) for n in range(count))
+
+
+def classified(
+    path: Path, best: tuple[tuple[str, float], ...], place: int = 0, of: int = 1
+) -> Classified:
+    """Return what came of one input; it is refused where the model came to no numbers."""
+    reason = "" if best else "the model's scores are no finite numbers: its values are too large"
+    return Classified(path, best, reason, place, of)
 
 
 def _read(path: Path, what: Images | Windows, told: ModelCard) -> Tensor | str:
@@ -164,7 +172,10 @@ def _read(path: Path, what: Images | Windows, told: ModelCard) -> Tensor | str:
 
 
 def best_of(opened: Opened, inputs: Tensor, top: int) -> list[tuple[tuple[str, float], ...]]:
-    """Return the best classes of inputs as they are stored, with their scores in [0, 1]."""
+    """Return the best classes of inputs as they are stored, with their scores in [0, 1].
+
+    There are none of an input for which an output is no finite number.
+    """
     with torch.no_grad():
         parts = (inputs[part] for part in ordered_batches(len(inputs), _BATCH))
         scores = torch.cat([opened.network(prepare(part)) for part in parts])
@@ -172,7 +183,8 @@ def best_of(opened: Opened, inputs: Tensor, top: int) -> list[tuple[tuple[str, f
     values, places = scores.softmax(1).topk(min(top, len(names)), dim=1)
     # The first of equal ones, as a test takes it.
     places[:, 0] = scores.argmax(1)
+    sound = scores.isfinite().all(1).tolist()
     return [
-        tuple((names[place], value) for place, value in zip(row, own, strict=True))
-        for row, own in zip(places.tolist(), values.tolist(), strict=True)
+        tuple((names[place], value) for place, value in zip(row, own, strict=True)) if fine else ()
+        for row, own, fine in zip(places.tolist(), values.tolist(), sound, strict=True)
     ]

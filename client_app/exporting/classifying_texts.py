@@ -7,7 +7,7 @@ from typing import Final, final
 
 from client_app.data.words import Numbering, words_of
 from client_app.exporting import card
-from client_app.exporting.classifying import Classified, best_of
+from client_app.exporting.classifying import Classified, best_of, classified
 from client_app.exporting.opened import Opened
 from strategies.common.errors import ModelError
 from strategies.common.inputs import Tokens
@@ -31,11 +31,14 @@ class GatheredTexts:
         What was named and holds none, with the reason.
     empty : int
         Lines without a word.
+    paths : list[Path]
+        The files that were read.
     """
 
     texts: list[tuple[Path, str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     empty: int = 0
+    paths: list[Path] = field(default_factory=list)
 
 
 def gather(named: Iterable[Path]) -> GatheredTexts:
@@ -47,6 +50,7 @@ def gather(named: Iterable[Path]) -> GatheredTexts:
         except (OSError, UnicodeDecodeError) as error:
             found.refused[str(place)] = f"expected texts in UTF-8, one in each line: {error}"
             continue
+        found.paths.append(place)
         if lines[-1] == "":
             lines.pop()
         for number, line in enumerate(lines, 1):
@@ -109,4 +113,4 @@ def classify(
         part = texts[rows]
         inputs, _ = numbering.encode([text for _, text in part])
         for (place, _), best in zip(part, best_of(opened, inputs, top), strict=True):
-            yield Classified(place, best)
+            yield classified(place, best)

@@ -38,8 +38,8 @@ def read(path: Path, what: Windows, window_length: int) -> Tensor | str:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        return f"expected a NumPy array of numbers, got: {error}"
+    except Exception as error:  # NumPy evaluates a literal and opens zips, which raise anything
+        return f"expected a NumPy array of numbers, got {type(error).__name__}: {error}"
     # A zip of several arrays is none, whatever its name.
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         return f"expected an array of numbers, got {getattr(array, 'dtype', 'several')}"
@@ -51,16 +51,18 @@ def read(path: Path, what: Windows, window_length: int) -> Tensor | str:
     got = tuple(found.shape[1:])
     resampled = bool(window_length) and found.ndim == 3 and bool(got[-1])
     if found.ndim != 3 or got[0] != what.channels or not (resampled or got == what.shape):
-        return _refusal(tuple(array.shape), what, window_length)
+        return _refusal(array.shape, got, what, window_length)
     if not len(found) or not bool(torch.isfinite(found).all()):
         return "expected finite numbers of at least one window, got NaN, infinity or none"
     return windows.resample(found, window_length)
 
 
-def _refusal(shape: tuple[int, ...], what: Windows, window_length: int) -> str:
-    if window_length:
-        return f"expected windows of {what.channels} channels (channels, steps), got {shape}"
-    return (
-        f"expected windows of {what.channels} x {what.steps} (channels, steps), got {shape}: the "
-        f"model was trained without window-length, on windows as they were"
-    )
+def _refusal(
+    shape: tuple[int, ...], each: tuple[int, ...], what: Windows, window_length: int
+) -> str:
+    """Say what is wrong with an array of a shape, which holds windows of a shape each."""
+    sizes = f"{what.channels} channels" if window_length else f"{what.channels} x {what.steps}"
+    said = f"expected windows of {sizes} (channels, steps), got {shape}"
+    if window_length or len(each) != 2 or each[0] != what.channels:
+        return said
+    return f"{said}: the model was trained without window-length, on windows as they were"

@@ -47,6 +47,16 @@ def test_each_line_is_a_text_and_files_without_any_are_named(
     assert "30 texts, 2 lines without a word left out, 2 refused" in told.err
 
 
+def test_no_texts_are_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = exported(tmp_path)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("file,label,score\nthe rain\n")
+    capsys.readouterr()
+    assert predict.main([str(model), str(mine), "--csv", str(mine), "--replace"]) == 1
+    assert "--csv: expected another file than those to classify" in capsys.readouterr().err
+    assert mine.read_text() == "file,label,score\nthe rain\n"
+
+
 def test_words_of_a_file_need_that_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = tmp_path / "words.txt"
     words.write_text("\n".join(sorted({w for s in sentences.SUBJECTS.values() for w in s.split()})))

@@ -2,12 +2,17 @@
 
 import io
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.lib import format as npy
 
 from client_app import predict
 from client_app.exporting import files, window_files
@@ -49,6 +54,7 @@ def test_windows_are_resampled_as_the_clients_were(tmp_path: Path) -> None:
     ("array", "length", "told"),
     [
         (ONE[:, :3], 0, r"expected windows of 2 x 4 .*got \(2, 3\): .*trained without window-len"),
+        (ONE[:1], 0, r"got \(1, 4\)$"),
         (ONE[:1], 4, r"expected windows of 2 channels \(channels, steps\), got \(1, 4\)"),
         (ONE[0], 4, r"expected windows of 2 channels"),
         (ONE[:, :0], 4, r"expected windows of 2 channels"),
@@ -56,7 +62,11 @@ def test_windows_are_resampled_as_the_clients_were(tmp_path: Path) -> None:
         (np.full((2, 4), np.nan), 0, "expected finite numbers"),
         (np.full((2, 4), 1e300), 0, "expected finite numbers"),
         (np.array([["a"]]), 0, "expected an array of numbers, got <U1"),
-        (np.array([{"x": 1}]), 0, "expected a NumPy array of numbers, got: Object arrays"),
+        (
+            np.array([{"x": 1}]),
+            0,
+            "expected a NumPy array of numbers, got ValueError: Object arrays",
+        ),
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, array: object, length: int, told: str) -> None:
@@ -71,6 +81,30 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"no array", several.getvalue()):
         (tmp_path / "own.npy").write_bytes(content)
         assert "expected a" in str(window_files.read(tmp_path / "own.npy", WHAT, 0))
+
+
+@pytest.mark.parametrize("shape", [(10**30,), (3, 10**9, 10**9), (-1, 4)])
+def test_a_header_that_claims_too_much_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    stream = io.BytesIO()
+    npy.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    (tmp_path / "own.npy").write_bytes(stream.getvalue() + bytes(64))
+    assert "expected a NumPy array" in str(window_files.read(tmp_path / "own.npy", WHAT, 0))
+
+
+@given(st.data())
+def test_damaged_files_are_refused_or_read(data: st.DataObject) -> None:
+    stream = io.BytesIO()
+    np.save(stream, ONE)
+    content = bytearray(stream.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of what it makes of such a header
+        path = Path(folder) / "own.npy"
+        path.write_bytes(data.draw(st.sampled_from([b"", b"PK\3\4"])) + bytes(content[:cut]))
+        found = window_files.read(path, WHAT, 0)
+    assert isinstance(found, str) or found.shape[1:] == WHAT.shape
 
 
 def exported(folder: Path) -> Path:
@@ -103,6 +137,20 @@ def test_a_file_of_several_windows_has_a_line_for_each(
     expected = [[f"{names[0]}[{place}]", "abc"[label]] for place, label in enumerate(found)]
     assert lines == [*expected, [names[1], "abc"[found[0]]]]
     assert told.err == "2 files of windows\n"
+
+
+def test_windows_that_a_model_makes_no_numbers_of_are_refused_by_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = exported(tmp_path / "model")
+    windows = torch.randn(3, 2, 32, generator=torch.Generator().manual_seed(1))
+    windows[1] *= 1e38
+    np.save(tmp_path / "some.npy", windows.numpy())
+    assert predict.main([str(model), str(tmp_path / "some.npy")]) == 1
+    told = capsys.readouterr()
+    assert [line.split("  ")[0][-3:] for line in told.out.splitlines()] == ["[0]", "[2]"]
+    assert f"{tmp_path / 'some.npy'}[1]: the model's scores are no finite numbers" in told.err
+    assert told.err.endswith("1 files of windows, 1 refused\n")
 
 
 def test_a_card_that_normalises_no_windows_is_refused(tmp_path: Path) -> None:
