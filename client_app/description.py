@@ -13,13 +13,14 @@ from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
 from strategies.common.architecture import NO_MODEL
+from strategies.common.errors import DataError
 from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import sizes_of
 from strategies.common.method import AnyClientHalf
 from strategies.common.names import digest, normalised, printable
 from strategies.common.samples import class_counts
 from strategies.common.transport.control import Description
-from strategies.common.transport.ranges import NAME_LENGTH
+from strategies.common.transport.ranges import MAX_FIGURE, NAME_LENGTH
 
 
 def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
@@ -48,6 +49,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     holds = NO_MODEL
     if isinstance(device, LocalDevice) and half.phase(1).follows_model:
         holds = device.architecture
+    values = _values(data)
     # Units are each client's own then, and what a network reads has one scale whatever they are.
     normalised_here = settings.normalise != "none"
     # Every client of a node has the same classes.
@@ -77,7 +79,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         source=sources.parse(device.node.data or settings.data).kind,
         dealt=data[0].dealt,
         words=data[0].words,
-        **({} if normalised_here else _values(data)),
+        **({} if normalised_here else values),
         train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),
         train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],
@@ -102,6 +104,11 @@ def _values(data: Sequence[ClientData]) -> dict[str, Any]:
     found = range_of(own.train.inputs for own in data)
     if found is None:
         return {}
+    if max(-found.low, found.high) > MAX_FIGURE:
+        raise DataError(
+            f"data: expected values of at most {MAX_FIGURE:g} to learn from, got larger ones; "
+            f"remove the samples that hold them, or scale them down"
+        )
     # Three digits tell scales apart, and say little of single samples.
     return {
         "values": found.kind,

@@ -16,7 +16,7 @@ def range_of(inputs: Iterable[Tensor]) -> ValueRange | None:
     inputs : Iterable[Tensor]
         (samples, ...) each, all of one kind; see ``Samples``.
     """
-    parts = [part for part in inputs if len(part)]
+    parts = [part for part in inputs if part.numel()]
     if not parts or parts[0].dtype == torch.int64:
         return None
     kind = FLOATS if parts[0].ndim == 4 else READINGS

@@ -15,7 +15,7 @@ from client_app.devices.kinds import device_for
 from client_app.half import client_half
 from client_app.node import NodeConfig
 from server_app.agreement import Agreement
-from strategies.common.errors import SettingsError
+from strategies.common.errors import DataError, SettingsError
 from strategies.common.names import digest
 from strategies.common.run_config import default_config, read_run
 from strategies.common.transport.control import Description
@@ -216,6 +216,21 @@ def test_where_windows_are_normalised_their_range_is_nobodys_business(tmp_path: 
     normalised = told(normalise="channels")
     assert [(client.values, client.highest) for client in normalised] == [("", 0.0), ("", 0.0)]
     assert refusals(*normalised) == [None, None]
+
+
+@pytest.mark.parametrize("normalise", ["none", "channels"])
+def test_values_that_no_sensor_has_are_refused_before_anything_is_learnt(
+    tmp_path: Path, normalise: str
+) -> None:
+    for part in ("train", "test"):
+        (tmp_path / "har" / part).mkdir(parents=True)
+        x = np.random.default_rng(0).normal(size=(8, 2, 32)).astype(np.float32)
+        x[3, 1, 7] = -3e38
+        own = np.empty((), dtype=object)
+        own[()] = {"x": x, "y": np.arange(8) % 2}
+        np.savez(tmp_path / "har" / part / "0.npz", data=own)
+    with pytest.raises(DataError, match=r"expected values of at most 1e\+18 to learn from"):
+        describe(tmp_path, f"pfllib:{tmp_path / 'har'}", models="sensor_cnn1", normalise=normalise)
 
 
 def test_a_client_whose_samples_are_open_as_well_says_how_many(tmp_path: Path) -> None:
