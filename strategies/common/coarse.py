@@ -101,7 +101,8 @@ class Coarse:
     def restored(self, values: Tensor, classes: Tensor) -> Tensor:
         """Return distributions (open, class): what is left to 1 is spread over classes untold.
 
-        Where steps sum to something else they are divided by that; nothing but zeros is even.
+        A class that is told has no less than one that is not: those that steps made too small share
+        alike with these. Where steps sum to something else they are divided by that.
 
         Parameters
         ----------
@@ -122,11 +123,21 @@ class Coarse:
             )
         if not self.in_steps and not self.class_bits:
             return values
-        untold = self.num_classes - self.top
-        left = (1 - totals).clamp(min=0) / max(1, untold)
-        rows = left.expand(-1, self.num_classes).scatter(1, classes, values)
+        level = self._level_of_untold(values)
+        rows = level.expand(-1, self.num_classes).scatter(1, classes, values.maximum(level))
         sums = rows.sum(1, keepdim=True)
         return torch.where(sums > 0, rows / sums, torch.full_like(rows, 1 / self.num_classes))
+
+    def _level_of_untold(self, values: Tensor) -> Tensor:
+        """Return what each class has that is not told, or less than that: (open, 1)."""
+        if self.top == self.num_classes:
+            return values.new_zeros(len(values), 1)
+        ordered = values.sort(1, descending=True).values
+        told = torch.cat([torch.zeros_like(ordered[:, :1]), ordered.cumsum(1)], dim=1)
+        # With the first j told, what is left is of all others.
+        levels = (1 - told).clamp(min=0) / (self.num_classes - torch.arange(self.top + 1))
+        above = (ordered >= levels[:, 1:]).sum(1, keepdim=True)
+        return levels.gather(1, above)
 
 
 def packed(numbers: Tensor, bits: int) -> Tensor:

@@ -43,4 +43,8 @@ def powered(probabilities: Tensor, power: float) -> Tensor:
         beta of enhanced ERA (https://arxiv.org/abs/2504.19602), at least 1, which changes nothing.
     """
     raised: Tensor = probabilities**power
-    return raised.div(raised.sum(-1, keepdim=True))
+    sums = raised.sum(-1, keepdim=True)
+    # Beside the largest, where powers are too small for a float.
+    again = (probabilities / probabilities.amax(-1, keepdim=True)) ** power
+    beside = again / again.sum(-1, keepdim=True)
+    return torch.where(sums > torch.finfo(sums.dtype).tiny, raised / sums, beside)

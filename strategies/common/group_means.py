@@ -77,10 +77,14 @@ class GroupAveragingServer(
         return kind(**{n: own[key] if isinstance(own, dict) else own for n, own in kept.items()})
 
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
-        """Return how far weights are from the group's mean: parts of unlike models differ more."""
+        """Return how far weights are from the group's mean: unlike models differ more."""
         held = self.held(reply.architecture)
         factor = FACTOR if held == reply.architecture else UNLIKE_FACTOR
-        return sizes_of(reply.uplink, {"parameters": state.parameters.get(held.key)}, factor=factor)
+        sent = {"parameters": state.parameters.get(held.key)}
+        sizes = sizes_of(reply.uplink, sent, factor=factor)
+        if held != reply.architecture:
+            return sizes
+        return {name: size.of_whole_model() for name, size in sizes.items()}
 
     def aggregate(
         self, state: AnyMeans, round_number: int, replies: Sequence[Reply[Sent]]

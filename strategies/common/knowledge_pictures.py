@@ -4,6 +4,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from strategies.common.round import Picture
 
@@ -61,7 +62,9 @@ def points_picture(points: Tensor, labels: Tensor) -> Tensor:
     Tensor
         (3, 128, 128) uint8.
     """
-    centred = (points - points.mean(0)).float().cpu()
+    # Of one coordinate the plane's other one is 0; a picture ends no round, whatever is in it.
+    known = functional.pad(points.float().cpu().nan_to_num(), (0, max(0, 2 - points.shape[1])))
+    centred = known - known.mean(0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     flat = centred @ directions[:2].T
     # A direction has no sign of its own: its largest entry decides, whatever library computes it.

@@ -63,6 +63,8 @@ class Size:
         Times what is typical that is not yet too much.
     share : float
         What is typical is as large as what this share of clients stays within.
+    whole : bool
+        Whether it is of a whole model, of whose steps those of another architecture tell little.
     """
 
     rows: tuple[float, ...]
@@ -71,6 +73,7 @@ class Size:
     slack: float = SLACK
     factor: float = FACTOR
     share: float = 0.5
+    whole: bool = False
 
     @property
     def largest(self) -> float:
@@ -88,6 +91,14 @@ class Size:
     def harmless(self) -> float:
         """Size up to which nothing can come of it."""
         return max(self.slack * self.beside, _NO_CHANGE if self.learnt else _NOTHING)
+
+    def of_whole_model(self) -> "Size":
+        """Return the same of a whole model: as a share of what was sent, whatever its width."""
+        if not self.beside:
+            return replace(self, whole=True)
+        return replace(
+            self, rows=tuple(row / self.beside for row in self.rows), beside=1.0, whole=True
+        )
 
 
 Sizes = Mapping[str, Size]
@@ -151,8 +162,14 @@ def too_large(
         Field, expected and got, of the first field that is too large.
     """
     found: dict[int, str] = {}
-    for name in dict.fromkeys(name for own in sizes.values() for name in own):
-        held = {client: own[name] for client, own in sizes.items() if name in own}
+    # What was never sent to a client has grown from nothing, and is no change beside others'.
+    fields = ((name, bool(size.beside)) for own in sizes.values() for name, size in own.items())
+    for name, was_sent in dict.fromkeys(fields):
+        held = {
+            client: own[name]
+            for client, own in sizes.items()
+            if name in own and bool(own[name].beside) is was_sent
+        }
         for client, reason in _too_large(held, samples, models or {}).items():
             found.setdefault(client, f"{name}: {reason}")
     return found
@@ -234,13 +251,14 @@ def _typical(held: Mapping[int, Size]) -> float:
 
 
 def _are_unlike(clients: Iterable[int], size: Size, models: Mapping[int, str]) -> bool:
-    """Tell whether a field is what unlike models put out; weights that are shared never are."""
-    return not size.learnt and len({models.get(client) for client in clients}) > 1
+    """Tell whether unlike models put a field out, or hold it; weights that all share never are."""
+    return (size.whole or not size.learnt) and len({models.get(client) for client in clients}) > 1
 
 
 def _got(size: Size) -> str:
     what = "a change of" if size.beside else "values of"
-    return f"{what} {size.largest:.3g} (root mean square)"
+    of_sent = " of what was sent" if size.whole and size.beside else ""
+    return f"{what} {size.largest:.3g}{of_sent} (root mean square)"
 
 
 def _size(value: Tensor, rule: Rule, sent: Tensor | None) -> Size:

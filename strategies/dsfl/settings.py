@@ -22,5 +22,5 @@ class DSFLSettings(OpenDistributionSettings):
     """
 
     aggregation: Literal["era", "era_per_client", "mean", "power"]
-    temperature: float = Field(gt=0)
+    temperature: float = Field(ge=1e-6)
     power: float = Field(ge=1)

@@ -70,8 +70,11 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
             labels = self.provided.open_labels("feddf.drop-worst=0")
             kept = good_enough(logits, labels, settings.drop_worst)
             left = [r.partition for place, r in enumerate(replies) if place not in kept]
-            replies, logits = [replies[p] for p in kept], [logits[p] for p in kept]
             notes = tuple(f"feddf: client {c} hardly learnt and was left out" for c in left)
+            if kept:
+                replies, logits = [replies[p] for p in kept], [logits[p] for p in kept]
+            else:
+                notes = ("feddf: all clients hardly learnt, and all count; lower feddf.drop-worst",)
         said = replace(super().aggregate(state, round_number, replies), notes=notes)
         if not replies or not settings.distill_steps:
             return said
@@ -131,7 +134,7 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
 
 
 def good_enough(logits: Sequence[Tensor], labels: Tensor, factor: float) -> list[int]:
-    """Return the places of models that are right more often than so many times chance; never none.
+    """Return the places of models that are right more often than so many times chance.
 
     Parameters
     ----------
@@ -144,5 +147,4 @@ def good_enough(logits: Sequence[Tensor], labels: Tensor, factor: float) -> list
     """
     right = [int((own.argmax(1).cpu() == labels).sum()) for own in logits]
     by_chance = factor * len(labels)
-    kept = [p for p, count in enumerate(right) if count * logits[p].shape[1] > by_chance]
-    return kept or list(range(len(logits)))
+    return [p for p, count in enumerate(right) if count * logits[p].shape[1] > by_chance]

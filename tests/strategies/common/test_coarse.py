@@ -110,6 +110,28 @@ def arrived(said: Predictions, top: int, bits: int = 32) -> Predictions:
     return decode(Predictions, encode(said, "float32"), agreed, sender="client 7")
 
 
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 2**31), top=st.integers(1, 9), bits=st.integers(1, 6))
+def test_no_class_that_is_told_is_below_one_that_is_not(seed: int, top: int, bits: int) -> None:
+    """Steps of half of one and less would make the likeliest class the least likely."""
+    coarse = Coarse(8, 10, top, bits)
+    rows = torch.rand(8, 10, generator=torch.Generator().manual_seed(seed)).softmax(1)
+    values, classes = coarse.kept(rows)
+    stepped = coarse.steps(values).double() / (2**bits - 1)
+    restored = coarse.restored(stepped.float(), classes)
+    told = torch.zeros(8, 10, dtype=torch.bool).scatter(1, classes, True)
+    least = restored.masked_fill(~told, torch.inf).amin(1)
+    assert bool((least >= restored.masked_fill(told, -torch.inf).amax(1)).all())
+    torch.testing.assert_close(restored.sum(1), torch.ones(8))
+
+
+def test_what_steps_made_too_small_shares_with_what_is_untold() -> None:
+    """0.8 is told, and 0: 0.2 are left of three classes, of which one is told."""
+    restored = Coarse(1, 4, 2, 4).restored(torch.tensor([[0.8, 0.0]]), torch.tensor([[2, 0]]))
+    third = 0.2 / 3
+    torch.testing.assert_close(restored, torch.tensor([[third, third, 0.8, third]]))
+
+
 @pytest.mark.parametrize(
     ("numbers", "told"),
     [

@@ -109,6 +109,15 @@ def test_a_temperature_of_one_is_flatter_than_the_mean_and_a_power_of_one_is_it(
     torch.testing.assert_close((probabilities.log() / 0.5).softmax(-1), powered(probabilities, 2.0))
 
 
+def test_powers_that_no_float_holds_are_those_beside_the_largest() -> None:
+    near_even = torch.tensor([[0.11, 0.1, 0.79 / 8] + [0.79 / 8] * 7])
+    exact = near_even.double() ** 60
+    exact = exact / exact.sum(-1, keepdim=True)
+    torch.testing.assert_close(powered(near_even, 60.0), exact.float())
+    assert powered(torch.tensor([[0.5, 0.5]]), 1e6).tolist() == [[0.5, 0.5]]
+    assert powered(torch.tensor([[0.25, 0.75]]), 1e6).tolist() == [[0.0, 1.0]]
+
+
 @given(distributions(), st.floats(1.01, 8.0))
 def test_a_power_above_one_always_lowers_entropy(probabilities: Tensor, power: float) -> None:
     """Checks 20."""

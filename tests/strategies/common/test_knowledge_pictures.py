@@ -52,3 +52,12 @@ def test_rounds_that_are_tested_by_all_draw(tmp_path: Path, every: int, drawn: l
         played.play()
         found = sorted(played.run_folder.glob(f"images/*/{name}.png"))
         assert [int(file.parent.name.rpartition("-")[2]) for file in found] == drawn
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_features_of_few_coordinates_and_what_is_no_number_are_drawn(width: int) -> None:
+    points = torch.randn(6, width, generator=torch.Generator().manual_seed(0))
+    points[2, 0] = torch.nan
+    drawn = points_picture(points, torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert drawn.shape == (3, 128, 128)
+    assert bool((drawn < 255).any())

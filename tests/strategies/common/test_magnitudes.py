@@ -130,6 +130,31 @@ def test_weights_that_are_shared_are_alike_whatever_models_are_called() -> None:
     assert list(too_large(sizes, dict.fromkeys(sizes, 10), models)) == [5]
 
 
+def test_a_narrow_model_may_change_more_than_wide_ones() -> None:
+    """Its weights are larger, and so are their changes, by the square root of the width."""
+    wide = Size((0.0007,), 0.012, learnt=True).of_whole_model()
+    narrow = Size((0.034,), 0.15, learnt=True).of_whole_model()
+    models = dict(enumerate(["wide"] * 4 + ["narrow"] * 2))
+    sizes = {n: {"parameters": narrow if n > 3 else wide} for n in models}
+    counts = dict.fromkeys(models, 10)
+    assert too_large(sizes, counts, models) == {}
+    # Of the wide ones, as many as tell what is typical of them, none may go as far.
+    sizes[0] = {"parameters": Size((0.0065,), 0.012, learnt=True).of_whole_model()}
+    (told,) = too_large(sizes, counts, models).values()
+    assert "4 clients with wide, got a change of 0.542 of what was sent (root mean" in told
+    sizes[5] = {"parameters": Size((0.3,), 0.15, learnt=True).of_whole_model()}
+    assert list(too_large(sizes, counts, models)) == [0, 5]
+
+
+def test_who_was_sent_nothing_yet_is_not_held_to_changes() -> None:
+    settled = {"parameters": Size((1e-4,), 0.1, learnt=True).of_whole_model()}
+    begun = {"parameters": Size((0.1,), learnt=True).of_whole_model()}
+    sizes = {**dict.fromkeys(range(4), settled), 4: begun}
+    assert too_large(sizes, dict.fromkeys(sizes, 10), dict.fromkeys(sizes, "cnn")) == {}
+    lost = {"parameters": Size((1e3,), learnt=True).of_whole_model()}
+    assert list(too_large({**sizes, 4: lost}, dict.fromkeys(sizes, 10))) == [4]
+
+
 def test_a_client_with_more_samples_may_go_farther_but_not_for_ever() -> None:
     one = (1.0, 1.0, 1.0, 30.0)
     assert judged(*one, learnt=True) == [3]

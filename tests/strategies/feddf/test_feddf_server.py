@@ -185,7 +185,7 @@ def test_models_at_chance_are_left_out_and_never_all() -> None:
     # A third is right by chance, which is not more than once chance.
     assert good_enough([guess, sure], labels, 1.0) == [1]
     assert good_enough([guess, sure], labels, 0.9) == [0, 1]
-    assert good_enough([guess, guess], labels, 1.2) == [0, 1]
+    assert good_enough([guess, guess], labels, 1.2) == []
 
 
 def accuracy_of(one: Reply[Model]) -> float:
