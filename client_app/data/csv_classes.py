@@ -1,12 +1,13 @@
 """The classes of a table: which labels are one, in which order, and what they are called."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, final
 
-from client_app.data.left_out import some
+from client_app.data.csv_column import most_classes
+from client_app.data.table_rows import is_nan
 from strategies.common.errors import DataError
 from strategies.common.transport.ranges import MAX_CLASSES
 
@@ -27,7 +28,7 @@ class Classes:
     places : Mapping[str, int]
         The place among them of every label.
     notes : tuple[str, ...]
-        Which labels that are written in unlike ways are one.
+        That labels which are written in unlike ways are one, and that many are measurements.
     """
 
     names: tuple[str, ...]
@@ -35,11 +36,20 @@ class Classes:
     notes: tuple[str, ...] = ()
 
 
-def found(labels: Sequence[str], where: str, or_list: str) -> Classes:
-    """Return the classes that labels have; ``or_list`` says how else they may be named.
+def found(labels: Sequence[str], column: str, where: str, or_list: str) -> Classes:
+    """Return the classes that labels have.
 
     Numbers are in the order of their values, and 1.0 is the class of 1; names are in that of their
     letters.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+        Those of all rows.
+    column, where : str
+        What the column is called in notes, and the table in these and in errors.
+    or_list : str
+        How else classes may be named.
 
     Raises
     ------
@@ -61,11 +71,40 @@ def found(labels: Sequence[str], where: str, or_list: str) -> Classes:
         spelt.setdefault(value, []).append(label)
     # Of several spellings of one number the shortest names it.
     names = tuple(min(spelt[kind], key=len) for kind in kinds)
-    merged = [" and ".join(ways) for ways in spelt.values() if len(ways) > 1]
-    notes = (f"{where}: labels that are one number are one class: {some(merged)}",)
+    # None of them is shown: labels may be private, and those that are numbers look like any other.
+    merged = sum(len(ways) > 1 for ways in spelt.values())
+    one = f"{where}: labels that are one number are one class, written in more ways than one: "
+    notes = [f"{one}{merged} of {len(kinds)} classes"] if merged else []
+    if _are_measured(kinds, len(labels)):
+        notes.append(
+            f"{where}: label column {column} has {len(kinds)} classes in {len(labels)} rows and "
+            f"holds fractions: each value is a class; if they are measurements, set label-column "
+            f"to another column"
+        )
     place_of = {kind: place for place, kind in enumerate(kinds)}
     places = {label: place_of[value] for label, value in zip(ordered, values, strict=True)}
-    return Classes(names, places, notes if merged else ())
+    return Classes(names, places, tuple(notes))
+
+
+def without(labels: Collection[str], names: Collection[str] = ()) -> frozenset[str]:
+    """Return which labels say that there is none: NaN among numbers.
+
+    Parameters
+    ----------
+    labels : Collection[str]
+        Those of all rows.
+    names : Collection[str]
+        All classes, where they are listed.
+
+    Examples
+    --------
+    >>> sorted(without(["0", "nan", "1"])), sorted(without(["nan", "roti"]))
+    (['nan'], [])
+    """
+    missing = frozenset(label for label in labels if is_nan(label))
+    classes = set(names) or {label for label in labels if label} - missing
+    numbers = bool(classes) and all(value_of(name) is not None for name in classes)
+    return missing if numbers else frozenset()
 
 
 def listed(labels: Sequence[str], names: Sequence[str], where: str) -> Classes:
@@ -108,6 +147,12 @@ def value_of(label: str) -> Decimal | None:
     """
     is_number = len(label) <= _LONGEST and _NUMBER.fullmatch(label)
     return Decimal(label) if is_number else None
+
+
+def _are_measured(kinds: Sequence[object], rows: int) -> bool:
+    """Tell whether there are fractions among classes, and more of these than of so few rows."""
+    fractions = any(isinstance(one, Decimal) and one != one.to_integral_value() for one in kinds)
+    return fractions and len(kinds) > most_classes(rows)
 
 
 def _order(label: str) -> tuple[bool, Decimal, str]:

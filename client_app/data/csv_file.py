@@ -6,41 +6,32 @@ labels are, else the first or the last if it alone has few values. Texts of all 
 read together; without any, numbers are. Rows that cannot be used are counted with their reason.
 """
 
-import csv
 import hashlib
-import io
 import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from client_app.data import csv_classes
+from client_app.data import csv_classes, csv_rows
 from client_app.data.collection import Collection, Reading
-from client_app.data.csv_layout import Layout, Row, layout_of
+from client_app.data.csv_header import Row
+from client_app.data.csv_layout import Layout, layout_of
+from client_app.data.csv_rows import Left, Numbered
 from client_app.data.kept_split import Identity
+from client_app.data.left_out import explained, told
 from client_app.data.table_rows import number_of, texts_read
 from client_app.data.words import Numbering, words_of
 from strategies.common.errors import DataError
 from strategies.common.names import normalised
 from strategies.common.settings import RunSettings
 
-# A row with the line that it ends on; and lines that are left out, by reason.
-_Numbered = tuple[int, Row]
-_Left = dict[str, list[str]]
-
-_SEPARATORS: Final = (",", ";", "\t", "|")
-# Rows by which the separator is told.
-_PROBED: Final = 50
-_LONGEST_CELL: Final = 10_000_000
+require = csv_rows.require
 
 _OR_LIST: Final = ", or list all classes, one in each line, in NAME.classes.txt beside NAME.csv"
-_OTHER_CELLS: Final = "with another number of cells"
 _NO_LABEL: Final = "without a label"
 _NO_NUMBER: Final = "without a number in each column"
 
@@ -55,22 +46,6 @@ def files(place: Path) -> list[Path]:
     """
     require(place)
     return [place]
-
-
-def require(place: Path) -> None:
-    """Refuse a table that does not exist.
-
-    Raises
-    ------
-    DataError
-        With the absolute path.
-    """
-    if not place.is_file():
-        raise DataError(
-            f"csv: expected a file at {place.absolute()}, found "
-            f"{'a folder' if place.is_dir() else 'none'}; give an absolute path that exists on "
-            f"this device"
-        )
 
 
 def read(
@@ -95,24 +70,20 @@ def read(
         If it is no such table.
     """
     where = f"csv {place.name}"
-    numbered = _rows(place, where)
-    left: dict[str, list[str]] = {}
-    whole = _whole(numbered, left, where)
+    numbered = csv_rows.rows_of(place, where)
+    left: Left = {}
     columns = settings.label_column, settings.named_inputs
-    layout = layout_of([row for _, row in whole], *columns, where, classes)
-    if own and not (layout.are_texts or layout.has_header):
-        raise DataError(
-            f"{where}: expected a first row that names the columns, by which devices tell that "
-            f"theirs are the same, found numbers; write one"
-        )
-    usable = _usable(whole[layout.has_header :], layout, left)
+    whole = csv_rows.whole(numbered, (columns[0], *columns[1]), left, where)
+    with explained(told(where, left, len(numbered), "rows")):
+        layout = layout_of([row for _, row in whole], *columns, where, classes, own=own)
+    if own:
+        _require_names(layout, where)
+    usable = _usable(whole[layout.has_header :], layout, classes, left)
+    total = len(numbered) - layout.has_header
     kept, lines = [row for _, row in usable], [f"line {line}" for line, _ in usable]
-    told = [_label(row, layout) for row in kept]
-    if classes:
-        known = csv_classes.listed(told, classes, where)
-    else:
-        known = csv_classes.found(told, where, _OR_LIST if own else "")
-    labels = torch.tensor([known.places[label] for label in told])
+    with explained([*layout.notes, *told(where, left, total, "rows")]):
+        known = _classes([_label(row, layout) for row in kept], layout, classes, where, own=own)
+    labels = torch.tensor([known.places[_label(row, layout)] for row in kept])
     numbering = Numbering.of(settings) if layout.are_texts else None
     return Collection(
         labels,
@@ -120,7 +91,7 @@ def read(
         _reader(kept, layout, numbering, where, lines),
         identities=partial(_identities, kept, layout),
         left_out=left,
-        total=len(numbered) - layout.has_header,
+        total=total,
         files=[place],
         is_told_by_files=True,
         notes=(*layout.notes, *known.notes),
@@ -130,25 +101,37 @@ def read(
     )
 
 
-def _whole(numbered: list[_Numbered], left: _Left, where: str) -> list[_Numbered]:
-    """Return the rows that have as many cells as most, and count the others."""
-    width = Counter(len(row) for _, row in numbered).most_common(1)[0][0]
-    whole = [(line, row) for line, row in numbered if len(row) == width]
-    if width < 2 or len(whole) < 2:
-        raise DataError(
-            f"{where}: expected rows of at least two cells, a label and what it is of, found "
-            f"{len(whole)} of {width}; separate cells by a comma, a semicolon, a tab or a bar"
-        )
-    if others := [f"line {line}" for line, row in numbered if len(row) != width]:
-        left[_OTHER_CELLS] = others
-    return whole
+def _require_names(layout: Layout, where: str) -> None:
+    """Refuse a device's own columns of numbers that others could not tell from one another."""
+    are_told_apart = len(set(layout.named_inputs)) == len(layout.named_inputs)
+    if layout.are_texts or (layout.has_header and are_told_apart):
+        return
+    raise DataError(
+        f"{where}: expected a first row that names the columns, by which devices tell that "
+        f"theirs are the same, found {'one name twice' if layout.has_header else 'numbers'}; "
+        f"write one{' that gives each column of numbers its own' if layout.has_header else ''}"
+    )
 
 
-def _usable(whole: list[_Numbered], layout: Layout, left: _Left) -> list[_Numbered]:
+def _classes(
+    labels: Sequence[str], layout: Layout, classes: tuple[str, ...], where: str, *, own: bool
+) -> csv_classes.Classes:
+    """Return the classes of rows, of which there must be one."""
+    if not labels:
+        raise DataError(f"{where}: expected rows that can be used, found none")
+    if classes:
+        return csv_classes.listed(labels, classes, where)
+    return csv_classes.found(labels, layout.told_label, where, _OR_LIST if own else "")
+
+
+def _usable(
+    whole: Sequence[Numbered], layout: Layout, classes: Sequence[str], left: Left
+) -> list[Numbered]:
     """Return the rows that have all that is read of them, and count the others."""
+    none = {"", *csv_classes.without({_label(row, layout) for _, row in whole}, classes)}
     usable = []
     for line, row in whole:
-        if reason := _fault(row, layout):
+        if reason := _fault(row, layout, none):
             left.setdefault(reason, []).append(f"line {line}")
         else:
             usable.append((line, row))
@@ -162,10 +145,10 @@ def _identities(kept: Sequence[Row], layout: Layout) -> list[Identity]:
     not read makes another row: who learnt from it has learnt from it.
     """
     if layout.are_texts:
-        told = (json.dumps(words_of(_text(row, layout))).encode() for row in kept)
+        whole = (json.dumps(words_of(_text(row, layout))).encode() for row in kept)
     else:
-        told = (json.dumps(_numbers(row, layout)).encode() for row in kept)
-    digests = [hashlib.sha256(one).hexdigest()[:32] for one in told]
+        whole = (json.dumps(_numbers(row, layout)).encode() for row in kept)
+    digests = [hashlib.sha256(one).hexdigest()[:32] for one in whole]
     return [Identity(digest, digest, digest) for digest in digests]
 
 
@@ -200,69 +183,9 @@ def _label(row: Row, layout: Layout) -> str:
     return normalised(row[layout.label].strip())
 
 
-def _fault(row: Row, layout: Layout) -> str:
-    if not _label(row, layout):
+def _fault(row: Row, layout: Layout, none: Container[str]) -> str:
+    if _label(row, layout) in none:
         return _NO_LABEL
     if not layout.are_texts and any(number_of(row[place]) is None for place in layout.inputs):
         return _NO_NUMBER
     return ""
-
-
-def _rows(place: Path, where: str) -> list[_Numbered]:
-    """Return every row that is not empty, with the line that it ends on."""
-    require(place)
-    try:
-        text = place.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: expected text in UTF-8, found the byte {error.object[error.start]:#04x} at "
-            f"{error.start}; save the table as UTF-8"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{where}: cannot be read: {error}") from None
-    before = csv.field_size_limit(_LONGEST_CELL)
-    line = 0
-    rows: list[_Numbered] = []
-    try:
-        # Strictly: a quote that is never closed would swallow all rows behind it.
-        reader = csv.reader(io.StringIO(text, newline=""), _separator(text, where), strict=True)
-        for row in reader:
-            line = reader.line_num
-            if any(cell.strip() for cell in row):
-                rows.append((line, row))
-    except csv.Error as error:
-        raise DataError(
-            f"{where}, after line {line}: cannot be read: {error}; close every quote, and double "
-            f"those within a cell that is quoted"
-        ) from None
-    finally:
-        csv.field_size_limit(before)
-    if not rows:
-        raise DataError(f"{where}: expected rows, found none")
-    return rows
-
-
-def _separator(text: str, where: str) -> type[csv.Dialect]:
-    """Return what separates most rows into the same number of cells.
-
-    Raises
-    ------
-    DataError
-        If two separate all rows equally well, as in numbers with decimal commas.
-    """
-
-    def agreement(separator: str) -> tuple[int, int]:
-        read = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        widths = Counter(len(row) for row in islice((row for row in read if row), _PROBED))
-        width, count = widths.most_common(1)[0] if widths else (0, 0)
-        return (count if width > 1 else 0), sum(widths.values())
-
-    found = {separator: agreement(separator) for separator in _SEPARATORS}
-    whole = [one for one, (count, total) in found.items() if 1 < count == total]
-    if len(whole) > 1:
-        raise DataError(
-            f"{where}: expected one separator of cells, found that {' and '.join(map(repr, whole))}"
-            f" part all rows alike; quote cells that hold one of them, or write points in numbers"
-        )
-    best = max(_SEPARATORS, key=lambda one: found[one][0])
-    return type("_Chosen", (csv.excel,), {"delimiter": best})

@@ -69,3 +69,14 @@ def number_of(cell: str) -> float | None:
     except ValueError:
         return None
     return found if abs(found) <= _LARGEST else None
+
+
+def is_nan(cell: str) -> bool:
+    """Tell whether a cell says that there is no number, as libraries write it.
+
+    Examples
+    --------
+    >>> is_nan(" NaN"), is_nan("nano")
+    (True, False)
+    """
+    return cell.strip().casefold() == "nan"

@@ -17,23 +17,15 @@ Build = Callable[..., RunSettings]
 NEWS = '"3","Oil, again","Prices rose."\n"1","Talks","They met ""in secret"" twice.\nThen left."\n'
 
 
-@pytest.fixture
-def read(tmp_path: Path, run_settings: Build) -> Callable[..., Collection]:
-    def reading(content: str | bytes, **settings: object) -> Collection:
-        path = tmp_path / "table.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return csv_file.read(path, run_settings(**settings))
-
-    return reading
-
-
 def inputs(found: Collection, *rows: int) -> torch.Tensor:
     return found.read(torch.tensor(rows or range(len(found.labels))), 0).inputs
 
 
-def test_news_without_a_header_are_texts_of_both_columns(read: Callable[..., Collection]) -> None:
+def test_news_without_a_header_are_texts_of_both_columns(
+    read_csv: Callable[..., Collection],
+) -> None:
     rows = "".join(NEWS.replace("Talks", f"Talks {n}").replace("rose", f"rose {n}") for n in "ab")
-    found = read(rows, label_column="1", text_length=12)
+    found = read_csv(rows, label_column="1", text_length=12)
     assert found.class_names == ("1", "3")
     assert found.labels.tolist() == [1, 0] * 2
     assert found.notes == (
@@ -46,21 +38,21 @@ def test_news_without_a_header_are_texts_of_both_columns(read: Callable[..., Col
 
 
 def test_the_label_is_found_where_one_end_alone_has_few_values(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     rows = "".join(f"{n % 3 + 1},Title {n},Words and words {n}\n" for n in range(30))
-    assert read(rows).class_names == ("1", "2", "3")
+    assert read_csv(rows).class_names == ("1", "2", "3")
     numbers = "".join(f"{n / 7},{n * 1.5},{'ab'[n % 2]}\n" for n in range(30))
-    found = read(numbers)
+    found = read_csv(numbers)
     assert found.class_names == ("a", "b")
     assert inputs(found, 2).tolist() == [[pytest.approx(2 / 7), 3.0]]
 
 
-def test_named_columns_count_in_the_order_asked_for(read: Callable[..., Collection]) -> None:
+def test_named_columns_count_in_the_order_asked_for(read_csv: Callable[..., Collection]) -> None:
     table = "height;kind;width;colour\n1;x;2;red\n3;y;4;blue\n1;y;2;red\n"
-    found = read(table, label_column="kind", input_columns="width, height")
+    found = read_csv(table, label_column="kind", input_columns="width, height")
     assert inputs(found).tolist() == [[2.0, 1.0], [4.0, 3.0], [2.0, 1.0]]
-    alone = read(table, label_column="kind")
+    alone = read_csv(table, label_column="kind")
     assert inputs(alone).tolist() == [[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]
     assert alone.notes == (
         "csv table.csv: the first row names columns; the label is column kind, numbers are read of "
@@ -69,16 +61,16 @@ def test_named_columns_count_in_the_order_asked_for(read: Callable[..., Collecti
     )
 
 
-def test_labels_that_are_numbers_are_in_their_order(read: Callable[..., Collection]) -> None:
+def test_labels_that_are_numbers_are_in_their_order(read_csv: Callable[..., Collection]) -> None:
     rows = "".join(f"{label}\tsome words {n}\n" for n in range(9) for label in (10, 9, 2))
-    assert read(rows).class_names == ("2", "9", "10")
+    assert read_csv(rows).class_names == ("2", "9", "10")
 
 
 def test_rows_that_cannot_be_used_are_counted_with_their_reason(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     good = "".join(f"{n}.5,{n},{'ab'[n % 2]}\n" for n in range(40))
-    found = read(f"{good}1,2\n3,,a\nnan,4,b\n5,6, \n")
+    found = read_csv(f"{good}1,2\n3,,a\nnan,4,b\n5,6, \n")
     assert len(found.labels) == 40
     assert found.left_out == {
         "with another number of cells": ["line 41"],
@@ -89,10 +81,10 @@ def test_rows_that_cannot_be_used_are_counted_with_their_reason(
 
 
 def test_texts_without_a_word_are_left_out_and_cut_ones_counted(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     rows = "".join(f"{n % 2},words of text {n}\n" for n in range(20)) + "1,\n0,  \n"
-    found = read(rows, text_length=3)
+    found = read_csv(rows, text_length=3)
     reading = found.read(torch.arange(22), 0)
     assert reading.kept.tolist() == list(range(20))
     assert reading.left_out == {"without a word": ["line 21", "line 22"]}
@@ -115,23 +107,23 @@ def test_texts_without_a_word_are_left_out_and_cut_ones_counted(
     ],
 )
 def test_what_is_no_table_is_refused(
-    read: Callable[..., Collection], content: bytes, told: str
+    read_csv: Callable[..., Collection], content: bytes, told: str
 ) -> None:
     with pytest.raises(DataError, match=told):
-        read(content)
+        read_csv(content)
 
 
 def test_columns_that_are_not_there_are_refused_and_no_sample_is_told(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     for asked in ("kind", "4"):
         with pytest.raises(DataError, match=r"setting label-column: expected a number") as told:
-            read(NEWS, label_column=asked)
+            read_csv(NEWS, label_column=asked)
         assert str(told.value).endswith(f"a number from 1 to 3, got '{asked}'")
     with pytest.raises(DataError, match=r"expected height, kind, or a number from 1 to 2"):
-        read("height,kind\n1.5,a\n2.5,b\n", label_column="colour")
+        read_csv("height,kind\n1.5,a\n2.5,b\n", label_column="colour")
     with pytest.raises(DataError, match="expected other input-columns than the label"):
-        read(NEWS, label_column=1, input_columns="1,2")
+        read_csv(NEWS, label_column=1, input_columns="1,2")
 
 
 @pytest.mark.parametrize(
@@ -146,63 +138,63 @@ def test_columns_that_are_not_there_are_refused_and_no_sample_is_told(
     ],
 )
 def test_a_row_of_names_is_no_sample(
-    read: Callable[..., Collection], header: str, row: str, told: str, label: str
+    read_csv: Callable[..., Collection], header: str, row: str, told: str, label: str
 ) -> None:
     rows = "\n".join(row.format(n=n, ab="ab"[n % 2]) for n in range(20))
-    found = read(f"{header}\n{rows}\n")
+    found = read_csv(f"{header}\n{rows}\n")
     assert found.class_names == ("a", "b")
     assert len(found.labels) == 20
     assert f"the first row {told}; the label is column {label}" in found.notes[0]
 
 
 def test_what_says_the_label_or_counts_rows_is_not_learnt_from(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     names = ("bad", "good")
     texts = "".join(f"{n},words of {n * 7},{n % 2},{names[n % 2]}\n" for n in range(30))
-    found = read(f",text,label,label_text\n{texts}", text_length=4)
+    found = read_csv(f",text,label,label_text\n{texts}", text_length=4)
     assert found.notes[1] == (
         "csv table.csv: columns that are not read:  (counts rows), label_text (says the label)"
     )
     assert inputs(found, 3).count_nonzero().item() == 3
     numbers = "".join(f"{n}.5,{n % 3},{n % 2}\n" for n in range(30))
-    told = read(f"w,class,target\n{numbers}")
+    told = read_csv(f"w,class,target\n{numbers}")
     assert told.class_names == ("0", "1")
     assert told.notes[1].endswith("class (another label)")
 
 
 def test_texts_keep_their_line_separators_and_a_quote_that_is_not_closed_is_refused(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     rows = "".join(f"the cat sat\u2028 on\x0c mat {n},{'ab'[n % 2]}\n" for n in range(20))
-    found = read(rows)
+    found = read_csv(rows)
     assert (len(found.labels), found.left_out) == (20, {})
     good = "".join(f"some words {n}\t{'ab'[n % 2]}\n" for n in range(20))
     with pytest.raises(DataError, match=r"after line 20: cannot be read: .*close every quote"):
-        read(f'{good}"and more\ta\n{good}')
+        read_csv(f'{good}"and more\ta\n{good}')
 
 
-def test_labels_of_one_number_are_one_class(read: Callable[..., Collection]) -> None:
+def test_labels_of_one_number_are_one_class(read_csv: Callable[..., Collection]) -> None:
     rows = "".join(f"{label},some words {n}\n" for n in range(9) for label in ("1", "1.0", "2"))
-    found = read(rows)
+    found = read_csv(rows)
     assert found.class_names == ("1", "2")
     assert found.labels.bincount().tolist() == [18, 9]
 
 
 def test_numbers_that_float32_cannot_hold_and_commas_in_numbers_are_refused(
-    read: Callable[..., Collection],
+    read_csv: Callable[..., Collection],
 ) -> None:
     good = "".join(f"{n * 1.5},{'ab'[n % 2]}\n" for n in range(20))
-    assert read(f"{good}3e39,a\n").left_out == {"without a number in each column": ["line 21"]}
+    assert read_csv(f"{good}3e39,a\n").left_out == {"without a number in each column": ["line 21"]}
     with pytest.raises(DataError, match="found that ',' and ';' part all rows alike"):
-        read("".join(f"0,{n};3,0;{'ab'[n % 2]}\n" for n in range(20)))
+        read_csv("".join(f"0,{n};3,0;{'ab'[n % 2]}\n" for n in range(20)))
     with pytest.raises(DataError, match="cannot be read"):
-        read("x" * 10_000_001)
+        read_csv("x" * 10_000_001)
 
 
-def test_one_class_is_none(read: Callable[..., Collection]) -> None:
+def test_one_class_is_none(read_csv: Callable[..., Collection]) -> None:
     with pytest.raises(DataError, match=r"expected 2 to .* classes, found 1"):
-        read("5,a b\n5,c d\n", label_column="1")
+        read_csv("5,a b\n5,c d\n", label_column="1")
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path, run_settings: Build) -> None:
