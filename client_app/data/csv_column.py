@@ -24,8 +24,8 @@ class Telling(Enum):
     """How surely a column says the label: each of its values is one label, and none is two."""
 
     NO = "not"
-    PERHAPS = "some value comes once, which may be chance"
-    SURELY = "every value comes at least twice"
+    PERHAPS = "hardly any value comes twice, which may be chance"
+    SURELY = "values come twice and more on average"
 
 
 def most_classes(rows: int) -> int:
@@ -120,4 +120,4 @@ def telling(cells: Sequence[str], labels: Sequence[str]) -> Telling:
         counts[label] += 1
     if len(counts) < 2 or counts.total() == len(counts):
         return Telling.NO
-    return Telling.SURELY if min(counts.values()) > 1 else Telling.PERHAPS
+    return Telling.SURELY if counts.total() >= 2 * len(counts) else Telling.PERHAPS

@@ -46,6 +46,7 @@ def test_whole_numbers_are_so_without_what_is_empty() -> None:
     [
         ("1122", "aabb", Telling.SURELY),
         ("1123", "aabc", Telling.PERHAPS),
+        ("111123", "aaaabc", Telling.SURELY),
         ("11223", "aabb ", Telling.SURELY),
         ("1111", "aaaa", Telling.NO),
         ("1234", "abcd", Telling.NO),
