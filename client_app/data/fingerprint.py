@@ -12,7 +12,7 @@ from client_app.data.sources import SOURCES, Source, holds_open
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 8
+VERSION = 9
 
 # Libraries that hold data, draw, decode or resize; another version may come to other bytes.
 LIBRARIES = (

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import folder, images, parquet, prepared
+from client_app.data import folder, image_cells, images, parquet, prepared
 from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
@@ -71,7 +71,7 @@ def test_another_column_that_might_be_the_labels_is_told_once(place: Path) -> No
 
 
 def test_only_the_own_rows_are_decoded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet.columns, "PROBED_ROWS", 1)
+    monkeypatch.setattr(image_cells, "PROBED_ROWS", 1)
     real, calls = images.decode, []
 
     def counted(source: bytes | Path, channels: int | None = None) -> torch.Tensor:
@@ -115,11 +115,11 @@ def test_colours_that_the_first_rows_lack_are_kept_if_asked_for(tmp_path: Path) 
     assert parquet.read(tmp_path, 1).read(torch.tensor([20]), 0).inputs.shape == (1, 1, 4, 4)
 
 
-def test_a_broken_image_is_named(tmp_path: Path) -> None:
+def test_a_broken_image_is_left_out_with_its_row(tmp_path: Path) -> None:
     _write(tmp_path / "x.parquet", [_png(0)] * 30 + [b"broken"], [0] * 31)
-    collection = parquet.read(tmp_path)
-    with pytest.raises(DataError, match="row 30: the image cannot be read"):
-        collection.read(torch.tensor([2, 30]), 0)
+    reading = parquet.read(tmp_path).read(torch.tensor([2, 30]), 0)
+    assert reading.kept.tolist() == [0]
+    assert reading.left_out == {images.DAMAGED: ["row 30"]}
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
