@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from client_app.data import folder, image_cells, images, parquet, prepared
+from client_app.data.client_data import ClientData
 from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
@@ -178,3 +179,26 @@ def test_what_is_not_merged_is_counted_with_its_reason(place: Path) -> None:
         folder.NO_FILE: ["link.txt"],
         "named neither train nor test": ["old.parquet"],
     }
+
+
+def test_images_that_cannot_be_used_are_counted_among_rows(
+    tmp_path: Path, run_settings: Callable[..., RunSettings]
+) -> None:
+    place = tmp_path / "table"
+    place.mkdir()
+    pictures = [_png(value) for value in range(20)]
+    pictures[3] = b"broken"
+    _write(place / "train.parquet", pictures, [0, 1] * 10)
+
+    def load(most: int) -> ClientData:
+        settings = run_settings(partition="iid", min_train_samples=most, min_test_samples=1)
+        return prepared.load(settings, f"parquet:{place}", 0, 1, tmp_path / "cache")
+
+    told = "parquet: 1 of 20 rows left out: 1 that cannot be decoded (row 3)"
+    data = load(10)
+    assert data.notes == (told,)
+    values = torch.cat([data.train.inputs, data.test.inputs])[:, 0, 0, 0].tolist()
+    labels = torch.cat([data.train.labels, data.test.labels]).tolist()
+    assert sorted(zip(values, labels, strict=True)) == [(v, v % 2) for v in range(20) if v != 3]
+    with pytest.raises(DataError, match=r"got 14 and 5; .*1 of 20 rows left out: 1 that cannot"):
+        load(15)
