@@ -1,6 +1,5 @@
 """What a device says of itself before its first round."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +11,15 @@ from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.exchange_device import ExchangeNode
 from client_app.devices.kinds import AnyLocalDevice
 from client_app.devices.message_device import LocalDevice
+from client_app.private_classes import as_sent, by_number
 from strategies.common.architecture import NO_MODEL
 from strategies.common.errors import DataError
-from strategies.common.foreign_text import cleaned
 from strategies.common.inputs import sizes_of
 from strategies.common.method import AnyClientHalf
-from strategies.common.names import digest, normalised, printable
+from strategies.common.names import digest
 from strategies.common.samples import class_counts
 from strategies.common.transport.control import Description
-from strategies.common.transport.ranges import MAX_FIGURE, NAME_LENGTH
+from strategies.common.transport.ranges import MAX_FIGURE
 
 
 def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
@@ -53,8 +52,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
     # Units are each client's own then, and what a network reads has one scale whatever they are.
     normalised_here = settings.normalise != "none"
     # Every client of a node has the same classes.
-    # As they arrive: names are compared by what the server may show of them.
-    names = [] if private else [_as_sent(name) for name in data[0].class_names]
+    names = [] if private else [as_sent(name) for name in data[0].class_names]
     told = names if settings.share_class_names else []
     return Description(
         partition=device.partition,
@@ -86,7 +84,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         test_counts=[n for own in shared for n in class_counts(own.test, task.num_classes)],
         clients=len(data),
         **_generated(device),
-        notes=[_told(note, () if told else names) for note in notes],
+        notes=[by_number(note, () if told else names) for note in notes],
         figures=figures,
     )
 
@@ -115,16 +113,3 @@ def _values(data: Sequence[ClientData]) -> dict[str, Any]:
         "lowest": float(f"{found.low:.3g}"),
         "highest": float(f"{found.high:.3g}"),
     }
-
-
-def _told(note: str, private: Sequence[str]) -> str:
-    """Return a note that can travel, in which classes of private names stand by their number."""
-    told = normalised(printable(note))
-    named = [pair for pair in enumerate(private) if not pair[1].isdigit()]
-    for label, name in sorted(named, key=lambda pair: -len(pair[1])):
-        told = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"class {label}", told)
-    return told
-
-
-def _as_sent(name: str) -> str:
-    return cleaned(normalised(printable(name)), NAME_LENGTH)

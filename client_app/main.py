@@ -19,6 +19,7 @@ from flwr.clientapp import ClientApp
 
 from client_app import augmented
 from client_app.carried_errors import errors_that_travel
+from client_app.data import known_classes, sources
 from client_app.description import describe_device
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.devices.kinds import AnyLocalDevice, device_for
@@ -27,6 +28,7 @@ from client_app.half import client_half
 from client_app.link import open_link
 from client_app.node import NodeConfig, read_node, state_folder
 from client_app.own_places import by_name, told_by_name
+from client_app.private_classes import PrivateClasses, classes_by_number
 from client_app.store import ClientStore, Standing, Stored
 from client_app.turn import Clock, take_turn
 from strategies import methods
@@ -73,12 +75,13 @@ def generate(message: Message, context: Context) -> Message:
 
 def _describe(message: Message, context: Context, work: augmented.Work | None = None) -> Message:
     places = _places(context)
-    with errors_that_travel(), told_by_name(places):
+    with errors_that_travel(), classes_by_number() as private, told_by_name(places):
         order = read_control_record(message.content, Order, sender=_SERVER)
         config = _config(order, context)
         settings = read_run(config)
         half = client_half(settings, config)
         node = read_node(context.node_config)
+        _keep_classes(private, node, settings)
         device = device_for(half, node, settings, round_number=0)
         folder = _folder(node, settings, order)
         if isinstance(device, LocalAdapterDevice):
@@ -118,11 +121,18 @@ def evaluate(message: Message, context: Context) -> Message:
 
 def _take_part(message: Message, context: Context, *, learn: bool) -> Message:
     places = _places(context)
-    with errors_that_travel(), told_by_name(places):
-        return _play(message, context, places, learn=learn)
+    with errors_that_travel(), classes_by_number() as private, told_by_name(places):
+        return _play(message, context, places, private, learn=learn)
 
 
-def _play(message: Message, context: Context, places: Sequence[str], *, learn: bool) -> Message:
+def _play(
+    message: Message,
+    context: Context,
+    places: Sequence[str],
+    private: PrivateClasses,
+    *,
+    learn: bool,
+) -> Message:
     clock = Clock()
     order = read_control_record(message.content, Order, sender=_SERVER)
     given = _config(order, context)
@@ -130,6 +140,7 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
     config = methods.resolved_config(settings.method, given, order.resolved)
     half = client_half(settings, config)
     node = read_node(context.node_config)
+    _keep_classes(private, node, settings)
     conditions = _conditions(config, settings, node, order)
     conditions.require_presence()
     folder = _folder(node, settings, order)
@@ -149,7 +160,7 @@ def _play(message: Message, context: Context, places: Sequence[str], *, learn: b
         report, uplink = take_turn(
             half, device, standing, order, downlink, clock, learn=learn, conditions=conditions
         )
-        notes = [by_name(note, places) for note in report.notes]
+        notes = [private.told(by_name(note, places)) for note in report.notes]
         report = report.model_copy(update={"notes": notes})
         if uplink is not None:
             uplink = guard_of(settings).leaving(uplink, device.generator("guard"))
@@ -174,6 +185,12 @@ def _places(context: Context) -> list[str]:
     # What lies beside a file that was named is told by name as well.
     paths += [path.parent for path in paths if path.suffix]
     return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
+
+
+def _keep_classes(private: PrivateClasses, node: NodeConfig, settings: RunSettings) -> None:
+    """Keep names of classes on a device that does not share them, whatever is told of its data."""
+    if not settings.share_class_names:
+        private.keep(lambda: known_classes.names_of(sources.parse(node.data or settings.data)))
 
 
 def _folder(node: NodeConfig, settings: RunSettings, order: Order) -> Path:

@@ -55,10 +55,11 @@ def told_by_name(places: Iterable[Path | str]) -> Iterator[None]:
         if told == str(error):
             raise
         _LOG.warning("%s: %s", type(error).__name__, error)
-        raise _named(error, told) from error
+        raise retold(error, told) from error
 
 
-def _named(error: Exception, told: str) -> Exception:
+def retold(error: Exception, told: str) -> Exception:
+    """Return an error of the same kind with another text, or a ``NectarError`` of it."""
     if isinstance(error, NectarError):
         with suppress(TypeError):  # an error with more to say than a text
             return type(error)(told)

@@ -125,7 +125,7 @@ def listed(folder: Path) -> Listing:
         found = f"found none: {reasons(left_out)}" if left_out else "found none"
         raise DataError(
             f"folder: expected images ({', '.join(SUFFIXES)}) in the class folders "
-            f"{', '.join(names)} of {folder.absolute()}, {found}"
+            f"{_quoted(names)} of {folder.absolute()}, {found}"
         )
     return listing
 
@@ -240,7 +240,7 @@ def _class_folders(folder: Path) -> list[Path]:
         if place.name != printable(place.name):
             raise DataError(
                 f"folder: expected class folders whose names are UTF-8, got "
-                f"{printable(place.name)} in {folder.absolute()}; rename it, the same on all "
+                f"'{printable(place.name)}' in {folder.absolute()}; rename it, the same on all "
                 f"devices"
             )
     return inside
@@ -260,9 +260,14 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     if unknown := [name for name in found if name not in names]:
         raise DataError(
             f"{listing}: expected a line for every class folder, found none for "
-            f"{', '.join(unknown)}; add it on all devices or remove the folder"
+            f"{_quoted(unknown)}; add it on all devices or remove the folder"
         )
     return names
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """List names of classes in quotes, by which a text for the server knows them to be names."""
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _read_rows(

@@ -5,7 +5,7 @@ test are merged and split again per client, as for every source.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from client_app.data import columns, left_out
+from client_app.data import class_columns, columns, image_cells, left_out, telling_columns
 from client_app.data.collection import Collection, Reading
-from client_app.data.columns import Cell
+from client_app.data.image_cells import Cell
+from client_app.data.row_names import RowNames
 from client_app.data.table_rows import texts_read
 from client_app.data.words import Numbering
 from strategies.common.errors import DataError
@@ -46,22 +47,31 @@ def read(name: str, channels: int = 0, wanted: RunSettings | None = None) -> Col
     merged, notes = load(name)
     schema = merged.features.arrow_schema
     chosen = columns.choose(schema, where, wanted)
+    table = merged.select_columns([chosen.label, *chosen.texts]).with_format("arrow")
+    settled = telling_columns.settled(chosen, table.iter(telling_columns.AT_ONCE), where)
     column = merged.select_columns([chosen.label]).with_format("arrow")[:].column(0)
-    labels = columns.checked_labels(column, where)
-    names = columns.class_names(schema, chosen.label, labels, where)
-    told = (*notes, *(f"{where}: {note}" for note in chosen.notes))
-    if chosen.texts and wanted:
-        numbering = Numbering.of(wanted)
-        table = merged.select_columns(list(chosen.texts)).with_format("arrow")
-        reads = texts_read(partial(_texts, table), numbering, where)
-        return Collection(labels, names, reads, notes=told, numbering=numbering)
-    encoded = merged.select_columns([chosen.image]).with_format("arrow")
-    reader = partial(_read_rows, encoded, where, channels)
-    return Collection(labels, names, reader, notes=told)
+    found, used = class_columns.checked_labels(column, where)
+    rows = RowNames(used, [len(column)])
+    labels = class_columns.joined([found], rows.unlabelled, where)
+    names = class_columns.declared_names(schema, chosen.label)
+    numbering = Numbering.of(wanted) if settled.texts and wanted else None
+    read_of = merged.select_columns([*(settled.texts or [settled.image])]).with_format("arrow")
+    return Collection(
+        labels,
+        class_columns.class_names(names, labels, where),
+        texts_read(partial(_texts, read_of, rows), numbering, where, rows)
+        if numbering
+        else partial(_read_rows, read_of, rows, where, channels),
+        left_out=rows.unlabelled,
+        total=len(column),
+        notes=(*notes, *(f"{where}: {note}" for note in settled.notes)),
+        counted="rows",
+        numbering=numbering,
+    )
 
 
-def _texts(table: "Dataset", rows: Tensor) -> list[str]:
-    found = table.select(rows.tolist())[:]
+def _texts(table: "Dataset", names: RowNames, rows: Tensor) -> list[str]:
+    found = table.select(names.rows[rows].tolist())[:]
     cells = zip(*(column.to_pylist() for column in found.columns), strict=True)
     return [" ".join(text or "" for text in row) for row in cells]
 
@@ -102,17 +112,22 @@ def load(name: str) -> tuple["Dataset", tuple[str, ...]]:
 
 
 def _read_rows(
-    encoded: "Dataset", where: str, channels: int, rows: Tensor, image_size: int
+    encoded: "Dataset", names: RowNames, where: str, channels: int, rows: Tensor, image_size: int
 ) -> Reading:
-    probed = torch.arange(min(columns.PROBED_ROWS, len(encoded)))
-    num_channels = channels or columns.channels(cells(encoded, probed), where)
-    inputs = columns.decode(cells(encoded, rows), rows, num_channels, image_size, where)
-    return Reading(inputs, torch.arange(len(rows)))
+    num_channels = channels or image_cells.channels(_first_cells(encoded), where)
+    told = [names[row] for row in rows.tolist()]
+    return image_cells.read(cells(encoded, names.rows[rows]), told, num_channels, image_size, where)
+
+
+def _first_cells(encoded: "Dataset") -> Iterator[list[Cell]]:
+    count = len(encoded)
+    for start in range(0, count, image_cells.PROBED_ROWS):
+        yield cells(encoded, torch.arange(start, min(start + image_cells.PROBED_ROWS, count)))
 
 
 def cells(encoded: "Dataset", rows: Tensor) -> list[Cell]:
     """Read the encoded images of some rows of a table in arrow format with one column."""
-    found = columns.as_cells(encoded.select(rows.tolist())[:].column(0).to_pylist())
+    found = image_cells.as_cells(encoded.select(rows.tolist())[:].column(0).to_pylist())
     return [_embedded(cell) for cell in found]
 
 
@@ -120,7 +135,8 @@ def _embedded(cell: Cell) -> Cell:
     # Hub data made of single files keep paths into the library's cache in place of bytes.
     path = cell["path"]
     if cell["bytes"] is None and isinstance(path, str):
-        return {"bytes": Path(path).read_bytes(), "path": path}
+        with suppress(OSError):  # one that is gone from the cache is an image that is not there
+            return {"bytes": Path(path).read_bytes(), "path": path}
     return cell
 
 

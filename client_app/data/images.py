@@ -1,6 +1,7 @@
 """Image files to uint8 tensors: decoding, a common shape and resizing."""
 
 import io
+import re
 import warnings
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ GREY_MODES = ("1", "L", "LA", "La")
 TOO_DEEP = "with 16 or more bits per channel"
 DAMAGED = "that cannot be decoded"
 _EIGHT_BITS = "expected 8 bits per channel"
+# How Pillow names contents that lie in no file.
+_IN_MEMORY = re.compile(r" <_io\.BytesIO object at 0x[0-9a-f]+>", re.IGNORECASE)
 
 
 def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
@@ -57,7 +60,8 @@ def decode(source: bytes | Path, channels: int | None = None) -> Tensor:
     except DataError:
         raise
     except Exception as error:  # a damaged file may raise anything inside a decoder
-        raise DataError(f"{type(error).__name__}: {error}") from None
+        told = _IN_MEMORY.sub("", str(error))
+        raise DataError(f"{type(error).__name__}: {told}") from None
     return pixels.unsqueeze(0) if grey else pixels.permute(2, 0, 1).contiguous()
 
 

@@ -5,24 +5,41 @@ the whole is split again into train and test, as PFLlib does and as for every so
 client is tested on its own kind of data. Where no file is named so, all are merged.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor
 
-from client_app.data import columns
+from client_app.data import class_columns, columns, image_cells, parquet_rows, telling_columns
 from client_app.data.collection import Collection, Reading, require_folder
-from client_app.data.columns import Cell
+from client_app.data.columns import Columns
 from client_app.data.folder import unusable, walk
-from client_app.data.left_out import LeftOut, some
+from client_app.data.left_out import LeftOut, some, told
+from client_app.data.row_names import RowNames
 from client_app.data.table_rows import texts_read
 from client_app.data.words import Numbering
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@final
+@dataclass(frozen=True)
+class _Table:
+    """One file: its columns and which are read, rows in all, and those that have a label."""
+
+    schema: "pa.Schema"
+    columns: Columns
+    count: int
+    labels: Tensor
+    rows: Tensor
 
 
 @final
@@ -108,11 +125,10 @@ def read(folder: Path, channels: int = 0, wanted: RunSettings | None = None) -> 
     Raises
     ------
     DataError
-        If a file is damaged, or lacks an image or label column.
+        If a file is damaged, or lacks an image or label column, or files do not go together.
     """
     try:
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
+        import pyarrow  # noqa: F401, PLC0415
     except ImportError:
         raise DataError(
             f"parquet {folder}: expected pyarrow to be installed; install the project with its "
@@ -121,112 +137,75 @@ def read(folder: Path, channels: int = 0, wanted: RunSettings | None = None) -> 
     listing = listed(folder)
     paths = listing.paths
     where = f"parquet {folder}"
-    parts, counts, notes = [], [], list[str]()
-    for path in paths:
-        try:
-            schema = pq.read_schema(path)
-            chosen = columns.choose(schema, f"parquet {path}", wanted)
-            notes += chosen.notes
-            column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"parquet {path}: cannot be read: {error}") from None
-        parts.append(columns.checked_labels(column, f"parquet {path}"))
-        counts.append(len(column))
-    labels = torch.cat(parts)
-    names = columns.class_names(pq.read_schema(paths[0]), chosen.label, labels, where)
-    numbering = Numbering.of(wanted) if chosen.texts and wanted else None
+    tables = [_looked_at(path, wanted) for path in paths]
+    files = [path.name for path in paths]
+    counts = [one.count for one in tables]
+    schemas = [one.schema for one in tables]
+    chosen = tables[0].columns
+    alike = zip(files, schemas, [one.columns for one in tables], strict=True)
+    columns.require_alike(alike, where)
+    declared = class_columns.agreed_names(
+        list(zip(files, schemas, strict=True)), chosen.label, where
+    )
+    batches = parquet_rows.batches(paths, [chosen.label, *chosen.texts])
+    settled = telling_columns.settled(chosen, batches, where)
+    rows = RowNames(_through(tables), counts, files)
+    labels = class_columns.joined([one.labels for one in tables], rows.unlabelled, where)
+    numbering = Numbering.of(wanted) if settled.texts and wanted else None
+    every = (*(one.columns for one in tables), settled)
+    notes = dict.fromkeys(note for one in every for note in one.notes)
     return Collection(
         labels,
-        names,
-        texts_read(partial(_texts, paths, counts, chosen.texts), numbering, where)
+        class_columns.class_names(declared, labels, where),
+        texts_read(partial(_texts, paths, rows, settled.texts), numbering, where, rows)
         if numbering
-        else partial(_read_rows, paths, counts, chosen.image, channels),
-        left_out=listing.left_out,
-        total=listing.total,
+        else partial(_read_rows, paths, rows, settled.image, channels),
+        left_out=rows.unlabelled,
+        total=sum(counts),
         files=paths,
-        notes=tuple(f"parquet: {note}" for note in dict.fromkeys(notes)),
+        notes=(
+            *told("parquet", listing.left_out, listing.total),
+            *(f"parquet: {note}" for note in notes),
+        ),
+        counted="rows",
         numbering=numbering,
     )
 
 
-def _texts(paths: list[Path], counts: list[int], names: tuple[str, ...], rows: Tensor) -> list[str]:
-    """Read the texts of ascending rows of all files together, columns one after another."""
-    found: list[str] = []
-    start = 0
-    for path, count in zip(paths, counts, strict=True):
-        cells = _file_rows(path, names, _within(rows, start, count))
-        found += [" ".join(text or "" for text in row) for row in cells]
-        start += count
-    return found
+def _looked_at(path: Path, wanted: RunSettings | None) -> _Table:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    where = f"parquet {path}"
+    try:
+        schema = pq.read_schema(path)
+        chosen = columns.choose(schema, where, wanted)
+        column = pq.ParquetFile(path).read([chosen.label], use_threads=False).column(0)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{where}: cannot be read: {error}") from None
+    return _Table(schema, chosen, len(column), *class_columns.checked_labels(column, where))
+
+
+def _through(tables: Sequence[_Table]) -> Tensor:
+    """Return the rows that have a label, counted through all files."""
+    starts = itertools.accumulate((one.count for one in tables[:-1]), initial=0)
+    return torch.cat([one.rows + start for one, start in zip(tables, starts, strict=True)])
+
+
+def _texts(paths: list[Path], names: RowNames, texts: tuple[str, ...], rows: Tensor) -> list[str]:
+    return parquet_rows.texts(paths, names.counts, texts, names.rows[rows])
 
 
 def _read_rows(
     paths: list[Path],
-    counts: list[int],
+    names: RowNames,
     image: str,
     channels: int,
     rows: Tensor,
     image_size: int,
 ) -> Reading:
-    probed = _file_cells(paths[0], image, torch.arange(min(columns.PROBED_ROWS, counts[0])))
-    num_channels = channels or columns.channels(probed, f"parquet {paths[0]}")
-    where = f"parquet {paths[0].parent}"
-    encoded = cells(paths, counts, image, rows)
-    inputs = columns.decode(encoded, rows, num_channels, image_size, where)
-    return Reading(inputs, torch.arange(len(rows)))
-
-
-def cells(paths: list[Path], counts: list[int], image: str, rows: Tensor) -> list[Cell]:
-    """Read the encoded images of ascending rows of all files together.
-
-    Parameters
-    ----------
-    paths : list[Path]
-        The files.
-    counts : list[int]
-        Rows of each.
-    image : str
-        Column of the images.
-    rows : Tensor
-        (images,) int64, counted through all files.
-
-    Raises
-    ------
-    DataError
-        If a file is damaged.
-    """
-    found: list[Cell] = []
-    start = 0
-    for path, count in zip(paths, counts, strict=True):
-        found += _file_cells(path, image, _within(rows, start, count))
-        start += count
-    return found
-
-
-def _file_cells(path: Path, image: str, rows: Tensor) -> list[Cell]:
-    return columns.as_cells([cell for (cell,) in _file_rows(path, [image], rows)])
-
-
-def _file_rows(path: Path, names: Sequence[str], rows: Tensor) -> list[tuple[Any, ...]]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    found: list[tuple[Any, ...]] = []
-    start = 0
-    try:
-        file = pq.ParquetFile(path)
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            own = _within(rows, start, count)
-            if len(own):
-                table = file.read_row_group(group, columns=list(names), use_threads=False)
-                taken = table.take(pa.array(own.numpy()))
-                found += zip(*(taken.column(name).to_pylist() for name in names), strict=True)
-            start += count
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"parquet {path}: cannot be read: {error}") from None
-    return found
-
-
-def _within(rows: Tensor, start: int, count: int) -> Tensor:
-    return rows[(rows >= start) & (rows < start + count)] - start
+    first = parquet_rows.first_cells(paths[0], image, names.counts[0])
+    num_channels = channels or image_cells.channels(first, f"parquet {paths[0]}")
+    encoded = parquet_rows.cells(paths, names.counts, image, names.rows[rows])
+    told = [names[row] for row in rows.tolist()]
+    return image_cells.read(encoded, told, num_channels, image_size, f"parquet {paths[0].parent}")

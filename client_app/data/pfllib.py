@@ -16,20 +16,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from client_app.data import npz, pfllib_config
+from client_app.data import pfllib_config
 from client_app.data.collection import require_folder
 from client_app.data.folder import DEEPER, unusable, walk
 from client_app.data.left_out import LeftOut, told
 from client_app.data.looked_at_once import looked_at_once
+from client_app.data.pfllib_arrays import samples_of
 from strategies.common.errors import DataError
 from strategies.common.samples import Samples
-from strategies.common.settings import LARGEST
-from strategies.common.transport.ranges import MAX_CLASSES
 
 PARTS = ("train", "test")
 # Values of images beyond these were hardly scaled for a network, which reads bytes as [-1, 1].
@@ -214,73 +210,3 @@ def _reason(path: Path, folder: Path) -> str:
     if not _is_named(path):
         return NAMELESS
     return ALONE
-
-
-def samples_of(path: Path, text_length: int) -> tuple[Samples, int]:
-    """Read one file, and return with it how many texts were cut.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its floats stay as they are.
-    text_length : int
-        Words of each text, where texts are of lengths of their own.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, or holds anything but x and y.
-    """
-    arrays = npz.read(path, text_length)
-    if not {"x", "y"} <= set(arrays):
-        raise DataError(f"{path}: expected the arrays x and y, got {', '.join(arrays) or 'none'}")
-    x, y = arrays["x"], arrays["y"]
-    if y.shape != x.shape[:1] or len(y) == 0:
-        raise DataError(f"{path}: expected one y for each x, got x {x.shape} and y {y.shape}")
-    if y.dtype.kind not in "iu" or int(y.min()) < 0:
-        raise DataError(f"{path}: expected y to be class numbers from 0, got {y.dtype} {y[:5]}")
-    if (highest := int(y.max())) >= MAX_CLASSES:
-        raise DataError(
-            f"{path}: expected y to be class numbers below {MAX_CLASSES}, got {highest}"
-        )
-    inputs = _inputs(x, path)
-    if not bool(torch.isfinite(inputs).all()):
-        raise DataError(f"{path}: expected finite x, {_not_finite(x)}")
-    return Samples(inputs, torch.tensor(y.astype("int64"))), int(arrays.get("x.cut", 0))
-
-
-def _not_finite(x: NDArray[np.generic]) -> str:
-    if not bool(np.isfinite(x).all()):
-        return "got NaN or infinity"
-    largest = np.finfo(np.float32).max
-    return f"got {x.dtype} values beyond the {largest:.3g} that single precision holds; scale them"
-
-
-def _inputs(x: NDArray[np.generic], path: Path) -> Tensor:
-    if x.ndim == 4 and (x.dtype == "uint8" or (x.dtype.kind in "iu" and x.shape[2] != 1)):
-        return _bytes(x, path)
-    if x.ndim == 4:
-        values = torch.tensor(x, dtype=torch.float32)
-        return values.squeeze(2) if values.shape[2] == 1 else values
-    if x.ndim == 3 and x.dtype.kind == "f":
-        return torch.tensor(x, dtype=torch.float32)
-    if x.ndim == 2 and x.dtype.kind in "iu" and x.size and int(x.min()) >= 0:
-        if (highest := int(x.max())) > LARGEST:
-            raise DataError(f"{path}: expected tokens up to {LARGEST}, got {highest}")
-        return torch.tensor(x.astype("int64"))
-    raise DataError(
-        f"{path}: expected x as images (samples, channels, height, width), windows of floats "
-        f"(samples, channels, steps) or tokens from 0 (samples, length), got {x.dtype} of shape "
-        f"{x.shape}"
-    )
-
-
-def _bytes(x: NDArray[np.generic], path: Path) -> Tensor:
-    if x.size and x.dtype != "uint8":
-        low, high = int(x.min()), int(x.max())
-        if low < 0 or high > 255:
-            raise DataError(
-                f"{path}: expected images as whole numbers from 0 to 255, got {x.dtype} from {low} "
-                f"to {high}; scale them to 0 to 255, or write floats in [-1, 1]"
-            )
-    return torch.tensor(x.astype("uint8"))

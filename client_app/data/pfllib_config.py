@@ -36,11 +36,14 @@ def class_names(folder: Path, num_classes: int) -> tuple[str, ...]:
     names = _entry(folder, "class_names")
     if names is None:
         return tuple(str(label) for label in range(num_classes))
-    told = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not told or len(names) != num_classes:
+    is_list = isinstance(names, list)
+    texts = sum(isinstance(name, str) for name in names) if is_list else 0
+    if not is_list or not texts == len(names) == num_classes:
+        got = f"a list of {len(names)}, of which {texts} are texts" if is_list else "no list"
+        # Not which: names of classes may be this device's own business.
         raise DataError(
             f"{folder / 'config.json'}: expected class_names to be a list of {num_classes} texts, "
-            f"one for each class, got {str(names)[:80]}"
+            f"one for each class, got {got}; write as many as num_classes says"
         )
     return tuple(names)
 

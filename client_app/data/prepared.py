@@ -29,6 +29,7 @@ from client_app.data import (
     published,
     questions,
     split,
+    task_classes,
     windows,
 )
 from client_app.data.client_data import ClientData, from_file, to_file
@@ -94,6 +95,7 @@ def load(
         scanned = stored.with_name("classes.safetensors")
         declared = pfllib_config.declared_classes(source.folder)
         classes = declared or _scanned_classes(source, scanned)
+        task_classes.require(source, classes)
         data = published.read(settings, source, partition, classes, kept)
         data = replace(_with_copies_told(source, data), counted=declared is None)
     elif source.reader is questions:
@@ -159,6 +161,7 @@ def _dealt(
     private = open_set.private_rows(len(collection.labels), settings, source)
     dealt = place / "dealt.safetensors"
     with left_out.explained(_left_out(source, collection)):
+        task_classes.require(source, int(collection.labels.bincount().count_nonzero()))
         share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
     rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]
     reading = collection.read(rows, settings.image_size)
@@ -200,6 +203,7 @@ def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> Cl
     """Prepare a device's own samples, each on the side on which it was before."""
     split.fewest(settings)
     collection = source.collection(settings)
+    task_classes.require(source, len(collection.class_names))
     samples = collection.identities() if collection.identities else []
     generator = seeds.generator(settings.seed, "split", partition=client)
     seating = kept.seat(samples)

@@ -51,11 +51,12 @@ def read(
     stray = pfllib.left_out_notes(place, client)
     with explained(stray):
         train, test, cut = pfllib.read_texts(place, client, settings.text_length)
-    highest = max(int(train.labels.max()), int(test.labels.max()))
-    if highest >= num_classes:
+    labels = torch.cat([train.labels, test.labels])
+    if beyond := int((labels >= num_classes).sum()):
         raise DataError(
             f"pfllib {place}: expected labels below the {num_classes} classes of config.json, "
-            f"client {client} has {highest}"
+            f"client {client} has {beyond} of {len(labels)} that are not; write in it how many "
+            f"classes there are in all"
         )
     who = f"pfllib {place}: client {client}"
     _require_one_scale(who, train, test)

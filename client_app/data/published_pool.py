@@ -9,6 +9,7 @@ from torch import Tensor
 
 from client_app.data import pfllib, pfllib_config
 from client_app.data.collection import Collection, Reading
+from client_app.data.pfllib_arrays import samples_of
 from client_app.data.published import OR_RESAMPLE, as_asked, of_unlike_lengths
 from client_app.data.words import Numbering
 from strategies.common.errors import DataError
@@ -31,13 +32,14 @@ def read(folder: Path, settings: RunSettings) -> Collection:
         If a file cannot be read, or they do not go together.
     """
     paths = [path for path in pfllib.files(folder) if path.suffix == ".npz"]
-    parts = [pfllib.samples_of(path, settings.text_length)[0] for path in paths]
+    parts = [samples_of(path, settings.text_length)[0] for path in paths]
     labels = torch.cat([part.labels for part in parts])
     classes = pfllib_config.declared_classes(folder) or int(labels.max()) + 1
     if int(labels.max()) >= classes:
         raise DataError(
             f"pfllib {folder}: expected labels below the {classes} classes of config.json, got "
-            f"{int(labels.max())}"
+            f"{int((labels >= classes).sum())} of {len(labels)} that are not; write in it how many "
+            f"classes there are in all"
         )
     vocabulary = max(pfllib_config.vocabulary(folder, part, part) for part in parts)
     asked = [as_asked(part, vocabulary, settings).inputs for part in parts]

@@ -94,6 +94,22 @@ def test_a_device_may_keep_its_class_counts_to_itself(tmp_path: Path) -> None:
     assert told.train_samples == 30
 
 
+@pytest.mark.parametrize("kind", ["query", "train", "evaluate"])
+def test_names_of_classes_that_a_device_keeps_are_in_no_error(tmp_path: Path, kind: str) -> None:
+    for name in ("flu", "17"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "scan.txt").write_text("no image")
+    data = f"folder:{tmp_path / 'photos'}"
+
+    def said(**changes: bool) -> str:
+        return failure(ask(grid_of(tmp_path, data=data, **changes), kind, order(1, 0)))
+
+    told = said(share_class_names=False)
+    assert "in the class folders 'class 0', 'class 1' of photos" in told
+    assert "(class 0/scan.txt, class 1/scan.txt)" in told
+    assert "in the class folders '17', 'flu' of photos" in said()
+
+
 def test_class_counts_of_a_test_travel_unless_the_device_keeps_them(tmp_path: Path) -> None:
     told = reported(ask(grid_of(tmp_path / "open"), "train", order(1, 0)))
     counts = ConfusionCounts(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from client_app.data import columns
+from client_app.data import class_columns
 from client_app.data.vqa import metadata
 from strategies.common.errors import DataError
 
@@ -120,5 +120,5 @@ def _parquet(path: Path) -> Rows:
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: cannot be read: {error}") from None
 
-    declared = {name: columns.declared_names(schema, name) for name in schema.names}
+    declared = {name: class_columns.declared_names(schema, name) for name in schema.names}
     return Rows(rows(), {name: names for name, names in declared.items() if names})

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from client_app.data import columns, hub, left_out, parquet
+from client_app.data import class_columns, columns, hub, left_out, parquet, parquet_rows
 from client_app.data.collection import Reading
-from client_app.data.columns import Cell
+from client_app.data.image_cells import Cell
 from client_app.data.vqa import entry, pictures
 from client_app.data.vqa.asked import Asked, gather
 from client_app.data.vqa.entry import Entry, Fields
@@ -63,7 +63,7 @@ def choose(schema: "pa.Schema", where: str) -> Fields:
         raise DataError(
             f"{where}: expected {EXPECTED}; found {columns.described(schema)}; {CONVERTED}"
         )
-    return Fields(image, question, answer, choices, columns.declared_names(schema, answer))
+    return Fields(image, question, answer, choices, class_columns.declared_names(schema, answer))
 
 
 def _answer(kinds: Mapping[str, "pa.DataType"], schema: "pa.Schema", choices: str) -> str:
@@ -74,7 +74,7 @@ def _answer(kinds: Mapping[str, "pa.DataType"], schema: "pa.Schema", choices: st
         if small == entry.CHOICE and not choices:
             return False
         if small in entry.CATEGORIES and not _is_answer(kind, _is_text):
-            named = bool(choices or columns.declared_names(schema, name))
+            named = bool(choices or class_columns.declared_names(schema, name))
             return named and _is_answer(kind, _is_number)
         return _is_answer(kind, lambda inner: _is_text(inner) or _is_number(inner))
 
@@ -126,7 +126,7 @@ def from_parquet(folder: Path) -> Asked:
         entries += _entries(table, chosen, len(entries))
         counts.append(len(table))
         told += _told(schema, chosen, where)
-    cells = partial(parquet.cells, paths, counts, chosen.picture)
+    cells = partial(parquet_rows.cells, paths, counts, chosen.picture)
     notes = left_out.told(where, listing.left_out, listing.total)
     return _gather(entries, cells, where, (*notes, *dict.fromkeys(told)))
 

@@ -58,7 +58,7 @@ def test_an_empty_subfolder_is_a_class(place: Path) -> None:
 
 @pytest.mark.parametrize(
     ("listing", "complaint"),
-    [("cats\n", "found none for dogs"), ("cats\ncats\ndogs", "each once"), ("\n", "each once")],
+    [("cats\n", "found none for 'dogs'"), ("cats\ncats\ndogs", "each once"), ("\n", "each once")],
 )
 def test_a_bad_class_list(place: Path, listing: str, complaint: str) -> None:
     (place / "classes.txt").write_text(listing)
@@ -111,7 +111,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected subfolders named after classes"):
         folder.read(tmp_path)
     (tmp_path / "cats").mkdir()
-    with pytest.raises(DataError, match=r"expected images \(.*.jpg.*class folders cats"):
+    with pytest.raises(DataError, match=r"expected images \(.*.jpg.*class folders 'cats'"):
         folder.read(tmp_path)
 
 
@@ -147,7 +147,9 @@ def test_two_forms_of_one_name_are_one_class(tmp_path: Path) -> None:
 
 def test_a_class_folder_whose_name_is_no_text_is_refused_by_name(place: Path) -> None:
     (place / b"caf\xe9".decode("utf-8", "surrogateescape")).mkdir()
-    with pytest.raises(DataError, match=r"names are UTF-8, got caf\\xe9 in .*; rename it") as told:
+    with pytest.raises(
+        DataError, match=r"names are UTF-8, got 'caf\\xe9' in .*; rename it"
+    ) as told:
         folder.read(place)
     assert str(told.value).encode()
 

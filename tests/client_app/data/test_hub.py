@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import datasets
@@ -8,7 +9,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from PIL import Image
 
 from client_app.data import hub
+from client_app.data.image_cells import NO_IMAGE
 from strategies.common.errors import DataError
+from strategies.common.settings import RunSettings
 
 
 def _split(values: list[int], labels: list[int]) -> Dataset:
@@ -81,3 +84,39 @@ def test_a_data_set_without_images(monkeypatch: pytest.MonkeyPatch) -> None:
     _serve(monkeypatch, {"train": Dataset.from_dict({"text": ["a"], "label": [0]})})
     with pytest.raises(DataError, match="hub words: expected an image column"):
         hub.read("words")
+
+
+def test_what_cannot_be_used_of_texts_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, run_settings: Callable[..., RunSettings]
+) -> None:
+    texts = [f"text {row}" for row in range(6)]
+    mood = ["good", "bad", "good", "bad", "good", "bad"]
+    rows = {"text": [*texts[:5], ""], "label": [0, 1, 0, None, 0, 1], "mood": mood}
+    _serve(monkeypatch, {"train": Dataset.from_dict(rows)})
+    collection = hub.read("x", 0, run_settings())
+    assert collection.labels.tolist() == [0, 1, 0, 0, 1]
+    assert collection.notes == ("hub x: texts are read of text, and not of mood (says the label)",)
+    reading = collection.read(torch.tensor([1, 3, 4]), 0)
+    assert reading.kept.tolist() == [0, 1]
+    assert reading.left_out == {"without a word": ["row 5"]}
+    assert collection.left_out == {"without a label": ["row 3"]}
+    assert (collection.total, collection.counted) == (6, "rows")
+    rows = {"text": texts, "label": [0, 1, 0, 1, 0, 1]}
+    _serve(monkeypatch, {"train": Dataset.from_dict(rows)})
+    every = hub.read("x", 0, run_settings())
+    assert torch.equal(every.read(torch.tensor([4]), 0).inputs, reading.inputs[1:])
+
+
+def test_an_image_that_is_gone_from_the_cache_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{row}.png" for row in range(3)]
+    for path in paths:
+        Image.fromarray(np.full((4, 4), 9, dtype=np.uint8)).save(path)
+    features = Features({"image": datasets.Image(), "label": Value("int64")})
+    rows = {"image": [str(path) for path in paths], "label": [0, 1, 0]}
+    _serve(monkeypatch, {"train": Dataset.from_dict(rows, features=features)})
+    paths[0].unlink()
+    reading = hub.read("x").read(torch.tensor([0, 2]), 0)
+    assert reading.kept.tolist() == [1]
+    assert reading.left_out == {NO_IMAGE: ["row 0"]}

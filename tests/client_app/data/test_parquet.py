@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from client_app.data import folder, images, parquet, prepared
+from client_app.data import folder, image_cells, images, parquet, prepared
+from client_app.data.client_data import ClientData
 from client_app.data.looked_at_once import forget_files
 from strategies.common.errors import DataError
 from strategies.common.settings import RunSettings
@@ -71,7 +72,7 @@ def test_another_column_that_might_be_the_labels_is_told_once(place: Path) -> No
 
 
 def test_only_the_own_rows_are_decoded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet.columns, "PROBED_ROWS", 1)
+    monkeypatch.setattr(image_cells, "PROBED_ROWS", 1)
     real, calls = images.decode, []
 
     def counted(source: bytes | Path, channels: int | None = None) -> torch.Tensor:
@@ -115,11 +116,11 @@ def test_colours_that_the_first_rows_lack_are_kept_if_asked_for(tmp_path: Path) 
     assert parquet.read(tmp_path, 1).read(torch.tensor([20]), 0).inputs.shape == (1, 1, 4, 4)
 
 
-def test_a_broken_image_is_named(tmp_path: Path) -> None:
+def test_a_broken_image_is_left_out_with_its_row(tmp_path: Path) -> None:
     _write(tmp_path / "x.parquet", [_png(0)] * 30 + [b"broken"], [0] * 31)
-    collection = parquet.read(tmp_path)
-    with pytest.raises(DataError, match="row 30: the image cannot be read"):
-        collection.read(torch.tensor([2, 30]), 0)
+    reading = parquet.read(tmp_path).read(torch.tensor([2, 30]), 0)
+    assert reading.kept.tolist() == [0]
+    assert reading.left_out == {images.DAMAGED: ["row 30"]}
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
@@ -178,3 +179,26 @@ def test_what_is_not_merged_is_counted_with_its_reason(place: Path) -> None:
         folder.NO_FILE: ["link.txt"],
         "named neither train nor test": ["old.parquet"],
     }
+
+
+def test_images_that_cannot_be_used_are_counted_among_rows(
+    tmp_path: Path, run_settings: Callable[..., RunSettings]
+) -> None:
+    place = tmp_path / "table"
+    place.mkdir()
+    pictures = [_png(value) for value in range(20)]
+    pictures[3] = b"broken"
+    _write(place / "train.parquet", pictures, [0, 1] * 10)
+
+    def load(most: int) -> ClientData:
+        settings = run_settings(partition="iid", min_train_samples=most, min_test_samples=1)
+        return prepared.load(settings, f"parquet:{place}", 0, 1, tmp_path / "cache")
+
+    told = "parquet: 1 of 20 rows left out: 1 that cannot be decoded (row 3)"
+    data = load(10)
+    assert data.notes == (told,)
+    values = torch.cat([data.train.inputs, data.test.inputs])[:, 0, 0, 0].tolist()
+    labels = torch.cat([data.train.labels, data.test.labels]).tolist()
+    assert sorted(zip(values, labels, strict=True)) == [(v, v % 2) for v in range(20) if v != 3]
+    with pytest.raises(DataError, match=r"got 14 and 5; .*1 of 20 rows left out: 1 that cannot"):
+        load(15)

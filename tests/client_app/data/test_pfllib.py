@@ -96,6 +96,10 @@ def test_classes_have_the_names_that_are_given_or_numbers(place: Path) -> None:
         (place / "config.json").write_text(f'{{"class_names": {bad}}}')
         with pytest.raises(DataError, match="class_names to be a list of 2 texts, one for each"):
             pfllib_config.class_names(place, 2)
+    (place / "config.json").write_text('{"class_names": ["hiv+", "hiv-", 3]}')
+    with pytest.raises(DataError, match="got a list of 3, of which 2 are texts; write") as caught:
+        pfllib_config.class_names(place, 2)
+    assert "hiv" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
         (GOOD, np.zeros(3, dtype=np.int64), r"got x \(2, 1, 3, 3\) and y \(3,\)"),
         (GOOD[:0], np.zeros(0, dtype=np.int64), r"got x \(0, 1, 3, 3\)"),
         (GOOD, np.array([0, -1]), "class numbers from 0"),
-        (GOOD, np.array([0.0, 1.0]), "class numbers from 0, got float64"),
+        (GOOD, np.array([0.0, 1.0]), "from 0 of an integer type, got float64, of which 0 of 2"),
         (GOOD + np.float32("nan"), np.array([0, 1]), "expected finite x, got NaN or infinity"),
         (
             GOOD.astype("float64") + 1e300,
@@ -159,9 +163,18 @@ GOOD = np.zeros((2, 1, 3, 3), dtype=np.float32)
         (
             GOOD,
             np.array([0, 2**63], "uint64"),
-            "class numbers below 100000, got 9223372036854775808",
+            "class numbers below 100000, got 1 of 2 that are not",
         ),
-        (GOOD, np.array([0, 10**12]), "class numbers below 100000, got 1000000000000"),
+        (
+            np.stack([GOOD[0], GOOD[0], GOOD[0] + np.float32("inf")]),
+            np.array([0, 1, 1]),
+            r"train.0\.npz: .*NaN or infinity in 1 of 3 samples, the first in row 2; remove these",
+        ),
+        (GOOD[..., 0][..., :0], np.array([0, 1]), r"in each sample, got 2 of shape \(1, 0\): no"),
+        (GOOD[..., :0, :0].astype("uint8"), np.array([0, 1]), r"got 2 of shape \(1, 0, 0\)"),
+        (GOOD[:, :0], np.array([0, 1]), r"got 2 of shape \(0, 3, 3\): .*leave this client out"),
+        (FLAT.astype("int64")[:, :0], np.array([0, 1]), r"in each sample, got 2 of shape \(0,\)"),
+        (GOOD, np.array([0, 10**12]), "class numbers below 100000, got 1 of 2 that"),
         (np.array([[0, 2**63]] * 2, "uint64"), np.array([0, 1]), "expected tokens up to 92233720"),
         (
             GOOD.astype(np.int64) - 1,
@@ -177,6 +190,14 @@ def test_unusable_arrays_are_refused(
     _save(place / "train" / "0.npz", x, y)
     with pytest.raises(DataError, match=complaint):
         pfllib.read(place, 0)
+
+
+def test_no_label_is_told(place: Path) -> None:
+    labels = np.array([17.5, 41234.0, np.nan, -3.0])
+    _save(place / "train" / "0.npz", np.zeros((4, 1, 3, 3), dtype=np.float32), labels)
+    with pytest.raises(DataError, match="float64, of which 3 of 4 are none; number") as caught:
+        pfllib.read(place, 0)
+    assert not any(told in str(caught.value) for told in ("17", "4123", "4.12", "-3"))
 
 
 @pytest.mark.parametrize(
