@@ -228,6 +228,7 @@ def _conditions(
         partition=node.partition_id,
         num_partitions=node.num_partitions,
         round_number=order.round_number,
+        min_replies=settings.min_replies,
         # Beyond the round's deadline nobody waits for the reply.
         wait=lambda seconds: time.sleep(min(seconds, settings.round_deadline_s)),
     )

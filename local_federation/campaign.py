@@ -17,6 +17,7 @@ from local_federation.home import Home
 from local_federation.host import Host, Settings, Standing
 from local_federation.watch import follow
 from server_app.client_list import num_shares
+from server_app.enough_replies import require_enough
 from server_app.half import open_settings
 from server_app.progress import results_table
 from strategies import tables
@@ -142,8 +143,10 @@ class Campaign:
         configs = [{**default_config(), **settings} for settings in every]
         tables.check_read(self.settings, configs)
         for config in configs:
-            method_settings(open_settings(config).method, config)
+            run = open_settings(config)
+            method_settings(run.method, config)
             if self.standing is None:
+                require_enough(run, self.num_clients, "--clients ")
                 this_machine.check(config)
                 this_machine.check_apart(config)
 

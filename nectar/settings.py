@@ -13,6 +13,7 @@ from generators import build as generators
 from local_federation import this_machine
 from models import catalogue, weights
 from nectar.model_names import written
+from server_app.enough_replies import require_enough
 from strategies import tables
 from strategies.common.errors import SettingsError
 from strategies.common.run_config import default_config, read_run
@@ -114,6 +115,7 @@ def check(config: Config, clients: int) -> RunSettings:
     generators.check_tables(config)
     client_half(run, config)
     this_machine.check(config)
+    require_enough(run, clients, "clients=")
     return run
 
 

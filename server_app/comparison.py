@@ -10,6 +10,7 @@ from statistics import median
 from typing import Final, final
 
 from server_app.run_record import RunRecord
+from server_app.shared_settings import is_shared
 from strategies.methods import display_name
 
 ABSENT: Final = "—"
@@ -175,7 +176,8 @@ def _differing(run: RunRecord, other: RunRecord) -> list[str]:
     keys = (set(run.settings) | set(other.settings)) - NEUTRAL_SETTINGS
     if run.method != other.method:
         # A method's own table and its generator are part of the method.
-        keys = {k for k in keys if "." not in k or k.startswith("versions.")} - {"generator"}
+        names = run.method, other.method
+        keys = {k for k in keys if k.startswith("versions.") or is_shared(k, names)}
     pairs = ((k, run.settings.get(k, ABSENT), other.settings.get(k, ABSENT)) for k in sorted(keys))
     return [f"{key} ({mine} against {theirs})" for key, mine, theirs in pairs if mine != theirs]
 

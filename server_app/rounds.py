@@ -17,6 +17,7 @@ from flwr.serverapp import Grid
 
 from server_app.client import Client
 from server_app.delivery import has_network
+from server_app.enough_replies import num_training
 from server_app.gathering import Gathering, list_reasons
 from server_app.large_uploads import refuse_large
 from server_app.messenger import Messenger, RoundInProgress, Watcher
@@ -261,15 +262,19 @@ class RoundLoop:
     def _require_replies(self, ongoing: RoundInProgress, after: str) -> None:
         record, needed = ongoing.record, self._run.min_replies
         if len(record.nodes) < needed:
+            # Where nobody failed there are too few.
+            reasons = list_reasons(record.failures) or (
+                "all that were asked replied, so more nodes or a smaller min-replies are needed"
+            )
             raise FederationError(
                 f"round {record.round_number}: expected at least min-replies={needed} good "
-                f"replies, got {len(record.nodes)}{after}: {list_reasons(record.failures)}"
+                f"replies, got {len(record.nodes)}{after}: {reasons}"
             )
 
     def choose(self, round_number: int, clients: Mapping[int, Client]) -> dict[int, Client]:
         """Return those of the clients that are there that train in a round."""
         partitions = sorted(clients)
-        count = max(1, round(self._run.participation * len(partitions)))
+        count = num_training(self._run, len(partitions))
         if count == len(partitions):
             return dict(clients)
         generator = seeds.generator(self._run.seed, "participation", round_number=round_number)

@@ -11,7 +11,7 @@ from strategies.common.settings import Settings
 from strategies.common.settings_changes import changed_tables
 
 # Tables that methods of a kind share; the others are those of image generators.
-_SHARED: Final[Mapping[str, Callable[[RunConfig], Settings]]] = {
+SHARED: Final[Mapping[str, Callable[[RunConfig], Settings]]] = {
     "split": methods.split_settings,
     "adapters": methods.adapter_settings,
     simulated.TABLE: simulated.read_simulated,
@@ -35,8 +35,8 @@ def check(config: RunConfig) -> None:
     for table in sorted(changed_tables(config)):
         if table in methods.METHODS:
             read_table(config, table, methods.settings_class(table))
-        elif table in _SHARED:
-            _SHARED[table](config)
+        elif table in SHARED:
+            SHARED[table](config)
 
 
 def check_read(given: Mapping[str, bool | int | float | str], runs: Sequence[RunConfig]) -> None:
@@ -85,4 +85,4 @@ def _reader(table: str, key: str) -> str:
 
 
 def _is_generators(table: str) -> bool:
-    return table not in methods.METHODS and table not in _SHARED
+    return table not in methods.METHODS and table not in SHARED

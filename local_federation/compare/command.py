@@ -20,9 +20,10 @@ from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from local_federation.own_defaults import typed_over
 from server_app.compare.page import write_comparison
+from server_app.enough_replies import require_enough
 from server_app.progress import format_bytes, format_duration
 from server_app.report.page import write_report
-from strategies.common.run_config import default_config
+from strategies.common.run_config import default_config, read_run
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
 
@@ -131,9 +132,9 @@ def play(
     home = StudyHome(folder / arguments.name)
     home.check_own()
     for run in study.runs():
-        this_machine.check_apart(
-            {**default_config(), **home.whole_settings(run, arguments.clients)}
-        )
+        config = {**default_config(), **home.whole_settings(run, arguments.clients)}
+        require_enough(read_run(config), arguments.clients, "--clients ")
+        this_machine.check_apart(config)
     if arguments.dry_run:
         _show_plan(study.runs(), home, arguments, console)
         return

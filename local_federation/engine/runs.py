@@ -77,7 +77,9 @@ def _play_one(run: dict[str, Any], num_clients: int, resources: Resources) -> in
     try:
         play({**default_config(), **run}, num_clients, resources)
     except NectarError as error:
-        sys.stderr.write(" ".join(str(error).split("\n")) + "\n")
+        # With its kind, as errors of clients stand in the log that did not end the run.
+        told = "".join(traceback.format_exception_only(error)).rstrip()
+        sys.stderr.write(" ".join(told.split("\n")) + "\n")
         return 1
     except BaseException:
         traceback.print_exc()

@@ -1,45 +1,30 @@
 """The rows of a comparison: runs of one method and one choice of settings are its seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
+from server_app.compare.task import CLIENTS, of_task
 from server_app.comparison import NEUTRAL_SETTINGS, run_title
 from server_app.run_record import RunRecord, read_run_record
+from server_app.shared_settings import is_shared, reads_shared
 from strategies.common.errors import RunFolderError
 from strategies.common.presentation import Setting
 from strategies.methods import METHODS
 
-# The number of clients is no setting, yet runs that differ in it are no repetitions.
-CLIENTS: Final = "clients"
 # Besides what a run is called: how many nodes it waits for, and where they meet.
 _APART: Final = frozenset({"seed", "min-nodes", "min-replies"}) | {
     f"split.{key}" for key in ("advertise", "certificate", "host", "key", "port")
 }
 # What clients that learn alone do not read.
 _UNREAD_ALONE: Final = frozenset({"server-device", "wire-dtype"})
-# What is learnt, and by whom: rows that differ here are not ranked.
-_TASK: Final = frozenset(
-    {
-        CLIENTS,
-        "channels",
-        "classes-per-client",
-        "data",
-        "dirichlet-alpha",
-        "image-size",
-        "max-answers",
-        "max-samples",
-        "min-test-samples",
-        "min-train-samples",
-        "models",
-        "partition",
-        "shards-per-client",
-        "test-fraction",
-        "window-length",
-    }
+# What a run is called, and where it lies: no two runs are told apart by that.
+_PLACES: Final = frozenset(
+    {"method", "run-name", "runs-dir", "state-dir", "compare-with", "resume", "resume-from", "seed"}
 )
-_SHARED_TABLES: Final = ("adapters.", "split.")
+# What runs have in common and may tell them from others, and the runs.
+_Row = tuple[dict[str, Setting], list[RunRecord]]
 
 
 @final
@@ -71,13 +56,18 @@ class Arm:
     def unlike(self, other: "Arm") -> list[str]:
         """Return the settings that both rows read and in which they differ."""
         unread = _UNREAD_ALONE if self.alone or other.alone else frozenset()
-        keys = (k for k in self.settings if k in other.settings and _is_shared(k))
+        methods = self.method, other.method
+        keys = (k for k in self.settings if k in other.settings and k not in unread)
         unlike = (key for key in keys if self.settings[key] != other.settings[key])
-        return sorted(key for key in unlike if key not in unread)
+        return sorted(key for key in unlike if is_shared(key, methods))
+
+    def other_task(self, other: "Arm") -> list[str]:
+        """Return the settings by which the rows are of two tasks, whose accuracies none ranks."""
+        return of_task(self.unlike(other), self.settings, other.settings)
 
     def same_task(self, other: "Arm") -> bool:
         """Tell whether both rows learn the same, on the same data, clients and models."""
-        return not _TASK.intersection(self.unlike(other))
+        return not self.other_task(other)
 
 
 def read_arms(run_dirs: Sequence[Path]) -> tuple[Arm, ...]:
@@ -96,13 +86,11 @@ def read_arms(run_dirs: Sequence[Path]) -> tuple[Arm, ...]:
     records = [read_run_record(folder) for folder in sorted({d.resolve() for d in run_dirs})]
     if not records:
         raise RunFolderError("compare: expected folders of runs, got none; give at least one")
-    groups: dict[tuple[tuple[str, Setting], ...], list[RunRecord]] = {}
-    for run in records:
-        groups.setdefault(tuple(sorted(_identity(run, records).items(), key=_key)), []).append(run)
-    tables = [dict(identity) for identity in groups]
+    alike = _gathered(records, lambda run: _identity(run, records))
+    rows = [row for own, runs in alike for row in _split(own, runs)]
+    tables = [own for own, _ in rows]
     arms = [
-        Arm(runs[0].method, _label(runs[0], own, tables), own, _by_seed(runs))
-        for own, runs in zip(tables, groups.values(), strict=True)
+        Arm(runs[0].method, _label(runs[0], own, tables), own, _by_seed(runs)) for own, runs in rows
     ]
     return tuple(sorted(arms, key=_place))
 
@@ -126,6 +114,37 @@ def written(value: Setting) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _gathered(
+    runs: Iterable[RunRecord], identity: Callable[[RunRecord], Mapping[str, Setting]]
+) -> list[_Row]:
+    """Gather runs of one identity, in their order."""
+    groups: dict[tuple[tuple[str, Setting], ...], list[RunRecord]] = {}
+    for run in runs:
+        groups.setdefault(tuple(sorted(identity(run).items(), key=_key)), []).append(run)
+    return [(dict(own), found) for own, found in groups.items()]
+
+
+def _split(own: Mapping[str, Setting], runs: Sequence[RunRecord]) -> list[_Row]:
+    """Tell runs of one seed apart by whatever they differ in, though it should change no result.
+
+    Somebody varied it, and has played the runs.
+    """
+    seeds: dict[Setting, list[RunRecord]] = {}
+    for run in runs:
+        seeds.setdefault(run.settings.get("seed", 0), []).append(run)
+    varied = {
+        key
+        for first, *others in seeds.values()
+        for other in others
+        for key in {*first.settings, *other.settings}
+        if first.settings.get(key) != other.settings.get(key)
+    }
+    keys = {key for key in varied - _PLACES if not key.startswith("versions.")}
+    return _gathered(
+        runs, lambda run: {**own, **{k: run.settings[k] for k in keys if k in run.settings}}
+    )
+
+
 def _identity(run: RunRecord, records: Iterable[RunRecord]) -> dict[str, Setting]:
     """Return all in which a run differs from runs that are no repetitions of it."""
     own = {k: v for k, v in run.settings.items() if _tells_apart(k, run)}
@@ -142,13 +161,8 @@ def _tells_apart(key: str, run: RunRecord) -> bool:
     if not dot:
         return not (run.presentation.alone and key == "generator")
     if run.presentation.alone:
-        return table == run.method or key.startswith(_SHARED_TABLES)
+        return table == run.method or reads_shared(run.method, key)
     return table == run.method or table not in METHODS
-
-
-def _is_shared(key: str) -> bool:
-    # A generator is part of the method that asks for it, as its own table is.
-    return key not in {"method", "generator"} and ("." not in key or key.startswith(_SHARED_TABLES))
 
 
 def _clients(run: RunRecord) -> int:

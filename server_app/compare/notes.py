@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from server_app.compare.arms import CLIENTS, Arm, written
+from server_app.compare.arms import Arm, written
 from server_app.compare.intervals import has_quantiles
 from server_app.compare.measures import NUM_LAST
 from server_app.compare.standings import Standing
+from server_app.compare.task import CLIENTS
 from server_app.compare.text_table import baseline_name
 from server_app.compare.words import SCIPY_MISSING
 

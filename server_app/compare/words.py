@@ -27,7 +27,13 @@ def limits(rows: Sequence[Standing]) -> list[str]:
             f"These are {intervals} intervals: of 95% intervals one in twenty misses the true "
             f"difference by chance, so the more rows there are, the likelier one is to mislead."
         )
-    if len(rows) > 2 and leader(rows) is None:
+    first, *others = (row.arm for row in rows)
+    if tasks := sorted({key for other in others for key in first.other_task(other)}):
+        told.append(
+            f"Rows that differ in {', '.join(tasks)} are of other tasks: their accuracies are not "
+            f"ranked, and none is set in bold."
+        )
+    elif len(rows) > 2 and leader(rows) is None:
         told.append("No row is above each of the others by more than chance; none is set in bold.")
     return told
 

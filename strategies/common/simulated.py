@@ -3,9 +3,11 @@
 Everything is drawn from the run's seed by client and round, so that every engine and a
 resumed run draw the same, and methods with the same seed meet the same federation. Draws use
 nothing that training draws from: a client that is merely slow learns what it learns otherwise.
+No round loses so many clients that it could never be played, however often a run goes on.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import final
 
 import torch
@@ -30,7 +32,8 @@ class SimulatedSettings(Settings):
     straggler_factor : float
         How many times as long their training takes as it does.
     dropout : float
-        Probability, for each client and round, that it answers none of the round's messages.
+        Probability, for each client and round, that it answers none of the round's messages. As
+        many as ``min-replies`` always answer: where fewer would, those that came closest to it.
     link_mbit : float
         Megabits per second that every client receives and sends with; 0 is without limit.
     """
@@ -66,6 +69,8 @@ class Conditions:
         Which client of how many.
     round_number : int
         From 1.
+    min_replies : int
+        Clients that stay in every round.
     wait : Callable[[float], None]
         Lets so many seconds pass.
     """
@@ -78,6 +83,7 @@ class Conditions:
         partition: int,
         num_partitions: int,
         round_number: int,
+        min_replies: int,
         wait: Callable[[float], None],
     ) -> None:
         self._settings = settings
@@ -85,6 +91,7 @@ class Conditions:
         self._partition = partition
         self._num_partitions = num_partitions
         self._round_number = round_number
+        self._min_replies = min_replies
         self._wait = wait
 
     def require_presence(self) -> None:
@@ -95,10 +102,9 @@ class Conditions:
         DropoutError
             Naming it a simulated dropout.
         """
-        chance = self._settings.dropout
-        if chance and torch.rand((), generator=self._generator("dropout")).item() < chance:
+        if self._is_away():
             # The same text for all, so that a round's failures are told together.
-            raise DropoutError(f"simulated dropout ({TABLE}.dropout={chance})")
+            raise DropoutError(f"simulated dropout ({TABLE}.dropout={self._settings.dropout})")
 
     def is_straggler(self) -> bool:
         """Tell whether the client is one of the slow ones: their share, rounded, of all."""
@@ -125,10 +131,21 @@ class Conditions:
         if rate := self._settings.link_mbit:
             self._wait(num_bytes * 8 / (rate * 1e6))
 
-    def _generator(self, purpose: str) -> torch.Generator:
-        return seeds.generator(
+    def _is_away(self) -> bool:
+        own, chance = self._draw(self._partition), self._settings.dropout
+        if own >= chance:
+            return False
+        # Every client orders all alike, and those first in the order stay.
+        mine = own, -self._partition
+        others = range(self._num_partitions)
+        before = (other for other in others if (self._draw(other), -other) > mine)
+        return sum(1 for _ in islice(before, self._min_replies)) == self._min_replies
+
+    def _draw(self, partition: int) -> float:
+        draw = seeds.generator(
             self._seed,
-            f"simulated {purpose}",
+            "simulated dropout",
             round_number=self._round_number,
-            partition=self._partition,
+            partition=partition,
         )
+        return torch.rand((), generator=draw).item()

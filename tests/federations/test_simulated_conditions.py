@@ -49,6 +49,14 @@ def test_a_dropped_client_fails_by_name_and_goes_on_from_what_was_accepted(tmp_p
     assert without_clocks(resumed) == without_clocks(lines)
 
 
+def test_a_run_comes_to_its_end_though_all_clients_would_drop_out(tmp_path: Path) -> None:
+    away = {**AWAY, "simulated.dropout": 0.99}
+    lines = player(tmp_path)(name="whole", min_replies=2, **away).play()
+    for line in lines:
+        assert sum("failure" not in node for node in line["nodes"].values()) == 2
+    assert len(lines) == 4
+
+
 def test_slow_clients_wait_and_learn_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,8 @@ def test_a_folder_that_holds_no_run_is_left_alone(tmp_path: Path) -> None:
         ({"method": "mocosfl", "simulated.dropout": 0.1}, "dropout: expected 0.0 for mocosfl"),
         ({"method": "splitfed", "split.width": 0}, "setting split.width: "),
         ({"method": "feddat", "adapters.learning-rate": -1.0}, "setting adapters.learning-rate: "),
+        ({"min-replies": 3}, "min-replies: expected at most 2 with --clients 2, got 3"),
+        ({"min-replies": 2, "participation": 0.5}, "min-replies: expected at most 1 with .*0.5"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_an_earlier_run_is_touched(

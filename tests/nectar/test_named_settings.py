@@ -71,6 +71,7 @@ def test_a_wrong_name_is_told_with_the_right_one(settings: dict[str, Any], told:
         ({"data": "digit"}, SettingsError, "unknown source"),
         ({"generator": "orient"}, SettingsError, "orient"),
         ({"clients": 0}, SettingsError, "clients to be a number from 1, got 0"),
+        ({"clients": 2, "min_replies": 3}, SettingsError, "at most 2 with clients=2, got 3"),
         ({"workers": 0}, SettingsError, "workers to be a number from 1 or 'auto', got 0"),
         ({"workers": "all"}, SettingsError, "got 'all'"),
         ({"gpus_per_client": 100.0}, SettingsError, "GPUs"),

@@ -123,3 +123,37 @@ def test_typical_bytes_are_medians_over_replies(tmp_path):
     run, _ = _pair(tmp_path, (0.7, 0.7), (0.7, 0.7))
     assert typical_bytes(run) == (1500, 40_000)
     assert typical_bytes(run, 1) == (2000, 40_000)
+
+
+@pytest.mark.parametrize("key", ["dropout", "stragglers", "straggler-factor", "link-mbit"])
+def test_unlike_simulated_conditions_are_said(tmp_path, key):
+    lines = [round_of(1, (0.7, 0.7))]
+    run, other = (
+        read_run_record(
+            write_run(tmp_path / method, lines, method=method, settings={f"simulated.{key}": value})
+        )
+        for method, value in (("fd", 0.3), ("local", 0.0))
+    )
+    comparison = compare(run, other)
+    assert comparison is not None
+    told = f"The runs also differ in these settings: simulated.{key} (0.3 against 0.0)."
+    assert comparison.caveats == (told,)
+
+
+def test_tables_that_both_methods_read_are_said_and_others_are_not(tmp_path):
+    lines = [round_of(1, (0.7, 0.7))]
+    runs = [
+        read_run_record(write_run(tmp_path / method, lines, method=method, settings=settings))
+        for method, settings in (
+            ("feddat", {"adapters.rank": 4, "feddat.alpha": 1.0}),
+            ("fedlora", {"adapters.rank": 8, "feddat.alpha": 2.0}),
+            ("fd", {"adapters.rank": 16}),
+        )
+    ]
+    beside, apart = (compare(runs[0], other) for other in runs[1:])
+    assert beside is not None
+    assert apart is not None
+    assert beside.caveats == (
+        "The runs also differ in these settings: adapters.rank (4 against 8).",
+    )
+    assert apart.caveats == ()

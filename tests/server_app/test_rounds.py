@@ -165,6 +165,15 @@ def test_after_two_tries_the_run_ends_with_every_reason_and_what_it_has(federati
     assert len(list((fed.run_folder / "checkpoints").iterdir())) >= 2
 
 
+def test_a_round_in_which_all_replied_and_are_too_few_says_so(federation: Play) -> None:
+    with pytest.raises(FederationError) as caught:
+        federation(2, rounds=1, min_replies=3).play()
+    assert str(caught.value).startswith(
+        "round 1: expected at least min-replies=3 good replies, got 2 after two tries: all that "
+        "were asked replied, so more nodes or a smaller min-replies are needed. The run"
+    )
+
+
 def test_a_client_that_recovered_is_no_reason(federation: Play) -> None:
     fed = federation(3, rounds=1, min_replies=3)
     fed.grid.tamper = lambda node, reply: (

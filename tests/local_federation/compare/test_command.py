@@ -16,6 +16,7 @@ from local_federation.compare.study import PlannedRun
 from local_federation.engine.resources import Resources
 from local_federation.engine.start import start_process
 from local_federation.host import LocalFederationError
+from server_app.compare.arms import read_arms
 from strategies.common.errors import RunFolderError, SettingsError
 from strategies.common.run_config import default_config
 from tests.server_app.run_folders import round_of, write_run
@@ -229,3 +230,36 @@ def test_models_of_ended_runs_are_removed_where_that_is_asked_for(
     monkeypatch.setattr(Player, "failing", frozenset())
     said = compare("--methods", "fd", "--seeds", "0")
     assert "clients' models take 4 B; the same command with --drop-models" in said
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        "simulated.dropout=0.0,0.3",
+        "simulated.link-mbit=0.0,10.0",
+        "generator=oriented,noise",
+        "min-replies=1,2",
+        "round-deadline-s=60.0,90.0",
+        "learning-rate=0.1,0.2",
+    ],
+)
+def test_runs_of_whatever_grid_are_rows_of_a_page(
+    compare: Play, tmp_path: Path, varied: str
+) -> None:
+    compare("--methods", "fd", "--seeds", "0-1", "--grid", varied)
+    folders = [tmp_path / "comparison" / name for name in Player.played]
+    arms = read_arms(folders)
+    assert [(arm.method, list(arm.runs)) for arm in arms] == [
+        *[("local", [0, 1])] * 2,
+        *[("fd", [0, 1])] * 2,
+    ]
+
+
+def test_more_replies_than_clients_are_refused_before_anything_starts(
+    compare: Play, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        SettingsError, match="min-replies: expected at most 2 with --clients 2, got"
+    ):
+        compare("--methods", "fd", "--grid", "min-replies=1,3")
+    assert list(tmp_path.iterdir()) == []

@@ -100,3 +100,52 @@ def test_a_row_is_held_against_clients_alone_with_its_own_settings(runs):
         "FedProto": "Local (learning-rate 0.2)",
         "FD": None,
     }
+
+
+def test_simulated_conditions_tell_rows_apart_and_are_not_held_against_others(runs):
+    for key, values in (
+        ("dropout", (0.0, 0.3)),
+        ("stragglers", (0.0, 0.5)),
+        ("link-mbit", (0.0, 10.0)),
+    ):
+        added = type(runs)(runs.root / key)
+        for value in values:
+            added.add("local", 0, LEVELS, settings={f"simulated.{key}": value})
+            added.add("fd", 0, LEVELS, settings={f"simulated.{key}": value})
+        added.add("fedproto", 0, LEVELS, settings={f"simulated.{key}": 0.7})
+        arms = read_arms(added.folders)
+        held = {arm.label: baseline_of(arm, arms) for arm in arms}
+        assert {label: base.label if base else None for label, base in held.items()} == {
+            **{f"Local (simulated.{key} {value})": None for value in values},
+            **{f"FD (simulated.{key} {v})": f"Local (simulated.{key} {v})" for v in values},
+            "FedProto": None,
+        }
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("generator", ("oriented", "noise")),
+        ("min-replies", (1, 2)),
+        ("server-threads", (1, 2)),
+        ("fedktl.margin", (0.1, 0.2)),
+    ],
+)
+def test_whatever_was_varied_tells_runs_of_one_seed_apart(runs, key, values):
+    for seed in (0, 1):
+        for value in values:
+            runs.add("local", seed, LEVELS, settings={key: value, "run-name": f"{value}-{seed}"})
+    arms = read_arms(runs.folders)
+    assert [arm.label for arm in arms] == [f"Local ({key} {value})" for value in sorted(values)]
+    assert [list(arm.runs) for arm in arms] == [[0, 1], [0, 1]]
+
+
+def test_shared_tables_count_between_methods_that_both_read_them(runs):
+    runs.add("feddat", 0, LEVELS, settings={"adapters.rank": 4, "fedproto.margin": 1})
+    runs.add("fedlora", 0, LEVELS, settings={"adapters.rank": 8})
+    runs.add("fd", 0, LEVELS, settings={"adapters.rank": 0, "faug.epochs": 3})
+    runs.add("dsfl", 0, LEVELS, settings={"faug.epochs": 4})
+    arms = {arm.method: arm for arm in read_arms(runs.folders)}
+    assert arms["feddat"].unlike(arms["fedlora"]) == ["adapters.rank"]
+    assert arms["feddat"].unlike(arms["fd"]) == []
+    assert arms["fd"].unlike(arms["dsfl"]) == ["faug.epochs"]

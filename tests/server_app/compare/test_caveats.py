@@ -135,3 +135,12 @@ def test_a_last_accuracy_of_some_clients_or_of_an_earlier_round_is_named(runs):
     assert "The last round of gone-2 that has an accuracy is 9." in told
     assert "some-0: The journal's last line is cut off and is left out." in told
     assert json.loads(journal.read_text().splitlines()[0])["round"] == 1
+
+
+def test_unlike_simulated_conditions_of_methods_are_named(runs):
+    for seed in range(3):
+        for method, dropout in (("local", 0.0), ("fd", 0.3)):
+            runs.add(method, seed, MANY, settings={"simulated.dropout": dropout})
+    assert _told(runs) == [
+        "The methods were not run with the same simulated.dropout: Local 0.0; FD 0.3."
+    ]

@@ -1,7 +1,9 @@
 """What befalls simulated clients: drawn from seed, client and round, and from nothing else."""
 
 import pytest
+import torch
 
+from strategies.common import seeds
 from strategies.common.errors import DropoutError
 from strategies.common.simulated import Conditions, SimulatedSettings
 
@@ -14,7 +16,12 @@ NOTHING: dict[str, float] = {
 
 
 def conditions(
-    waits: list[float], partition: int = 0, round_number: int = 1, seed: int = 0, **changes: float
+    waits: list[float],
+    partition: int = 0,
+    round_number: int = 1,
+    seed: int = 0,
+    min_replies: int = 1,
+    **changes: float,
 ) -> Conditions:
     return Conditions(
         SimulatedSettings(**{**NOTHING, **changes}),
@@ -22,19 +29,36 @@ def conditions(
         partition=partition,
         num_partitions=10,
         round_number=round_number,
+        min_replies=min_replies,
         wait=waits.append,
     )
 
 
-def missing(seed: int = 0, chance: float = 0.3) -> set[tuple[int, int]]:
+def missing(
+    seed: int = 0, chance: float = 0.3, rounds: int = 100, min_replies: int = 1
+) -> set[tuple[int, int]]:
     found = set()
     for partition in range(10):
-        for round_number in range(1, 101):
+        for round_number in range(1, rounds + 1):
+            befalls = conditions([], partition, round_number, seed, min_replies, dropout=chance)
             try:
-                conditions([], partition, round_number, seed, dropout=chance).require_presence()
+                befalls.require_presence()
             except DropoutError:
                 found.add((partition, round_number))
     return found
+
+
+def drawn(round_number: int) -> list[float]:
+    """Draw by hand for each client."""
+    return [
+        torch.rand(
+            (),
+            generator=seeds.generator(
+                0, "simulated dropout", round_number=round_number, partition=partition
+            ),
+        ).item()
+        for partition in range(10)
+    ]
 
 
 def slow(seed: int = 0, round_number: int = 1) -> list[int]:
@@ -83,6 +107,29 @@ def test_dropouts_are_drawn_by_seed_client_and_round() -> None:
     assert len({partition for partition, _ in missing()}) == 10
     # Whoever drops out at a small chance does at a larger one.
     assert missing(chance=0.1) < missing()
+
+
+@pytest.mark.parametrize(("chance", "min_replies"), [(0.3, 1), (0.3, 8), (0.95, 1), (0.95, 3)])
+def test_as_many_clients_as_a_round_needs_stay_and_they_are_those_with_the_largest_draws(
+    chance: float, min_replies: int
+) -> None:
+    away = missing(chance=chance, rounds=20, min_replies=min_replies)
+    rescued = 0
+    for round_number in range(1, 21):
+        draws = drawn(round_number)
+        absent = {p for p in range(10) if (p, round_number) in away}
+        asked = {p for p in range(10) if draws[p] < chance}
+        if 10 - len(asked) >= min_replies:
+            # A round that can be played is as it was drawn.
+            assert absent == asked
+        else:
+            rescued += 1
+            assert absent == set(sorted(range(10), key=draws.__getitem__)[: 10 - min_replies])
+    assert rescued > 0 or (chance, min_replies) == (0.3, 1)
+
+
+def test_nobody_drops_out_where_all_are_needed() -> None:
+    assert missing(chance=0.9, rounds=5, min_replies=10) == set()
 
 
 def test_a_dropout_is_named() -> None:
