@@ -131,7 +131,7 @@ def test_a_node_whose_folder_has_no_images_is_left_out_by_name(tmp_path: Path) -
     (tmp_path / "images" / "cats").mkdir(parents=True)
     reason = play_beside_a_bad_node(tmp_path, data=f"folder:{tmp_path / 'images'}")
     assert "node 102" in reason
-    assert "the class folders cats of images" in reason
+    assert "the class folders 'cats' of images" in reason
     # Where it lies is the device's business.
     assert str(tmp_path) not in reason
 
