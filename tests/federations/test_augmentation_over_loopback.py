@@ -78,14 +78,17 @@ def test_clients_learn_from_what_they_lack(tmp_path: Path, method: str) -> None:
 def test_labels_are_even_after_it(tmp_path: Path) -> None:
     run = augmented(tmp_path, faug__target_below=1.0)
     run.play()
+    listed = json.loads((run.run_folder / "clients.json").read_text())["clients"]
     for client in range(3):
         made = safetensors.torch.load(kept(run, client).read_bytes())
+        own = torch.tensor(listed[str(client)]["train_counts"])
+        every = own + made["labels"].bincount(minlength=len(own))
+        assert {*every.tolist()} == {own.max().item()}
+        assert own.sum() == listed[str(client)]["train_samples"] - len(made["labels"])
+        assert listed[str(client)]["generated"] == len(made["labels"])
         assert made["inputs"].shape[1:] == (1, 8, 8)
         assert len(made["inputs"]) == len(made["labels"]) > 0
         assert kept(run, client).stat().st_mode & 0o777 == 0o600
-    for client in json.loads((run.run_folder / "clients.json").read_text())["clients"].values():
-        assert {*client["train_counts"]} == {max(client["train_counts"])}
-        assert client["generated"] > 0
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
