@@ -181,8 +181,13 @@ def _client_rows(line: RoundLine) -> list[dict[str, Any]]:
         }
         for number, node in line.answered.items()
     ]
-    failed = [
-        {"round": line.round_number, "client": number, "failure": reason}
-        for number, reason in line.failures.items()
-    ]
-    return answered + failed
+    others: list[dict[str, Any]] = []
+    for number, (reason, crossed) in line.unanswered.items():
+        row = {"round": line.round_number, "client": number, "failure": reason}
+        if reason is None:
+            row["took_part"] = False
+        if crossed is not None:
+            row["uplink_bytes"] = crossed.uplink_bytes
+            row["downlink_bytes"] = crossed.downlink_bytes
+        others.append(row)
+    return answered + others

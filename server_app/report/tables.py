@@ -71,9 +71,10 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
 def payloads_table(run: RunRecord) -> Html:
     """Return what travelled, by payload; empty where nothing did."""
     sizes: dict[str, list[int]] = defaultdict(list)
-    for node in run.trained():
-        for name, size in node.payload_bytes.items():
-            sizes[name].append(size)
+    for line in run.rounds:
+        for travelled in line.payloads:
+            for name, size in travelled.items():
+                sizes[name].append(size)
     if not sizes:
         return text("")
     columns = [
