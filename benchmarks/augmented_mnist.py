@@ -178,11 +178,7 @@ def _judged(
         for hits, lacked in zip(right, targets, strict=True)
     ]
     run = read_run_record(runs / name / name)
-    sent = sum(
-        node.uplink_bytes + node.downlink_bytes
-        for line in run.rounds
-        for node in line.answered.values()
-    )
+    sent = sum(line.uplink_bytes + line.downlink_bytes for line in run.rounds)
     first = run.rounds[0].diagnostics
     leaks = [first.get(f"faug_leak_to_{whom}") for whom in ("server", "devices")]
     return Judged(

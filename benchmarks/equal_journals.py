@@ -35,6 +35,7 @@ LATER = (
     "validation_accuracy",
     "validation_loss",
     "classified_by",
+    "aside",
 )
 BYTES = ("uplink_bytes", "downlink_bytes", "payload_bytes")
 
@@ -96,7 +97,7 @@ def record_bytes(journal: list[dict[str, Any]]) -> dict[str, int]:
     """Return the bytes of a journal by record, over all rounds and nodes."""
     sums: dict[str, int] = {}
     for line in journal:
-        for node in line["nodes"].values():
+        for node in (*line["nodes"].values(), *line.get("aside", {}).values()):
             for record, count in node.get("payload_bytes", {}).items():
                 sums[record] = sums.get(record, 0) + count
     return sums

@@ -142,7 +142,7 @@ def _apart(own: Sequence[float], other: Sequence[float]) -> str:
 def _megabytes(runs: Sequence[RunRecord], way: str) -> float:
     """Return what all clients send or receive in a round, on average."""
     rounds = [line for run in runs for line in run.rounds]
-    total: float = sum(getattr(n, way) for line in rounds for n in line.answered.values())
+    total: float = sum(getattr(line, way) for line in rounds)
     return total / len(rounds) / 1e6
 
 

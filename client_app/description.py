@@ -80,7 +80,7 @@ def describe_device(half: AnyClientHalf, device: AnyLocalDevice) -> Description:
         **({} if normalised_here else values),
         train_samples=sum(len(client.train) for client in device.clients),
         test_samples=sum(len(own.test) for own in data),
-        train_counts=[n for own in shared for n in class_counts(own.train, task.num_classes)],
+        train_counts=[n for one in shared for n in class_counts(one.own_train, task.num_classes)],
         test_counts=[n for own in shared for n in class_counts(own.test, task.num_classes)],
         clients=len(data),
         **_generated(device),

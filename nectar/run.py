@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from server_app.client_list import ListedClient
 from server_app.comparison import ABSENT, typical_bytes
 from server_app.journal import RoundLine
-from server_app.progress import format_bytes
+from server_app.progress import format_bytes, format_samples
 from server_app.run_record import RunRecord
 from strategies.methods import display_name
 
@@ -134,7 +134,7 @@ def _rows(run: Run) -> list[tuple[str, ...]]:
         traffic = typical_bytes(run.record, number)
         up, down = map(format_bytes, traffic) if traffic else (ABSENT, ABSENT)
         shown = ABSENT if accuracy is None else f"{accuracy:.3f}"
-        samples = f"{client.train_samples}/{client.test_samples}"
+        samples = f"{format_samples(client.own_samples, client.generated)}/{client.test_samples}"
         rows.append((str(number), client.model, samples, shown, up, down))
     return rows
 
@@ -181,8 +181,13 @@ def _client_rows(line: RoundLine) -> list[dict[str, Any]]:
         }
         for number, node in line.answered.items()
     ]
-    failed = [
-        {"round": line.round_number, "client": number, "failure": reason}
-        for number, reason in line.failures.items()
-    ]
-    return answered + failed
+    others: list[dict[str, Any]] = []
+    for number, (reason, crossed) in line.unanswered.items():
+        row = {"round": line.round_number, "client": number, "failure": reason}
+        if reason is None:
+            row["took_part"] = False
+        if crossed is not None:
+            row["uplink_bytes"] = crossed.uplink_bytes
+            row["downlink_bytes"] = crossed.downlink_bytes
+        others.append(row)
+    return answered + others

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -13,17 +12,18 @@ from flwr.serverapp import Grid
 
 from client_app.data import open_set
 from server_app.answers import reading
+from server_app.augmentation_file import FILE, AugmentationFile, Played
 from server_app.client import Client
+from server_app.crossed import Crossed
 from server_app.exchange import Question
 from server_app.half import prepared_folder
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
 from server_app.round_context import PlayedRound
+from server_app.round_record import RoundRecord
 from strategies import methods
-from strategies.common import tensor_file
 from strategies.common.agreed import Agreed
-from strategies.common.errors import FederationError, StoreError, WireError
+from strategies.common.errors import FederationError, WireError
 from strategies.common.open_data import require_readable
-from strategies.common.payload import rules_of
 from strategies.common.round import Aggregated
 from strategies.common.run_config import RunConfig
 from strategies.common.samples import Samples
@@ -41,9 +41,9 @@ from strategies.common.transport.envelope import (
 )
 from strategies.common.wire import decode, encode
 from strategies.faug.server import make
+from strategies.faug.settings import FAugSettings
 from strategies.faug.wire import Generator, Seeds
 
-FILE: Final = "augmentation.safetensors"
 Watch = Callable[[str, int, int], None]
 # A node that lost the message is looked for after so long.
 _PATIENCE_S: Final = 60.0
@@ -61,24 +61,24 @@ class Stage:
         How long it took.
     said : Aggregated
         Numbers, notes and pictures, for the journal.
-    up, down : dict[int, dict[str, int]]
-        Bytes of each client, by partition and record.
+    crossed : dict[int, Crossed]
+        Bytes of each client, by partition.
     """
 
     seconds: float = 0.0
     said: Aggregated = field(default_factory=Aggregated)
-    up: dict[int, dict[str, int]] = field(default_factory=dict)
-    down: dict[int, dict[str, int]] = field(default_factory=dict)
+    crossed: dict[int, Crossed] = field(default_factory=dict)
+
+    def tell(self, record: RoundRecord) -> None:
+        """Let a round's record know what crossed before it, and how long that took."""
+        if self.seconds:
+            record.seconds["augment"] = self.seconds
+        record.before = self.crossed
 
     def before(self, played: PlayedRound) -> PlayedRound:
         """Return the round with what came before it: bytes, time, and what is to be told."""
-        record = played.record
-        if self.seconds:
-            record.seconds["augment"] = self.seconds
-        for partition, node in record.nodes.items():
-            up, down = self.up.get(partition, {}), self.down.get(partition, {})
-            record.nodes[partition] = node.with_traffic(up, down)
-        return PlayedRound(record, lambda: self.said.joined(played.aggregate()))
+        self.tell(played.record)
+        return PlayedRound(played.record, lambda: self.said.joined(played.aggregate()))
 
 
 @final
@@ -91,8 +91,8 @@ class Augmenting:
         The nodes, and who they are.
     run, config : RunSettings, RunConfig
         General settings of the run, and the same config in full.
-    folder : Path
-        The run's.
+    folder : Path | None
+        The run's; ``None`` where nothing is kept.
     watch : Watch
         Told of progress: what is done, and how many of how many.
     """
@@ -103,24 +103,26 @@ class Augmenting:
         roster: Roster,
         run: RunSettings,
         config: RunConfig,
-        folder: Path,
+        folder: Path | None,
         watch: Watch,
     ) -> None:
         self._grid = grid
         self._roster = roster
         self._run = run
         self._settings = methods.augmentation_settings(config)
-        self._path = folder / FILE
+        self._file = AugmentationFile(folder)
         self._watch = watch
         self._parcel: Parcel | None = None
         self._digest = ""
         self._asked = False
 
-    def play(self, clients: Mapping[int, Client], task: Task) -> Stage:
+    def play(self, round_number: int, clients: Mapping[int, Client], task: Task) -> Stage:
         """Make a generator, unless there is one, and send it to all clients that have another.
 
         Parameters
         ----------
+        round_number : int
+            The round that follows.
         clients : Mapping[int, Client]
             Who is there, by partition.
         task : Task
@@ -131,22 +133,26 @@ class Augmenting:
         FederationError
             If nobody could send seeds.
         StoreError
-            If the generator cannot be kept.
+            If the generator cannot be kept, or one that was kept is damaged.
         """
         stage, started = Stage(), time.perf_counter()
         agreed = Agreed(task, self._run, self._settings)
         if not self._asked:
             self._asked = True
             stage.said = self._begin(clients, agreed, stage)
+            if round_number > 1 and stage.crossed:
+                again = f"faug: clients were asked for seeds again: the run's {FILE} is not there"
+                stage.said = Aggregated(notes=(again,)).joined(stage.said)
         if self._parcel is not None:
             self._send(clients, self._parcel, stage)
         stage.seconds = time.perf_counter() - started
         return stage
 
     def _begin(self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage) -> Aggregated:
-        with suppress(StoreError):
-            kept, _ = tensor_file.read(self._path)
-            self._take(Generator(**kept), agreed)
+        kept = self._file.read(agreed)
+        if kept is not None:
+            if kept.generator is not None:
+                self._take(kept.generator, agreed)
             return Aggregated()
         seeds, notes = self._seeds(clients, agreed, stage)
         if not seeds:
@@ -163,14 +169,10 @@ class Augmenting:
                 lambda step, steps: self._watch("training a generator", step, steps),
             )
         if made is None:
-            notes.append(
-                f"faug: no client lacks a label by faug.target-below="
-                f"{self._settings.target_below:g}, so that none generates samples"
-            )
-            return Aggregated(notes=tuple(notes))
+            self._file.write(Played(None))
+            return Aggregated(notes=(*notes, _nothing_sent(self._settings)))
         generator, said = made
-        tensors = {name: getattr(generator, name) for name in rules_of(Generator)}
-        tensor_file.write(self._path, tensors, {})
+        self._file.write(Played(generator))
         self._take(generator, agreed)
         return Aggregated(notes=tuple(notes)).joined(said)
 
@@ -239,10 +241,8 @@ class Augmenting:
                 found[partition] = f"{client.label}: {answers.failures[client.node_id]}"
                 continue
             found[partition] = reply
-            for carried, way in ((reply.content, stage.up), (content, stage.down)):
-                own = way.setdefault(partition, {})
-                for name, count in count_bytes(carried).items():
-                    own[name] = own.get(name, 0) + count
+            crossed = Crossed(count_bytes(reply.content), count_bytes(content))
+            stage.crossed[partition] = stage.crossed.get(partition, Crossed()).joined(crossed)
         return found
 
     def _open_data(self, agreed: Agreed) -> Samples | None:
@@ -257,3 +257,17 @@ class Augmenting:
         return Samples(
             opened.inputs, known.of_classes(names, "server: ", 'faug.oversampler="seeds"')
         )
+
+
+def _nothing_sent(settings: FAugSettings) -> str:
+    """Say why no seeds came, and what to do."""
+    lacking = f"a label by faug.target-below={settings.target_below:g}"
+    # Whoever lacks a label has samples of another, and sends them to hide which it lacks.
+    if settings.redundant_labels:
+        return f"faug: no client that answered lacks {lacking}, so that none generates samples"
+    return (
+        f"faug: no seeds came, so that no client generates samples: none that answered has "
+        f"samples of what it lacks ({lacking}); with faug.redundant-labels=1 or more, whoever "
+        f"lacks a label sends samples of others too, of which all can generate, and with a "
+        f"higher faug.target-below labels with few samples count as lacking too"
+    )

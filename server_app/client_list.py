@@ -34,7 +34,7 @@ class ListedClient:
     model, train_samples, test_samples : str, int, int
         Name of its architecture and sizes of its split.
     train_counts, test_counts : tuple[int, ...] | None
-        Samples by class; ``None`` where devices do not share them. A node that carries several
+        Own samples by class; ``None`` where devices do not share them. A node that carries several
         logical clients gives theirs one after another.
     clients : int
         Logical clients that the node carries.
@@ -61,6 +61,11 @@ class ListedClient:
     figures: Mapping[str, float]
     node_id: str | None
     generated: Annotated[int, Field(ge=0)]
+
+    @property
+    def own_samples(self) -> int:
+        """Training samples that it did not generate."""
+        return self.train_samples - self.generated
 
     @classmethod
     def of(cls, described: Description, node_id: int) -> "ListedClient":

@@ -184,9 +184,7 @@ def _differing(run: RunRecord, other: RunRecord) -> list[str]:
 
 def _splits(run: RunRecord) -> dict[int, tuple[str, int, int]]:
     """Return every client's model and own samples; what it generated belongs to the method."""
-    return {
-        n: (c.model, c.train_samples - c.generated, c.test_samples) for n, c in run.clients.items()
-    }
+    return {n: (c.model, c.own_samples, c.test_samples) for n, c in run.clients.items()}
 
 
 def _last_clients(run: RunRecord) -> set[int]:

@@ -14,6 +14,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.answers import Answers
+from server_app.augmenting import Augmenting, Stage
 from server_app.client import Client, held_by
 from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
@@ -49,7 +50,8 @@ class HeldRounds:
     Parameters
     ----------
     grid : Grid
-        Tells who is there; nodes are asked through it once who they are.
+        Tells who is there; nodes are asked through it once who they are, and for whatever comes
+        before the first round.
     config : RunConfig
         Flower's flat run config.
     given : RunConfig
@@ -80,6 +82,12 @@ class HeldRounds:
         self._half = half
         self._classified_by = methods.presentation(settings.method, config).classified_by
         self._loop = RoundLoop(grid, half, settings, run_name(settings), lambda *_: None, given)
+        self._augmenting: Augmenting | None = None
+        if settings.augmentation != "none":
+            self._augmenting = Augmenting(
+                grid, self._loop.roster, settings, config, None, lambda *_: None
+            )
+        self._stage = Stage()
         self._state: Any = None
         self._accepted: dict[int, int] = {}
         self._training: _Asked | None = None
@@ -98,7 +106,7 @@ class HeldRounds:
         Raises
         ------
         FederationError
-            If too few clients are there in time.
+            If too few clients are there in time, or none takes part in an augmentation.
         ModelError
             If the clients' task does not suit the method.
         """
@@ -108,9 +116,13 @@ class HeldRounds:
         if self._state is None:
             self._state = first_state(self._half, self._settings, task)
             self._half.check_clients(held_by(clients))
-        state = self._state
+        state, self._stage = self._state, Stage()
+        if self._augmenting is not None:
+            self._stage = self._augmenting.play(round_number, clients, task)
+            clients = loop.roster.clients()
         context = RoundContext(round_number, clients, state, task, self._accepted)
         ongoing = loop.begin(context, lambda reply: self._half.check(state, reply))
+        self._stage.tell(ongoing.record)
         chosen = loop.choose(round_number, clients)
         messages = loop.messenger.write(ongoing, chosen, "train")
         self._training, self._tests = _Asked(ongoing, chosen, messages), None
@@ -169,6 +181,7 @@ class HeldRounds:
                 round_number, aggregate, lambda: load_tensors(self._state, before)
             )
             self._accepted.update(dict.fromkeys(record.nodes, round_number))
+        self._said = self._stage.said.joined(self._said)
         self._tell(round_number)
         return self._line(asked)
 

@@ -102,6 +102,24 @@ class FailureLine:
     failure: str
 
 
+@final
+@dataclass(frozen=True)
+class TrafficLine:
+    """What crossed the network for a client without a reply that counts.
+
+    Attributes
+    ----------
+    uplink_bytes, downlink_bytes, payload_bytes : int, int, Mapping[str, int]
+        As of ``NodeLine``.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    uplink_bytes: int
+    downlink_bytes: int
+    payload_bytes: Mapping[str, int]
+
+
 def _kind(entry: object) -> str:
     """Tell which of the two a client's entry is, in the file or in memory."""
     failed = isinstance(entry, FailureLine) or (isinstance(entry, Mapping) and "failure" in entry)
@@ -142,6 +160,9 @@ class RoundLine:
         What the server half measured and has to say.
     nodes : Mapping[int, NodeLine | FailureLine]
         Clients by number.
+    aside : Mapping[int, TrafficLine]
+        By number, clients that sent or were sent something before the round, and have no reply
+        in it that counts: they failed, or were not asked.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -161,6 +182,7 @@ class RoundLine:
     diagnostics: Mapping[str, float]
     notes: tuple[str, ...]
     nodes: Mapping[int, Entry]
+    aside: Mapping[int, TrafficLine]
 
     @property
     def num_tested(self) -> int:
@@ -181,12 +203,31 @@ class RoundLine:
     @property
     def uplink_bytes(self) -> int:
         """Bytes from all clients together."""
-        return sum(node.uplink_bytes for node in self.answered.values())
+        return sum(own.uplink_bytes for own in self._traffic)
 
     @property
     def downlink_bytes(self) -> int:
         """Bytes to all clients together."""
-        return sum(node.downlink_bytes for node in self.answered.values())
+        return sum(own.downlink_bytes for own in self._traffic)
+
+    @property
+    def unanswered(self) -> Mapping[int, tuple[str | None, TrafficLine | None]]:
+        """Why a client failed, and what crossed for it all the same, where either is known.
+
+        Sorted, by number.
+        """
+        failures = self.failures
+        numbers = sorted({*failures, *self.aside})
+        return {c: (failures.get(c), self.aside.get(c)) for c in numbers}
+
+    @property
+    def payloads(self) -> list[Mapping[str, int]]:
+        """Bytes by direction and record, of each client for which some crossed."""
+        return [own.payload_bytes for own in self._traffic]
+
+    @property
+    def _traffic(self) -> list[NodeLine | TrafficLine]:
+        return [*self.answered.values(), *self.aside.values()]
 
     @property
     def mean_losses(self) -> dict[str, float]:
@@ -235,7 +276,7 @@ def _completed(value: object) -> object:
     """Add to a line of an older run what was not written then."""
     if not isinstance(value, Mapping):
         return value
-    value = {"classified_by": "", **value}
+    value = {"classified_by": "", "aside": {}, **value}
     if "macro_f1" in value:
         return value
     oldest = "scores" not in value

@@ -36,6 +36,17 @@ def format_bytes(number: float) -> str:
     return f"{digits} {units[0]}"
 
 
+def format_samples(own: int, generated: int) -> str:
+    """Write of how many samples a client learns.
+
+    Examples
+    --------
+    >>> format_samples(225, 0), format_samples(225, 466)
+    ('225', '225 + 466 generated')
+    """
+    return f"{own} + {generated} generated" if generated else str(own)
+
+
 def format_duration(seconds: float) -> str:
     """Write a time span: seconds, then minutes:seconds, then hours:minutes:seconds.
 
@@ -150,7 +161,7 @@ def results_table(run_dir: Path, compare_dir: Path | None) -> Table:
         table.add_row(
             str(number),
             Text(printable(client.model)),
-            f"{client.train_samples}/{client.test_samples}",
+            f"{format_samples(client.own_samples, client.generated)}/{client.test_samples}",
             *(_latest_score(record, number) for record, _ in shown),
             ABSENT if up is None else format_bytes(up),
             ABSENT if down is None else format_bytes(down),

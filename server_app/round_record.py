@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from server_app.client import Client
+from server_app.crossed import Crossed
 from server_app.journal import FailureLine, NodeLine, RoundLine
 from server_app.reported_classes import reported_classes
 from strategies.common.confusion import ConfusionCounts
@@ -106,13 +107,13 @@ class NodeRecord:
 
     def with_traffic(self, uplink: Mapping[str, int], downlink: Mapping[str, int]) -> "NodeRecord":
         """Return this record with more bytes."""
-        return replace(
-            self, uplink=_added(self.uplink, uplink), downlink=_added(self.downlink, downlink)
-        )
+        crossed = Crossed(self.uplink, self.downlink).joined(Crossed(uplink, downlink))
+        return replace(self, uplink=crossed.uplink, downlink=crossed.downlink)
 
     def to_line(self) -> NodeLine:
         """Return this node's entry of the journal."""
         report, tested, validated = self.report, self.tested, self.validated
+        crossed = Crossed(self.uplink, self.downlink).to_line()
         phases = {
             "load": report.load_s,
             "train": report.train_s,
@@ -130,12 +131,9 @@ class NodeRecord:
             test_samples=tested.samples if tested else 0,
             model=self.client.description.model,
             took_part=self.took_part,
-            uplink_bytes=sum(self.uplink.values()),
-            downlink_bytes=sum(self.downlink.values()),
-            payload_bytes={
-                **{f"down/{name}": size for name, size in self.downlink.items()},
-                **{f"up/{name}": size for name, size in self.uplink.items()},
-            },
+            uplink_bytes=crossed.uplink_bytes,
+            downlink_bytes=crossed.downlink_bytes,
+            payload_bytes=crossed.payload_bytes,
             seconds={**phases, "total": sum(phases.values())},
             scores=dict(self.scores),
             losses=dict(report.losses),
@@ -162,6 +160,8 @@ class RoundRecord:
         Wall time by phase.
     notes : list[str]
         What the user should know of the exchange itself.
+    before : Mapping[int, Crossed]
+        What crossed before the round, by partition, for whoever was there.
     """
 
     round_number: int
@@ -169,6 +169,7 @@ class RoundRecord:
     failures: dict[int, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    before: Mapping[int, Crossed] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -256,8 +257,9 @@ class RoundRecord:
         classes, partly = _together(tested)
         entries: dict[int, NodeLine | FailureLine] = {
             **{partition: FailureLine(reason) for partition, reason in self.failures.items()},
-            **{partition: node.to_line() for partition, node in self.nodes.items()},
+            **{partition: self._entry(partition) for partition in self.nodes},
         }
+        aside = {p: own.to_line() for p, own in self.before.items() if p not in self.nodes}
         return RoundLine(
             round_number=self.round_number,
             method=method,
@@ -274,7 +276,12 @@ class RoundRecord:
             diagnostics=dict(aggregated.diagnostics),
             notes=(*self.notes, *aggregated.notes, *partly),
             nodes=dict(sorted(entries.items())),
+            aside=dict(sorted(aside.items())),
         )
+
+    def _entry(self, partition: int) -> NodeLine:
+        before = self.before.get(partition, Crossed())
+        return self.nodes[partition].with_traffic(before.uplink, before.downlink).to_line()
 
 
 def _tested(nodes: Iterable[NodeRecord]) -> list[MeasuredAccuracy]:
@@ -294,10 +301,6 @@ def _together(tested: list[MeasuredAccuracy]) -> tuple[ConfusionCounts | None, l
     of = f"{len(told)} of {len(tested)} clients"
     notes = [f"scores of classes are of {of}: the others did not tell how each class fared"]
     return ConfusionCounts.together(told), notes if len(told) < len(tested) else []
-
-
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 def _weighted_loss(tested: list[MeasuredAccuracy]) -> float | None:

@@ -160,7 +160,7 @@ class Run:
         task = self._begin_task(clients)
         stage = Stage()
         if self._augmenting is not None:
-            stage = self._augmenting.play(clients, task)
+            stage = self._augmenting.play(round_number, clients, task)
             clients = self._loop.roster.clients()
         if clients:  # without any, nothing is known that could be written down
             self._folder.save_clients(task, clients)

@@ -142,7 +142,9 @@ def _decided(tables: dict[str, object]) -> Mapping[str, object]:
 
 def _clients_of(rounds: Sequence[RoundLine]) -> dict[int, ListedClient]:
     """Return what a journal tells of its clients, where no list does."""
-    silent = {c: ListedClient.known_by("", 0, 0) for line in rounds for c in line.nodes}
+    silent = {
+        c: ListedClient.known_by("", 0, 0) for line in rounds for c in (*line.nodes, *line.aside)
+    }
     return silent | {
         c: ListedClient.known_by(node.model, node.train_samples, node.test_samples)
         for line in rounds

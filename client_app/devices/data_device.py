@@ -106,6 +106,11 @@ class DataDevice(ABC):
         return self._learnt_and_held_out[0]
 
     @property
+    def own_train(self) -> Samples:
+        """Those of them that were not generated."""
+        return self.train
+
+    @property
     def test(self) -> Samples:
         """Samples that are never trained on."""
         return self._learnt_and_held_out[1] if self._validates else self.data.test

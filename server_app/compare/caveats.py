@@ -84,7 +84,7 @@ def _unlike_clients(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _differ(run: RunRecord, other: RunRecord) -> bool:
     mine, theirs = (
-        {n: (c.model, c.train_samples, c.test_samples) for n, c in one.clients.items()}
+        {n: (c.model, c.own_samples, c.test_samples) for n, c in one.clients.items()}
         for one in (run, other)
     )
     return bool(mine) and bool(theirs) and mine != theirs

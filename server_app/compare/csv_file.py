@@ -7,7 +7,7 @@ from typing import Final
 
 from server_app.compare.arms import Arm
 from server_app.compare.measures import CPU_FIGURE
-from server_app.journal import NodeLine
+from server_app.journal import NodeLine, TrafficLine
 from server_app.progress import printable
 from server_app.run_record import RunRecord
 
@@ -58,15 +58,23 @@ def harmless(text: str) -> str:
 def _lines(arm: Arm, seed: int, run: RunRecord) -> Iterator[list[Cell]]:
     names: list[Cell] = [harmless(run.name), harmless(arm.method), harmless(arm.label), seed]
     for line in run.rounds:
-        for client, entry in sorted(line.nodes.items()):
-            known = run.clients.get(client)
-            if isinstance(entry, NodeLine):
-                own = _replied(entry)
-            else:
-                # The reason alone; the rest of the line is unknown.
-                unknown: list[Cell] = [None] * (len(HEADINGS) - len(names) - 4)
-                own = [harmless(known.model) if known else "", *unknown, harmless(entry.failure)]
+        unanswered = {
+            client: _unanswered(known.model if (known := run.clients.get(client)) else "", *told)
+            for client, told in line.unanswered.items()
+        }
+        replied = {client: _replied(node) for client, node in line.answered.items()}
+        for client, own in sorted({**replied, **unanswered}.items()):
             yield [*names, line.round_number, client, *own]
+
+
+def _unanswered(model: str, failure: str | None, crossed: TrafficLine | None) -> list[Cell]:
+    """Return what is known of a client without a reply; the rest of the line is not."""
+    known: dict[str, Cell] = {"model": harmless(model), "failure": harmless(failure or "")}
+    if crossed is not None:
+        known |= {"uplink_bytes": crossed.uplink_bytes, "downlink_bytes": crossed.downlink_bytes}
+    if failure is None:
+        known["took_part"] = 0
+    return [known.get(heading) for heading in HEADINGS[HEADINGS.index("model") :]]
 
 
 def _replied(node: NodeLine) -> list[Cell]:

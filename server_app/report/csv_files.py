@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from server_app.compare.csv_file import Cell, harmless
 from server_app.journal import RoundLine
@@ -25,7 +25,7 @@ def rounds_csv(run: RunRecord) -> str:
 
 
 def clients_csv(run: RunRecord) -> str:
-    """Return one line per round and client that replied."""
+    """Return one line per round and client that replied, or that bytes crossed for."""
     losses = list(
         dict.fromkeys(
             n for line in run.rounds for node in line.answered.values() for n in node.losses
@@ -36,7 +36,7 @@ def clients_csv(run: RunRecord) -> str:
         *("test_samples", "uplink_bytes", "downlink_bytes", "seconds"),
         *(harmless(f"training.{name}") for name in losses),
     ]
-    rows = (
+    replied = (
         [
             line.round_number,
             client,
@@ -54,7 +54,23 @@ def clients_csv(run: RunRecord) -> str:
         for line in run.rounds
         for client, node in line.answered.items()
     )
-    return _written(headings, rows)
+    return _written(headings, sorted([*replied, *_aside(run, len(losses))], key=_place))
+
+
+def _aside(run: RunRecord, num_losses: int) -> Iterator[list[Cell]]:
+    for line in run.rounds:
+        for client, own in line.aside.items():
+            known = run.clients.get(client)
+            yield [
+                *(line.round_number, client, harmless(known.model) if known else "", 0),
+                *([None] * 4),
+                *(own.uplink_bytes, own.downlink_bytes, None),
+                *([None] * num_losses),
+            ]
+
+
+def _place(row: Sequence[Cell]) -> tuple[int, int]:
+    return int(row[0] or 0), int(row[1] or 0)
 
 
 def _round(line: RoundLine, names: dict[str, list[str]]) -> list[Cell]:

@@ -21,12 +21,19 @@ def partition_picture(run: RunRecord) -> Html:
     width = max(len(counts) for counts in shared.values())
     names = [*run.class_names, *(str(i) for i in range(len(run.class_names), width))][:width]
     most = max((count for counts in shared.values() for count in counts), default=0)
-    rows = [_row(number, counts, most) for number, counts in list(shared.items())[:MAX_CLIENTS]]
-    head = element("tr", element("td"), *(_heading(name) for name in names[:MAX_CLASSES]))
+    # A client that generates is alone on its node.
+    generated = {number: c.generated for number, c in run.clients.items() if c.generated}
+    last = ["generated"] if generated else []
+    rows = [
+        _row(number, counts, most, [f"+ {generated.get(number, 0)}" for _ in last])
+        for number, counts in list(shared.items())[:MAX_CLIENTS]
+    ]
+    head = element("tr", element("td"), *map(_heading, [*names[:MAX_CLASSES], *last]))
     label = {"class": "heat", "aria-label": "Training samples of each class, by client"}
     picture = element("table", element("thead", head), element("tbody", *rows), attributes=label)
     box = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Partition"}
-    return join(element("div", picture, attributes=box), _limits(silent, len(shared), width))
+    limits = _limits(silent, len(shared), width, generated=sum(generated.values()))
+    return join(element("div", picture, attributes=box), limits)
 
 
 def _counts(run: RunRecord) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -44,17 +51,20 @@ def _heading(name: str) -> Html:
     return element("th", name, attributes={"scope": "col"})
 
 
-def _row(client: int, counts: tuple[int, ...], most: int) -> Html:
+def _row(client: int, counts: tuple[int, ...], most: int, beside: list[str]) -> Html:
     cells = []
     for count in counts[:MAX_CLASSES]:
         shade = count / most * FULL_OPACITY if most else 0.0
         attributes = {"style": f"background:rgb(var(--heat) / {shade:.3f})"}
         cells.append(element("td", str(count) if count else "", attributes=attributes))
+    cells += [element("td", told) for told in beside]
     return element("tr", element("th", f"client {client}", attributes={"scope": "row"}), *cells)
 
 
-def _limits(silent: list[str], shared: int, width: int) -> Html:
+def _limits(silent: list[str], shared: int, width: int, *, generated: int) -> Html:
     told = ["Training samples by client and class; an empty cell is a class the client lacks."]
+    if generated:
+        told.append("Generated samples, of all classes together, stand in the last column alone.")
     if silent:
         told.append(f"Not shared by the devices of these clients: {', '.join(silent)}.")
     if shared > MAX_CLIENTS:

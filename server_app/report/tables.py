@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from server_app.client_list import ListedClient
 from server_app.comparison import ABSENT, latest_mean, run_titles, typical_bytes
 from server_app.journal import RoundLine
-from server_app.progress import format_bytes, format_duration
+from server_app.progress import format_bytes, format_duration, format_samples
 from server_app.report.markup import Column, Html, element, join, table, text
 from server_app.run_record import RunRecord
 
@@ -46,19 +45,20 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
             [
                 str(number),
                 client.model or ABSENT,
-                f"{_learnt_from(client)} / {client.test_samples}",
+                f"{format_samples(client.own_samples, client.generated)} / {client.test_samples}",
                 *(_latest(record, number) for record in shown),
                 *([score(f1_scores.get(number))] if scored else []),
                 *_traffic(run, number),
                 str(failures),
             ]
         )
-    train = sum(client.train_samples for client in run.clients.values())
+    own = sum(client.own_samples for client in run.clients.values())
+    generated = sum(client.generated for client in run.clients.values())
     test = sum(client.test_samples for client in run.clients.values())
     foot = [
         "All",
         "",
-        f"{train} / {test}",
+        f"{format_samples(own, generated)} / {test}",
         *(score(latest_mean(record)) for record in shown),
         *([score(run.last.macro_f1 if run.last else None)] if scored else []),
         *_traffic(run),
@@ -68,18 +68,13 @@ def clients_table(run: RunRecord, other: RunRecord | None) -> Html:
     return join(table("Clients", columns, rows, foot), note)
 
 
-def _learnt_from(client: ListedClient) -> str:
-    if not client.generated:
-        return str(client.train_samples)
-    return f"{client.train_samples - client.generated} + {client.generated} generated"
-
-
 def payloads_table(run: RunRecord) -> Html:
     """Return what travelled, by payload; empty where nothing did."""
     sizes: dict[str, list[int]] = defaultdict(list)
-    for node in run.trained():
-        for name, size in node.payload_bytes.items():
-            sizes[name].append(size)
+    for line in run.rounds:
+        for travelled in line.payloads:
+            for name, size in travelled.items():
+                sizes[name].append(size)
     if not sizes:
         return text("")
     columns = [

@@ -25,7 +25,7 @@ def make(
     device: torch.device,
     watch: Callable[[int, int], None],
 ) -> tuple[Generator, Aggregated] | None:
-    """Make a generator, with what is to be told of it; ``None`` where nobody lacks a label.
+    """Make a generator, with what is to be told of it; ``None`` where no seeds came.
 
     Uploads are sorted by partition; open data are there where the oversampler takes some. The
     watcher is told each step, and of how many.

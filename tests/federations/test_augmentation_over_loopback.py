@@ -15,8 +15,10 @@ from flwr.app import Array, ArrayRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 
 from client_app.augmented import FILE
+from server_app.augmentation_file import FILE as RUNS_OWN
 from server_app.run_record import read_run_record
-from strategies.common.errors import NectarError
+from strategies.common import tensor_file
+from strategies.common.errors import NectarError, StoreError
 from strategies.common.transport.envelope import read_blob
 
 pytestmark = pytest.mark.federation
@@ -78,14 +80,17 @@ def test_clients_learn_from_what_they_lack(tmp_path: Path, method: str) -> None:
 def test_labels_are_even_after_it(tmp_path: Path) -> None:
     run = augmented(tmp_path, faug__target_below=1.0)
     run.play()
+    listed = json.loads((run.run_folder / "clients.json").read_text())["clients"]
     for client in range(3):
         made = safetensors.torch.load(kept(run, client).read_bytes())
+        own = torch.tensor(listed[str(client)]["train_counts"])
+        every = own + made["labels"].bincount(minlength=len(own))
+        assert {*every.tolist()} == {own.max().item()}
+        assert own.sum() == listed[str(client)]["train_samples"] - len(made["labels"])
+        assert listed[str(client)]["generated"] == len(made["labels"])
         assert made["inputs"].shape[1:] == (1, 8, 8)
         assert len(made["inputs"]) == len(made["labels"]) > 0
         assert kept(run, client).stat().st_mode & 0o777 == 0o600
-    for client in json.loads((run.run_folder / "clients.json").read_text())["clients"].values():
-        assert {*client["train_counts"]} == {max(client["train_counts"])}
-        assert client["generated"] > 0
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -105,6 +110,37 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     again = augmented(tmp_path / "again", rounds=3, resume=True)
     assert without_clocks(again.play()) == without_clocks(whole)
     assert asked(again)[:4] == ["query"] * 3 + ["train"]
+
+
+@pytest.mark.parametrize("sits_out", [True, False])
+def test_all_bytes_stand_in_the_journal(tmp_path: Path, sits_out: bool) -> None:
+    run = augmented(tmp_path, participation=0.5 if sits_out else 1.0)
+    if not sits_out:
+        run.grid.tamper = _fails_in_round_1
+    first, second = run.play()
+    assert first["aside"]
+    assert not second["aside"]
+    for own in first["aside"].values():
+        assert own["downlink_bytes"] == sum(
+            size for name, size in own["payload_bytes"].items() if name.startswith("down/")
+        )
+    every = [*first["nodes"].values(), *first["aside"].values()]
+    sent = [own["payload_bytes"] for own in every if "failure" not in own]
+    assert [("down/faug.generator" in one, "up/faug.seeds" in one) for one in sent] == [
+        (True, True)
+    ] * 3
+    trained = {c for c, own in first["nodes"].items() if own.get("took_part")}
+    assert not trained & first["aside"].keys()
+    assert {*first["aside"], *trained} == {"0", "1", "2"}
+    record = read_run_record(run.run_folder)
+    assert record.rounds[0].uplink_bytes == sum(own.get("uplink_bytes", 0) for own in every)
+    # A round that is played again does not lose them.
+    again = augmented(tmp_path, rounds=3, participation=0.5 if sits_out else 1.0, resume=True)
+    assert again.play()[0] == first
+
+
+def _fails_in_round_1(node_id: int, reply: Message) -> Message | None:
+    return None if node_id == 101 and reply.metadata.group_id == "1" else reply
 
 
 def test_who_comes_later_learns_from_the_same_generator(tmp_path: Path) -> None:
@@ -191,8 +227,59 @@ def test_nobody_lacks_a_label(tmp_path: Path) -> None:
         faug__target_below=0.01,
         faug__redundant_labels=2,
     ).play()
-    assert any("no client lacks a label by faug.target-below=0.01" in n for n in lines[0]["notes"])
+    told = "faug: no client that answered lacks a label by faug.target-below=0.01"
+    assert any(note.startswith(told) for note in lines[0]["notes"])
     assert not any(name.startswith("faug") for name in lines[0]["diagnostics"])
+
+
+APART = {"partition": "pathological", "classes_per_client": 2}
+
+
+def test_nobody_has_samples_of_what_it_lacks(tmp_path: Path) -> None:
+    whole = augmented(tmp_path / "whole", "local", rounds=3, **APART).play()
+    (note,) = whole[0]["notes"]
+    assert note.startswith("faug: no seeds came, so that no client generates samples")
+    assert "faug.redundant-labels=1" in note
+    # A run that goes on does not ask again.
+    augmented(tmp_path / "parts", "local", **APART).play()
+    resumed = augmented(tmp_path / "parts", "local", rounds=3, resume=True, **APART)
+    assert without_clocks(resumed.play()) == without_clocks(whole)
+    assert not any(kind.startswith("query.") for kind in asked(resumed))
+    # What the note says helps.
+    hidden = augmented(tmp_path / "hidden", "local", faug__redundant_labels=1, **APART).play()
+    assert hidden[0]["diagnostics"]["faug_generated"] > 0
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def _of_another(file: Path) -> None:
+    tensors, _ = tensor_file.read(file)
+    tensor_file.write(file, {**tensors, "labels": tensors["labels"] + 70}, {})
+
+
+def _of_something_else(file: Path) -> None:
+    tensor_file.write(file, {"weights": torch.zeros(3)}, {})
+
+
+@pytest.mark.parametrize("spoil", [_cut, _of_another, _of_something_else])
+def test_a_damaged_generator_is_refused_and_a_lost_one_told(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    augmented(tmp_path, rounds=1).play()
+    later = augmented(tmp_path, rounds=2, resume=True)
+    file = later.run_folder / RUNS_OWN
+    spoil(file)
+    with pytest.raises(StoreError, match=rf"{RUNS_OWN}: expected what .* put a copy of the file"):
+        later.play()
+    assert not any(kind.startswith("query.") for kind in asked(later))
+    if spoil is _cut:
+        file.unlink()
+        lines = augmented(tmp_path, rounds=2, resume=True).play()
+        told = f"faug: clients were asked for seeds again: the run's {RUNS_OWN} is not there"
+        assert told in lines[1]["notes"]
+        assert not any("seeds again" in note for note in lines[0]["notes"])
 
 
 def test_settings_are_checked_before_anything_starts(tmp_path: Path) -> None:

@@ -141,6 +141,23 @@ def test_adapters_are_tested_after_aggregation_by_both(tmp_path: Path, prepared_
     require_same_but_for_bytes_of_tests(ours, flowers)
 
 
+@pytest.mark.federation
+def test_what_comes_before_the_first_round_comes_in_both(
+    tmp_path: Path, prepared_once: None
+) -> None:
+    settings = {
+        "augmentation": "faug",
+        "partition": "dirichlet",
+        "dirichlet_alpha": 0.5,
+        "faug": {"hidden_dim": 8, "steps": 5, "oversampled": 8},
+    }
+    ours, flowers, lines = by_both("fd", tmp_path, **settings)
+    assert ours == flowers
+    told = flowers.train_metrics_clientapp
+    assert told[1]["faug_generated"] == lines[0]["diagnostics"]["faug_generated"] > 0
+    assert told[1]["uplink_bytes"] > told[2]["uplink_bytes"]
+
+
 def node_101_fails(node_id: int, reply: Message) -> Message | None:
     if node_id == 101 and reply.metadata.group_id == "1":
         # Flower reports it in its own name.

@@ -9,7 +9,7 @@ import pytest
 
 from nectar import Run
 from server_app.client_list import ListedClient
-from server_app.journal import FailureLine, NodeLine, RoundLine
+from server_app.journal import FailureLine, NodeLine, RoundLine, TrafficLine
 from server_app.run_record import RunRecord
 
 NODE = NodeLine(
@@ -35,7 +35,7 @@ NODE = NodeLine(
 )
 
 
-def line(number: int, **nodes: Any) -> RoundLine:
+def line(number: int, aside: dict[int, TrafficLine] | None = None, **nodes: Any) -> RoundLine:
     return RoundLine(
         round_number=number,
         method="fedproto",
@@ -52,6 +52,7 @@ def line(number: int, **nodes: Any) -> RoundLine:
         diagnostics={"classes": 10.0},
         notes=(),
         nodes={0: NODE, **{int(name[1:]): node for name, node in nodes.items()}},
+        aside=aside or {},
     )
 
 
@@ -86,6 +87,15 @@ def test_a_row_per_round_and_client() -> None:
     assert frame["loss total"].tolist()[:2] == [1.25, 1.25]
     assert frame["accuracy"].isna().tolist() == [False, False, True]
     assert frame["failure"].tolist()[2] == "ran out of memory"
+
+
+def test_a_client_that_was_not_asked_has_bytes_alone() -> None:
+    own = TrafficLine(uplink_bytes=70, downlink_bytes=900, payload_bytes={})
+    run = Run(dataclasses.replace(RECORD, rounds=(line(1, aside={1: own}),)))
+    frame = run.frame("clients")
+    assert frame["took_part"].tolist() == [True, False]
+    assert frame["uplink_bytes"].tolist() == [1200, 70]
+    assert run.frame()["downlink_bytes"].tolist() == [1700]
 
 
 def test_another_frame_is_refused() -> None:

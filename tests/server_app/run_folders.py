@@ -48,6 +48,12 @@ def node(client: int, accuracy: float, **changes: Any) -> dict[str, Any]:
     }
 
 
+def traffic(up: int, down: int) -> dict[str, Any]:
+    """Return an entry of a client without a reply, for which bytes crossed all the same."""
+    payloads = {"up/faug.seeds": up, "down/faug.generator": down}
+    return {"uplink_bytes": up, "downlink_bytes": down, "payload_bytes": payloads}
+
+
 def round_of(number: int, accuracies: Sequence[float], **changes: Any) -> dict[str, Any]:
     """Return a journal line; means weighted 10 to 30, as the clients' test samples are."""
     mean = sum(a * n for a, n in zip(accuracies, TEST_SAMPLES, strict=True)) / 40

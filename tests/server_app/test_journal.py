@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server_app.client import Client
-from server_app.journal import FailureLine, NodeLine, RoundLine, read_round, write_round
+from server_app.crossed import Crossed
+from server_app.journal import (
+    FailureLine,
+    NodeLine,
+    RoundLine,
+    TrafficLine,
+    read_round,
+    write_round,
+)
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from strategies.common.errors import RunFolderError
 from strategies.common.round import Aggregated
@@ -42,14 +50,16 @@ FULL = (
     '"uplink_bytes": 180, '
     '"downlink_bytes": 58, "payload_bytes": {"down/order": 58, "up/report": 180}, '
     '"seconds": {"load": 0.25, "train": 2.0, "evaluate": 0.5, "save": 0.125, "total": 2.875}, '
-    '"scores": {}, "losses": {}, "figures": {}, "continued_from": 0, "notes": []}}}'
+    '"scores": {}, "losses": {}, "figures": {}, "continued_from": 0, "notes": []}}, '
+    '"aside": {"2": {"uplink_bytes": 70, "downlink_bytes": 900, '
+    '"payload_bytes": {"down/faug.generator": 900, "up/faug.seeds": 70}}}}'
 )
 EMPTY = (
     '{"round": 1, "method": "fd", "classified_by": "", "seconds": {"total": 0}, '
     '"accuracy": null, "loss": null, '
     '"accuracy_std": null, "macro_f1": null, "class_accuracy": [], '
     '"validation_accuracy": null, "validation_loss": null, "scores": {}, '
-    '"diagnostics": {}, "notes": [], "nodes": {}}'
+    '"diagnostics": {}, "notes": [], "nodes": {}, "aside": {}}'
 )
 
 
@@ -132,6 +142,7 @@ def full_line() -> RoundLine:
         failures={2: 'client 2: "gone"'},
         seconds={"wait": 1.0, "replies": 2.5},
         notes=["client 2 was late"],
+        before={2: Crossed({"faug.seeds": 70}, {"faug.generator": 900})},
     )
     told = Aggregated({"kept": 3, "alignment": 0.1 + 0.2}, ("it did not learn",))
     return record.to_line("fd", told, "the nearest")
@@ -150,7 +161,8 @@ def test_a_full_line_is_read_as_it_was_written() -> None:
     assert read_round(json.loads(FULL), "here") == line
     assert list(line.nodes) == [0, 2, 10]
     assert line.failures == {2: 'client 2: "gone"'}
-    assert (line.uplink_bytes, line.downlink_bytes) == (1380, 618)
+    assert (line.uplink_bytes, line.downlink_bytes) == (1450, 1518)
+    assert line.unanswered == {2: ('client 2: "gone"', line.aside[2])}
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -198,6 +210,16 @@ lines = st.builds(
     nodes=st.dictionaries(
         counts, replies | st.builds(FailureLine, st.text(max_size=8)), max_size=4
     ),
+    aside=st.dictionaries(
+        counts,
+        st.builds(
+            TrafficLine,
+            uplink_bytes=counts,
+            downlink_bytes=counts,
+            payload_bytes=st.dictionaries(st.text(max_size=8), counts, max_size=3),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -210,7 +232,7 @@ def test_what_is_written_is_read_back(line: RoundLine) -> None:
     assert write_round(again) == text
 
 
-@pytest.mark.parametrize("layout", [RoundLine, NodeLine, FailureLine])
+@pytest.mark.parametrize("layout", [RoundLine, NodeLine, FailureLine, TrafficLine])
 def test_no_field_has_a_default_that_could_hide_its_absence(layout: type) -> None:
     for field in dataclasses.fields(layout):
         assert field.default is dataclasses.MISSING, field.name
@@ -223,7 +245,15 @@ def test_a_line_of_before_it_was_said_what_picks_a_class_is_read() -> None:
     assert read_round(entries, "here") == dataclasses.replace(full_line(), classified_by="")
 
 
-@pytest.mark.parametrize("key", sorted(json.loads(EMPTY).keys() - {"macro_f1", "classified_by"}))
+def test_a_line_of_before_bytes_stood_aside_is_read() -> None:
+    entries = json.loads(FULL)
+    del entries["aside"]
+    assert read_round(entries, "here") == dataclasses.replace(full_line(), aside={})
+
+
+@pytest.mark.parametrize(
+    "key", sorted(json.loads(EMPTY).keys() - {"macro_f1", "classified_by", "aside"})
+)
 def test_a_line_without_one_of_its_keys_is_refused(key: str) -> None:
     entries = json.loads(FULL)
     del entries[key]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from server_app.client import Client
+from server_app.crossed import Crossed
 from server_app.journal import read_round, write_round
 from server_app.round_record import MeasuredAccuracy, NodeRecord, RoundRecord
 from strategies.common.round import Aggregated
@@ -235,6 +236,20 @@ def test_bytes_of_a_stream_are_added_to_those_of_the_messages() -> None:
     told = node(0, 1, 2, 0.0).with_traffic({"stream": 7, "report": 1}, {"stream": 9})
     assert told.uplink == {"report": 201, "fd.logits": 1000, "stream": 7}
     assert told.downlink == {"order": 60, "fd.means": 500, "stream": 9}
+
+
+def test_what_crossed_before_the_round_is_of_everyone_who_was_there(record: RoundRecord) -> None:
+    seeds, generator = {"faug.seeds": 70}, {"faug.generator": 900}
+    record.before = {p: Crossed(seeds, generator) for p in (1, 2, 3, 4)}
+    # Whoever is tested after aggregation has an entry from then on.
+    record.add_test(RoundRecord(4, nodes={4: node(4, 1, 2, 0.0, took_part=False)}))
+    line = record.to_line("fd", Aggregated())
+    assert {c: own.uplink_bytes for c, own in line.answered.items()} == {0: 1200, 2: 1270, 4: 1270}
+    assert line.answered[4].payload_bytes["down/faug.generator"] == 900
+    assert list(line.aside) == [1, 3]
+    assert line.aside[3].payload_bytes == {"down/faug.generator": 900, "up/faug.seeds": 70}
+    assert (line.uplink_bytes, line.downlink_bytes) == (3 * 1200 + 4 * 70, 3 * 560 + 4 * 900)
+    assert line.unanswered == {1: (record.failures[1], line.aside[1]), 3: (None, line.aside[3])}
 
 
 def test_notes_of_the_exchange_stand_before_those_of_the_method() -> None:

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def line(number: int, accuracy: float | None = 0.5, notes: tuple[str, ...] = ()) -> RoundLine:
     return RoundLine(
-        number, "local", "", {}, accuracy, None, None, None, (), None, None, {}, {}, notes, {}
+        number, "local", "", {}, accuracy, None, None, None, (), None, None, {}, {}, notes, {}, {}
     )
 
 

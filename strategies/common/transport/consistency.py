@@ -23,15 +23,25 @@ def of_description(told: "Description") -> str | None:
             f"class_names: expected none or {told.num_classes}, one per class, got "
             f"{len(told.class_names)}"
         )
+    return _of_samples(told)
+
+
+def _of_samples(told: "Description") -> str | None:
+    if told.generated > told.train_samples:
+        return (
+            f"generated: expected at most train_samples={told.train_samples}, got {told.generated}"
+        )
     width = told.num_classes * told.clients
-    for name, counts, samples in (
-        ("train", told.train_counts, told.train_samples),
-        ("test", told.test_counts, told.test_samples),
+    own = told.train_samples - told.generated
+    but = f" less generated={told.generated}" if told.generated else ""
+    for name, counts, samples, of in (
+        ("train", told.train_counts, own, f"{told.train_samples}{but}"),
+        ("test", told.test_counts, told.test_samples, f"{told.test_samples}"),
     ):
         if counts and len(counts) != width:
             return f"{name}_counts: expected none or {width} counts, got {len(counts)}"
         if counts and sum(counts) != samples:
-            return f"{name}_counts: expected a sum of {name}_samples={samples}, got {sum(counts)}"
+            return f"{name}_counts: expected a sum of {name}_samples={of}, got {sum(counts)}"
     return None
 
 

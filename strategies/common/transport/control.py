@@ -153,13 +153,13 @@ class Description(Control):
     train_samples, test_samples : int
         Sizes of the client's split.
     train_counts, test_counts : list[int]
-        Samples per class; empty when the device keeps them to itself. A node that carries
-        several clients gives theirs one after another.
+        Own samples per class, without generated ones; empty when the device keeps them to itself.
+        A node that carries several clients gives theirs one after another.
     clients : int
         Logical clients that the node carries.
     generated, generator : int, str
-        Training samples that were generated, and SHA-256 of what they were generated with; 0 and
-        empty where none were.
+        Training samples among them that were generated, and SHA-256 of what they were generated
+        with; 0 and empty where none were.
     notes : list[str]
         What a user should know of this client's data.
     figures : dict[str, float]

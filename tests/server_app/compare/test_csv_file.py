@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server_app.compare.arms import read_arms
 from server_app.compare.csv_file import csv_text, harmless
-from tests.server_app.run_folders import node, round_of
+from tests.server_app.run_folders import node, round_of, traffic
 
 
 def _read(runs):
@@ -63,6 +63,20 @@ def test_a_failure_has_its_reason_alone_and_an_untested_client_no_accuracy(runs)
     assert failed["model"] == "cnn"
     assert {failed[k] for k in ("took_part", "accuracy", "test_samples", "uplink_bytes")} == {""}
     assert (untested["accuracy"], untested["correct"], untested["cpu_seconds"]) == ("", "", "1.25")
+
+
+def test_bytes_of_clients_without_a_reply_are_told(runs):
+    line = round_of(1, (0.6, 0.8), aside={c: traffic(70, 900) for c in "01"})
+    line["nodes"] = {"0": {"failure": "gone"}}
+    runs.add("fd", 0, [line])
+    failed, idle = _read(runs)
+    assert [(one["uplink_bytes"], one["downlink_bytes"]) for one in (failed, idle)] == [
+        ("70", "900"),
+        ("70", "900"),
+    ]
+    assert (failed["client"], failed["failure"], failed["took_part"]) == ("0", "gone", "")
+    assert (idle["client"], idle["failure"], idle["took_part"]) == ("1", "", "0")
+    assert idle["model"] == "resnet4"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from server_app.report.frame import DASHED
 from server_app.report.legend import Mark
 from server_app.report.markup import Html
 from server_app.report.page import write_report
+from server_app.report.tables import payloads_table
 from server_app.run_record import read_run_record
-from tests.server_app.run_folders import failed_round, node, round_of, write_run
+from tests.server_app.run_folders import failed_round, node, round_of, traffic, write_run
 
 CHART = Html('<svg viewBox="0 0 100 50" role="img"><path style="stroke: var(--series-1)"/></svg>')
 
@@ -74,6 +75,19 @@ def test_rounds_and_clients_are_saved_as_numbers(tmp_path: Path) -> None:
     assert carried["rounds.csv"] == rounds_csv(record)
     assert carried["clients.csv"] == clients_csv(record)
     assert "accuracy.svg" in carried
+
+
+def test_bytes_of_clients_without_a_reply_have_a_line(tmp_path: Path) -> None:
+    line = round_of(1, (0.5, 0.75), aside={"0": traffic(70, 900)})
+    line["nodes"].pop("0")
+    record = read_run_record(write_run(tmp_path / "run", [line, round_of(2, (0.5, 0.75))]))
+    (whole, _) = csv.DictReader(io.StringIO(rounds_csv(record)))
+    assert (whole["uplink_bytes"], whole["downlink_bytes"]) == ("2070", "40900")
+    assert whole["answered"] == "1"
+    own = list(csv.DictReader(io.StringIO(clients_csv(record))))
+    assert [one["round"] + one["client"] for one in own] == ["10", "11", "20", "21"]
+    assert (own[0]["took_part"], own[0]["accuracy"], own[0]["uplink_bytes"]) == ("0", "", "70")
+    assert "faug.generator</" in payloads_table(record)
 
 
 @pytest.mark.usefixtures("drawn_charts")

@@ -232,6 +232,28 @@ def test_clients_that_share_a_node_have_rows_of_their_own(tmp_path):
     }
 
 
+def test_what_was_generated_stands_beside_the_clients_own_samples(tmp_path):
+    clients = {
+        # 30 of 12 of its own.
+        "0": {"train_samples": 30, "train_counts": [10, 0, 2], "generated": 18},
+        "1": {"train_samples": 90, "train_counts": [30, 0, 60]},
+    }
+    folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.5))], clients=clients)
+    picture = partition_picture(read_run_record(folder))
+    rows = re.findall(r"<th scope=\"row\">client \d+</th>(.*?)</tr>", picture)
+    assert [re.findall(r">([^<]*)</td>", cells) for cells in rows] == [
+        ["10", "", "2", "+ 18"],
+        ["30", "", "60", "+ 0"],
+    ]
+    assert "Generated samples, of all classes together, stand in the last column" in picture
+    page = _page(write_run(tmp_path / "page", [round_of(1, (0.5, 0.5))], clients=clients))
+    assert [row[2] for row in page.tables["Clients"][1:]] == [
+        "12 + 18 generated / 10",
+        "90 / 30",
+        "102 + 18 generated / 40",
+    ]
+
+
 def test_devices_are_shown_with_the_median_of_their_figures_and_the_peak_of_memory(tmp_path):
     told = [
         {"step_ms": ms, "peak_memory_bytes": size, "cpu_s": 0.5 * ms}

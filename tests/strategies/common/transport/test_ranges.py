@@ -73,6 +73,12 @@ def test_a_number_of_a_description_out_of_its_range_is_refused(name: str, bad: o
         (Report, {"validation_samples": 31}, "expected at most train_samples=30, got 31"),
         (Report, {"class_samples": [10]}, "class_samples: expected as many as"),
         (Description, {"train_counts": [20, 11]}, "expected a sum of train_samples=30, got 31"),
+        (
+            Description,
+            {"generated": 4, "train_counts": [20, 10]},
+            "train_counts: expected a sum of train_samples=30 less generated=4, got 30",
+        ),
+        (Description, {"generated": 31}, "generated: expected at most train_samples=30, got 31"),
         (Description, {"test_counts": [5, 4]}, "expected a sum of test_samples=10, got 9"),
         (Description, {"train_counts": [30]}, "train_counts: expected none or 2 counts, got 1"),
         (Description, {"clients": 2}, "train_counts: expected none or 4 counts, got 2"),
