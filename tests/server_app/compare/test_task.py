@@ -5,6 +5,7 @@ import pytest
 from server_app.compare.standings import leader
 from server_app.compare.task import CLIENTS, OPEN, TASK, of_task
 from server_app.compare.words import limits
+from strategies.common.presentation import Setting
 from strategies.common.run_config import default_config
 
 # How clients learn, how rounds are played, and what all of it is called: the test stays.
@@ -43,8 +44,8 @@ def test_rows_of_two_tasks_are_not_ranked(runs, key):
 
 
 def test_open_data_are_of_the_task_where_they_are_kept_from_clients() -> None:
-    apart = {"data": "digits", "open-data": "images:x", "open-samples": 100}
-    kept = {**apart, "open-data": "digits"}
+    apart: dict[str, Setting] = {"data": "digits", "open-data": "images:x", "open-samples": 100}
+    kept: dict[str, Setting] = {**apart, "open-data": "digits"}
     assert of_task(["open-samples"], apart, {**apart, "open-samples": 200}) == []
     assert of_task(["open-samples"], kept, {**kept, "open-samples": 200}) == ["open-samples"]
     assert of_task(["open-data", "rounds"], apart, kept) == ["open-data"]
