@@ -197,7 +197,8 @@ def test_no_label_is_told(place: Path) -> None:
     _save(place / "train" / "0.npz", np.zeros((4, 1, 3, 3), dtype=np.float32), labels)
     with pytest.raises(DataError, match="float64, of which 3 of 4 are none; number") as caught:
         pfllib.read(place, 0)
-    assert not any(told in str(caught.value) for told in ("17", "4123", "4.12", "-3"))
+    reason = str(caught.value).removeprefix(str(place))
+    assert not any(told in reason for told in ("17", "4123", "4.12", "-3"))
 
 
 @pytest.mark.parametrize(
