@@ -14,7 +14,7 @@ from typing import final
 from torch import Tensor
 
 from client_app.data.kept_split import Identity
-from client_app.data.left_out import LeftOut
+from client_app.data.left_out import LeftOut, merged, told
 from client_app.data.words import Numbering
 from strategies.common.errors import DataError
 
@@ -91,6 +91,10 @@ class Collection:
     counted: str = "files"
     numbering: Numbering | None = None
     columns: tuple[str, ...] = ()
+
+    def told_left_out(self, where: str, *more: LeftOut) -> tuple[str, ...]:
+        """Return one note that counts all that was left out, by the source and beyond; or none."""
+        return told(where, merged(self.left_out, *more), self.total, self.counted)
 
     @property
     def vocabulary(self) -> int:

@@ -235,8 +235,7 @@ def _notes(
     settings: RunSettings, source: Source, collection: Collection, reading: Reading
 ) -> tuple[str, ...]:
     """Return what was decided and left out, and that there are fewer than were asked for."""
-    every = left_out.merged(collection.left_out, reading.left_out)
-    told = left_out.told(source.kind, every, collection.total, collection.counted)
+    told = collection.told_left_out(source.kind, reading.left_out)
     fewer = f"{len(reading.inputs)} samples, fewer than open-samples={settings.open_samples}"
     lacking = (fewer,) if len(reading.inputs) < settings.open_samples else ()
     # Clients tell the rest of a source that is their own, too.

@@ -283,9 +283,7 @@ def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:
 
 
 def _left_out(source: Source, collection: Collection, *more: LeftOut) -> tuple[str, ...]:
-    every = left_out.merged(collection.left_out, *more)
-    told = left_out.told(source.kind, every, collection.total, collection.counted)
-    return (*collection.notes, *told)
+    return (*collection.notes, *collection.told_left_out(source.kind, *more))
 
 
 def _require(settings: RunSettings, source: Source, client: int, train: int, test: int) -> None:
