@@ -153,6 +153,17 @@ def private_rows(rows: int, settings: RunSettings, source: Source) -> Tensor:
     return (~is_open).nonzero().flatten()
 
 
+def told_of_dealing(rows: int, settings: RunSettings, source: Source) -> tuple[str, ...]:
+    """Return how few rows are left to deal, where some are kept open: for errors of too few."""
+    if not holds_open(settings, source):
+        return ()
+    left = rows - settings.open_samples
+    return (
+        f"setting open-samples keeps {settings.open_samples} of {rows} samples open and leaves "
+        f"{left} to deal: lower it",
+    )
+
+
 def load(settings: RunSettings, spec: str, cache_dir: Path) -> OpenData:
     """Return the open data, from where they were kept if they were read before.
 

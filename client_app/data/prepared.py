@@ -30,7 +30,7 @@ from client_app.data import (
     questions,
     split,
     task_classes,
-    windows,
+    unread,
 )
 from client_app.data.client_data import ClientData, from_file, to_file
 from client_app.data.collection import Collection
@@ -90,6 +90,7 @@ def load(
         stored = stored.with_stem(f"{partition}-{digest_of(list(answers))[:16]}")
         found, repaired = _stored(stored, kept)
     if found:
+        unread.require(settings, source, found.inputs)
         return found
     if kept is not None and source.reader is pfllib:
         scanned = stored.with_name("classes.safetensors")
@@ -111,7 +112,7 @@ def load(
         data = _own(settings, source, partition, kept)
     else:
         data = _dealt(settings, source, partition, num_partitions, stored.parent)
-    windows.require(settings, data.inputs)
+    unread.require(settings, source, data.inputs)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
 
@@ -160,7 +161,8 @@ def _dealt(
     generator = seeds.generator(settings.seed, "split", partition=client)
     private = open_set.private_rows(len(collection.labels), settings, source)
     dealt = place / "dealt.safetensors"
-    with left_out.explained(_left_out(source, collection)):
+    kept_open = open_set.told_of_dealing(len(collection.labels), settings, source)
+    with left_out.explained((*_left_out(source, collection), *kept_open)):
         task_classes.require(source, int(collection.labels.bincount().count_nonzero()))
         share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
     rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]
@@ -171,7 +173,7 @@ def _dealt(
     groups = copies.groups(inputs)
     train, test = split.split(labels, settings.test_fraction, generator, groups)
     notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
-    with left_out.explained(notes):
+    with left_out.explained((*notes, *kept_open)):
         _require(settings, source, client, len(train), len(test))
     contents = _contents(source, collection, place.parent)
     whole = [digest_of_labels(collection.labels), contents]

@@ -3,10 +3,6 @@
 from torch import Tensor
 from torch.nn import functional
 
-from strategies.common.errors import DataError
-from strategies.common.inputs import Inputs, Windows
-from strategies.common.settings import RunSettings
-
 
 def resample(windows: Tensor, length: int) -> Tensor:
     """Interpolate linearly along time between the readings.
@@ -28,18 +24,3 @@ def resample(windows: Tensor, length: int) -> Tensor:
     if length in (0, windows.shape[2]):
         return windows
     return functional.interpolate(windows, size=length, mode="linear", align_corners=False)
-
-
-def require(settings: RunSettings, inputs: Inputs) -> None:
-    """Refuse a length for inputs that have none.
-
-    Raises
-    ------
-    DataError
-        With what to do.
-    """
-    if settings.window_length and not isinstance(inputs, Windows):
-        raise DataError(
-            f"setting window-length: expected 0 for inputs that are no windows of sensor "
-            f"readings, got {settings.window_length} for {inputs}; leave it at 0"
-        )

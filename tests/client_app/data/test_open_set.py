@@ -147,6 +147,27 @@ def test_a_set_that_would_be_all_open_is_refused(run_settings: Settings, tmp_pat
         prepared.load(run, "digits", 0, 3, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("opened", "reason"),
+    [
+        (
+            1790,
+            "setting open-samples keeps 1790 of 1797 samples open and leaves 7 to deal: lower it",
+        ),
+        (1770, "setting open-samples keeps 1770 of 1797 samples open and leaves 27 to deal"),
+    ],
+)
+def test_too_few_to_deal_name_what_is_kept_open(
+    run_settings: Settings, tmp_path: Path, opened: int, reason: str
+) -> None:
+    run = run_settings(data="digits", open_data="digits", open_samples=opened)
+    with pytest.raises(DataError, match=reason):
+        prepared.load(run, "digits", 0, 3, tmp_path)
+    # Where others are open, it is none of their doing.
+    apart = run_settings(data="digits", open_data="sentences", open_samples=opened)
+    assert prepared.load(apart, "digits", 0, 3, tmp_path).train.inputs.numel()
+
+
 def listed(place: Path, rows: list[str]) -> str:
     place.write_text("\n".join(["kind,one,other", *rows]))
     return f"csv:{place}"

@@ -76,9 +76,3 @@ def test_unlike_lengths_of_one_client_are_refused_or_resampled(
         prepared.load(run_settings(), source, 0, 1, tmp_path / "cache")
     data = prepared.load(run_settings(window_length=30), source, 0, 1, tmp_path / "cache")
     assert data.test.inputs.shape == data.train.inputs.shape == (12, 2, 30)
-
-
-def test_images_have_no_length(run_settings: Build, tmp_path: Path) -> None:
-    source = written(tmp_path / "pictures", 8, 8, height=8)
-    with pytest.raises(DataError, match=r"window-length: expected 0 for .*got 64 for images"):
-        prepared.load(run_settings(window_length=64), source, 0, 1, tmp_path / "cache")
