@@ -11,9 +11,10 @@ What stays within the bound is not found here: a sign that is flipped, a change 
 times too large, rows that lie about where classes are.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from statistics import median_low
+from statistics import fmean, median_low
 from typing import Final, final
 
 import torch
@@ -79,6 +80,11 @@ class Size:
     def largest(self) -> float:
         """The largest row's size; 0 without rows."""
         return max(self.rows, default=0.0)
+
+    @property
+    def together(self) -> float:
+        """All rows' size; not the middle row's, since most classes' features may be near 0."""
+        return math.sqrt(fmean(row * row for row in self.rows))
 
     @property
     def alone(self) -> float:
@@ -194,7 +200,7 @@ def unsettled(sizes: Mapping[int, Sizes], models: Mapping[int, str] | None = Non
             continue
         (less, small), (more, large) = sorted(held.items(), key=lambda item: item[1].largest)
         factor = UNLIKE_FACTOR if _are_unlike([less, more], large, models or {}) else large.factor
-        usual = max(median_low(small.rows), large.harmless / factor)
+        usual = max(small.together, large.harmless / factor)
         if large.largest > factor * usual:
             return (
                 f"{name}: client {more} sent {large.largest / usual:.3g} times what client {less} "
@@ -246,7 +252,7 @@ def _bounds(
 
 def _typical(held: Mapping[int, Size]) -> float:
     # One voice for each client, however many rows it sends.
-    sizes = sorted(median_low(size.rows) for size in held.values())
+    sizes = sorted(size.together for size in held.values())
     return sizes[int(next(iter(held.values())).share * (len(sizes) - 1))]
 
 

@@ -212,16 +212,26 @@ def test_a_client_model_of_splitfed_that_moves_too_far_is_refused_whatever_its_o
     assert list(too_large(sizes, dict.fromkeys(sizes, 10))) == [5]
 
 
+def test_classes_whose_features_are_near_zero_do_not_make_the_others_too_large() -> None:
+    """Most of a table near 0, as behind a rectifier, says nothing of its largest rows."""
+    near_zero = (1e-4,) * 8
+    sizes = {n: {"rows": Size((*near_zero, 0.9 + n / 10, 1.1))} for n in range(4)}
+    assert too_large(sizes, dict.fromkeys(sizes, 10)) == {}
+    sizes[4] = {"rows": Size((*near_zero, 10.0, 11.0))}
+    assert list(too_large(sizes, dict.fromkeys(sizes, 10))) == [4]
+
+
 def test_of_two_clients_that_are_far_apart_neither_is_refused_and_the_journal_tells() -> None:
-    sizes = {3: {"rows": Size((1.0, 2.0))}, 7: {"rows": Size((1e3,))}}
+    # Both rows of client 3 together are 5, the root of (1 + 49) / 2.
+    sizes = {3: {"rows": Size((1.0, 7.0))}, 7: {"rows": Size((1e3,))}}
     assert too_large(sizes, {3: 10, 7: 10}) == {}
     assert unsettled(sizes) == (
-        "rows: client 7 sent 1e+03 times what client 3 did; of two clients nobody can tell which "
+        "rows: client 7 sent 200 times what client 3 did; of two clients nobody can tell which "
         "is wrong, and both count"
     )
-    assert unsettled({**sizes, 7: {"rows": Size((7.9,))}}) is None
+    assert unsettled({**sizes, 7: {"rows": Size((39.0,))}}) is None
     unlike = {3: "cnn", 7: "net"}
-    assert unsettled({**sizes, 7: {"rows": Size((29.0,))}}, unlike) is None
-    assert unsettled({**sizes, 7: {"rows": Size((31.0,))}}, unlike) is not None
+    assert unsettled({**sizes, 7: {"rows": Size((149.0,))}}, unlike) is None
+    assert unsettled({**sizes, 7: {"rows": Size((151.0,))}}, unlike) is not None
     assert unsettled({**sizes, 8: {"rows": Size((1.0,))}}) is None
     assert unsettled({7: sizes[7]}) is None
