@@ -18,7 +18,12 @@ A message says where, what was expected, what was found and what to do. Only the
 and the text of an error cross the network, so the text is the whole diagnosis.
 """
 
+from typing import Final
+
 from strategies.common.names import printable
+
+# Of numbers that left their range where it is not known whose steps were too long.
+LOWER_RATES: Final = "lower learning-rate, or the server's own where the method has one"
 
 
 class NectarError(Exception):

@@ -1,5 +1,6 @@
 """Local training and evaluation loops that the client halves share."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TypeVar, final
 
@@ -9,7 +10,7 @@ from torch.nn import functional
 
 from strategies.common.confusion import ConfusionCounts
 from strategies.common.device import Device
-from strategies.common.errors import ModelError
+from strategies.common.errors import LOWER_RATES, ModelError
 from strategies.common.optimiser import Optimiser
 from strategies.common.round import Evaluation
 from strategies.common.samples import (
@@ -57,8 +58,11 @@ def fit(
         If a loss is no longer finite.
     """
     means = Means()
-    for batch in batches:
-        means.add(lesson(batch), len(batch))
+    for number, batch in enumerate(batches):
+        losses = lesson(batch)
+        if number == 0:
+            _refuse_a_spoilt_start(losses)
+        means.add(losses, len(batch))
     found = means.result()
     refuse_divergence(found, setting, learning_rate)
     return found
@@ -148,7 +152,9 @@ def evaluate_scores(
         predicted.append(batch_scores.argmax(1))
         num_classes = batch_scores.shape[1]
         loss += functional.cross_entropy(batch_scores, labels, reduction="sum").item()
-    refuse_divergence({"test loss": loss}, "learning-rate", device.settings.learning_rate)
+    # What is tested may be what the server sent.
+    rate = device.settings.learning_rate
+    refuse_divergence({"test loss": loss}, "learning-rate", rate, LOWER_RATES)
     classes = ConfusionCounts.of(device.test.labels, torch.cat(predicted).cpu(), num_classes)
     return Evaluation(sum(classes.hits), loss / len(device.test), classes=classes)
 
@@ -207,7 +213,12 @@ class Means:
         return {name: total / self._seen for name, total in self._sums.items()}
 
 
-def refuse_divergence(losses: Mapping[str, float], setting: str, learning_rate: float) -> None:
+def refuse_divergence(
+    losses: Mapping[str, float],
+    setting: str,
+    learning_rate: float,
+    advice: str = "lower the learning rate",
+) -> None:
     """Refuse losses that are no longer finite.
 
     Raises
@@ -215,9 +226,20 @@ def refuse_divergence(losses: Mapping[str, float], setting: str, learning_rate: 
     ModelError
         Naming the loss, and the setting that holds the learning rate.
     """
-    for name, value in losses.items():
-        if not torch.isfinite(torch.tensor(value)):
-            raise ModelError(
-                f"training diverged: {name} is {value} at {setting}={learning_rate}; "
-                f"lower the learning rate"
-            )
+    for name, value in _no_longer_finite(losses):
+        raise ModelError(
+            f"training diverged: {name} is {value} at {setting}={learning_rate}; {advice}"
+        )
+
+
+def _refuse_a_spoilt_start(losses: Mapping[str, float]) -> None:
+    """Refuse losses that no step of this round has made what they are."""
+    for name, value in _no_longer_finite(losses):
+        raise ModelError(
+            f"training cannot begin: {name} of the round's first batch is {value}, before any "
+            f"step: what the server sent, or what was learnt before, is too large; {LOWER_RATES}"
+        )
+
+
+def _no_longer_finite(losses: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(name, value) for name, value in losses.items() if not math.isfinite(value)]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.agreed import Agreed
-from strategies.common.errors import WireError
+from strategies.common.errors import LOWER_RATES, WireError
 from strategies.common.foreign_text import seen
 from strategies.common.payload import Payload, Rule, Sizes, rules_of
 
@@ -80,7 +80,7 @@ def encode(payload: Payload, wire_dtype: str) -> bytes:
         if rule.kind == "float" and not bool(torch.isfinite(sent).all()):
             raise WireError(
                 f"{payload.schema}.{name}: expected finite {wire_dtype} values to send, got "
-                f"NaN or infinity; lower the learning rate or use wire-dtype=float32"
+                f"NaN or infinity; {LOWER_RATES}, or set wire-dtype=float32"
             )
         # A copy of its own: safetensors refuses fields that share storage.
         packed[name] = sent.clone(memory_format=torch.contiguous_format)

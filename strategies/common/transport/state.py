@@ -9,7 +9,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor, nn
 
-from strategies.common.errors import ModelError, StoreError
+from strategies.common.errors import LOWER_RATES, ModelError, StoreError
 
 # What stands in a file for a field that is None, or a mapping with nothing in it: a field that
 # is merely missing can then be told from it.
@@ -72,8 +72,7 @@ def require_finite(state: object) -> None:
     for name, tensor in _named(state):
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(
-                f"state {name}: expected finite values, got NaN or infinity; lower the learning "
-                f"rate"
+                f"state {name}: expected finite values, got NaN or infinity; {LOWER_RATES}"
             )
 
 

@@ -1,6 +1,8 @@
 """The shared loops: steps worked out by hand, every sample seen, divergence named."""
 
+import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -173,17 +175,37 @@ def test_modules_train_in_training_mode_and_are_tested_in_evaluation_mode(
     assert modes == [False]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_named(run_settings: Build, bad: float) -> None:
-    layer = weight()
+def spoilt_from(batch: int, bad: float, layer: nn.Linear) -> BatchLosses:
+    seen = itertools.count()
 
     def losses(inputs: Tensor, _: Tensor) -> dict[str, Tensor]:
         loss = layer(inputs.flatten(1)).mean()
-        return {"total": loss, "prototype": loss + bad}
+        return {"total": loss, "prototype": loss + (bad if next(seen) >= batch else 0.0)}
 
-    settings = run_settings(learning_rate=7.5)
+    return losses
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_named(run_settings: Build, bad: float) -> None:
+    settings = run_settings(learning_rate=7.5, batch_size=2)
+    layer, four = weight(), device(settings, [1.0, 2.0, 3.0, 4.0])
     with pytest.raises(ModelError, match=r"diverged: prototype is (nan|inf) at learning-rate=7\.5"):
-        trained(device(settings, [1.0, 2.0]), [[layer]], losses)
+        trained(four, [[layer]], spoilt_from(1, bad, layer))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_round_that_begins_with_no_number_does_not_blame_its_own_steps(
+    run_settings: Build, bad: float
+) -> None:
+    """A head that the server drove to 1e30 is no client's learning rate."""
+    layer, two = weight(), device(run_settings(), [1.0, 2.0])
+    expected = (
+        f"training cannot begin: prototype of the round's first batch is {bad}, before any step: "
+        f"what the server sent, or what was learnt before, is too large; lower learning-rate, or "
+        f"the server's own where the method has one"
+    )
+    with pytest.raises(ModelError, match=f"^{re.escape(expected)}$"):
+        trained(two, [[layer]], spoilt_from(0, bad, layer))
 
 
 def test_a_model_learns_a_toy_problem(run_settings: Build) -> None:

@@ -70,7 +70,7 @@ def test_numbers_too_large_for_half_precision_are_not_sent() -> None:
     encode(Means(**sent), "float16")
     sent["means"][0, 0] = 65520.0  # half way to the next power of two: rounds to infinity
     encode(Means(**sent), "float32")
-    with pytest.raises(WireError, match=r"expected finite float16 .* use wire-dtype=float32"):
+    with pytest.raises(WireError, match=r"expected finite float16 .* set wire-dtype=float32"):
         encode(Means(**sent), "float16")
 
 
