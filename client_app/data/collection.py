@@ -96,6 +96,10 @@ class Collection:
         """Return one note that counts all that was left out, by the source and beyond; or none."""
         return told(where, merged(self.left_out, *more), self.total, self.counted)
 
+    def all_notes(self, where: str, *more: LeftOut) -> tuple[str, ...]:
+        """Return all that the user should know: the notes, and what was left out."""
+        return (*self.notes, *self.told_left_out(where, *more))
+
     @property
     def vocabulary(self) -> int:
         """How many numbers a word can be; 0 where rows are no texts."""

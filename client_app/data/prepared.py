@@ -13,36 +13,28 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from client_app.data import (
     copies,
-    file_contents,
-    images,
+    dealt_samples,
     keeper,
-    left_out,
-    open_set,
+    own_samples,
     partition,
     pfllib,
     pfllib_config,
     published,
     questions,
-    split,
     task_classes,
     unread,
 )
 from client_app.data.client_data import ClientData, from_file, to_file
-from client_app.data.collection import Collection
-from client_app.data.collection import digest_of as digest_of_labels
 from client_app.data.fingerprint import fingerprint
 from client_app.data.keeper import Keeper
-from client_app.data.kept_split import TEST, TRAIN, UNREAD, Identity, digest_of
-from client_app.data.left_out import LeftOut
+from client_app.data.kept_split import digest_of
 from client_app.data.sources import SOURCES, Source, parse
-from strategies.common import seeds, tensor_file
+from strategies.common import tensor_file
 from strategies.common.errors import DataError, NectarError, SettingsError, StoreError
-from strategies.common.samples import Samples
 from strategies.common.settings import RunSettings
 
 
@@ -109,9 +101,9 @@ def load(
         data = questions.read(client, stored.with_name("dealt.safetensors"), kept, answers)
         data = _with_copies_told(source, data)
     elif kept is not None:
-        data = _own(settings, source, partition, kept)
+        data = own_samples.read(settings, source, partition, kept)
     else:
-        data = _dealt(settings, source, partition, num_partitions, stored.parent)
+        data = dealt_samples.read(settings, source, partition, num_partitions, stored.parent)
     unread.require(settings, source, data.inputs)
     _write(stored, *to_file(data))
     return replace(data, notes=data.notes + repaired)
@@ -150,108 +142,6 @@ def _stored(path: Path, kept: Keeper | None) -> tuple[ClientData | None, tuple[s
     return (data if kept is None or kept.split == data.split else None), ()
 
 
-def _dealt(
-    settings: RunSettings, source: Source, client: int, num_partitions: int, place: Path
-) -> ClientData:
-    """Prepare a client's share of a collection that is dealt to all clients.
-
-    What all clients were dealt, and what the files hold, is remembered in a folder.
-    """
-    collection = source.collection(settings)
-    generator = seeds.generator(settings.seed, "split", partition=client)
-    private = open_set.private_rows(len(collection.labels), settings, source)
-    dealt = place / "dealt.safetensors"
-    kept_open = open_set.told_of_dealing(len(collection.labels), settings, source)
-    with left_out.explained((*_left_out(source, collection), *kept_open)):
-        task_classes.require(source, int(collection.labels.bincount().count_nonzero()))
-        share = partition.deal(collection.labels[private], settings, client, num_partitions, dealt)
-    rows = private[share.rows[split.cut(len(share.rows), settings.max_samples, generator)]]
-    reading = collection.read(rows, settings.image_size)
-    inputs = images.recolour(reading.inputs, settings.channels)
-    used = rows[reading.kept]
-    labels = collection.labels[used]
-    groups = copies.groups(inputs)
-    train, test = split.split(labels, settings.test_fraction, generator, groups)
-    notes = share.notes + reading.notes + _left_out(source, collection, reading.left_out)
-    with left_out.explained((*notes, *kept_open)):
-        _require(settings, source, client, len(train), len(test))
-    contents = _contents(source, collection, place.parent)
-    whole = [digest_of_labels(collection.labels), contents]
-    own = [used[train].tolist(), used[test].tolist()]
-    return ClientData(
-        train=Samples(inputs[train], labels[train]),
-        test=Samples(inputs[test], labels[test]),
-        num_classes=len(collection.class_names),
-        class_names=collection.class_names,
-        notes=notes + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
-        vocabulary=collection.vocabulary,
-        words=collection.words,
-        read_as=collection.read_as,
-        dealt=digest_of_labels(collection.labels, contents if collection.is_told_by_files else ""),
-        split=f"dealt:{digest_of([*whole, *own])[:16]}",
-    )
-
-
-def _contents(source: Source, collection: Collection, cache_dir: Path) -> str:
-    """Return what changes with what the files of a collection hold; empty where there are none."""
-    if not collection.files:
-        return ""
-    # Whatever the settings, so that another run of the same files does not read them again.
-    named = f"contents-{digest_of([source.kind, source.whole_place])[:16]}"
-    return file_contents.contents_of(collection.files, cache_dir / named / "files.safetensors")
-
-
-def _own(settings: RunSettings, source: Source, client: int, kept: Keeper) -> ClientData:
-    """Prepare a device's own samples, each on the side on which it was before."""
-    split.fewest(settings)
-    collection = source.collection(settings)
-    task_classes.require(source, len(collection.class_names))
-    samples = collection.identities() if collection.identities else []
-    generator = seeds.generator(settings.seed, "split", partition=client)
-    seating = kept.seat(samples)
-    rows = (
-        split.cut(len(samples), settings.max_samples, generator)
-        if seating is None
-        else torch.tensor(seating.positions, dtype=torch.int64)
-    )
-    reading = collection.read(rows, settings.image_size)
-    inputs = images.recolour(reading.inputs, settings.channels)
-    labels = collection.labels[rows[reading.kept]]
-    sides = torch.full((len(rows),), UNREAD)
-    groups = copies.groups(inputs)
-    if seating is None:
-        train, test = split.split(labels, settings.test_fraction, generator, groups)
-        sides[reading.kept[train]], sides[reading.kept[test]] = TRAIN, TEST
-    else:
-        places = reading.kept.tolist()
-        dealt = [kept.side(samples[seating.positions[p]], seating.seats[p]) for p in places]
-        known = [seating.is_known(place) for place in places]
-        sides[reading.kept] = torch.tensor(copies.together(dealt, known, groups.tolist()))
-        train, test = ((sides[reading.kept] == side).nonzero().flatten() for side in (TRAIN, TEST))
-    beyond = {f"beyond max-samples={settings.max_samples}": _others(samples, rows)}
-    notes = _left_out(source, collection, reading.left_out, beyond)
-    with left_out.explained(notes):
-        _require(settings, source, client, len(train), len(test))
-    settled = kept.settle(samples, rows.tolist(), sides.tolist())
-    return ClientData(
-        train=Samples(inputs[train], labels[train]),
-        test=Samples(inputs[test], labels[test]),
-        num_classes=len(collection.class_names),
-        class_names=collection.class_names,
-        notes=settled.notes
-        + notes
-        + reading.notes
-        + copies.told(source.kind, groups[train].tolist(), groups[test].tolist()),
-        vocabulary=collection.vocabulary,
-        words=collection.words,
-        read_as=collection.read_as,
-        split=settled.split,
-        contents=settled.contents,
-        standing=settled.standing[reading.kept[train]],
-        num_first_train=settled.num_first_train,
-    )
-
-
 def _with_copies_told(source: Source, data: ClientData) -> ClientData:
     train, test = (copies.digests(part.inputs) for part in (data.train, data.test))
     tell = copies.told_of_questions if data.train.questions else copies.told
@@ -272,25 +162,6 @@ def _require_apart(source: Source, state: Path) -> None:
             f"in it, where what a device keeps would count as data and change at each message; "
             f"name another state-dir in the node config"
         )
-
-
-def _others(samples: Sequence[Identity], rows: Tensor) -> list[str]:
-    used = set(rows.tolist())
-    # What has no name but what it holds is told by its place.
-    return [
-        f"row {row + 1}" if sample.name == sample.digest else sample.name
-        for row, sample in enumerate(samples)
-        if row not in used
-    ]
-
-
-def _left_out(source: Source, collection: Collection, *more: LeftOut) -> tuple[str, ...]:
-    return (*collection.notes, *collection.told_left_out(source.kind, *more))
-
-
-def _require(settings: RunSettings, source: Source, client: int, train: int, test: int) -> None:
-    who = f"{source.kind} {source.place}".strip() + f": client {client}"
-    split.require(who, train, test, settings, "add samples")
 
 
 def _scanned_classes(source: Source, remembered: Path) -> int:

@@ -58,7 +58,7 @@ def read(
             f"client {client} has {beyond} of {len(labels)} that are not; write in it how many "
             f"classes there are in all"
         )
-    who = f"pfllib {place}: client {client}"
+    who = source.who(client)
     _require_one_scale(who, train, test)
     samples = [*_identities("train", train), *_identities("test", test)]
     rows = _rows(settings, kept, samples, len(train), client)

@@ -48,7 +48,7 @@ class Client:
     @property
     def label(self) -> str:
         """How messages name this client."""
-        return f"{self.source.kind} {self.source.place}: client {self.number}"
+        return self.source.who(self.number)
 
     def generator(self) -> torch.Generator:
         """Return what the client's questions are split by."""

@@ -119,6 +119,10 @@ class Source:
         """Folder of a source that lies in one."""
         return Path(self.place).expanduser()
 
+    def who(self, client: int) -> str:
+        """Return whose samples of it they are, for errors."""
+        return f"{self.kind} {self.place}".strip() + f": client {client}"
+
     @property
     def reader(self) -> ModuleType:
         """Module that reads it."""
