@@ -92,7 +92,7 @@ class Agreement:
                 f"expected features of width {task.feature_dim}, got {described.feature_dim}; "
                 f"set feature-dim"
             )
-        return None
+        return _too_small(described)
 
     def _view(self, described: Description) -> Task:
         """Return the task as one client has it, without the width of its features."""
@@ -110,6 +110,18 @@ class Agreement:
             OpenSet(described.open_set, described.open_samples) if described.open_set else None
         )
         return Task(num_classes, described.each_input, 0, foundation, open_set, meaning)
+
+
+def _too_small(described: Description) -> str | None:
+    """Return how a model that is told of is less than its own last layer."""
+    last_layer = described.num_classes * (described.feature_dim + 1)
+    if not described.architecture or described.parameters >= last_layer:
+        return None
+    return (
+        f"description.parameters: expected at least the {last_layer} of a last layer from "
+        f"{described.feature_dim} features to {described.num_classes} classes, got "
+        f"{described.parameters}"
+    )
 
 
 def _unlike_common(expected: Task, got: Task, *, begun: bool) -> str | None:

@@ -18,7 +18,6 @@ from server_app.crossed import Crossed
 from server_app.exchange import Question
 from server_app.half import prepared_folder
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
-from server_app.round_context import PlayedRound
 from server_app.round_record import RoundRecord
 from strategies import methods
 from strategies.common.agreed import Agreed
@@ -74,11 +73,6 @@ class Stage:
         if self.seconds:
             record.seconds["augment"] = self.seconds
         record.before = self.crossed
-
-    def before(self, played: PlayedRound) -> PlayedRound:
-        """Return the round with what came before it: bytes, time, and what is to be told."""
-        self.tell(played.record)
-        return PlayedRound(played.record, lambda: self.said.joined(played.aggregate()))
 
 
 @final
@@ -209,9 +203,11 @@ class Augmenting:
         notes = []
         for partition, told in self._ask(GENERATE, lacking, parcel, stage).items():
             if isinstance(told, str):
-                notes.append(f"{told}; it learns from its own samples alone")
+                reason: str | None = told
             else:
-                self._roster.renew(lacking[partition], told)
+                reason = self._roster.renew(lacking[partition], told)
+            if reason is not None:
+                notes.append(f"{reason}; it learns from its own samples alone")
         renewed = [c.description for p, c in self._roster.clients().items() if p in lacking]
         numbers = {
             f"faug_{name}": fmean(one.figures[name] for one in renewed if name in one.figures)

@@ -1,13 +1,13 @@
 """Waiting before a round until enough clients are there."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import final
 
 from server_app.client import Client
 from server_app.messenger import Watcher
 from server_app.roster import Roster
-from strategies.common.errors import FederationError
+from strategies.common.errors import FederationError, ModelError
 from strategies.common.settings import RunSettings
 
 # A node that was asked who it is usually answers within seconds; after this long a round
@@ -90,6 +90,45 @@ class Gathering:
             if refusing or self._is_over(now - since, now - started):
                 raise FederationError(self._too_few(round_number, len(clients), now - started))
             time.sleep(_WAIT_POLL_S)
+
+    def fitting(
+        self,
+        round_number: int,
+        clients: dict[int, Client],
+        check: Callable[[Mapping[int, Client]], None],
+    ) -> dict[int, Client]:
+        """Wait for others where those that came first are none that a method can bring together.
+
+        Parameters
+        ----------
+        round_number : int
+            Round that is about to start.
+        clients : dict[int, Client]
+            Who is there.
+        check : Callable[[Mapping[int, Client]], None]
+            Raises a ``ModelError`` where they do not fit.
+
+        Raises
+        ------
+        ModelError
+            If all are there, as far as they know, or ``quorum_timeout_s`` passes first.
+        """
+        started = time.monotonic()
+        while True:
+            try:
+                check(clients)
+            except ModelError:
+                waited = time.monotonic() - started
+                every = max(client.description.num_partitions for client in clients.values())
+                is_all = not self._networked or len(clients) >= every
+                if is_all or waited > self._run.quorum_timeout_s:
+                    raise
+            else:
+                return clients
+            self._watch(round_number, "waiting for nodes that fit", len(clients), 0)
+            time.sleep(_WAIT_POLL_S)
+            self._roster.refresh()
+            clients = self._roster.clients()
 
     def _is_over(self, silence_s: float, waited_s: float) -> bool:
         """Tell whether nobody new is to be expected, whoever keeps coming."""

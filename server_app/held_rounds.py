@@ -22,6 +22,7 @@ from server_app.large_uploads import refuse_large
 from server_app.messenger import RoundInProgress
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
+from server_app.sendable import require_sendable
 from server_app.undoing import Undoing
 from strategies import methods
 from strategies.common.errors import FederationError, SettingsError
@@ -175,11 +176,15 @@ class HeldRounds:
                 with record.timed("aggregate"), threads(self._settings.server_threads):
                     said = self._half.aggregate(self._state, round_number, found)
                 require_finite(self._state)
+                require_sendable(self._half, asked.ongoing.context, self._settings.wire_dtype)
                 return said.finite()
 
-            self._said = self._undoing.take_in(
-                round_number, aggregate, lambda: load_tensors(self._state, before)
-            )
+            def restore() -> None:
+                load_tensors(self._state, before)
+                # Clients keep what they made of the round that is undone.
+                self._half.gone_back(self._state)
+
+            self._said = self._undoing.take_in(round_number, aggregate, restore)
             self._accepted.update(dict.fromkeys(record.nodes, round_number))
         self._said = self._stage.said.joined(self._said)
         self._tell(round_number)

@@ -121,6 +121,8 @@ class Messenger:
         Settings that devices are told.
     heard : Callable[[Answers], None]
         Told of all that came back, before it is read.
+    doubted : Callable[[int], None]
+        Told of a node that seems to be no longer what it said it is.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Messenger:
         watch: Watcher,
         given: RunConfig = NOTHING_GIVEN,
         heard: Callable[[Answers], None] = lambda _: None,
+        doubted: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._grid = grid
         self._half = half
@@ -140,6 +143,7 @@ class Messenger:
         self._watch = watch
         self._given = dict(given)
         self._heard = heard
+        self._doubted = doubted
         self._turns = TurnLengths()
 
     def ask(self, ongoing: RoundInProgress, clients: Mapping[int, Client], kind: Kind) -> None:
@@ -287,13 +291,20 @@ class Messenger:
                 f"{client.label}: report.validation_samples: expected "
                 f"{'at least 1' if held_out else 0}, got {report.validation_samples}"
             )
-        check_agreement(report, client.description, client.label)
+        try:
+            check_agreement(report, client.description, client.label)
+        except WireError:
+            self._doubted(client.node_id)
+            raise
         accepted = ongoing.context.accepted.get(client.description.partition, 0)
         if report.continued_from > accepted:
             raise WireError(
                 f"{client.label}: report.continued_from: expected at most {accepted}, the last "
                 f"round that was accepted, got {report.continued_from}"
             )
+        if report.continued_from < accepted:
+            # It may have been started again since, with other data or as another client.
+            self._doubted(client.node_id)
         num_classes, shared = half.agreed.task.num_classes, run.share_class_counts
         check_classes(report, num_classes, shared=shared, sender=client.label)
         kind = half.phase(record.round_number).up if learnt else None

@@ -41,5 +41,5 @@ def check_agreement(report: Report, described: Description, sender: str) -> None
             raise WireError(
                 f"{sender}: report.{field}: expected about {known} as in its description, at most "
                 f"{most} and at least {max(0, fewest)}, got {got}; where the data changed that "
-                f"much, start the node again"
+                f"much it is asked anew what it has, before the next round"
             )

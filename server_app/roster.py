@@ -1,8 +1,9 @@
 """Who is there: which node is which client, and what all of them agree on.
 
 Node ids say nothing about the client behind them, and a device that restarts without a
-key of its own comes back under another id. So every new id is asked once to describe
-itself, and clients are known by their partition from then on.
+key of its own comes back under another id. So every new id is asked to describe itself, and
+clients are known by their partition from then on. One with a key comes back under its own id,
+and is asked again: it may have been given other data, or another partition, meanwhile.
 
 Of two nodes that say they are the same client the first counts, for as long as it is connected
 and answers. The other waits, and is asked again once the first has gone or fell silent. A device
@@ -106,7 +107,10 @@ class Roster:
 
     def refresh(self) -> None:
         """Ask new nodes who they are and take in what has been answered."""
-        self._online = set(self._grid.get_node_ids())
+        online = set(self._grid.get_node_ids())
+        for node_id in online - self._online:
+            self.doubt(node_id)
+        self._online = online
         for node_id, holder in list(self._behind.items()):
             if not self._holds(holder):
                 del self._behind[node_id]
@@ -140,6 +144,10 @@ class Roster:
         self._silent -= answers.replies.keys() | answers.failures.keys()
         self._silent |= answers.silent
 
+    def doubt(self, node_id: int) -> None:
+        """Ask a node again who it is, before it takes part again."""
+        self._by_node.pop(node_id, None)
+
     def absent(self, accepted: Iterable[int]) -> dict[int, str]:
         """Return why clients that were there before are not, by partition.
 
@@ -163,9 +171,16 @@ class Roster:
         told = ((f"node {node_id}: ", self.failures[node_id]) for node_id in left)
         return [name + reason.removeprefix(name) for name, reason in told]
 
-    def renew(self, client: Client, answer: Message) -> None:
-        """Take in what a client says of itself anew."""
+    def renew(self, client: Client, answer: Message) -> str | None:
+        """Take in what a client says of itself anew, or return why it stays what it was."""
+        try:
+            told = _description(answer, client.label).partition
+        except WireError as error:
+            return str(error)
+        if told != (own := client.description.partition):
+            return f"{client.label}: description.partition: expected {own}, got {told}"
         self._register(client.node_id, answer)
+        return self.failures.get(client.node_id)
 
     def clients(self) -> dict[int, Client]:
         """Return the clients that are online and agree on the task, by partition."""
@@ -229,12 +244,8 @@ class Roster:
             log(WARNING, "%s %s%s: %s", what, named, more, note)
 
     def _register(self, node_id: int, answer: Message) -> None:
-        sender = f"node {node_id}"
         try:
-            with reading(sender):
-                description = read_control_record(
-                    answer.content, Description, sender=sender, max_bytes=MAX_DESCRIPTION_BYTES
-                )
+            description = _description(answer, f"node {node_id}")
         except WireError as error:
             self._fail(node_id, str(error))
             return
@@ -308,3 +319,10 @@ class Roster:
     def _fail(self, node_id: int, reason: str) -> None:
         self.failures[node_id] = reason
         log(WARNING, "%s; it cannot take part", reason)
+
+
+def _description(answer: Message, sender: str) -> Description:
+    with reading(sender):
+        return read_control_record(
+            answer.content, Description, sender=sender, max_bytes=MAX_DESCRIPTION_BYTES
+        )

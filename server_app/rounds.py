@@ -87,7 +87,14 @@ class RoundLoop:
             feature_dim=run.feature_dim if isinstance(half, MessageServer) else 0,
         )
         self.messenger = Messenger(
-            grid, half, run, run_name, watch, given, heard=self.roster.take_note
+            grid,
+            half,
+            run,
+            run_name,
+            watch,
+            given,
+            heard=self.roster.take_note,
+            doubted=self.roster.doubt,
         )
         self.gathering = Gathering(self.roster, run, watch, networked=has_network(grid))
 

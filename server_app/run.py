@@ -30,6 +30,7 @@ from server_app.roster import NOTHING_GIVEN
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
+from server_app.sendable import require_sendable
 from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
 from server_app.standing import Standing
@@ -157,7 +158,12 @@ class Run:
             clients = self._loop.gathering.wait(round_number, first=first)
         else:
             self._watch(round_number, "learning from what was kept", 0, 0)
-        task = self._begin_task(clients)
+        task = self._loop.roster.task()
+        if self._state is None:
+            self._state = first_state(self._half, self._settings, task)
+            clients = self._loop.gathering.fitting(
+                round_number, clients, lambda own: self._half.check_clients(held_by(own))
+            )
         stage = Stage()
         if self._augmenting is not None:
             stage = self._augmenting.play(round_number, clients, task)
@@ -166,19 +172,13 @@ class Run:
             self._folder.save_clients(task, clients)
         waited = time.perf_counter() - started - stage.seconds
         context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
-        played = stage.before(self._play(context))
+        played = self._play(context)
+        stage.tell(played.record)
         played.record.seconds = {"wait": waited, **played.record.seconds}
-        line = self._complete(played, context)
+        line = self._complete(played, context, stage.said)
         self._writers.round(line, self._folder.pictures_of(round_number))
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
-
-    def _begin_task(self, clients: Mapping[int, Client]) -> Task:
-        task = self._loop.roster.task()
-        if self._state is None:
-            self._state = first_state(self._half, self._settings, task)
-            self._half.check_clients(held_by(clients))
-        return task
 
     def _play(self, context: RoundContext) -> PlayedRound:
         if self._split is not None:
@@ -187,10 +187,12 @@ class Run:
             raise TypeError(f"expected a half that aggregates, got a {type(self._half).__name__}")
         return self._loop.play(context, self._half)
 
-    def _complete(self, played: PlayedRound, context: RoundContext) -> RoundLine:
+    def _complete(
+        self, played: PlayedRound, context: RoundContext, before: Aggregated
+    ) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
         record = played.record
-        aggregated = self._aggregate(played, context)
+        aggregated = before.joined(self._aggregate(played, context))
         standing = self._standing
         standing.accept(record)
         if self._split is not None:
@@ -231,6 +233,7 @@ class Run:
             with played.record.timed("aggregate"), threads(self._settings.server_threads):
                 found = played.aggregate()
             require_finite(self._state)
+            require_sendable(self._half, context, self._settings.wire_dtype)
             return found
 
         number = context.round_number
@@ -245,6 +248,8 @@ class Run:
             load_tensors(self._state, to_tensors(first_state(self._half, self._settings, task)))
         else:
             load_tensors(self._state, checkpoint.tensors)
+        # Clients keep what they made of the round that is undone.
+        self._half.gone_back(self._state)
 
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):

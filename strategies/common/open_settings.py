@@ -2,7 +2,8 @@
 
 from typing import Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from strategies.common.settings import NamedModel, RunSettings, Settings
 
@@ -13,7 +14,8 @@ class OpenDataSettings(Settings):
     Attributes
     ----------
     samples_per_round : int
-        Open samples that a round asks about, drawn anew each time; 0 asks about all.
+        Open samples that a round asks about, drawn anew each time; 0 asks about all, and one alone
+        is too few for models that normalise batches.
     server_model : str
         The server's own model, which learns of open samples alone: one of ``models`` or of the
         zoo. Clients test it every ``evaluate-every`` rounds and in the last, as it was when the
@@ -32,6 +34,13 @@ class OpenDataSettings(Settings):
     distill_learning_rate: float = Field(gt=0)
     distill_batch_size: int = Field(ge=2)
     distill_epochs: int = Field(ge=1)
+
+    @field_validator("samples_per_round")
+    @classmethod
+    def _a_batch_or_all(cls, value: int) -> int:
+        if value == 1:
+            raise PydanticCustomError("a_batch", "Input should be 0, or at least 2")
+        return value
 
     def named_model(self, run: RunSettings) -> NamedModel | None:
         """Return the server's own model, where it has one."""

@@ -61,20 +61,7 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
     ) -> Aggregated:
         """Average each group, and let all models of the round teach each group's student."""
         settings, inputs = self.settings, self.provided.open_data.inputs
-        logits = [
-            self._logits(self._loaded(r.architecture, r.uplink), inputs)
-            for r in (replies if settings.distill_steps or settings.drop_worst else ())
-        ]
-        notes: tuple[str, ...] = ()
-        if settings.drop_worst and replies:
-            labels = self.provided.open_labels("feddf.drop-worst=0")
-            kept = good_enough(logits, labels, settings.drop_worst)
-            left = [r.partition for place, r in enumerate(replies) if place not in kept]
-            notes = tuple(f"feddf: client {c} hardly learnt and was left out" for c in left)
-            if kept:
-                replies, logits = [replies[p] for p in kept], [logits[p] for p in kept]
-            else:
-                notes = ("feddf: all clients hardly learnt, and all count; lower feddf.drop-worst",)
+        replies, logits, notes = self._heard(replies)
         said = replace(super().aggregate(state, round_number, replies), notes=notes)
         if not replies or not settings.distill_steps:
             return said
@@ -99,6 +86,33 @@ class FedDFServer(GroupAveragingServer[FedDFSettings, GroupMeans, Student, Model
             )
         numbers = {"divergence_before": before.result()["divergence"], **after.result()}
         return said.joined(Aggregated(numbers))
+
+    def _heard(
+        self, replies: Sequence[Reply[Model]]
+    ) -> tuple[Sequence[Reply[Model]], list[Tensor], tuple[str, ...]]:
+        """Return who counts, their logits of the open data, and who was left out."""
+        settings, inputs = self.settings, self.provided.open_data.inputs
+        if not settings.distill_steps and not settings.drop_worst:
+            return replies, [], ()
+        every = [(r, self._logits(self._loaded(r.architecture, r.uplink), inputs)) for r in replies]
+        heard = [(r, own) for r, own in every if bool(own.isfinite().all())]
+        broken = {r.partition for r in replies} - {r.partition for r, _ in heard}
+        notes = tuple(
+            f"feddf: the model of client {c} puts out no finite numbers for open data and was "
+            f"left out"
+            for c in sorted(broken)
+        )
+        if settings.drop_worst and heard:
+            labels = self.provided.open_labels("feddf.drop-worst=0")
+            kept = good_enough([own for _, own in heard], labels, settings.drop_worst)
+            left = [r.partition for place, (r, _) in enumerate(heard) if place not in kept]
+            if kept:
+                heard = [heard[place] for place in kept]
+                told = tuple(f"feddf: client {c} hardly learnt and was left out" for c in left)
+            else:
+                told = ("feddf: all clients hardly learnt, and all count; lower feddf.drop-worst",)
+            notes += told
+        return [r for r, _ in heard], [own for _, own in heard], notes
 
     def _loaded(self, own: Architecture, model: Model) -> nn.Module:
         return model.into(self._built(own)).to(self.provided.device)

@@ -18,8 +18,10 @@ from client_app.augmented import FILE
 from server_app.augmentation_file import FILE as RUNS_OWN
 from server_app.run_record import read_run_record
 from strategies.common import tensor_file
-from strategies.common.errors import NectarError, StoreError
+from strategies.common.errors import ModelError, NectarError, StoreError
+from strategies.common.round import Aggregated
 from strategies.common.transport.envelope import read_blob
+from strategies.fd.server import FDServer
 
 pytestmark = pytest.mark.federation
 
@@ -216,6 +218,41 @@ def test_who_cannot_generate_says_so_and_goes_on(tmp_path: Path) -> None:
     lines = run.play()
     assert any("client 2" in note and "description" in note for note in lines[0]["notes"])
     assert set(lines[0]["nodes"]) == {"0", "1", "2"}
+
+
+def test_what_was_said_before_a_round_stays_where_the_round_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds are sent once in a run, so that what came of them is told once."""
+    kept = FDServer.aggregate
+
+    def aggregate(half: FDServer, state: Any, number: int, replies: Any) -> Aggregated:
+        if number == 1:
+            raise ModelError("it diverged")
+        return kept(half, state, number, replies)
+
+    monkeypatch.setattr(FDServer, "aggregate", aggregate)
+    run = augmented(tmp_path)
+    first, *_ = run.play()
+    assert "it diverged" in str(first["notes"])
+    assert first["diagnostics"]["faug_generated"] > 0
+    assert [*(run.run_folder / "images").rglob("faug-class-*.png")]
+
+
+def test_who_says_what_it_cannot_be_after_it_was_augmented_is_told_of(tmp_path: Path) -> None:
+    """It goes on as it was, and the journal says that it generates nothing."""
+    run = augmented(tmp_path)
+
+    def tamper(node: int, reply: Message) -> Message:
+        if (node, reply.metadata.message_type) == (101, "query.generate"):
+            reply.content["description"]["partition"] = 2
+        return reply
+
+    run.grid.tamper = tamper
+    first, *_ = run.play()
+    told = "description.partition: expected 1, got 2; it learns from its own samples alone"
+    assert any(told in note for note in first["notes"])
+    assert set(first["nodes"]) == {"0", "1", "2"}
 
 
 def test_nobody_lacks_a_label(tmp_path: Path) -> None:

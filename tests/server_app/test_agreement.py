@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from server_app.agreement import Agreement
 from strategies.common.inputs import Images, Windows
 from strategies.common.open_data import OpenSet
@@ -30,6 +32,20 @@ def test_most_clients_decide_and_another_shape_is_told() -> None:
     said = agreement.objection(task, description(num_classes=2))
     assert said is not None
     assert f"expected 10 classes of {Images(3, 32, 32)}, got 2 classes of images" in said
+    assert agreement.objection(task, description()) is None
+
+
+@pytest.mark.parametrize("parameters", [0, 1, 649])
+def test_a_model_smaller_than_its_own_last_layer_is_none(parameters: int) -> None:
+    """Ten classes of 64 features take 650 numbers; heads of unlike models are cut by that."""
+    agreement = Agreement(private_classes=False)
+    task = agreement.reach([description(), description()])
+    holds = {"architecture": "0" * 64, "statistics": 0}
+    told = agreement.objection(task, description(**holds, parameters=parameters))
+    assert told is not None
+    assert "parameters: expected at least the 650 of a last layer from 64 features" in told
+    assert told.endswith(f"got {parameters}")
+    assert agreement.objection(task, description(**holds, parameters=650)) is None
     assert agreement.objection(task, description()) is None
 
 

@@ -1,16 +1,18 @@
 """Waiting for nodes: no round is burnt while they are gone, and those that refuse are named."""
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flwr.app import Message
 
 from server_app import gathering
 from server_app.rounds import RoundLoop
-from strategies.common.errors import FederationError
-from tests.loopback import without_clocks
+from strategies.common.errors import FederationError, ModelError
+from tests.loopback import Federation, without_clocks
 from tests.server_app.scripted_grid import ScriptedGrid
 from tests.server_app.small_federation import (
     Play,
@@ -53,6 +55,30 @@ def test_a_reason_that_all_nodes_give_is_told_once(federation: Play) -> None:
     told = str(caught.value)
     assert "nodes that cannot: node 100, node 101, node 102: " in told
     assert told.count("expected a folder at where") == 1
+
+
+def unlike(federation: Play, **own: Any) -> Federation:
+    fed = federation(4, method="fedavg", models="cnn,resnet4", min_nodes=2, rounds=1, **own)
+    fed.grid.offline = {102, 103}
+    return fed
+
+
+def test_those_who_come_first_and_are_unlike_wait_for_their_like(federation: Play) -> None:
+    fed = unlike(federation, quorum_timeout_s=60.0)
+    came = threading.Timer(1.0, fed.grid.offline.clear)
+    came.start()
+    (line,) = fed.play()
+    came.join()
+    assert set(line["nodes"]) == {"0", "1", "2", "3"}
+
+
+def test_who_stays_unlike_is_refused(federation: Play) -> None:
+    with pytest.raises(ModelError, match="got 2 clients with as many architectures"):
+        unlike(federation, quorum_timeout_s=0.4).play()
+    # Where all are there, nobody is waited for.
+    alone = federation(2, "all", method="fedavg", models="cnn,resnet4", quorum_timeout_s=600.0)
+    with pytest.raises(ModelError, match="got 2 clients with as many architectures"):
+        alone.play()
 
 
 def test_no_round_is_burnt_while_nodes_are_gone(federation: Play) -> None:

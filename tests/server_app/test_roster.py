@@ -1,7 +1,7 @@
 """Who is there: clients are known by their partition, whatever Flower calls their node."""
 
 import pytest
-from flwr.app import ConfigRecord, Error, RecordDict
+from flwr.app import ConfigRecord, Error, Message, RecordDict
 
 from server_app.answers import Answers
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
@@ -112,17 +112,59 @@ def test_a_late_answer_is_taken_in_when_it_comes(nodes: Nodes) -> None:
     assert not nodes.roster.undecided(60.0)
 
 
-def test_a_client_that_is_offline_is_no_client_and_is_not_asked_again(nodes: Nodes) -> None:
+def test_a_client_that_is_offline_is_no_client_and_is_asked_again_when_it_is_back(
+    nodes: Nodes,
+) -> None:
+    """A device with a key keeps its id, and may have been given other data meanwhile."""
     nodes.join(100, described(0))
     nodes.join(101, described(1))
     nodes.roster.refresh()
     nodes.leave(100)
     nodes.roster.refresh()
     assert nodes.present == {1: 101}
-    nodes.join(100, described(0))
+    nodes.join(100, described(0, train_samples=600))
     nodes.roster.refresh()
     assert nodes.present == {0: 100, 1: 101}
-    assert nodes.asked == [100, 101]
+    assert nodes.asked == [100, 101, 100]
+    assert nodes.roster.clients()[0].description.train_samples == 600
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_node_that_comes_back_as_another_client_is_refused_by_name(
+    nodes: Nodes, away: bool
+) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    nodes.leave(100)
+    if away:
+        nodes.roster.refresh()
+    else:  # it was started again so fast that nobody saw it go
+        nodes.roster.doubt(100)
+    nodes.join(100, described(1))
+    nodes.roster.refresh()
+    assert nodes.present == {1: 101}
+    assert "expected one node with partition-id 1, got a second one" in nodes.roster.failures[100]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"partition": 1}, "client 0 (cnn): description.partition: expected 0, got 1"),
+        ({"feature_dim": 17}, "expected features of width 16, got 17"),
+    ],
+)
+def test_what_a_client_says_anew_and_cannot_be_is_told(
+    nodes: Nodes, changes: dict[str, int], reason: str
+) -> None:
+    nodes.join(100, described(0))
+    nodes.join(101, described(2))
+    nodes.roster.refresh()
+    nodes.roster.task()
+    client = nodes.roster.clients()[0]
+    told = described(changes.pop("partition", 0), **changes)
+    answer = Message(told, reply_to=nodes.grid.pushed[0])
+    assert reason in str(nodes.roster.renew(client, answer))
 
 
 def test_a_node_that_left_before_it_answered_holds_nobody_up(nodes: Nodes) -> None:

@@ -11,6 +11,7 @@ from flwr.app import Message
 
 from strategies.common.errors import ModelError, RunFolderError
 from strategies.common.round import Aggregated
+from strategies.fedkd.server import FedKDServer
 from strategies.fedproto.server import FedProtoServer
 from tests.loopback import without_clocks
 from tests.server_app.small_federation import Play, failing, player
@@ -57,6 +58,8 @@ def failing_in(what: str, *rounds: int) -> Callable[..., Aggregated]:
             raise ModelError("it diverged")
         if what == "spoils":
             state.rows = state.rows * float("nan")
+        if what == "overflows":
+            state.rows = state.rows * 0 + 1e6
         return Aggregated({"closeness": float("inf"), "classes": 1.0})
 
     return aggregate
@@ -78,6 +81,37 @@ def test_a_round_that_cannot_be_taken_in_is_undone_once(
     monkeypatch.setattr(FedProtoServer, "aggregate", failing_in(what, 1, 2))
     with pytest.raises(ModelError):
         federation(2, "again").play()
+
+
+def test_what_is_infinite_once_it_is_sent_is_undone_too(
+    federation: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was saved, could be sent to nobody, and ended the run at every resume."""
+    monkeypatch.setattr(FedProtoServer, "aggregate", failing_in("overflows", 2))
+    lines = federation(2, wire_dtype="float16").play()
+    told = "is undone, nothing was learnt in this round: ModelError: fedproto.global-prototypes"
+    assert [any(told in note for note in line["notes"]) for line in lines] == [False, True, False]
+    # In single precision it is a number as any other.
+    wide = federation(2, "wide", wire_dtype="float32", rounds=2).play()
+    assert not any(told in note for line in wide for note in line["notes"])
+
+
+def test_after_an_undone_round_clients_get_the_whole_of_what_travels_as_changes(
+    federation: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They keep what they made of the round, and took no change of the model before it."""
+    kept = FedKDServer.aggregate
+
+    def aggregate(half: FedKDServer, state: Any, number: int, replies: Any) -> Aggregated:
+        if number == 2:
+            raise ModelError("it diverged")
+        return kept(half, state, number, replies)
+
+    monkeypatch.setattr(FedKDServer, "aggregate", aggregate)
+    lines = federation(2, method="fedkd", rounds=4).play()
+    assert "it diverged" in str(lines[1]["notes"])
+    assert [len(line["nodes"]) for line in lines] == [2, 2, 2, 2]
+    assert all("failure" not in node for line in lines for node in line["nodes"].values())
 
 
 def test_a_number_that_no_journal_can_hold_is_left_out_and_named(

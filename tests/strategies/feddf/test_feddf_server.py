@@ -78,6 +78,22 @@ def test_without_steps_it_is_fedavg() -> None:
     assert "divergence" not in said.diagnostics
 
 
+def test_a_model_that_puts_out_infinity_is_left_out_by_name() -> None:
+    """Variances of 0 are none that is refused, and the teacher of all would be no number."""
+    half = server()
+    replies = [reply(client, "cnn") for client in range(3)]
+    spoilt = replies[1].uplink
+    huge = replace(spoilt, parameters=spoilt.parameters * 1e18)
+    state, usual = half.start(), half.start()
+    said = half.aggregate(state, 1, [replies[0], replace(replies[1], uplink=huge), replies[2]])
+    assert said.notes == (
+        "feddf: the model of client 1 puts out no finite numbers for open data and was left out",
+    )
+    half.aggregate(usual, 1, [replies[0], replies[2]])
+    for name, mean in state.parameters.items():
+        assert torch.equal(mean, usual.parameters[name])
+
+
 def test_students_come_closer_to_all_clients_together_than_their_means() -> None:
     """Checks 44 to 46: each architecture has a student, and all clients teach it."""
     half, before = server(), server(distill_steps=0)
