@@ -76,7 +76,9 @@ _ALWAYS: Final[Mapping[str, Mapping[str, Value]]] = {
 def main() -> None:
     """Tune, play what is missing and write the table."""
     options = _options()
-    case, console, folder = CASES[options.case], Console(), options.folder.resolve()
+    case, console = CASES[options.case], Console()
+    # Each case's own: runs of all have the same names.
+    folder = options.folder.resolve() / options.case
     others = [name for name in options.methods if name != "fedktl" or case.has_images]
     names = list(dict.fromkeys((_LOCAL, *others)))
     tuned = {name: _tuned(case, folder, options, name, console) for name in names}
