@@ -8,11 +8,14 @@
 #   systemd/install.sh remove           stop and remove the services; keys, state and releases stay
 #
 #   --dry-run        print every command, run none; needs no rights
+#
+# and of what installs a release, so not of `rollback` and `remove`:
+#
 #   --extras LIST    of pyproject.toml, e.g. simulation; for a server, server by default
 #   --torch-index U  take torch from there, e.g. https://download.pytorch.org/whl/cpu: saves gigabytes
 #   --constraints F  versions to install (constraints.txt; for a device on ARM constraints-device.txt)
 #   --python PROGRAM Python 3.11 to 3.13 (python3.11, or else python3)
-#   --no-start       install only
+#   --no-start       install only; of `rollback` too
 #
 # FOLDER holds the files that `python -m nectar_admin keys` made for this machine: keys/nodes/NAME of
 # a device, keys/server of the server. What is there already is kept or replaced by the same; a second
@@ -37,6 +40,8 @@ fail() {
   exit 2
 }
 
+source "$here/systemd/options.sh"
+
 # Everything that changes the machine goes through these two.
 run() {
   printf '+ '
@@ -53,75 +58,6 @@ write() { # FILE MODE, its text on standard input
   if [[ -z $dry ]]; then
     install -m "$2" -o root -g nectar /dev/stdin "$1.part" <<<"$text"
     mv -f "$1.part" "$1"
-  fi
-}
-
-usage() { sed -n '2,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
-
-read_options() {
-  while (($#)); do
-    case $1 in
-      --dry-run) dry=1 ;;
-      --no-start) start= ;;
-      --keys | --superlink | --partition | --of | --data | --model | --extras | --torch-index | --constraints | --python | --split-name)
-        (($# > 1)) || fail "$1: expected a value"
-        local name=${1#--}
-        options[$name]=$2
-        shift
-        ;;
-      *) fail "unknown option $1; --help lists them" ;;
-    esac
-    shift
-  done
-}
-
-need() { # OPTION WHAT
-  [[ -n ${options[$1]:-} ]] || fail "--$1 is needed: $2"
-}
-
-check_device() {
-  need keys "the folder keys/nodes/NAME that 'python -m nectar_admin keys node' made for this device"
-  need superlink "host and port of the server's proxy, e.g. cloud.example.org:8443"
-  need partition "which client this device is, from 0"
-  need of "how many clients there are"
-  [[ ${options[superlink]} =~ ^[^:/[:space:]]+:[0-9]+$ ]] || fail "--superlink: expected HOST:PORT, got '${options[superlink]}'"
-  [[ ${options[of]} =~ ^[1-9][0-9]*$ ]] || fail "--of: expected a whole number from 1, got '${options[of]}'"
-  [[ ${options[partition]} =~ ^(0|[1-9][0-9]*)$ ]] || fail "--partition: expected a whole number from 0, got '${options[partition]}'"
-  ((options[partition] < options[of])) || fail "--partition: expected less than --of ${options[of]}, got ${options[partition]}"
-  local option
-  for option in data model; do
-    [[ ${options[$option]:-} != *[\"\\]* ]] || fail "--$option: expected no quotes or backslashes, got '${options[$option]}'"
-  done
-  check_keys node.key ca.crt superexec.secret
-}
-
-check_alone() { # UNIT WHAT
-  [[ ! -e $units/$1 ]] || fail "this machine is a federation's $2 already, and keys of both would lie in $settings; use another machine, or 'remove' first"
-}
-
-check_keys() {
-  local file
-  for file in "$@"; do
-    [[ -r ${options[keys]}/$file ]] || fail "--keys ${options[keys]}: expected $file in it; it is made by 'python -m nectar_admin keys'"
-  done
-}
-
-choose_versions() { # device|server
-  [[ -z ${options[constraints]:-} ]] || return 0
-  options[constraints]=$here/constraints.txt
-  # The newer torch for ARM brings gigabytes of CUDA, which a board without a GPU cannot use.
-  [[ $1 != device || $(uname -m) != aarch64 ]] || options[constraints]=$here/constraints-device.txt
-}
-
-check_machine() {
-  [[ -d $here/nectar_admin && -d $here/warm_worker ]] || fail "expected a whole checkout in $here; start this script from one"
-  command -v "$python" >/dev/null || fail "there is no $python; name one with --python"
-  "$python" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
-    fail "$python: expected Python 3.11 to 3.13 with venv (Debian: apt install python3-venv); name another with --python"
-  [[ -f ${options[constraints]} ]] || fail "--constraints: there is no file ${options[constraints]}"
-  if [[ -z $dry ]]; then
-    ((EUID == 0)) || fail "run this as root, or look first with --dry-run"
-    command -v systemctl >/dev/null || fail "there is no systemctl: this machine does not run systemd"
   fi
 }
 
@@ -198,9 +134,8 @@ install_device() {
 }
 
 install_server() {
-  need keys "the folder keys/server that 'python -m nectar_admin keys server' made"
+  check_server
   options[extras]=${options[extras]:-server}
-  check_keys server.crt server.key ca.crt superexec.secret
   check_alone nectar-supernode.service device
   choose_versions server
   check_machine
@@ -288,7 +223,7 @@ declare -A options=()
 action=${1:-}
 (($# == 0)) || shift
 case $action in
-  device | server | upgrade | rollback | remove) read_options "$@" ;;
+  device | server | upgrade | rollback | remove) read_options "$action" "$@" ;;
   -h | --help) usage && exit 0 ;;
   "") usage >&2 && exit 2 ;;
   *) fail "expected device, server, upgrade, rollback or remove, got '$action'" ;;

@@ -108,28 +108,76 @@ def test_everything_that_is_copied_lies_in_the_checkout(device: list[str]) -> No
     assert [path for path in copied if not Path(path).exists()] == []
 
 
+def changed(words: list[str], change: tuple[str, ...]) -> list[str]:
+    """Return a call with an option in the place of its own, or besides."""
+    if change[0] not in words:
+        return [*words, *change]
+    at = words.index(change[0])
+    return [*words[:at], *change, *words[at + 2 :]]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (("--superlink", "cloud.example.org"), "--superlink: expected HOST:PORT"),
+        (("--superlink", "cloud.example.org:99999"), "--superlink: expected HOST:PORT with a port"),
+        (("--superlink", "https://cloud.example.org:1"), "--superlink: expected HOST:PORT"),
         (("--partition", "3"), "--partition: expected less than --of 3, got 3"),
         (("--partition", "-1"), "--partition: expected a whole number from 0, got '-1'"),
         (("--of", "many"), "--of: expected a whole number from 1, got 'many'"),
+        (("--of", "9" * 20), "--of: expected a whole number from 1"),
         (("--data", 'folder:/a"b'), "--data: expected no quotes"),
+        (("--data", "digits\nX=1"), "--data: expected a value on one line"),
+        (("--data", "fodler:/a"), "--data: expected one of digits, parquet:<dir>,"),
+        (("--data", "folder"), "--data: expected one of digits, parquet:<dir>,"),
+        (("--model", "resnte8"), "--model: expected one of cnn, resnet4,"),
+        (("--extras", "server,no-such"), "--extras: expected some of simulation, server,"),
+        (("--torch-index", "cpu"), "--torch-index: expected an address"),
         (("--keys", "/nowhere"), "--keys /nowhere: expected node.key in it"),
         (("--python", "python0"), "there is no python0"),
         (("--constraints", "/nowhere"), "--constraints: there is no file /nowhere"),
         (("--colour",), "unknown option --colour"),
         (("--data",), "--data: expected a value"),
+        (("--data", "--model"), "--data: expected a value"),
+        (("--split-name", "a.example"), "--split-name: 'device' does not read it; expected one of"),
+        (("--model", "cnn", "--model", "resnet8"), "--model: expected once, got it twice"),
+        (("--no-start", "--no-start"), "--no-start: expected once, got it twice"),
     ],
 )
 def test_bad_options_are_refused_before_anything_runs(
     change: tuple[str, ...], said: str, device: list[str]
 ) -> None:
-    done = called(*device, *change)
+    done = called(*changed(device, change))
     assert done.returncode == 2
     assert said in done.stderr
     assert "+ " not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("server", "--partition", "1"),
+        ("upgrade", "--data", "digits"),
+        ("rollback", "--extras", "server"),
+        ("remove", "--no-start"),
+    ],
+)
+def test_options_of_other_actions_are_refused(words: tuple[str, ...]) -> None:
+    done = called(*words, "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{words[1]}: '{words[0]}' does not read it; expected one of --" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["http://x:9", "cloud.example.org:9443", "a b"])
+def test_the_name_for_split_networks_is_a_host(name: str, keys: Path) -> None:
+    done = called("server", "--dry-run", "--keys", str(keys), "--split-name", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--split-name: expected the name by which devices reach this server" in done.stderr
+
+
+def test_a_model_of_ones_own_may_lie_on_the_device_alone(device: list[str]) -> None:
+    done = called(*device, "--model", "/srv/net.py:Net", "--data", "own-csv:~/x.csv")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("missing", ["--keys", "--superlink", "--partition", "--of"])
