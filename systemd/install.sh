@@ -41,6 +41,7 @@ fail() {
 }
 
 source "$here/systemd/options.sh"
+source "$here/systemd/releases.sh"
 
 # Everything that changes the machine goes through these two.
 run() {
@@ -70,33 +71,6 @@ make_owner() {
   run install -d -m 0700 -o nectar -g nectar "$state"
 }
 
-make_release() {
-  local version extras
-  version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/pyproject.toml" | head -n 1)
-  release=$home/releases/$version-$(date -u +%Y%m%d-%H%M%S)
-  extras=${options[extras]:+[${options[extras]}]}
-  # Half a release is of no use to anybody.
-  trap '[[ -n $dry ]] || rm -rf "$release"' EXIT
-  run "$python" -m venv "$release"
-  # What is installed are libraries alone; Flower brings the app's code with every run.
-  local pip=("$release/bin/pip" install --disable-pip-version-check --quiet --constraint "${options[constraints]}")
-  [[ -z ${options[torch-index]:-} ]] || run "${pip[@]}" --index-url "${options[torch-index]}" torch torchvision
-  run "${pip[@]}" "$here$extras"
-  run install -d -m 0755 "$release/tools" "$release/app"
-  run cp -r "$here/warm_worker" "$here/nectar_admin" "$release/tools/"
-  # For the commands that a person calls: client_app.data, client_app.export, flwr run.
-  run cp -r "${bundle[@]/#/$here/}" "$release/app/"
-  run "$release/bin/python" -m compileall -q "$release/tools" "$release/app"
-  trap - EXIT
-}
-
-use() { # RELEASE
-  if [[ -e $home/current ]]; then
-    run ln -sfn "$(readlink "$home/current")" "$home/previous"
-  fi
-  run ln -sfn "$1" "$home/current"
-}
-
 copy_keys() { # FILE...
   local file
   for file in "$@"; do
@@ -113,7 +87,7 @@ copy_units() {
   done
   run systemctl daemon-reload
   run systemctl enable "$@"
-  [[ -z $start ]] || run systemctl restart "$@"
+  restart "$@"
 }
 
 install_device() {
@@ -123,7 +97,7 @@ install_device() {
   check_machine
   make_owner
   make_release
-  use "$release"
+  switch_to "$release"
   copy_keys node.key ca.crt superexec.secret
   local config="partition-id=${options[partition]} num-partitions=${options[of]} state-dir=\"$state/state\""
   [[ -z ${options[data]:-} ]] || config+=" data=\"${options[data]}\""
@@ -142,7 +116,7 @@ install_server() {
   [[ -n $dry || -x /usr/sbin/nginx ]] || fail "there is no /usr/sbin/nginx (Debian: apt install nginx-light; then systemctl disable --now nginx)"
   make_owner
   make_release
-  use "$release"
+  switch_to "$release"
   copy_keys server.crt server.key ca.crt superexec.secret
   # The container's configuration with this machine's paths; the hub is on loopback and never moves, and
   # the journal is no file that can be opened.
@@ -157,13 +131,6 @@ install_server() {
   say "journalctl -fu nectar-superlink -u nectar-server-superexec -u nectar-proxy" "server"
 }
 
-installed_units() {
-  local unit
-  for unit in "${device_units[@]}" "${server_units[@]}"; do
-    [[ ! -e $units/$unit ]] || printf '%s\n' "$unit"
-  done
-}
-
 upgrade() {
   mapfile -t known < <(installed_units)
   ((${#known[@]})) || fail "nothing is installed here yet; use 'device' or 'server' first"
@@ -174,12 +141,7 @@ upgrade() {
   choose_versions device
   check_machine
   make_release
-  # A newer Flower may change the database for good: with the copy, going back is possible.
-  if [[ -e $state/superlink.db ]]; then
-    run systemctl stop nectar-superlink.service
-    run cp -p "$state/superlink.db" "$state/superlink.db.before-$(basename "$release")"
-  fi
-  use "$release"
+  switch_to "$release"
   copy_units "${known[@]}"
   say "$0 rollback" "upgrade; if it does not work"
 }
@@ -187,15 +149,8 @@ upgrade() {
 rollback() {
   [[ -e $home/previous ]] || fail "there is no release before the one in use"
   mapfile -t known < <(installed_units)
-  local newer copy
-  newer=$(basename "$(readlink "$home/current")")
-  copy=$state/superlink.db.before-$newer
-  if [[ -e $copy ]]; then
-    run systemctl stop nectar-superlink.service
-    run cp -p "$copy" "$state/superlink.db"
-  fi
-  use "$(readlink "$home/previous")"
-  [[ -z $start || ${#known[@]} -eq 0 ]] || run systemctl restart "${known[@]}"
+  switch_to "$(readlink "$home/previous")" restore
+  restart "${known[@]}"
 }
 
 remove() {
