@@ -27,6 +27,7 @@ _LOOKS_IN_PATIENCE: Final = 4
 # A SuperNode that is asked to end signs off first.
 _GRACE_S: Final = 30.0
 _OPTION: Final = "--superlink"
+_LARGEST_PORT: Final = 65535
 
 
 @final
@@ -163,13 +164,20 @@ def watch(command: Sequence[str], port: int | None, patience_s: float) -> int:
     Raises
     ------
     AdminError
-        If it cannot be started, or there is no port.
+        If it cannot be started, or there is no port, or none that could be.
     """
     if not command:
         raise AdminError("expected the command to run behind --, e.g. -- flower-supernode ...")
     if not patience_s > 0:
         raise AdminError(f"--patience {patience_s:g}: expected seconds, more than 0")
-    return Watch(command, port or _port_in(command), patience_s).run()
+    if port is None:
+        port = _port_in(command)
+    elif not 0 < port <= _LARGEST_PORT:
+        raise AdminError(
+            f"--port {port}: expected the port of the server, from 1 to {_LARGEST_PORT}; no "
+            f"connection to another is ever seen, and a healthy SuperNode would be ended"
+        )
+    return Watch(command, port, patience_s).run()
 
 
 def _port_in(command: Sequence[str]) -> int:
@@ -183,7 +191,7 @@ def _port_in(command: Sequence[str]) -> int:
             f"{_OPTION} HOST:PORT to take it from"
         )
     port = addresses[-1].rpartition(":")[2]
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _LARGEST_PORT:
         raise AdminError(
             f"{_OPTION} {addresses[-1]}: expected HOST:PORT, to take the port from; or name it "
             f"by --port"

@@ -282,6 +282,12 @@ def test_a_process_that_is_gone_is_an_error() -> None:
         (["--", "x", "--superlink=cloud:70000"], "expected HOST:PORT"),
         (["--patience", "0", "--", "x"], "--patience 0: expected seconds, more than 0"),
         (["--patience", "nan", "--", "x"], "--patience nan: expected seconds"),
+        (
+            ["--port", "99999", "--", "true"],
+            "--port 99999: expected the port of the server, from 1",
+        ),
+        (["--port", "-5", "--", "true"], "--port -5: expected the port of the server, from 1"),
+        (["--port", "0", "--", "x", "--superlink=cloud:1"], "--port 0: expected the port"),
         (["--port", "1", "--", "no-such-program"], "no-such-program: cannot be started"),
     ],
 )
