@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nectar_admin.typed_once import CommandLine
+
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[CommandLine]
 
 _ABOUT = "Keys of a federation, its devices, and what is wrong with one or the other."
 _EXAMPLES = """\
@@ -52,8 +54,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandLine:
+    parser = CommandLine(
         prog="python -m nectar_admin",
         description=_ABOUT,
         epilog=_EXAMPLES,
@@ -107,7 +109,7 @@ def _add_keys(commands: "Commands") -> None:
 def _add_devices(commands: "Commands") -> None:
     devices = commands.add_parser("devices", help="let devices in, list and remove them")
     actions = devices.add_subparsers(required=True, metavar="ACTION")
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = CommandLine(add_help=False)
     shared.add_argument("folder", type=Path, metavar="FOLDER", help=_KEYS_FOLDER)
     shared.add_argument(
         "--superlink",
@@ -189,7 +191,7 @@ def _add_doctor(commands: "Commands") -> None:
         "doctor", help="look at a device or a server: what is wrong, and what to do"
     )
     kinds = doctor.add_subparsers(required=True, metavar="device|server")
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = CommandLine(add_help=False)
     shared.add_argument(
         "--keys",
         type=Path,

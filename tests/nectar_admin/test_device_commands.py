@@ -287,6 +287,17 @@ def test_words_that_are_no_names_are_refused(
         assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err
 
 
+def test_options_that_come_twice_are_refused(
+    keys: KeyFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(refusal(keys, "127.0.0.1:1", "--superlink", "127.0.0.1:2"))
+    assert "--superlink: expected once, got 127.0.0.1:1 and 127.0.0.1:2" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["watch", "--port", "1", "--port", "2", "--", "true"])
+    assert "--port: expected once, got 1 and 2" in capsys.readouterr().err
+
+
 def test_a_certificate_that_is_none(keys: KeyFolder, capsys: pytest.CaptureFixture[str]) -> None:
     keys.authority_certificate.write_text("nothing")
     assert main(refusal(keys, "127.0.0.1:1")) == 2
