@@ -35,11 +35,28 @@ def _keys(options: argparse.Namespace) -> "KeyFolder":
     return KeyFolder(options.folder)
 
 
+@contextmanager
+def _telling_authority(keys: "KeyFolder") -> Iterator[None]:
+    """Say it if what is done makes an authority: a folder that was mistyped gets one of its own."""
+    was_there = keys.authority_key.exists()
+    yield
+    if not was_there:
+        say(f"{keys.path}: a new CA; who holds another's ca.crt refuses what it signs")
+
+
+def _note_same_keys(keys: "KeyFolder") -> None:
+    from nectar_admin.device_folder import same_keys  # noqa: PLC0415
+
+    for told in same_keys(keys.devices()):
+        sys.stderr.write(f"note: {told}\n")
+
+
 def _keys_server(options: argparse.Namespace) -> int:
     from nectar_admin.authority import names_of  # noqa: PLC0415
 
     keys = _keys(options)
-    made = keys.make_server(options.name, options.days, datetime.now(UTC))
+    with _telling_authority(keys):
+        made = keys.make_server(options.name, options.days, datetime.now(UTC))
     say(
         f"{keys.server}: certificate for {', '.join(names_of(made))}, valid until "
         f"{made.not_valid_after_utc:%Y-%m-%d}; restart the SuperLink and reload the proxy if they "
@@ -50,9 +67,14 @@ def _keys_server(options: argparse.Namespace) -> int:
 
 def _keys_node(options: argparse.Namespace) -> int:
     keys = _keys(options)
+    # A slip in the last name leaves nothing behind of the first.
     for name in options.names:
-        is_new = keys.make_device(name, datetime.now(UTC))
+        keys.named(name)
+    for name in options.names:
+        with _telling_authority(keys):
+            is_new = keys.make_device(name, datetime.now(UTC))
         say(f"{keys.path / 'nodes' / name}: {'a new key' if is_new else 'its key is kept'}")
+    _note_same_keys(keys)
     return 0
 
 
@@ -101,6 +123,7 @@ def _devices_add(options: argparse.Namespace) -> int:
             f"{keys.path / 'nodes'}: expected devices to let in, found none; make their keys by: "
             f"keys node {keys.path} NAME"
         )
+    _note_same_keys(keys)
     with _control(options) as control:
         return _each(chosen, lambda device: devices.add(device, control))
 
@@ -114,8 +137,10 @@ def _devices_list(options: argparse.Namespace) -> int:
         sys.stderr.write(f"note: {options.runs_dir} holds no run yet\n")
     if run is not None and not run.clients:
         sys.stderr.write(f"note: run {run.name} does not tell which node was which client\n")
+    keys = _keys(options)
+    _note_same_keys(keys)
     with _control(options) as control:
-        told = list(devices.listed(_keys(options).devices(), control.nodes(), run))
+        told = list(devices.listed(keys.devices(), control.nodes(), run))
     if options.json:
         say(device_table.as_json(told))
     else:
@@ -126,7 +151,9 @@ def _devices_list(options: argparse.Namespace) -> int:
 def _devices_remove(options: argparse.Namespace) -> int:
     from nectar_admin import devices  # noqa: PLC0415
 
-    chosen = [_keys(options).device(name) for name in options.names]
+    keys = _keys(options)
+    chosen = [keys.device(name) for name in options.names]
+    _note_same_keys(keys)
     with _control(options) as control:
         return _each(chosen, lambda device: devices.remove(device, control))
 

@@ -1,5 +1,7 @@
 """One device's folder: its key pair, and under which number it was let in."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -37,13 +39,23 @@ class Device:
             return None
 
     def read_public_key(self) -> ec.EllipticCurvePublicKey:
-        """Read the public key.
+        """Read the public key, which is that of the private key where that lies beside it.
 
         Raises
         ------
         AdminError
-            If there is none.
+            If there is none, or it is that of another private key.
         """
+        public = self._read_public_key()
+        if self.private_key.exists() and self._read_private_key().public_key() != public:
+            raise AdminError(
+                f"{self.path}: expected node.pub to be of node.key, got that of another key; the "
+                f"device signs with node.key. Delete node.pub, and keys node makes it anew; if "
+                f"the device was let in by that node.pub, put its own node.key back"
+            )
+        return public
+
+    def _read_public_key(self) -> ec.EllipticCurvePublicKey:
         try:
             key = serialization.load_ssh_public_key(self.public_key.read_bytes())
         except OSError as error:
@@ -77,7 +89,7 @@ class Device:
         Raises
         ------
         AdminError
-            If the private key cannot be read, or is elsewhere.
+            If the private key cannot be read, is elsewhere, or is not that of the public one.
         OSError
             If a file cannot be read or written.
         """
@@ -92,11 +104,14 @@ class Device:
             private_files.write(self.private_key, _openssh(key))
         if not self.public_key.exists():
             private_files.write(self.public_key, _openssh_public(key, self.name))
+        self.read_public_key()
         return is_new
 
     def _read_private_key(self) -> ec.EllipticCurvePrivateKey:
         try:
             key = serialization.load_ssh_private_key(self.private_key.read_bytes(), None)
+        except OSError as error:
+            raise unusable(self.private_key, error) from None
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise AdminError(
                 f"{self.private_key}: expected an unencrypted key in OpenSSH's format, got "
@@ -105,6 +120,30 @@ class Device:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise AdminError(f"{self.private_key}: expected an ECDSA key, which Flower asks for")
         return key
+
+
+def same_keys(devices: Sequence[Device]) -> Iterator[str]:
+    """Yield a sentence for each public key that several devices have; damaged ones are passed over.
+
+    Parameters
+    ----------
+    devices : Sequence[Device]
+        Devices that have a folder.
+    """
+    names = dict[bytes, list[str]]()
+    for device in devices:
+        with suppress(AdminError):
+            key = device.read_public_key().public_bytes(
+                serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+            )
+            names.setdefault(key, []).append(device.name)
+    for same in names.values():
+        if len(same) > 1:
+            yield (
+                f"{', '.join(same)} have the same key, so they are one node to a SuperLink and "
+                f"only one of them is let in at a time; give the others keys under new names by: "
+                f"keys node"
+            )
 
 
 def _openssh(key: ec.EllipticCurvePrivateKey) -> bytes:

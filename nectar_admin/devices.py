@@ -142,13 +142,15 @@ def listed(devices: Sequence[Device], nodes: Sequence[Node], run: Run | None) ->
     AdminError
         If a public key cannot be read.
     """
-    left = {node.public_key or str(node.node_id).encode(): node for node in nodes}
+    known = {node.public_key or str(node.node_id).encode(): node for node in nodes}
+    keys = set[bytes]()
     for device in devices:
         if device.public_key.exists():
-            node = left.pop(_pem(device), None)
-            yield _listed(device.name, node, run)
-    for node in left.values():
-        if node.status != UNREGISTERED:
+            key = _pem(device)
+            keys.add(key)
+            yield _listed(device.name, known.get(key), run)
+    for key, node in known.items():
+        if key not in keys and node.status != UNREGISTERED:
             yield _listed("", node, run)
 
 

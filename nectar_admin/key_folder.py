@@ -105,6 +105,18 @@ class KeyFolder:
             self._complete(self.server)
         return made.certificate
 
+    def named(self, name: str) -> Device:
+        """Return the device of a name that it may have, there or not.
+
+        Raises
+        ------
+        AdminError
+            If the name could be anything but one folder, or is that of a removed device.
+        """
+        device = Device(self.path / "nodes" / require_device(name))
+        device.require_not_removed()
+        return device
+
     def make_device(self, name: str, now: datetime) -> bool:
         """Make what a device lacks; tell whether its key is new.
 
@@ -113,8 +125,7 @@ class KeyFolder:
         AdminError
             If the name or a file is not what it should be.
         """
-        device = Device(self.path / "nodes" / require_device(name))
-        device.require_not_removed()
+        device = self.named(name)
         with self._ours():
             self._authority(now)
             is_new = device.make_keys()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import Certificate
 
 from nectar_admin.authority import common_name, days_left, fingerprint, names_of
-from nectar_admin.device_folder import Device
+from nectar_admin.device_folder import Device, same_keys
 from nectar_admin.errors import AdminError
 from nectar_admin.key_folder import KeyFolder, read_certificate
 
@@ -42,6 +42,8 @@ def listing(keys: KeyFolder, now: datetime) -> Iterator[str]:
     yield f"devices {len(devices)}"
     for device in devices:
         yield from _device(device)
+    for told in same_keys(devices):
+        yield f"note: {told}"
     for path in sorted(path for path in keys.path.rglob("*") if path.name in _SECRET):
         if path.stat().st_mode & _OTHERS:
             yield f"note: {path} can be read by others; chmod 600 it"

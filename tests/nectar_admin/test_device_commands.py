@@ -1,6 +1,7 @@
 """Devices that are let in, listed and removed, at a SuperLink in memory."""
 
 import json
+import shutil
 import socket
 import ssl
 import threading
@@ -67,6 +68,24 @@ def test_a_device_is_let_in_once_and_its_number_kept(keys: KeyFolder) -> None:
     devices.add(keys.device("pi-1"), other)
     assert devices.add(device, other) == "pi-0: registered as node 101"
     assert device.known_id() == 101
+
+
+def test_a_pair_that_does_not_match_is_neither_let_in_nor_removed(keys: KeyFolder) -> None:
+    superlink, device = SuperLinkInMemory(), keys.device("pi-0")
+    shutil.copy(keys.device("pi-1").public_key, device.public_key)
+    for do in (devices.add, devices.remove):
+        with pytest.raises(AdminError, match=r"pi-0: expected node\.pub to be of node\.key"):
+            do(device, superlink)
+    assert superlink.known == []
+
+
+def test_devices_with_one_key_are_listed_as_the_one_node_that_they_are(keys: KeyFolder) -> None:
+    superlink, device = SuperLinkInMemory(), keys.device("pi-0")
+    for name in ("node.key", "node.pub"):
+        shutil.copy(device.path / name, keys.device("pi-1").path / name)
+    devices.add(device, superlink)
+    told = devices.listed(keys.devices(), superlink.nodes(), None)
+    assert [(one.name, one.node_id) for one in told] == [("pi-0", 100), ("pi-1", 100)]
 
 
 def test_a_key_of_somebody_else_is_told(keys: KeyFolder) -> None:

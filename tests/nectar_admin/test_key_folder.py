@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from nectar_admin import private_files
-from nectar_admin.__main__ import main
 from nectar_admin.errors import AdminError
 from nectar_admin.key_folder import KeyFolder
 from nectar_admin.key_listing import listing
@@ -223,43 +222,6 @@ def test_flower_takes_the_keys(tmp_path: Path) -> None:
     secret = load_superexec_auth_secret(secret_file=str(device.path / "superexec.secret"))
     assert secret is not None
     assert len(secret) == 48
-
-
-# The command line
-
-
-def test_commands_make_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(tmp_path / "keys")
-    assert main(["keys", "server", folder, "--name", HOST, "--name", "203.0.113.7"]) == 0
-    assert (
-        "certificate for cloud.example.org, 203.0.113.7, superlink, proxy"
-        in capsys.readouterr().out
-    )
-    assert main(["keys", "node", folder, "pi-0", "pi-1"]) == 0
-    assert main(["keys", "node", folder, "pi-1", "pi-2"]) == 0
-    told = capsys.readouterr().out
-    assert told.count("a new key") == 3
-    assert f"{folder}/nodes/pi-1: its key is kept" in told
-    # Renewed under the same names.
-    assert main(["keys", "server", folder, "--days", "30"]) == 0
-    assert "for cloud.example.org, 203.0.113.7, superlink," in capsys.readouterr().out
-    assert main(["keys", "show", folder]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("CA      Nectar federation ")
-    assert ", 3649 days left, until " in lines[0]
-    names = "cloud.example.org, 203.0.113.7, superlink, proxy, localhost, 127.0.0.1"
-    assert lines[2].startswith(f"server  {names}, 29 days left, until ")
-    assert [line.split()[0] for line in lines[4:]] == ["devices", "pi-0", "pi-1", "pi-2"]
-    assert all(len(line.split("SHA-256 ")[1]) == 95 for line in (lines[1], lines[3]))
-
-
-def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["keys", "show", str(tmp_path / "none")]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(
-        f"{tmp_path}/none: expected a folder with ca.crt, found none; make it by:"
-    )
-    assert told.count("\n") == 1
 
 
 def test_the_listing_says_what_is_amiss(tmp_path: Path) -> None:
