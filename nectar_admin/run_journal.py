@@ -5,6 +5,7 @@ not at hand where these commands run. Damage is passed over; ``server_app`` is w
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from nectar_admin.errors import AdminError
 _CLIENTS: Final = "clients.json"
 _JOURNAL: Final = "rounds.jsonl"
 _LONGEST_REASON: Final = 120
+# As long as that of a node may be; signs such as ² are digits to Python and no number.
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 
 @final
@@ -89,9 +92,9 @@ def _written(run: Path) -> float:
 def _read(folder: Path) -> Run:
     clients = {}
     for client, entry in _mapping(_mapping(_parsed(folder / _CLIENTS)).get("clients")).items():
-        node_id = _mapping(entry).get("node_id")
-        if str(node_id).isdigit() and client.isdigit():
-            clients[int(str(node_id))] = int(client)
+        node_id = str(_mapping(entry).get("node_id"))
+        if _NUMBER.fullmatch(node_id) and _NUMBER.fullmatch(client):
+            clients[int(node_id)] = int(client)
     played, rounds = _read_journal(folder / _JOURNAL)
     return Run(folder.name, played, clients, rounds)
 
@@ -107,7 +110,7 @@ def _read_journal(path: Path) -> tuple[int, dict[int, ClientRounds]]:
                 continue
             played = line["round"]
             for client, entry in _mapping(line.get("nodes")).items():
-                if client.isdigit():
+                if _NUMBER.fullmatch(client):
                     before = rounds.get(int(client), ClientRounds(0, 0, ""))
                     rounds[int(client)] = _after(before, played, _mapping(entry))
     return played, rounds
@@ -133,7 +136,7 @@ def _parsed(path: Path) -> object:
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -73,10 +73,16 @@ def test_damage_is_passed_over(tmp_path: Path) -> None:
     run = newest_run(tmp_path)
     assert run is not None
     assert (run.played, run.rounds) == (2, {0: ClientRounds(2, 0, "")})
-    (tmp_path / "run" / "clients.json").write_text("[1]")
-    run = newest_run(tmp_path)
-    assert run is not None
-    assert run.clients == {}
+    for damaged in (
+        "[1]",
+        '{"clients": {"\u00b2": {"node_id": "1"}, "1": {"node_id": "\u00b2"}}}',
+        f'{{"clients": {{"{"1" * 5000}": {{"node_id": "1"}}}}}}',
+        "[" * 100_000,
+    ):
+        (tmp_path / "run" / "clients.json").write_text(damaged)
+        run = newest_run(tmp_path)
+        assert run is not None
+        assert run.clients == {}
 
 
 def test_no_run_and_no_folder(tmp_path: Path) -> None:
