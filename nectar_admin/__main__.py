@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nectar_admin.arguments import read
 from nectar_admin.errors import AdminError, UnreachableError
-from nectar_admin.printing import say
+from nectar_admin.printing import plain, say
 
 if TYPE_CHECKING:
     from nectar_admin.control import Control
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _ACTIONS[options.action](options)
     except (AdminError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{plain(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -165,7 +165,7 @@ def _each(chosen: "Sequence[Device]", do: "Callable[[Device], str]") -> int:
         try:
             say(do(device))
         except AdminError as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{plain(str(error))}\n")
             status = 2
     return status
 

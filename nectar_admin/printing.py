@@ -1,4 +1,7 @@
-"""Printing for whoever reads: what a command does, it does though its reader goes away."""
+"""Printing for whoever reads: what a command does, it does though its reader goes away.
+
+And what others made up, such as the names in a server's certificate, paints on no terminal.
+"""
 
 import os
 import sys
@@ -11,6 +14,17 @@ def say(line: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         forget()
+
+
+def plain(text: str) -> str:
+    r"""Return a text whose letters that cannot be printed are written out; lines stay.
+
+    Examples
+    --------
+    >>> plain("one\ntwo\x1b[31m")
+    'one\ntwo\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def forget() -> None:

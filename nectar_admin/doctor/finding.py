@@ -8,6 +8,8 @@ from typing import final
 from rich.console import Console
 from rich.markup import escape
 
+from nectar_admin.printing import plain
+
 
 @final
 class Verdict(Enum):
@@ -57,15 +59,23 @@ def fault(subject: str, said: str, cure: str) -> Finding:
 
 
 def tell(findings: Iterable[Finding], console: Console) -> int:
-    """Print findings as they come and return the exit status: 1 with a fault among them, else 0."""
+    """Print findings as they come and return the exit status: 1 with a fault among them, else 0.
+
+    Parameters
+    ----------
+    findings : Iterable[Finding]
+        What was found; servers that nobody has verified may have a word in it.
+    console : Console
+        Where to print.
+    """
     faults = 0
     for finding in findings:
         faults += finding.verdict is Verdict.FAULT
         word, style = finding.verdict.value
-        told = escape(f"{finding.subject}: {finding.said}")
+        told = escape(plain(f"{finding.subject}: {finding.said}"))
         console.print(f"[{style}]{word:<6}[/] {told}")
         if finding.cure:
-            console.print(f"{'':<6} [bold]{escape(finding.cure)}[/]")
+            console.print(f"{'':<6} [bold]{escape(plain(finding.cure))}[/]")
     if faults:
         console.print(f"{faults} fault{'s' if faults > 1 else ''} found; mend the first one first")
     else:

@@ -41,6 +41,12 @@ def test_a_fault_decides_the_exit_status_and_its_cure_is_printed() -> None:
     )
 
 
+def test_what_a_stranger_made_up_paints_on_no_terminal() -> None:
+    _, text = printed([fault("certificate", "of \x1b[2J\u202eevil", "do\rnot")])
+    assert "of \\x1b[2J\\u202eevil" in text
+    assert "do\\rnot" in text
+
+
 def options(*words: str) -> argparse.Namespace:
     return read(["doctor", *words])
 
