@@ -25,6 +25,7 @@ from flwr.supercore.error import ApiErrorCode, FlowerError
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
 from nectar_admin.errors import AdminError, RefusedError, UnreachableError
+from nectar_admin.names import require_address
 
 ONLINE: Final = "online"
 OFFLINE: Final = "offline"
@@ -82,10 +83,11 @@ class Control:
     Raises
     ------
     AdminError
-        If that certificate cannot be read.
+        If that certificate cannot be read, or the address is none.
     """
 
     def __init__(self, address: str, authority: Path) -> None:
+        require_address(address, "--superlink")
         self._address = address
         self._authority = authority
         try:

@@ -9,17 +9,17 @@ from typing import Final, final
 from click import ClickException
 from flwr.common.config import parse_config_args
 
-from nectar_admin.doctor import machine
+from nectar_admin.doctor import environment_file, machine
 from nectar_admin.doctor.data import readable
 from nectar_admin.doctor.finding import Finding, Verdict, fault, tell
 from nectar_admin.doctor.identity import RUNTIME, known, secret
 from nectar_admin.doctor.reach import Address, reached
 from nectar_admin.doctor.server import served
 from nectar_admin.errors import AdminError
+from nectar_admin.names import require_address
 from nectar_admin.printer import Printer
 
 SETTINGS: Final = Path("/etc/nectar/device.env")
-_LARGEST_PORT = 65535
 
 
 @final
@@ -79,7 +79,7 @@ def told(options: argparse.Namespace) -> Device:
     file = options.settings or SETTINGS
     if options.settings is not None and not file.is_file():
         raise AdminError(f"--settings: there is no file {file}")
-    settings = _read(file) if file.is_file() else {}
+    settings = environment_file.read(file) if file.is_file() else {}
     server = options.superlink or settings.get("SUPERLINK")
     if not server:
         raise AdminError(
@@ -99,12 +99,7 @@ def address(text: str, option: str) -> Address:
     AdminError
         If it is none.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= _LARGEST_PORT:
-        raise AdminError(
-            f"{option}: expected HOST:PORT, such as cloud.example.org:8443, got '{text}'"
-        )
-    return Address(host.strip("[]"), int(port))
+    return Address(*require_address(text, option))
 
 
 def _device(device: Device) -> Iterator[Finding]:
@@ -144,9 +139,3 @@ def _authorities(keys: Path) -> Path | None:
     """Return the certificates that come with keys, or ``None``: then the system's count."""
     file = keys / "ca.crt"
     return file if file.exists() else None
-
-
-def _read(file: Path) -> dict[str, str]:
-    lines = (line.strip() for line in file.read_text().splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name: value for name, _, value in pairs}

@@ -47,7 +47,8 @@ class Address:
 
     def __str__(self) -> str:
         """Return it as options name it."""
-        return f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 @final

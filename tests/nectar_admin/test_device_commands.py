@@ -232,6 +232,18 @@ def test_nobody_at_the_address(keys: KeyFolder, capsys: pytest.CaptureFixture[st
     assert "up to 0.1 s" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:abc", "[::1:80", f"{'a' * 300}:1", "h\x1b:1", ""],
+    ids=["port", "brackets", "length", "letters", "nothing"],
+)
+def test_an_address_that_is_none(
+    address: str, keys: KeyFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(refusal(keys, address)) == 2
+    assert capsys.readouterr().err.startswith("--superlink: expected HOST:PORT, such as")
+
+
 def test_a_certificate_of_another_authority(
     keys: KeyFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

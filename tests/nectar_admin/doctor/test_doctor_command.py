@@ -61,10 +61,28 @@ def test_a_device_is_told_by_its_settings_file_or_by_options(tmp_path: Path) -> 
     assert device.server == Address("b.example", 1)
 
 
-@pytest.mark.parametrize("text", ["host", "host:", ":1", "host:port", "host:0", "host:70000"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host",
+        "host:",
+        ":1",
+        "host:port",
+        "host:0",
+        "host:70000",
+        "[::1:1",
+        "a\x1b:1",
+        "a b:1",
+        "a:\u00b2",
+    ],
+)
 def test_an_address_is_a_host_and_a_port(text: str) -> None:
     with pytest.raises(AdminError, match=r"expected HOST:PORT, such as .*, got"):
         address(text, "--proxy")
+
+
+def test_an_address_of_ipv6_is_written_as_it_is_dialled() -> None:
+    assert str(address("[::1]:8443", "--proxy")) == "[::1]:8443"
 
 
 def test_wrong_commands_say_what_is_missing(
