@@ -54,6 +54,16 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _place(text: str) -> Path:
+    """Return a folder or file, of which a ``~`` that no shell has seen is the user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected a path, and there is no such user"
+        ) from None
+
+
 def _parser() -> CommandLine:
     parser = CommandLine(
         prog="python -m nectar_admin",
@@ -79,7 +89,7 @@ def _add_keys(commands: "Commands") -> None:
         description="Make what is missing of CA and secret, and the server's key and certificate "
         "anew: this also renews it. Restart the SuperLink and reload the proxy after that.",
     )
-    server.add_argument("folder", type=Path, metavar="FOLDER", help=_KEYS_FOLDER)
+    server.add_argument("folder", type=_place, metavar="FOLDER", help=_KEYS_FOLDER)
     server.add_argument(
         "--name",
         action="append",
@@ -97,12 +107,12 @@ def _add_keys(commands: "Commands") -> None:
         help="make the keys of devices; those that are there are kept",
         description="Make FOLDER/nodes/NAME for each device: all that it needs, and nothing else.",
     )
-    node.add_argument("folder", type=Path, metavar="FOLDER", help=_KEYS_FOLDER)
+    node.add_argument("folder", type=_place, metavar="FOLDER", help=_KEYS_FOLDER)
     node.add_argument("names", nargs="+", metavar="NAME", help="name of a device, e.g. pi-0")
     node.set_defaults(action="keys node")
 
     show = actions.add_parser("show", help="show names, days left and fingerprints")
-    show.add_argument("folder", type=Path, metavar="FOLDER", help=_KEYS_FOLDER)
+    show.add_argument("folder", type=_place, metavar="FOLDER", help=_KEYS_FOLDER)
     show.set_defaults(action="keys show")
 
 
@@ -110,7 +120,7 @@ def _add_devices(commands: "Commands") -> None:
     devices = commands.add_parser("devices", help="let devices in, list and remove them")
     actions = devices.add_subparsers(required=True, metavar="ACTION")
     shared = CommandLine(add_help=False)
-    shared.add_argument("folder", type=Path, metavar="FOLDER", help=_KEYS_FOLDER)
+    shared.add_argument("folder", type=_place, metavar="FOLDER", help=_KEYS_FOLDER)
     shared.add_argument(
         "--superlink",
         default="127.0.0.1:8000",
@@ -119,7 +129,7 @@ def _add_devices(commands: "Commands") -> None:
     )
     shared.add_argument(
         "--ca",
-        type=Path,
+        type=_place,
         metavar="FILE",
         help="certificate of the CA that signed the SuperLink's (FOLDER/ca.crt)",
     )
@@ -146,7 +156,7 @@ def _add_devices(commands: "Commands") -> None:
     table = actions.add_parser("list", parents=[shared], help="show who is in, and who is there")
     table.add_argument(
         "--runs-dir",
-        type=Path,
+        type=_place,
         metavar="DIR",
         help="the server's runs-dir, or one run: show clients, their last rounds and failures in "
         "the run that was written to last",
@@ -194,7 +204,7 @@ def _add_doctor(commands: "Commands") -> None:
     shared = CommandLine(add_help=False)
     shared.add_argument(
         "--keys",
-        type=Path,
+        type=_place,
         default=Path("/etc/nectar"),
         metavar="FOLDER",
         help="this machine's keys (/etc/nectar)",
@@ -210,7 +220,7 @@ def _add_doctor(commands: "Commands") -> None:
     )
     device.add_argument(
         "--settings",
-        type=Path,
+        type=_place,
         metavar="FILE",
         help="file with lines SUPERLINK= and NODE_CONFIG= (/etc/nectar/device.env, if it is there)",
     )
@@ -218,7 +228,7 @@ def _add_doctor(commands: "Commands") -> None:
     device.add_argument("--node-config", metavar="CONFIG", help="instead of NODE_CONFIG")
     device.add_argument(
         "--app",
-        type=Path,
+        type=_place,
         default=Path(),
         metavar="FOLDER",
         help="checkout, or another folder with client_app in it (this folder)",

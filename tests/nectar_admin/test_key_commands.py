@@ -57,3 +57,15 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         f"{tmp_path}/none: expected a folder with ca.crt, found none; make it by:"
     )
     assert told.count("\n") == 1
+
+
+def test_a_home_that_no_shell_has_seen_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["keys", "server", "~/keys", "--name", HOST]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+    with pytest.raises(SystemExit):
+        main(["keys", "server", "~no-such-user/keys", "--name", HOST])
+    assert "~no-such-user/keys: expected a path, and there is no" in capsys.readouterr().err
