@@ -10,7 +10,8 @@ from strategies.common.errors import SettingsError
 from strategies.common.run_config import RunConfig
 from strategies.common.settings import RunSettings, Settings
 
-_OF_READING: Final = ("open_data", "label_column", "input_columns", "vocabulary_file")
+# What a device says of how its data are read, in place of the run.
+OF_READING: Final = ("open_data", "label_column", "input_columns", "vocabulary_file")
 
 
 @final
@@ -47,7 +48,7 @@ class NodeConfig(Settings):
     input_columns: str = ""
     vocabulary_file: str = ""
 
-    def reading(self, settings: RunSettings, keys: Sequence[str] = _OF_READING) -> RunSettings:
+    def reading(self, settings: RunSettings, keys: Sequence[str] = OF_READING) -> RunSettings:
         """Return a run's settings as this device reads data by them, or by some of its keys."""
         own = {name: getattr(self, name) for name in keys}
         return settings.model_copy(update={name: said for name, said in own.items() if said})

@@ -11,7 +11,7 @@ from typing import Final
 import tomli_w
 
 from strategies import methods
-from strategies.common import folder_lock
+from strategies.common import folder_lock, same_run
 from strategies.common.errors import RunFolderError
 from strategies.common.run_config import RunConfig, app_version, default_config
 
@@ -21,22 +21,6 @@ PROBE: Final = ".probe-"
 # The table of what was not set but chosen; its keys are no settings.
 DECIDED: Final = "decided"
 
-# Settings that may change between the parts of a resumed run: none of them changes a result.
-_FREE_ON_RESUME = {
-    "rounds",
-    "min-nodes",
-    "min-replies",
-    "quorum-timeout-s",
-    "round-deadline-s",
-    "max-report-bytes",
-    "compare-with",
-    "runs-dir",
-    "state-dir",
-    "resume",
-    "resume-from",
-    "run-name",
-    "writers",
-}
 _VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
 
 
@@ -73,17 +57,10 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
         raise RunFolderError(
             f"{run_dir}: holds no run to resume; check run-name and runs-dir, or set resume=false"
         ) from None
-    now = dict(config)
-    free = set(_FREE_ON_RESUME)
-    if now.get("schedule", "constant") != "constant":
-        # Step sizes follow from how many rounds there are.
-        free.discard("rounds")
-    # A setting that there was not yet is at its default, which does what was done before.
-    before = {**default_config(), **saved}
+    before, now = {**default_config(), **saved}, dict(config)
     differing = [
         f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-        for key in sorted(set(saved) | set(now))
-        if key not in free and before.get(key) != now.get(key)
+        for key in same_run.differing(saved, now, {*saved, *now})
     ]
     if differing:
         raise RunFolderError(

@@ -14,16 +14,18 @@ from typing import Any, Final, final
 from torch import Tensor
 
 from client_app.exporting.card import Measured
-from strategies.common import tensor_file
+from client_app.node import OF_READING
+from strategies.common import same_run, tensor_file
 from strategies.common.errors import StoreError
-from strategies.common.run_config import RunConfig
+from strategies.common.run_config import RunConfig, default_config
+from strategies.common.settings import DEVICES_OWN
 from strategies.common.task import Task
 
 _SETTINGS: Final = "settings.toml"
 _JOURNAL: Final = "rounds.jsonl"
 _CHECKPOINTS: Final = "checkpoints"
-# A run of these is the same run: settings of which a difference makes other models.
-_SAME: Final = ("method", "seed", "feature-dim", "data", "image-size", "channels")
+# What a device may say itself, whatever the run's settings say.
+_DEVICES: Final = DEVICES_OWN | {key.replace("_", "-") for key in OF_READING}
 
 
 @final
@@ -64,7 +66,7 @@ class ServerRun:
         return Measured(float(accuracy), int(entry.get("test_samples", 0)), told)
 
 
-def read(folder: Path, config: RunConfig) -> ServerRun:
+def read(folder: Path, config: RunConfig, run: str = "") -> ServerRun:
     """Read a run's folder.
 
     Parameters
@@ -73,6 +75,8 @@ def read(folder: Path, config: RunConfig) -> ServerRun:
         ``<runs-dir>/<run-name>``.
     config : RunConfig
         Settings of the client's state, with which the run's must agree.
+    run : str
+        Name of the run that the state is of; empty where the state does not say.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def read(folder: Path, config: RunConfig) -> ServerRun:
         If it is no run's folder, is of another run, or is damaged.
     """
     folder = folder.expanduser()
-    _require_same(folder, config)
+    _require_same(folder, config, run)
     last = _last_line(folder)
     number = int(last["round"])
     checkpoints = folder / _CHECKPOINTS
@@ -102,7 +106,7 @@ def read(folder: Path, config: RunConfig) -> ServerRun:
     return ServerRun(folder, number, task, tensors, last, accepted)
 
 
-def _require_same(folder: Path, config: RunConfig) -> None:
+def _require_same(folder: Path, config: RunConfig, run: str) -> None:
     try:
         found = tomllib.loads((folder / _SETTINGS).read_text("utf-8"))["settings"]
     except (OSError, KeyError, ValueError) as error:
@@ -110,15 +114,19 @@ def _require_same(folder: Path, config: RunConfig) -> None:
             f"--server {folder}: expected the folder of a run on the server, with {_SETTINGS}, "
             f"got: {error}; name <runs-dir>/<run-name>"
         ) from None
+    there = {**default_config(), **found}
     differing = [
-        f"{key} is {found[key]!r} there and {config[key]!r} in the client's state"
-        for key in _SAME
-        if key in found and key in config and found[key] != config[key]
+        f"{key} is {there.get(key)!r} there and {config[key]!r} in the client's state"
+        for key in same_run.differing(found, config, config.keys() - _DEVICES)
     ]
+    # A copy may have another name than the run, and so may a run whose folder was moved.
+    names = (str(found.get("run-name", "")), folder.absolute().name)
+    if run and names[0] and run not in names:
+        differing.append(f"the run is {names[0]} there and {run} in the client's state")
     if differing:
         raise StoreError(
             f"--server {folder}: expected the run that the client's state is of, got another: "
-            f"{'; '.join(differing)}"
+            f"{'; '.join(differing)}; name <runs-dir>/<run-name> of the state's run"
         )
 
 

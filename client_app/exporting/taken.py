@@ -102,7 +102,7 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
     half = client_half(settings, config)
     half.provided.agree(blueprint.task)
     node = blueprint.node(data, str(state_dir))
-    held = server_run.read(server, blueprint.settings) if server is not None else None
+    held = server_run.read(server, blueprint.settings, stored.run) if server is not None else None
     if isinstance(half, SplitClientHalf):
         first = blueprint.partition * settings.clients_per_node
         clients = blueprint.num_partitions * settings.clients_per_node

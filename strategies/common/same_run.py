@@ -1,0 +1,45 @@
+"""Which settings two parts of one run may differ in: those that change no result."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from strategies.common.run_config import RunConfig, default_config
+
+_FREE: Final = frozenset(
+    {
+        "rounds",
+        "min-nodes",
+        "min-replies",
+        "quorum-timeout-s",
+        "round-deadline-s",
+        "max-report-bytes",
+        "compare-with",
+        "runs-dir",
+        "state-dir",
+        "resume",
+        "resume-from",
+        "run-name",
+        "writers",
+    }
+)
+
+
+def differing(before: RunConfig, now: RunConfig, keys: Iterable[str]) -> list[str]:
+    """Return which of some settings make another run of one, in order.
+
+    Parameters
+    ----------
+    before : RunConfig
+        What the run was begun with; a setting that there was not yet is at its default, which does
+        what was done before.
+    now : RunConfig
+        What is held against it.
+    keys : Iterable[str]
+        Which settings to look at.
+    """
+    free = set(_FREE)
+    if now.get("schedule", "constant") != "constant":
+        # Step sizes follow from how many rounds there are.
+        free.discard("rounds")
+    known = {**default_config(), **before}
+    return [key for key in sorted(set(keys) - free) if known.get(key) != now.get(key)]
