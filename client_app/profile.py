@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.table import Table
 
 from client_app import reader
-from client_app.profiling import message_command, planner
+from client_app.profiling import message_command, options, planner
 from client_app.profiling.figures import DeviceFigures, Workload
 from client_app.reader import Printer
 from strategies.common.errors import NectarError, SettingsError
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(arguments)
     try:
+        options.refuse_unread(asked)
         if asked.method:
             message_command.tell(asked, run_apart)
         else:
@@ -65,7 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell_step(asked: argparse.Namespace) -> None:
     """Measure the step of a split method, and print it."""
-    message_command.refuse_round_options(asked)
     limit = planner.limit(asked.memory)
     work = _workload(asked)
     figures = measure_apart(work)
@@ -78,7 +78,7 @@ def _tell_step(asked: argparse.Namespace) -> None:
 
     found = planner.verdict(limit, work.batch, figures.peak_bytes, peak, smallest=1)
     console = Printer()
-    console.print(_table(figures, asked, work.batch))
+    console.print(_table(figures, work))
     console.print(planner.line(found, work.batch, figures.peak_bytes, limit), soft_wrap=True)
 
 
@@ -121,16 +121,17 @@ def run_apart(workload: str, threads: int) -> str:
 
 
 def _workload(asked: argparse.Namespace) -> Workload:
+    side = options.number(asked, "image")
     given = {key: getattr(asked, key.replace("-", "_")) for key in _NETWORK}
     chosen = {f"split.{key}": value for key, value in given.items() if value is not None}
     return Workload(
         settings=read_table({**default_config(), **chosen}, "split", SplitSettings),
         # A network is cut in the same way whatever the number of classes.
-        task=Task(1, Images(asked.channels, asked.image, asked.image), 0),
+        task=Task(1, Images(options.number(asked, "channels"), side, side), 0),
         batch=asked.batch or 1,
-        steps=asked.steps,
+        steps=options.number(asked, "steps"),
         frozen=asked.frozen,
-        threads=asked.threads,
+        threads=options.number(asked, "threads"),
     )
 
 
@@ -141,14 +142,14 @@ def _parser() -> argparse.ArgumentParser:
         default = defaults[f"split.{key}"]
         shown = f"{text} (default: {default if default != '' else 'none'})"
         parser.add_argument(f"--{key}", type=type(default), help=shown)
-    for key, number, text in (
-        ("image", 32, "side of an image in pixels"),
-        ("channels", 3, "channels of an image"),
-        ("steps", 20, "steps to time"),
-        ("threads", 1, "torch threads"),
+    for key, text in (
+        ("image", "side of an image in pixels"),
+        ("channels", "channels of an image"),
+        ("steps", "steps to time"),
+        ("threads", "torch threads"),
     ):
-        shown = f"{text} (default: %(default)s)"
-        parser.add_argument(f"--{key}", type=_positive, default=number, metavar="N", help=shown)
+        shown = f"{text} (default: {options.DEFAULTS[key]})"
+        parser.add_argument(f"--{key}", type=_positive, metavar="N", help=shown)
     parser.add_argument(
         "--frozen", action="store_true", help="the client's model does not learn, as in TAResSFL"
     )
@@ -173,10 +174,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _table(figures: DeviceFigures, asked: argparse.Namespace, batch: int) -> Table:
+def _table(figures: DeviceFigures, work: Workload) -> Table:
     """Lay figures out for people; units are decimal for operations, binary for memory."""
-    model = f"{figures.front}{', frozen' if asked.frozen else ''}"
-    images = f"{batch} x {asked.channels} x {asked.image} x {asked.image}"
+    model = f"{figures.front}{', frozen' if work.frozen else ''}"
+    images = " x ".join(map(str, (work.batch, *work.task.inputs.shape)))
     table = Table(title=f"One client: {model}; {images} per step", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -193,7 +194,7 @@ def _table(figures: DeviceFigures, asked: argparse.Namespace, batch: int) -> Tab
         ("down", f"{figures.bytes_down:,} B", "per step, without headers"),
         (
             "weights",
-            f"{0 if asked.frozen else figures.model_bytes:,} B",
+            f"{0 if work.frozen else figures.model_bytes:,} B",
             "each way per synchronisation, float32",
         ),
         ("time", f"{figures.median_ms:.2f} ms", "per step, median; device alone"),

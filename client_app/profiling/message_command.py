@@ -11,6 +11,7 @@ from rich.table import Table
 from client_app.node import NodeConfig
 from client_app.profiling import planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures
+from client_app.profiling.options import DEFAULTS, number, round_config
 from client_app.reader import Printer
 from models import catalogue
 from strategies import methods, tables
@@ -18,11 +19,9 @@ from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images
 from strategies.common.run_config import RunConfig, known_name, read_run
 from strategies.common.settings import RunSettings
-from strategies.common.settings_changes import changed_config, read_changes
+from strategies.common.settings_changes import read_changes
 
 _MIB: Final = 2**20
-_OF_A_ROUND: Final = ("model", "data", "classes", "samples", "changes")
-_CLASSES, _SAMPLES = 10, 1000
 
 # Measures a workload, both as JSON, with a number of torch threads.
 Apart = Callable[[str, int], str]
@@ -36,11 +35,11 @@ def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int])
     parser.add_argument(
         "--data", metavar="SPEC", help="of a round: take sizes and counts from a data source"
     )
-    for name, number, text in (
-        ("classes", _CLASSES, "classes"),
-        ("samples", _SAMPLES, "the client's samples, a quarter of them to test on"),
+    for name, text in (
+        ("classes", "classes"),
+        ("samples", "the client's samples, a quarter of them to test on"),
     ):
-        shown = f"of a round without --data: {text} ({number})"
+        shown = f"of a round without --data: {text} ({DEFAULTS[name]})"
         parser.add_argument(f"--{name}", type=positive, metavar="N", help=shown)
     parser.add_argument(
         "--set",
@@ -55,20 +54,6 @@ def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int])
         metavar="AMOUNT",
         help="of the device, e.g. 512M or 2G (what is available on this machine)",
     )
-
-
-def refuse_round_options(asked: argparse.Namespace) -> None:
-    """Refuse options of a round where a split method's step is measured.
-
-    Raises
-    ------
-    SettingsError
-        Naming the first.
-    """
-    for name in _OF_A_ROUND:
-        if getattr(asked, name) is not None:
-            option = "set" if name == "changes" else name
-            raise SettingsError(f"--{option}: only with --method, e.g. --method local")
 
 
 def tell(asked: argparse.Namespace, apart: Apart) -> None:
@@ -113,14 +98,7 @@ def _workload(asked: argparse.Namespace) -> MessageWorkload:
             f"--method {asked.method}: expected a method whose clients train models of their own; "
             f"without --method a split method's step is measured, adapters are not"
         )
-    config: dict[str, bool | int | float | str] = {
-        **changed_config(asked.changes or []),
-        "method": asked.method,
-        "client-threads": asked.threads,
-        "device": "cpu",
-    }
-    if asked.batch:
-        config["batch-size"] = asked.batch
+    config = round_config(asked)
     settings = read_run(config)
     methods.method_settings(asked.method, config)
     tables.check_read(read_changes(asked.changes or []), [config])
@@ -128,10 +106,10 @@ def _workload(asked: argparse.Namespace) -> MessageWorkload:
     catalogue.check(model)
     if asked.data:
         return _like_data(config, settings, model, asked.data)
-    total = asked.samples or _SAMPLES
+    total, classes = number(asked, "samples"), number(asked, "classes")
     test = max(1, total // 4)
-    images = Images(asked.channels, asked.image, asked.image)
-    classes = asked.classes or _CLASSES
+    side = number(asked, "image")
+    images = Images(number(asked, "channels"), side, side)
     return MessageWorkload(config, model, images, classes, max(2, total - test), test)
 
 

@@ -9,7 +9,7 @@ from federations.split_federation import OTHERS
 
 from client_app import profile
 from client_app.profiling import __main__ as measuring_process
-from client_app.profiling import planner
+from client_app.profiling import options, planner
 from client_app.profiling.message_round import MessageWorkload, RoundFigures, measure
 from strategies.common.errors import SettingsError
 from strategies.common.inputs import Images, Windows
@@ -141,6 +141,15 @@ def test_the_memory_of_this_machine_is_known(
 # The command
 
 
+def test_a_number_that_one_option_leaves_to_a_setting_is_the_settings() -> None:
+    parser = profile._parser()
+    asked = parser.parse_args(["--method=local", "--set=client-threads=7", "--set=batch-size=50"])
+    config = options.round_config(asked)
+    assert (config["client-threads"], config["batch-size"]) == (7, 50)
+    config = options.round_config(parser.parse_args(["--method=local", "--threads=2", "--batch=5"]))
+    assert (config["client-threads"], config["batch-size"]) == (2, 5)
+
+
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def run(command: list[str], **given: str) -> subprocess.CompletedProcess[str]:
@@ -184,6 +193,31 @@ def test_sizes_and_counts_are_taken_from_data(capsys: pytest.CaptureFixture[str]
         (["--model=cnn"], "--model: only with --method"),
         (["--set=rounds=3"], "--set: only with --method"),
         (["--memory=much"], "--memory: expected an amount"),
+        *(
+            (["--method=local", option], f"{option.partition('=')[0]}: only without --method")
+            for option in (
+                *("--network=vgg11", "--width=8", "--cut=2", "--bottleneck=C4S2"),
+                *("--codec=uint8", "--gradient-codec=float16", "--steps=9", "--frozen"),
+            )
+        ),
+        *(
+            (["--method=local", "--data=digits", f"--{name}=9"], f"--{name}: only without --data")
+            for name in ("image", "channels", "classes", "samples")
+        ),
+        (["--json", "--memory=1M"], "--memory: only without --json"),
+        (["--method=local", "--json", "--memory=1M"], "--memory: only without --json"),
+        (["--method=local", "--set=method=fd"], "--set method: expected once, got 'fd' and"),
+        (
+            ["--method=local", "--threads=2", "--set=client-threads=7"],
+            "--set client-threads: expected once, got 7 and --threads 2",
+        ),
+        (
+            ["--method=local", "--batch=5", "--set=batch-size=50"],
+            "--set batch-size: expected once, got 50 and --batch 5",
+        ),
+        (["--method=local", "--set=device=cuda"], "--set device: expected none"),
+        (["--method=local", "--set=data=digits"], "--set data: expected none"),
+        (["--method=local", "--set=image-size=64"], "give --image, or --data"),
     ],
 )
 def test_what_does_not_go_together_is_told(
