@@ -107,8 +107,7 @@ def run_apart(workload: str, threads: int) -> str:
         capture_output=True,
         text=True,
         check=False,
-        cwd=_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        env={**os.environ, **_importing_alike(), "OMP_NUM_THREADS": str(threads)},
     )
     if answer.returncode < 0:
         raise SettingsError(
@@ -118,6 +117,15 @@ def run_apart(workload: str, threads: int) -> str:
     if answer.returncode > 0:
         raise SettingsError(answer.stderr.strip() or "profile: the measuring process failed")
     return answer.stdout
+
+
+def _importing_alike() -> dict[str, str]:
+    """Return what lets a process import what this one does, wherever it was started.
+
+    It works where the command was called, since files that are named from there are read there.
+    Nectar's code is this process's own, whatever lies in that folder.
+    """
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join((str(_ROOT), *sys.path))}
 
 
 def _workload(asked: argparse.Namespace) -> Workload:

@@ -3,6 +3,8 @@
 import io
 import subprocess
 import sys
+from contextlib import chdir
+from pathlib import Path
 
 import pytest
 from federations.split_federation import OTHERS
@@ -154,7 +156,8 @@ def test_a_number_that_one_option_leaves_to_a_setting_is_the_settings() -> None:
 def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def run(command: list[str], **given: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(given["input"]))
-        status = measuring_process.main()
+        with chdir(given.get("cwd", ".")):
+            status = measuring_process.main()
         told = capsys.readouterr()
         return subprocess.CompletedProcess(command, status, told.out, told.err)
 
@@ -180,6 +183,45 @@ def test_sizes_and_counts_are_taken_from_data(capsys: pytest.CaptureFixture[str]
     assert profile.main([*words, "--json"]) == 0
     figures = RoundFigures.from_json(capsys.readouterr().out)
     assert figures.bytes_up == figures.bytes_down == 0
+
+
+NET = """
+from torch import nn
+class Net(nn.Sequential):
+    def __init__(self, inputs, num_classes):
+        super().__init__(nn.Flatten(), nn.Linear(64, num_classes))
+"""
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_model_of_ones_own_is_found_from_where_the_command_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.py").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    words = ["--method=local", "--image=8", "--channels=1", "--classes=3", "--samples=20", "--json"]
+    assert profile.main([*words, "--model=net.py:Net"]) == 0
+    assert RoundFigures.from_json(capsys.readouterr().out).parameters > 0
+
+
+def test_the_measuring_process_runs_this_code_wherever_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    def run(_: list[str], **given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        asked.append(given["env"])
+        return subprocess.CompletedProcess([], 0, "{}", "")
+
+    monkeypatch.setattr(profile.subprocess, "run", run)
+    (tmp_path / "client_app").mkdir()
+    (tmp_path / "client_app" / "__init__.py").write_text("raise ValueError")
+    monkeypatch.chdir(tmp_path)
+    profile.run_apart("{}", 1)
+    monkeypatch.undo()
+    code = "import client_app; print(client_app.__file__)"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=asked[0])
+    assert Path(told.decode().strip()) == Path(profile.__file__).with_name("__init__.py")
 
 
 @pytest.mark.parametrize(
