@@ -16,7 +16,7 @@ from client_app.data import sources
 from client_app.devices.adapter_device import LocalAdapterDevice
 from client_app.half import client_half
 from client_app.new_folder import free_place, whole
-from client_app.node import read_node, state_folder
+from client_app.node import read_node, read_words, state_folder
 from client_app.store import ClientStore, Stored
 from strategies import tables
 from strategies.common import tensor_file
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(asked: argparse.Namespace) -> str:
     place = free_place(asked.out)
     config = changed_config(asked.changes)
-    node = read_node(read_changes(asked.node_config.split(), "--node-config"))
+    node = read_node(read_words(asked.node_config))
     kept = state_folder(node, read_run(config)) / asked.run / str(node.partition_id)
     stored = _stored(kept)
     config["method"] = _method(kept, stored, read_changes(asked.changes))

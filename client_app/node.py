@@ -1,5 +1,6 @@
 """What the operator of a device says about it: the node config."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, final
@@ -9,9 +10,12 @@ from pydantic import Field, ValidationError
 from strategies.common.errors import SettingsError
 from strategies.common.run_config import RunConfig
 from strategies.common.settings import RunSettings, Settings
+from strategies.common.settings_changes import read_changes
 
 # What a device says of how its data are read, in place of the run.
 OF_READING: Final = ("open_data", "label_column", "input_columns", "vocabulary_file")
+# As Flower tells pairs apart: what is in quotes may have blanks. What is none is a word by itself.
+_WORD: Final = re.compile(r"""\S+?=(?:'[^']*'|"[^"]*"|\S+)|\S+""")
 
 
 @final
@@ -52,6 +56,22 @@ class NodeConfig(Settings):
         """Return a run's settings as this device reads data by them, or by some of its keys."""
         own = {name: getattr(self, name) for name in keys}
         return settings.model_copy(update={name: said for name, said in own.items() if said})
+
+
+def read_words(text: str) -> dict[str, bool | int | float | str]:
+    """Read what an operator gives with ``--node-config``, as ``flower-supernode`` reads it.
+
+    Raises
+    ------
+    SettingsError
+        If a word is no pair, or a key is there twice.
+
+    Examples
+    --------
+    >>> read_words('partition-id=0 state-dir="/srv/my state"')
+    {'partition-id': 0, 'state-dir': '/srv/my state'}
+    """
+    return read_changes(_WORD.findall(text), "--node-config")
 
 
 def read_node(config: RunConfig) -> NodeConfig:

@@ -18,7 +18,7 @@ from client_app.command import exit_status
 from client_app.data import copies, keeper, prepared, sheet, sources
 from client_app.data.client_data import ClientData
 from client_app.data.left_out import shown
-from client_app.node import NodeConfig, read_node, state_folder
+from client_app.node import NodeConfig, read_node, read_words, state_folder
 from client_app.reader import Printer
 from strategies.common.errors import SettingsError
 from strategies.common.new_file import mark, require_picture_place, whole
@@ -79,7 +79,7 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
 
 
 def _node(asked: argparse.Namespace) -> NodeConfig:
-    given = read_changes(asked.node_config.split(), "--node-config")
+    given = read_words(asked.node_config)
     for key in ("partition-id", "num-partitions"):
         value = getattr(asked, key.removesuffix("-id").replace("-", "_"))
         if value is not None:

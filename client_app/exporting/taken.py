@@ -308,7 +308,7 @@ def _refuse_adapters(folder: Path, method: str) -> None:
         raise SettingsError(
             f"{folder}: clients of {method} leave with adapters for a foundation model: run python "
             f"-m client_app.export_adapter --run {run} --out FOLDER --node-config 'partition-id="
-            f"{client} num-partitions=... state-dir={folder.absolute().parent.parent}'"
+            f'{client} num-partitions=... state-dir="{folder.absolute().parent.parent}"\''
         )
 
 

@@ -83,6 +83,15 @@ def test_a_client_leaves_with_one_adapter_that_is_its_teacher(
     )
 
 
+def test_a_state_in_a_folder_with_a_blank_is_found(tmp_path: Path) -> None:
+    Federation(tmp_path, 2, SETTINGS).play()
+    place = tmp_path / "my state"
+    (tmp_path / "state").rename(place)
+    config = f'partition-id=1 num-partitions=2 state-dir="{place}"'
+    given = [word for word in words(tmp_path, tmp_path / "out") if "--node-config" not in word]
+    assert export_adapter.main([*given, f"--node-config={config}"]) == 0
+
+
 def test_answers_are_those_that_the_head_was_trained_for(tmp_path: Path) -> None:
     Federation(tmp_path, 2, SETTINGS).play()
     stored = ClientStore(tmp_path / "state" / "test" / "1").load(1)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flwr.common.config import parse_config_args
 
-from client_app.node import read_node, state_folder
+from client_app.node import read_node, read_words, state_folder
 from strategies.common.errors import SettingsError
 from strategies.common.settings import RunSettings
 
@@ -83,3 +84,18 @@ def test_state_lies_where_the_node_says_or_else_where_the_run_says(
     assert state_folder(home, settings) == tmp_path / "nectar"
     monkeypatch.chdir(tmp_path)
     assert state_folder(read_node(config), run_settings(state_dir="here")) == tmp_path / "here"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['partition-id=1 state-dir="/srv/my state"', " state-dir='/srv/my state'  partition-id=1"],
+)
+def test_words_are_told_apart_as_flower_tells_them(text: str) -> None:
+    assert read_words(text) == parse_config_args([text])
+    assert read_words(text) == {"partition-id": 1, "state-dir": "/srv/my state"}
+
+
+@pytest.mark.parametrize("text", ['state-dir="/srv/my state', "state-dir=/srv/my state", "rack"])
+def test_a_word_that_flower_would_drop_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--node-config: expected KEY=VALUE, got"):
+        read_words(text)

@@ -54,10 +54,10 @@ def test_a_table_is_read_by_the_columns_that_the_node_config_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [f"{n}.5,{'ab'[n % 2]},{'pq'[n % 2]}" for n in range(40)]
-    (tmp_path / "t.csv").write_text("\n".join(["height,label,stars", *rows]))
-    words = [f"own-csv:{tmp_path / 't.csv'}", f"{state(tmp_path)} label-column=stars"]
+    (tmp_path / "t.csv").write_text("\n".join(["height,label,my stars", *rows]))
+    words = [f"own-csv:{tmp_path / 't.csv'}", f'{state(tmp_path)} label-column="my stars"']
     assert main(words) == 0
-    assert "the label is column stars" in capsys.readouterr().out
+    assert "the label is column my stars" in capsys.readouterr().out
 
 
 def test_windows_tokens_and_questions_are_drawn(
