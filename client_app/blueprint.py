@@ -111,7 +111,7 @@ class Blueprint:
         try:
             values = json.loads(text)
             return cls(**{**values, "task": Task.from_values(values["task"])})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise StoreError(
                 f"{where}: expected to read how its model is built, got: {error}; export with the "
                 f"version of Nectar that played the run"

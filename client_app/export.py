@@ -18,6 +18,7 @@ from client_app.exporting import card, files
 from client_app.exporting.found import find
 from client_app.exporting.taken import Taken, take
 from client_app.new_folder import free_or_ours
+from strategies.common.home import expanded
 from strategies.common.typed_once import CommandLine
 
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(asked: argparse.Namespace) -> Iterator[str]:
     out: Path = asked.out
-    ours = card.is_export(out.expanduser())
+    ours = card.is_export(expanded(out, "--out "))
     place = free_or_ours(out, ours=ours, replace=asked.replace)
     files.require(asked.format)
     folder = find(asked.state, asked.partition)

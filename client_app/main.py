@@ -7,7 +7,7 @@ server as this node's failure, with its text.
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +33,9 @@ from client_app.store import ClientStore, Standing, Stored
 from client_app.turn import Clock, take_turn
 from strategies import methods
 from strategies.common.agreed import Agreed
-from strategies.common.errors import SettingsError
+from strategies.common.errors import SettingsError, StoreError
 from strategies.common.guard import guard_of
+from strategies.common.home import expanded
 from strategies.common.run_config import RunConfig, default_config, read_run
 from strategies.common.settings import DEVICES_OWN, RunSettings
 from strategies.common.simulated import Conditions, read_simulated
@@ -181,10 +182,17 @@ def _places(context: Context) -> list[str]:
     told += str(context.node_config.get("model", "")), str(context.run_config.get("models", ""))
     # A source or model of one's own is a kind or a place, a colon, and a place or a name.
     parts = [part.strip() for text in told for part in (text, *text.replace(",", ":").split(":"))]
-    paths = [Path(part).expanduser() for part in parts if part]
+    paths = [_at_home(part) for part in parts if part]
     # What lies beside a file that was named is told by name as well.
     paths += [path.parent for path in paths if path.suffix]
     return [str(form) for path in paths for form in (path.absolute(), path.resolve())]
+
+
+def _at_home(part: str) -> Path:
+    # What is told of a device may hold such a sign without being a place.
+    with suppress(StoreError):
+        return expanded(part)
+    return Path(part)
 
 
 def _keep_classes(private: PrivateClasses, node: NodeConfig, settings: RunSettings) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from strategies.common import folder_lock
 from strategies.common.errors import StoreError
+from strategies.common.home import expanded
 
 # What lies in a folder aside: what is written, and what stood at its place before.
 MADE: Final = "made"
@@ -26,16 +27,12 @@ def free_place(out: Path) -> Path:
         If a file or a folder with files is there, or the place cannot be looked at.
     """
     try:
-        place = out.expanduser().absolute()
+        place = expanded(out, "--out ").absolute()
         if place.is_dir() and not any(place.iterdir()):
             return place
         is_there = os.path.lexists(place)
     except OSError as error:
         raise _unwritable(out, error) from None
-    except RuntimeError:
-        raise StoreError(
-            f"--out {out}: expected a home folder of that name, found none; name it in full"
-        ) from None
     if not is_there:
         _require_writable(out, place)
     if is_there:
@@ -78,7 +75,7 @@ def free_or_ours(out: Path, *, ours: bool, replace: bool) -> Path:
             f"--out {out}: expected a new or empty folder, got one that this command wrote before; "
             f"give --replace to replace it, or name another"
         )
-    place = out.expanduser().absolute()
+    place = expanded(out, "--out ").absolute()
     _require_writable(out, place)
     return place
 

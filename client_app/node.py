@@ -8,6 +8,7 @@ from typing import Final, final
 from pydantic import Field, ValidationError
 
 from strategies.common.errors import SettingsError
+from strategies.common.home import expanded
 from strategies.common.run_config import RunConfig
 from strategies.common.settings import RunSettings, Settings
 from strategies.common.settings_changes import read_changes
@@ -102,4 +103,4 @@ def read_node(config: RunConfig) -> NodeConfig:
 
 def state_folder(node: NodeConfig, settings: RunSettings) -> Path:
     """Return the folder for this device's private state."""
-    return Path(node.state_dir or settings.state_dir).expanduser().resolve()
+    return expanded(node.state_dir or settings.state_dir, "state-dir ").resolve()

@@ -23,6 +23,7 @@ from client_app.exporting import classifying, classifying_texts
 from client_app.exporting.classifying import Classified
 from client_app.exporting.opened import open_model
 from strategies.common.errors import NectarError, StoreError
+from strategies.common.home import expanded
 from strategies.common.inputs import Images, Tokens
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place, whole
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _predict(asked: argparse.Namespace) -> int:
     if asked.csv is not None:
+        asked.csv = expanded(asked.csv, "--csv ")
         require_place("--csv", asked.csv, replace=asked.replace)
         _require_ours(asked.csv)
     opened = open_model(asked.model_folder, asked.model)

@@ -18,6 +18,7 @@ from generators.preview import Drawn, draw, latent_statistics, write_sheet
 from generators.run_centroids import RunCentroids, read_centroids
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError, SettingsError
+from strategies.common.home import expanded
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_picture_place
@@ -104,6 +105,7 @@ def _sha256(text: str) -> str:
 def _preview(options: argparse.Namespace) -> str:
     if options.count < 1:
         raise SettingsError(f"--count: expected at least 1, got {options.count}")
+    options.out = expanded(options.out, "--out ")
     require_picture_place("--out", options.out)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("--device: no GPU is visible to torch here; use --device cpu")
@@ -135,7 +137,7 @@ def _explained_memory(options: argparse.Namespace) -> Iterator[None]:
 def _check_file(spec: str, expected: str | None) -> str:
     """Tell the sum of the file that a generator is named by, before anything reads it."""
     argument = spec.partition(":")[2]
-    file = Path(argument).expanduser()
+    file = expanded(argument, "generator ")
     if argument and file.is_file():
         if expected:
             require_sha256(file, expected)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, final
 
 import torch
 
 from strategies.common.errors import GeneratorError, SettingsError
+from strategies.common.home import expanded
 from strategies.common.image_generator import ImageGenerator
 from strategies.common.run_config import RunConfig, known_name, read_table
 from strategies.common.settings_changes import changed_tables
@@ -56,7 +56,7 @@ def check_here(spec: str, config: RunConfig) -> None:
     adapter, argument = _parse(spec)
     if adapter.library and find_spec(adapter.library) is None:
         raise _not_installed(spec, f"no module named {adapter.library!r}")
-    if adapter.argument == _FILE and not (path := Path(argument).expanduser()).is_file():
+    if adapter.argument == _FILE and not (path := expanded(argument, "generator ")).is_file():
         raise GeneratorError(
             f"generator {spec}: expected a file at {path.absolute()}, found none; give the path of "
             f"one that exists"
@@ -119,7 +119,7 @@ def _noise(_argument: str, config: RunConfig, device: torch.device) -> ImageGene
 def _stylegan(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:
     from generators.stylegan.generator import StyleGANGenerator  # noqa: PLC0415
 
-    return StyleGANGenerator(Path(argument).expanduser(), _read("stylegan", config), device)
+    return StyleGANGenerator(expanded(argument, "generator "), _read("stylegan", config), device)
 
 
 def _diffusers(argument: str, config: RunConfig, device: torch.device) -> ImageGenerator:

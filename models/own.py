@@ -29,7 +29,8 @@ import torch
 from torch import Tensor, nn
 
 from models.body import Body
-from strategies.common.errors import ModelError, SettingsError
+from strategies.common.errors import ModelError, SettingsError, StoreError
+from strategies.common.home import expanded
 from strategies.common.inputs import Inputs
 
 FORMS = "a model of your own is named mymodels.py:Net, or mypackage.module:Net if it is installed"
@@ -229,7 +230,10 @@ def _from_file(own: OwnModel) -> ModuleType:
 
 
 def _file(own: OwnModel) -> Path:
-    given = Path(own.place).expanduser()
+    try:
+        given = expanded(own.place, "model ")
+    except StoreError as error:
+        raise NotHereError(str(error)) from None
     places = [given.absolute()] if given.is_absolute() else [given.absolute(), _ROOT / given]
     for path in places:
         if path.is_file():

@@ -32,6 +32,7 @@ from torch.nn import functional
 
 from models.catalogue import shown
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.home import expanded
 from strategies.common.model import FeatureModel
 
 TORCHVISION: Final = "torchvision"
@@ -214,9 +215,9 @@ def _load_file(model: FeatureModel, name: str, weights: str) -> tuple[str, ...]:
 
 def _file(weights: str, name: str) -> Path:
     """Return a model's file, which may be missing only where other models have theirs."""
-    path = Path(weights.replace(_PLACE, shown(name))).expanduser()
+    path = expanded(weights.replace(_PLACE, shown(name)), "weights ")
     if not path.is_file():
-        named = Path(weights).expanduser()
+        named = expanded(weights, "weights ")
         others = named.parent.glob(escape(named.name).replace(_PLACE, "*"))
         if _PLACE not in named.name or not any(others):
             raise ModelError(

@@ -12,6 +12,7 @@ from server_app.writers import chosen
 from strategies import methods, tables
 from strategies.common.agreed import Need
 from strategies.common.errors import DataError, RunFolderError, SettingsError
+from strategies.common.home import expanded
 from strategies.common.method import AnyServerHalf
 from strategies.common.open_data import OpenSet
 from strategies.common.run_config import RunConfig, read_run
@@ -164,7 +165,7 @@ def run_name(settings: RunSettings) -> str:
 
 def prepared_folder(settings: RunSettings) -> Path:
     """Return where the server keeps data that it read."""
-    return Path(settings.state_dir).expanduser().resolve() / "prepared"
+    return expanded(settings.state_dir, "setting state-dir: ").resolve() / "prepared"
 
 
 def server_half(settings: RunSettings, config: RunConfig) -> AnyServerHalf:

@@ -24,6 +24,7 @@ from server_app.journal import RoundLine, write_round
 from server_app.journal_file import Row, read_rows
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError, StoreError
+from strategies.common.home import expanded
 from strategies.common.new_file import whole
 from strategies.common.round import Picture
 from strategies.common.run_config import RunConfig
@@ -56,7 +57,7 @@ class RunFolder:
         self._shown: dict[str, object] = {}
         self._hold: folder_lock.Hold | None = None
         self._read: tuple[bytes, list[Row]] | None = None
-        self.path = (runs_dir.expanduser() / name).resolve()
+        self.path = (expanded(runs_dir, "setting runs-dir: ") / name).resolve()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             probe = self.path / f"{run_settings.PROBE}{os.getpid()}"

@@ -17,6 +17,7 @@ from client_app.data import sources
 from strategies import tables
 from strategies.common import seeds
 from strategies.common.errors import NectarError
+from strategies.common.home import expanded
 from strategies.common.long_work import LongWork
 from strategies.common.new_file import require_place
 from strategies.common.run_config import AnySettings, read_run, read_table
@@ -172,6 +173,7 @@ def _count(text: str) -> int:
 
 
 def _pretrain(options: argparse.Namespace, console: Console) -> Verdict:
+    options.out = expanded(options.out, "--out ")
     require_place("--out", options.out, replace=options.replace)
     for spec in (options.data, options.auxiliary):
         sources.parse(spec).require_apart("--out", options.out)

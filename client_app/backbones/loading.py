@@ -15,6 +15,7 @@ from client_app.backbones import blip, digest, dual, model_folder, pretrained, v
 from client_app.backbones.model_folder import ModelFolder
 from strategies.common.adapters.backbone import Backbone
 from strategies.common.errors import ModelError, SettingsError
+from strategies.common.home import expanded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -70,7 +71,7 @@ def check_here(spec: str) -> None:
         With the folder.
     """
     kind, _, name = spec.partition(":")
-    if kind == "folder" and not (path := Path(name).expanduser()).is_dir():
+    if kind == "folder" and not (path := expanded(name, "backbone folder:")).is_dir():
         raise ModelError(
             f"backbone {spec}: expected a folder at {path.absolute()}, found none; name one that "
             f"exists, or leave adapters.backbone out"
@@ -88,7 +89,7 @@ def _find(spec: str, cache: Path) -> Path:
             )
         return path
     if kind == "folder" and name:
-        return Path(name).expanduser()
+        return expanded(name, "backbone folder:")
     if kind == "hub" and name:
         return _download(name)
     raise SettingsError(f"backbone: expected {DIGITGRID}, folder:<dir> or hub:<id>, got {spec!r}")

@@ -21,6 +21,7 @@ from client_app.data.left_out import shown
 from client_app.node import NodeConfig, read_node, read_words, state_folder
 from client_app.reader import Printer
 from strategies.common.errors import SettingsError
+from strategies.common.home import expanded
 from strategies.common.new_file import mark, require_picture_place, whole
 from strategies.common.run_config import read_run
 from strategies.common.samples import class_counts
@@ -66,6 +67,7 @@ def _tell_all(asked: argparse.Namespace) -> list[str]:
             f"about data; leave it out"
         )
     if asked.sheet:
+        asked.sheet = expanded(asked.sheet, "--sheet ")
         _require_sheet(asked.sheet)
     node = _node(asked)
     spec = asked.spec or node.data or settings.data

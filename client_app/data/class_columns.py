@@ -113,7 +113,7 @@ def declared_names(schema: "pa.Schema", column: str) -> tuple[str, ...]:
         if isinstance(feature, list):
             (feature,) = feature
         names = feature.get("feature", feature)["names"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # The metadata are a courtesy of whoever wrote the file.
         return ()
     return tuple(str(name) for name in names) if isinstance(names, list) else ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from client_app.data.looked_at_once import looked_at_once
 from client_app.data.sources import SOURCES, Source, holds_open
+from strategies.common.home import expanded
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
@@ -74,10 +75,11 @@ def fingerprint(settings: RunSettings, source: Source, partition: int, num_parti
 
 def table_settings(settings: RunSettings) -> list[str | int]:
     """Return the settings by which tables of texts and numbers are read."""
-    listed = Path(settings.vocabulary_file).expanduser() if settings.vocabulary_file else None
+    named = settings.vocabulary_file
+    listed = expanded(named, "vocabulary-file ") if named else None
     told = _describe(listed, listed.parent) if listed and listed.exists() else ("", 0, 0)
     columns = settings.label_column, settings.input_columns
-    return [*columns, settings.text_length, settings.vocabulary, settings.vocabulary_file, *told]
+    return [*columns, settings.text_length, settings.vocabulary, named, *told]
 
 
 def versions() -> list[str]:

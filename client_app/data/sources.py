@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, final
 
 from strategies.common.errors import SettingsError
+from strategies.common.home import expanded
 from strategies.common.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Source:
     @property
     def folder(self) -> Path:
         """Folder of a source that lies in one."""
-        return Path(self.place).expanduser()
+        return expanded(self.place, f"data {self.kind}:")
 
     def who(self, client: int) -> str:
         """Return whose samples of it they are, for errors."""
@@ -233,7 +234,7 @@ class Source:
         SettingsError
             With what to do.
         """
-        inside = place.expanduser().resolve().is_relative_to(self.folder.resolve())
+        inside = expanded(place, f"{what} ").resolve().is_relative_to(self.folder.resolve())
         if SOURCES[self.kind].files and inside:
             raise SettingsError(
                 f"{what}: expected a place outside the data {self.folder}, got {place} in it, "

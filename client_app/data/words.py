@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from strategies.common.errors import DataError
+from strategies.common.home import expanded
 from strategies.common.settings import RunSettings
 
 # Numbers that are no word's: the end of a short text, and, with a file, a word that is not in it.
@@ -74,7 +75,7 @@ class Numbering:
             If the file of words cannot be read, or holds anything but one word in each line.
         """
         if settings.vocabulary_file:
-            listed = _listed(Path(settings.vocabulary_file).expanduser().absolute())
+            listed = _listed(expanded(settings.vocabulary_file, "vocabulary-file ").absolute())
             told = "\n".join(listed)
             size = len(listed) + _UNKNOWN + 1
             return Numbering(settings.text_length, size, _digest("listed", told), listed)

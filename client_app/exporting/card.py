@@ -204,7 +204,7 @@ def read(folder: Path) -> ModelCard:
             f"{folder}: expected an exported model with a file {CARD}, found none; write one with "
             f"python -m client_app.export"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read ({error}); export the model again") from None
     told = values.get("format") if isinstance(values, dict) else None
     if told != FORMAT:

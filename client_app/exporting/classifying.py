@@ -1,6 +1,6 @@
 """Files through an exported model: images as the source ``folder`` reads them, and windows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
@@ -79,18 +79,27 @@ def gather(named: Iterable[Path], what: Images | Windows) -> Gathered:
     found = Gathered()
     is_readable = folder.is_image if isinstance(what, Images) else window_files.is_array
     for place in named:
-        if place.is_dir():
-            inside = list(folder.walk(place))
-            usable = [p for p in inside if not folder.unusable(p, place) and is_readable(p)]
-            found.paths += usable
-            found.left_out += len(inside) - len(usable)
-            if not usable:
-                found.refused[str(place)] = f"a folder without {called(what)}"
-        elif place.is_file():
-            found.paths.append(place)
-        else:
-            found.refused[str(place)] = "no such file or folder"
+        try:
+            _gather(found, place, what, is_readable)
+        except OSError as error:
+            found.refused[str(place)] = f"cannot be looked at ({error.strerror or error})"
     return found
+
+
+def _gather(
+    found: Gathered, place: Path, what: Images | Windows, is_readable: Callable[[Path], bool]
+) -> None:
+    if place.is_dir():
+        inside = list(folder.walk(place))
+        usable = [p for p in inside if not folder.unusable(p, place) and is_readable(p)]
+        found.paths += usable
+        found.left_out += len(inside) - len(usable)
+        if not usable:
+            found.refused[str(place)] = f"a folder without {called(what)}"
+    elif place.is_file():
+        found.paths.append(place)
+    else:
+        found.refused[str(place)] = "no such file or folder"
 
 
 def called(what: Images | Windows) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from strategies.common import tensor_file
 from strategies.common.errors import StoreError
+from strategies.common.home import expanded
 
 _LISTED: Final = 10
 
@@ -24,7 +25,17 @@ def find(state: Path, partition: int | None) -> Path:
     StoreError
         If there is none, or there are several, naming those that are there.
     """
-    state = state.expanduser()
+    state = expanded(state)
+    try:
+        return _find(state, partition)
+    except OSError as error:
+        raise StoreError(
+            f"{state}: cannot be looked at ({error.strerror or error}); name "
+            f"<state-dir>/<run-name> of this device"
+        ) from None
+
+
+def _find(state: Path, partition: int | None) -> Path:
     if tensor_file.rounds_in(state) and partition in (None, _number(state)):
         return state
     there = sorted(_clients(state), key=_number)

@@ -16,6 +16,7 @@ from models import catalogue, own
 from strategies.common.channel_scale import ChannelScale, Normalised
 from strategies.common.classifiers import built_around
 from strategies.common.errors import ModelError, StoreError
+from strategies.common.home import expanded
 from strategies.common.model import FeatureModel
 from strategies.common.split.networks import joined
 
@@ -60,7 +61,7 @@ def open_model(folder: Path, own_model: str = "") -> Opened:
         If a user's own model is not named, is another than that which was trained, or is named
         where the model is none.
     """
-    folder = folder.expanduser()
+    folder = expanded(folder)
     found = card.read(folder)
     if own_model:
         _require_own(found, own_model)

@@ -17,6 +17,7 @@ from client_app.exporting.card import Measured
 from client_app.node import OF_READING
 from strategies.common import same_run, tensor_file
 from strategies.common.errors import StoreError
+from strategies.common.home import expanded
 from strategies.common.run_config import RunConfig, default_config
 from strategies.common.settings import DEVICES_OWN
 from strategies.common.task import Task
@@ -83,7 +84,7 @@ def read(folder: Path, config: RunConfig, run: str = "") -> ServerRun:
     StoreError
         If it is no run's folder, is of another run, or is damaged.
     """
-    folder = folder.expanduser()
+    folder = expanded(folder, "--server ")
     _require_same(folder, config, run)
     last = _last_line(folder)
     number = int(last["round"])
@@ -98,7 +99,7 @@ def read(folder: Path, config: RunConfig, run: str = "") -> ServerRun:
         told = json.loads(text["checkpoint"])
         task = Task.from_values(told["task"])
         accepted = {int(client): int(known) for client, known in told["accepted"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"--server {folder}: expected a checkpoint with its task, got: {error}; export with "
             f"the version of Nectar that played the run"
@@ -109,7 +110,7 @@ def read(folder: Path, config: RunConfig, run: str = "") -> ServerRun:
 def _require_same(folder: Path, config: RunConfig, run: str) -> None:
     try:
         found = tomllib.loads((folder / _SETTINGS).read_text("utf-8"))["settings"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, RecursionError) as error:
         raise StoreError(
             f"--server {folder}: expected the folder of a run on the server, with {_SETTINGS}, "
             f"got: {error}; name <runs-dir>/<run-name>"
@@ -138,7 +139,7 @@ def _last_line(folder: Path) -> Mapping[str, Any]:
         complete = [line for line in lines if line.endswith("\n")]
         line: dict[str, Any] = json.loads(complete[-1])
         int(line["round"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise StoreError(
             f"--server {folder}: expected a journal {_JOURNAL} with a complete round, found none; "
             f"copy the whole folder of the run"

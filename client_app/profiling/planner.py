@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from strategies.common.errors import SettingsError
+from strategies.common.settings import LARGEST
 
 FITS: Final = "fits"
 _MEMINFO: Final = Path("/proc/meminfo")
@@ -77,10 +78,10 @@ def read_amount(text: str) -> int:
         If it is none.
     """
     found = _AMOUNT.fullmatch(text.strip())
-    amount = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
-    if amount < 1:
-        raise SettingsError(f"--memory: expected an amount such as 512M or 2G, got {text!r}")
-    return amount
+    amount = float(found[1]) * _UNITS[found[2].lower()] if found else 0.0
+    if not 1 <= amount <= LARGEST:
+        raise SettingsError(f"--memory: expected an amount such as 512M or 2G, got {text!r:.60}")
+    return int(amount)
 
 
 def available_bytes() -> int:

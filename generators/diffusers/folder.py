@@ -136,7 +136,7 @@ def read_json(file: Path, expected: str) -> Mapping[str, Any]:
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise GeneratorError(
             f"generator diffusers: {file.parent}: expected the {expected}, but {file.name} "
             f"cannot be read: {error}; download the whole folder"

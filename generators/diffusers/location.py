@@ -10,6 +10,7 @@ from huggingface_hub import snapshot_download
 
 from generators.diffusers.silence import silenced
 from strategies.common.errors import GeneratorError
+from strategies.common.home import expanded
 
 # Its classes are not typed, and are imported when they are first asked for.
 _library: Any = diffusers
@@ -66,7 +67,7 @@ def _vae(source: str) -> str:
 
 
 def _check(where: str, source: str) -> None:
-    folder = Path(source).expanduser()
+    folder = expanded(source, where.removesuffix(source))
     if folder.is_file():
         raise GeneratorError(
             f"{where}: expected a folder, got a file; read a single checkpoint with diffusers' "
@@ -78,7 +79,7 @@ def _check(where: str, source: str) -> None:
 
 def _locate(where: str, source: str, download: Callable[[str], str]) -> Path:
     _check(where, source)
-    folder = Path(source).expanduser()
+    folder = expanded(source, where.removesuffix(source))
     if folder.is_dir():
         return folder
     try:

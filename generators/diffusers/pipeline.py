@@ -18,6 +18,7 @@ from generators.diffusers.settings import DiffusersSettings
 from generators.diffusers.silence import silenced
 from strategies.common import seeds
 from strategies.common.errors import GeneratorError, NectarError
+from strategies.common.home import expanded
 from strategies.common.out_of_memory import is_out_of_memory
 
 # The order in which every pipeline's encode_prompt returns them; SDXL has all four.
@@ -63,7 +64,7 @@ class Pipeline:
     ) -> None:
         folder = read_folder(locate_pipeline(source), with_vae=not settings.vae)
         vae = locate_vae(settings.vae) if settings.vae else folder.path / "vae"
-        hub_id = "" if Path(source).expanduser().is_dir() else source
+        hub_id = "" if expanded(source, "generator diffusers:").is_dir() else source
         with silenced(), _explained(folder):
             parts = read_parts(folder, dtype)
             if settings.vae:

@@ -7,7 +7,6 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import final
 
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from server_app.split.naming import SETTINGS, Names, called
 from strategies.common.errors import SettingsError
+from strategies.common.home import expanded
 
 # Devices' clocks may be off by so much, both ways.
 _MARGIN = timedelta(hours=1)
@@ -119,7 +119,7 @@ def read_files(certificate: str, key: str, names: Names = SETTINGS) -> Certifica
 
 def _read(path: str, name: str) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        return expanded(path, f"{called(name)}: ").read_bytes()
     except OSError as error:
         raise SettingsError(
             f"{called(name)}: expected a readable PEM file, got {path}: {error.strerror}"

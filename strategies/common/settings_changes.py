@@ -47,7 +47,7 @@ def read_changes(
 def _single(where: str, key: str, text: str) -> bool | int | float | str:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text
     match value:
         case bool() | int() | float() | str():

@@ -89,6 +89,20 @@ def test_no_such_run_or_client_says_what_there_is(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_place_that_cannot_be_looked_at_is_told(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody, long = "~nobody-of-that-name/x", tmp_path / ("n" * 300)
+    out = f"--out={tmp_path / 'out'}"
+    home = f"{nobody}: expected a home folder of that name, found none"
+    assert told(capsys, nobody, out) == f"StoreError: {home}; name it in full"
+    assert f"--out {home}" in told(capsys, played, f"--out={nobody}")
+    assert f"--server {home}" in told(capsys, played, "--partition=0", out, f"--server={nobody}")
+    assert "cannot be looked at (File name too long)" in told(capsys, long, out)
+    assert f"--server {long}" in told(capsys, played, "--partition=0", out, f"--server={long}")
+    assert f"--out {long}: cannot be" in told(capsys, played, "--partition=0", f"--out={long}")
+
+
 def resaved(played: Path, folder: Path, **changes: object) -> Path:
     """Return a copy of a client's state whose blueprint says something else."""
     stored = ClientStore(played / "0").newest()

@@ -100,6 +100,39 @@ def test_what_cannot_be_read_is_named_and_the_others_are_classified(
     assert errors[3] == "3 images, 1 other files in folders left out, 3 refused"
 
 
+def test_a_name_that_no_disk_takes_is_refused_and_the_others_are_classified(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long, one = tmp_path / ("n" * 300), photos / "cat" / "00.png"
+    assert predict.main([str(model), str(long), str(one)]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0] == f"{long}: cannot be looked at (File name too long)"
+    assert told.out.startswith(f"{one}  ")
+    assert predict.main([str(long), str(one)]) == 1
+    assert "model.json: cannot be read" in capsys.readouterr().err
+    assert predict.main([str(model), str(one), f"--csv={long}"]) == 1
+    assert "cannot be written (File name too long)" in capsys.readouterr().err
+
+
+def test_a_table_is_written_into_a_home_folder(
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for folder_there in ("home", "~"):
+        (tmp_path / folder_there).mkdir()
+    image = str(photos / "cat" / "00.png")
+    assert predict.main([str(model), image, "--csv=~/found.csv"]) == 0
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["found.csv"]
+    assert [*(tmp_path / "~").iterdir()] == []
+    assert predict.main([str(model), image, "--csv=~nobody-of-that-name/o.csv"]) == 1
+    assert "--csv ~nobody-of-that-name/o.csv: expected a home folder" in capsys.readouterr().err
+
+
 def test_a_folder_without_images_is_refused(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +213,15 @@ def test_a_file_that_is_there_is_left_alone(
 def test_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict.main([str(tmp_path), str(tmp_path)]) == 1
     assert "write one with python -m client_app.export" in capsys.readouterr().err
+
+
+def test_a_card_of_nothing_but_brackets_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.json").write_text("[" * 100_000)
+    assert predict.main([str(tmp_path), str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"StoreError: {tmp_path / 'model.json'}: cannot be read (maximum")
 
 
 def test_fewer_than_one_class_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
