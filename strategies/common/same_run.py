@@ -5,7 +5,8 @@ from typing import Final
 
 from strategies.common.run_config import RunConfig, default_config
 
-_FREE: Final = frozenset(
+# None of them changes a result.
+FREE: Final = frozenset(
     {
         "rounds",
         "min-nodes",
@@ -37,7 +38,7 @@ def differing(before: RunConfig, now: RunConfig, keys: Iterable[str]) -> list[st
     keys : Iterable[str]
         Which settings to look at.
     """
-    free = set(_FREE)
+    free = set(FREE)
     if now.get("schedule", "constant") != "constant":
         # Step sizes follow from how many rounds there are.
         free.discard("rounds")
