@@ -91,7 +91,7 @@ def _finish(
     if asked.csv is None:
         refused += _print(told)
     else:
-        refused += _write(told, asked.csv, top)
+        refused += _write(told, asked.csv, top, replace=asked.replace)
     parts = [f"{total} {what}", left, f"{refused} refused" if refused else ""]
     sys.stderr.write(", ".join(filter(None, parts)) + "\n")
     return 1 if refused else 0
@@ -113,7 +113,7 @@ def _print(told: Iterable[Classified]) -> int:
     return refused
 
 
-def _write(told: Iterable[Classified], place: Path, top: int) -> int:
+def _write(told: Iterable[Classified], place: Path, top: int, *, replace: bool) -> int:
     """Write what is found as a table, and return how many files are refused.
 
     Raises
@@ -124,7 +124,7 @@ def _write(told: Iterable[Classified], place: Path, top: int) -> int:
     refused = 0
     try:
         with ExitStack() as stack:
-            path = stack.enter_context(whole(place))
+            path = stack.enter_context(whole(place, replace=replace))
             file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
             writer = csv.writer(file)
             writer.writerow(_head(top))

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from strategies.common.errors import StoreError
 from strategies.common.image_generator import ImageGenerator
-from strategies.common.new_file import mark, whole
+from strategies.common.new_file import mark, whole_picture
 
 # Statistics of latents rest on so many draws, or on fewer where each is wide: pairs of
 # 2048 latents of a large diffusion model would take minutes to compare.
@@ -137,7 +137,7 @@ def write_sheet(parts: list[Tensor], out: Path) -> int:
     full = [functional.pad(part, (0, 0) * 3 + (0, -len(part) % columns)) for part in parts]
     sheet = to_pil_image(make_grid(torch.cat(full), nrow=columns))
     try:
-        with whole(out) as file:
+        with whole_picture(out) as file:
             sheet.save(file, format="PNG", pnginfo=mark())
     except OSError as error:
         raise StoreError(

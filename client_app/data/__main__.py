@@ -22,7 +22,7 @@ from client_app.node import NodeConfig, read_node, read_words, state_folder
 from client_app.reader import Printer
 from strategies.common.errors import SettingsError
 from strategies.common.home import expanded
-from strategies.common.new_file import mark, require_picture_place, whole
+from strategies.common.new_file import mark, require_picture_place, whole_picture
 from strategies.common.run_config import read_run
 from strategies.common.samples import class_counts
 from strategies.common.settings import RunSettings
@@ -97,7 +97,7 @@ def _require_sheet(path: Path) -> None:
 
 def _save(data: ClientData, path: Path) -> None:
     try:
-        with whole(path) as file:
+        with whole_picture(path) as file:
             sheet.draw(data).save(file, format="PNG", pnginfo=mark())
     except OSError as error:
         raise SettingsError(

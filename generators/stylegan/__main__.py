@@ -53,7 +53,7 @@ def _convert(options: argparse.Namespace) -> str:
     if target.exists() and not options.force:
         raise GeneratorError(f"{target}: exists already; name another file or add --force")
     require_place(str(target), target, replace=options.force)
-    network = convert(options.source, target, options.sha256)
+    network = convert(options.source, target, options.sha256, replace=options.force)
     size = target.stat().st_size / 1e6
     return (
         f"{target}: {size:.1f} MB, images {network.image_size} x {network.image_size}, "

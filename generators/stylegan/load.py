@@ -52,7 +52,7 @@ def read(path: Path, sha256: str = "") -> Description:
     return describe(unpickling.read(path))
 
 
-def convert(source: Path, target: Path, sha256: str = "") -> StyleGAN:
+def convert(source: Path, target: Path, sha256: str = "", *, replace: bool = True) -> StyleGAN:
     """Write a network as safetensors and return it as read back from there.
 
     Raises
@@ -62,7 +62,7 @@ def convert(source: Path, target: Path, sha256: str = "") -> StyleGAN:
     """
     description = read(source, sha256)
     build(description)
-    safetensors_file.write(description, target)
+    safetensors_file.write(description, target, replace=replace)
     return load(target)
 
 

@@ -13,17 +13,28 @@ from strategies.common.new_file import whole
 _KEY = "nectar.stylegan"
 
 
-def write(description: Description, path: Path) -> None:
+def write(description: Description, path: Path, *, replace: bool = True) -> None:
     """Write a network; the same network gives the same bytes.
+
+    Parameters
+    ----------
+    description : Description
+        The network.
+    path : Path
+        The file to write.
+    replace : bool
+        Whether a file that is there gives way.
 
     Raises
     ------
     GeneratorError
         If the file cannot be written; what stood there before is untouched.
+    StoreError
+        If there is one that may not be replaced.
     """
     tensors = {name: tensor.contiguous() for name, tensor in description.tensors.items()}
     try:
-        with whole(path) as file:
+        with whole(path, replace=replace) as file:
             save_file(tensors, file, {_KEY: description.config.model_dump_json()})
     except (OSError, safetensors.SafetensorError) as error:
         raise GeneratorError(f"{path}: cannot be written: {error}") from None

@@ -128,6 +128,34 @@ def hold(
             time.sleep(_POLL_S)
 
 
+def take(path: Path) -> int | None:
+    """Open a file, made where it is missing, and lock it until it is closed.
+
+    Returns
+    -------
+    int | None
+        Its handle; ``None`` where another holds it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            locked = _lock(handle, path.parent)
+            # Who held it before moved or removed it: what is locked stands there no more.
+            if locked and _is_at(path, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if not locked:
+            return None
+
+
 def _lock(handle: int, folder: Path) -> bool:
     if fcntl is None:
         _warn(folder, "this system has no locks")

@@ -4,12 +4,15 @@ Whatever stands at the place already is somebody's. It is replaced where the com
 or where it is a picture that a command of ours drew, which says so itself.
 """
 
+import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from strategies.common import folder_lock
 from strategies.common.errors import StoreError
 
 if TYPE_CHECKING:
@@ -75,18 +78,24 @@ def require_picture_place(option: str, path: Path) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield a hidden file beside a place that takes it when all is written.
 
-    Whoever is killed meanwhile leaves that file, and the next one to write there replaces it.
+    Each who writes there has a file of their own. Whoever is killed meanwhile leaves theirs, and
+    the next one to write there replaces it.
 
     Parameters
     ----------
     path : Path
         Where the file is to stand; what a link names, and what is no regular file, is written to.
+    replace : bool
+        Whether a file that stands there gives way. Where it may not, one process at a time
+        writes there, so that the second learns of the first before its work.
 
     Raises
     ------
+    StoreError
+        If a file is there, or another process writes it, and may not be replaced.
     OSError
         If it cannot be written; what stood there before is untouched.
     """
@@ -94,14 +103,56 @@ def whole(path: Path) -> Iterator[Path]:
     if place.exists() and not place.is_file():
         yield place
         return
-    temporary = place.with_name(f".{place.name}.tmp")
+    temporary, handle = _beside(place, alone=not replace)
     try:
+        if not replace:
+            _require_none(place)
         yield temporary
+        if not replace:
+            _require_none(place)
         temporary.replace(place)
     except BaseException:
         with suppress(OSError):  # half a file takes room that others need
             temporary.unlink()
         raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def whole_picture(path: Path) -> Iterator[Path]:
+    """Yield a hidden file as :func:`whole` does; it takes the place of what was drawn here alone.
+
+    Raises
+    ------
+    StoreError, OSError
+        As there.
+    """
+    with whole(path, replace=_is_ours(path)) as file:
+        yield file
+
+
+def _beside(place: Path, *, alone: bool) -> tuple[Path, int]:
+    """Return a hidden file that nobody else writes, and the handle that says so."""
+    for count in itertools.count(1):
+        temporary = place.with_name(f".{place.name}{f'-{count}' if count > 1 else ''}.tmp")
+        handle = folder_lock.take(temporary)
+        if handle is not None:
+            os.ftruncate(handle, 0)  # what one that was killed left
+            return temporary, handle
+        if alone:
+            break
+    raise StoreError(
+        f"{place}: another process is writing this file; wait for its end, or name another"
+    )
+
+
+def _require_none(place: Path) -> None:
+    if os.path.lexists(place):
+        raise StoreError(
+            f"{place}: expected a new file, got one that another process wrote meanwhile and that "
+            f"is left as it is; name another"
+        )
 
 
 def mark() -> "PngInfo":

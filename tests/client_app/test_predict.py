@@ -14,6 +14,7 @@ from PIL import Image
 from client_app import export, predict
 from client_app.data import folder
 from client_app.exporting.opened import open_model
+from strategies.common.new_file import whole
 from strategies.common.samples import prepare
 from tests.client_app.test_reader import unread
 
@@ -208,6 +209,22 @@ def test_a_file_that_is_there_is_left_alone(
     assert "mine" in out.read_text()
     assert predict.main([*words, "--replace"]) == 0
     assert out.read_text().startswith("file,label,score\n" + str(photos))
+
+
+def test_a_table_that_another_command_writes_is_told_before_the_work(
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, image = tmp_path / "found.csv", photos / "cat" / "00.png"
+    monkeypatch.setattr(predict, "_row", lambda _: pytest.fail("the work began"))
+    with whole(out, replace=False) as first:
+        first.write_text("of the first")
+        assert predict.main([str(model), str(image), f"--csv={out}"]) == 1
+    assert "found.csv: another process is writing this file" in capsys.readouterr().err
+    assert out.read_text() == "of the first"
 
 
 def test_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

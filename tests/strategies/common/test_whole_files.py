@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,8 +19,8 @@ from generators.stylegan import safetensors_file
 from generators.stylegan.safetensors_file import Description
 from local_federation import alone, examples
 from server_app.report.document import write_whole
-from strategies.common.errors import NectarError
-from strategies.common.new_file import whole
+from strategies.common.errors import NectarError, StoreError
+from strategies.common.new_file import whole, whole_picture
 
 PIXELS = torch.zeros(3, 4, 4, dtype=torch.uint8)
 
@@ -64,6 +65,51 @@ def test_a_link_stays_one_and_what_is_no_file_is_written_to(tmp_path: Path) -> N
     assert (tmp_path / "real").read_text() == "new"
     with whole(Path("/dev/null")) as file:
         assert file == Path("/dev/null")
+
+
+def test_two_who_write_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "found.csv"
+    with whole(path) as first, first.open("w") as rows:
+        rows.write("a")
+        rows.flush()
+        with whole(path) as second:
+            second.write_text("of the second")
+        assert path.read_text() == "of the second"
+        rows.write("b")
+    assert path.read_text() == "ab"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_of_two_who_may_replace_nothing_the_second_learns_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "found.csv"
+    with whole(path, replace=False) as first:
+        first.write_text("of the first")
+        with (
+            pytest.raises(StoreError, match=r"found\.csv: another process is writing this file"),
+            whole(path, replace=False),
+        ):
+            pass
+    with pytest.raises(StoreError, match="expected a new file"), whole(path, replace=False):
+        pass
+    assert path.read_text() == "of the first"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("yields", [lambda path: whole(path, replace=False), whole_picture])
+def test_what_came_meanwhile_is_not_replaced(
+    tmp_path: Path, yields: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    path = tmp_path / "sheet.png"
+
+    def write_both() -> None:
+        with yields(path) as file:
+            file.write_text("ours")
+            path.write_text("somebody's")
+
+    with pytest.raises(StoreError, match="expected a new file"):
+        write_both()
+    assert path.read_text() == "somebody's"
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def _examples(path: Path) -> None:
