@@ -19,7 +19,7 @@ from local_federation.engine.resources import Resources, cores
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
 from local_federation.own_defaults import typed_over
-from server_app.compare.page import write_comparison
+from server_app.compare.page import require_ours, write_comparison
 from server_app.enough_replies import require_enough
 from server_app.progress import format_bytes, format_duration
 from server_app.report.page import write_report
@@ -131,6 +131,7 @@ def play(
     _check_name(arguments.name)
     home = StudyHome(folder / arguments.name)
     home.check_own()
+    require_ours(home.folder)
     for run in study.runs():
         config = {**default_config(), **home.whole_settings(run, arguments.clients)}
         require_enough(read_run(config), arguments.clients, "--clients ")

@@ -1,6 +1,8 @@
 """A comparison on one page that needs nothing but itself, with its tables as files beside it."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,10 +25,11 @@ from server_app.compare.text_table import (
     runs_table,
 )
 from server_app.compare.words import limits, verdicts
-from server_app.report.document import document, warning, write_whole
+from server_app.report.document import document, is_ours, warning
 from server_app.report.download import link
 from server_app.report.markup import Html, block, bullets, details, element, join, section, table
 from strategies.common.errors import RunFolderError
+from strategies.common.new_file import whole
 
 PAGE: Final = "compare.html"
 FILES: Final = ("rounds.csv", "table.md", "table.tex")
@@ -83,21 +86,14 @@ def write_comparison(run_dirs: Sequence[Path], out: Path, *, reach: float | None
     """
     if reach is not None and not 0 < reach <= 1:
         raise RunFolderError(f"compare reach: expected an accuracy above 0, at most 1, got {reach}")
-    if out.exists() and not out.is_dir():
-        raise RunFolderError(f"{out}: expected a folder to write into, got a file; name another")
-    if not (out / PAGE).exists() and (lost := [n for n in FILES if (out / n).exists()]):
-        raise RunFolderError(
-            f"{out}: expected a folder that is new, empty or of an earlier comparison, got "
-            f"one with {', '.join(lost)}, which would be replaced; name another"
-        )
+    require_ours(out)
     arms = read_arms(run_dirs)
     rows = standings(arms)
     aim = default_reach(rows) if reach is None else reach
     shown = _Comparison(arms, rows, aim, reach is not None, caveats(arms))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in _files(shown).items():
-            write_whole(out / name, content)
+        _write(out, _files(shown))
     except OSError as error:
         raise RunFolderError(
             f"{out}: expected a folder to write into, got {error.strerror}; name another"
@@ -105,7 +101,38 @@ def write_comparison(run_dirs: Sequence[Path], out: Path, *, reach: float | None
     return out / PAGE
 
 
+def require_ours(out: Path) -> None:
+    """Refuse a folder in which a comparison would replace what somebody else wrote.
+
+    Raises
+    ------
+    RunFolderError
+        If it is a file, or holds files by the names of a comparison's without a page of ours.
+    """
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"{out}: expected a folder to write into, got a file; name another")
+    if is_ours(out / PAGE):
+        return
+    if lost := [name for name in (PAGE, *FILES) if os.path.lexists(out / name)]:
+        raise RunFolderError(
+            f"{out}: expected a folder that is new, empty or of an earlier comparison, got "
+            f"one with {', '.join(lost)}, which would be replaced; name another, or move away "
+            f"what is there"
+        )
+
+
+def _write(out: Path, files: Mapping[str, str]) -> None:
+    """Write all files, or none where one cannot be written."""
+    with ExitStack() as stack:
+        for name, content in files.items():
+            file = stack.enter_context(whole(out / name))
+            file.write_text(content, encoding="utf-8", newline="")
+        # They take their places from the last to the first: the page, which says whose they are,
+        # is there before the others.
+
+
 def _files(shown: _Comparison) -> Mapping[str, str]:
+    """Return all files, the page last."""
     notes = [*shown.caveats, *verdicts(shown.rows), *limits(shown.rows), *_about(shown)]
     several = any(len(arm.runs) > 1 for arm in shown.arms)
     over = " Means over seeds, ± sample standard deviation." if several else ""

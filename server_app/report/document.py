@@ -10,6 +10,14 @@ from strategies.common.new_file import whole
 # A page runs no script and fetches nothing, whatever its texts contain.
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
+# Every page begins so, and one that somebody else wrote does not: by this it is known again.
+_START: Final = (
+    '<!DOCTYPE html>\n<html lang="en"><head>'
+    '<meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    f'<meta http-equiv="Content-Security-Policy" content="{text(POLICY)}">'
+)
+
 
 def document(title: str, *parts: Html) -> str:
     """Return a page.
@@ -22,15 +30,19 @@ def document(title: str, *parts: Html) -> str:
         What it shows, from top to bottom.
     """
     head = Html(
-        '<meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{text(POLICY)}">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{text(title)}</title>"
-        f"<style>{STYLE}</style>"
+        f'<link rel="icon" href="data:,"><title>{text(title)}</title><style>{STYLE}</style></head>'
     )
     body = element("main", *parts)
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
+    return f"{_START}{head}\n<body>{body}</body></html>\n"
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a file is a page that was written here."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_START.encode())) == _START.encode()
+    except OSError:
+        return False
 
 
 def warning(told: str) -> Html:

@@ -17,6 +17,8 @@ from local_federation.engine.resources import Resources
 from local_federation.engine.start import start_process
 from local_federation.host import LocalFederationError
 from server_app.compare.arms import read_arms
+from server_app.report.document import document
+from server_app.report.markup import Html
 from strategies.common.errors import RunFolderError, SettingsError
 from strategies.common.run_config import default_config
 from tests.server_app.run_folders import round_of, write_run
@@ -71,7 +73,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
 
 def written(runs: Sequence[Path], out: Path, *, reach: float | None = None) -> Path:
     page = out / "compare.html"
-    page.write_text(f"{[run.name for run in runs]} {reach}")
+    page.write_text(document("", Html(f"{[run.name for run in runs]} {reach}")))
     return page
 
 
@@ -98,7 +100,7 @@ def test_only_what_is_left_is_played_and_the_plan_knows_how_long(
     said = compare("--methods", "fd", "--seeds", "0", "--reach", "0.8")
     assert Player.played == ["local-seed0", "fd-seed0"]
     page = tmp_path / "comparison" / "compare.html"
-    assert page.read_text() == "['local-seed0', 'fd-seed0'] 0.8"
+    assert "['local-seed0', 'fd-seed0'] 0.8" in page.read_text()
     assert f"comparison: {page}" in said
 
     # Three rounds of 4 s each, and 4 s to start.
@@ -141,6 +143,17 @@ def test_failed_runs_are_named_and_the_others_compared(
     with pytest.raises(LocalFederationError, match=r"1 of 4 runs failed(?s:.*)fd-seed1 .*its.log"):
         compare("--methods", "fd", "--seeds", "0-1")
     assert "local-seed1" in (tmp_path / "comparison" / "compare.html").read_text()
+
+
+def test_a_page_of_somebody_else_is_refused_before_anything_is_played(
+    compare: Play, tmp_path: Path
+) -> None:
+    compare("--methods", "local", "--seeds", "0")
+    (tmp_path / "comparison" / "compare.html").write_text("mine")
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(RunFolderError, match=r"got one with compare\.html, which would be"):
+            compare("--methods", "local", "--seeds", "0-1", *more)
+    assert Player.played == ["local-seed0"]
 
 
 def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import csv
+import errno
 import sys
+from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
@@ -138,6 +140,53 @@ def test_files_of_somebody_else_are_not_replaced(runs, tmp_path):
     assert (out / "table.md").read_text() == "mine"
     (out / "table.md").unlink()
     write_comparison([run], out)
+    write_comparison([run], out)
+
+
+def test_a_page_of_somebody_else_is_not_replaced(runs, tmp_path):
+    run, out = runs.add("local", 0, (0.5,)), tmp_path / "out"
+    out.mkdir()
+    for name in ("compare.html", "table.md"):
+        (out / name).write_text("<!DOCTYPE html>\n<html>mine</html>")
+    with pytest.raises(RunFolderError, match=r"with compare\.html, table\.md, which would be"):
+        write_comparison([run], out)
+    assert {path.read_text() for path in out.iterdir()} == {"<!DOCTYPE html>\n<html>mine</html>"}
+
+
+@pytest.mark.parametrize("failing", ["rounds.csv", "compare.html"])
+def test_what_could_not_be_written_leaves_nothing_and_is_written_the_next_time(
+    runs, tmp_path, monkeypatch, failing
+):
+    run, out = runs.add("local", 0, (0.5,)), tmp_path / "out"
+    write = Path.write_text
+
+    def full(path, text, **how):
+        if failing in path.name:
+            raise OSError(errno.EFBIG, "File too large")
+        return write(path, text, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(RunFolderError, match="File too large"):
+            write_comparison([run], out)
+    assert [*out.iterdir()] == []
+    write_comparison([run], out)
+
+
+def test_who_is_ended_between_two_files_leaves_the_page_first(runs, tmp_path, monkeypatch):
+    run, out = runs.add("local", 0, (0.5,)), tmp_path / "out"
+    replace = Path.replace
+
+    def ended(path, place):
+        if place.name != "compare.html":
+            raise KeyboardInterrupt
+        return replace(path, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", ended)
+        with pytest.raises(KeyboardInterrupt):
+            write_comparison([run], out)
+    assert [path.name for path in out.iterdir()] == ["compare.html"]
     write_comparison([run], out)
 
 
