@@ -5,15 +5,18 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO, final
+from typing import Final, final
 
 from local_federation.compare.study import PlannedRun, Value
 from server_app.run_record import read_run_record
 from strategies.common import folder_lock
 from strategies.common.errors import RunFolderError
+from strategies.common.new_file import whole
 from strategies.common.run_config import default_config
 
 _MARK: Final = ".comparison"
+# What one leaves that ended before it wrote this file.
+_UNSIGNED: Final = {folder_lock.NAME, f".{_MARK}.tmp"}
 # What a comparison keeps beside its runs.
 ENGINE: Final = ".federation"
 
@@ -51,14 +54,26 @@ class StudyHome:
         self.check_own()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            mark = (self.folder / _MARK).open("a+")
+            hold = folder_lock.hold(self.folder, self._refusal)
         except OSError as error:
-            raise RunFolderError(
-                f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
-            ) from None
-        with mark, folder_lock.hold(self.folder, self._refusal):
-            self._agree(mark, {"clients": num_clients, **settings})
+            raise self._unwritable(error) from None
+        with hold:
+            self.check_agrees(settings, num_clients)
+            if not self._has_any_rounds():
+                self._write_down(_in_common(settings, num_clients))
             yield
+
+    def _write_down(self, asked: Mapping[str, Value]) -> None:
+        try:
+            with whole(self.folder / _MARK) as mark:
+                mark.write_text(json.dumps(asked, indent=1))
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> RunFolderError:
+        return RunFolderError(
+            f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
+        )
 
     def _refusal(self, holder: str) -> RunFolderError:
         return RunFolderError(
@@ -66,16 +81,22 @@ class StudyHome:
             f"end, end it, or choose another --name"
         )
 
-    def _agree(self, mark: TextIO, asked: Mapping[str, Value]) -> None:
-        """Write down what all runs have in common, or refuse what was not asked for at first."""
-        mark.seek(0)
-        text = mark.read()
-        if not text or not any(map(_has_rounds, self.folder.iterdir())):
-            mark.truncate(0)
-            mark.write(json.dumps(asked, indent=1))
-            mark.flush()
+    def check_agrees(self, settings: Mapping[str, Value], num_clients: int) -> None:
+        """Refuse what was not asked for at first, once a round has been played; write nothing.
+
+        Parameters
+        ----------
+        settings, num_clients : Mapping[str, Value], int
+            As :meth:`held` takes them.
+
+        Raises
+        ------
+        RunFolderError
+            Naming the settings that differ, or if what was asked for at first is lost.
+        """
+        if not self._has_any_rounds():
             return
-        saved = json.loads(text)
+        asked, saved = _in_common(settings, num_clients), self._saved()
         differing = [
             f"{key} was {saved.get(key, 'not set')!r} and is {asked.get(key, 'not set')!r}"
             for key in sorted({*saved, *asked})
@@ -87,6 +108,23 @@ class StudyHome:
                 f"another --name for this comparison"
             )
 
+    def _saved(self) -> Mapping[str, object]:
+        mark = self.folder / _MARK
+        try:
+            saved = json.loads(mark.read_text())
+        except (OSError, ValueError):
+            saved = None
+        if not isinstance(saved, dict):
+            raise RunFolderError(
+                f"{mark}: expected the settings of all runs here, as JSON, got a damaged file, "
+                f"so that nobody knows what to go on with; choose another --name, and compare the "
+                f"runs here by python -m server_app.compare"
+            )
+        return saved
+
+    def _has_any_rounds(self) -> bool:
+        return self.folder.is_dir() and any(map(_has_rounds, self.folder.iterdir()))
+
     def check_own(self) -> None:
         """Refuse a folder that holds something else.
 
@@ -97,7 +135,7 @@ class StudyHome:
         """
         if not self.folder.exists() or (self.folder / _MARK).is_file():
             return
-        if not self.folder.is_dir() or any(self.folder.iterdir()):
+        if not self.folder.is_dir() or {path.name for path in self.folder.iterdir()} - _UNSIGNED:
             raise RunFolderError(
                 f"{self.folder}: expected the folder of a comparison, or none, found something "
                 f"else; choose another --name"
@@ -152,6 +190,10 @@ class StudyHome:
             "min-nodes": num_clients,
             "resume": self.begun(run),
         }
+
+
+def _in_common(settings: Mapping[str, Value], num_clients: int) -> dict[str, Value]:
+    return {"clients": num_clients, **settings}
 
 
 def _has_rounds(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The command, with a player that writes runs instead of playing them."""
 
 import argparse
+import errno
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -165,6 +166,36 @@ def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
     with pytest.raises(RunFolderError, match=r"test-fraction was 'not set' and is 0.5"):
         compare("--methods", "fd", "--seeds", "0", "--set", "test-fraction=0.5")
     compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
+
+
+@pytest.mark.parametrize("text", ["", '{"clients": 2,', "[]"])
+def test_a_comparison_whose_settings_are_damaged_is_not_gone_on_with(
+    compare: Play, tmp_path: Path, text: str
+) -> None:
+    compare("--methods", "fd", "--seeds", "0")
+    mark = tmp_path / "comparison" / ".comparison"
+    mark.write_text(text)
+    with pytest.raises(RunFolderError, match=r"\.comparison: expected the settings of all runs"):
+        compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4")
+    assert mark.read_text() == text
+
+
+def test_what_a_full_disk_cuts_off_is_begun_anew(
+    compare: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b'{"cli')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(RunFolderError, match="No space left on device"):
+            compare("--methods", "fd", "--seeds", "0")
+    assert [*(tmp_path / "comparison").iterdir()] == []
+    for left in (".in-use", "..comparison.tmp"):  # of one that was killed
+        (tmp_path / "comparison" / left).write_text("ha")
+    compare("--methods", "fd", "--seeds", "0")
+    assert Player.played == ["local-seed0", "fd-seed0"]
 
 
 def test_settings_may_be_mended_as_long_as_no_round_was_played(
