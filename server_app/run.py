@@ -283,11 +283,13 @@ class Run:
             log(WARNING, "%s", note)
         if checkpoint is None:
             self._folder.forget_after(0)
+            self._folder.go_on(config, 0)
             return Standing()
         if wanted and (aside := self._folder.set_aside_after(wanted)):
             self._checkpoints.set_aside_after(wanted)
             log(WARNING, "the rounds after round %d are kept in %s", wanted, aside)
         self._folder.forget_after(checkpoint.round_number)
+        self._folder.go_on(config, checkpoint.round_number)
         for line in self._folder.rounds():
             self._rule.take(line)
         self._loop.roster.fix_task(checkpoint.task)

@@ -147,6 +147,19 @@ class RunFolder:
         """
         run_settings.check_same(self.path, config)
 
+    def go_on(self, config: RunConfig, after: int) -> None:
+        """Write down what a run goes on with after a round, e.g. more rounds than it began with.
+
+        Raises
+        ------
+        RunFolderError
+            If it cannot be written.
+        """
+        before = (self.path / run_settings.FILE).read_text("utf-8")
+        now = run_settings.gone_on_with(before, config, after)
+        if now != before:
+            self.write(run_settings.FILE, now)
+
     def append(self, line: RoundLine) -> None:
         """Add a round to the journal, down to the disk.
 

@@ -127,6 +127,10 @@ def read_run_record(folder: Path) -> RunRecord:
     settings = dict(_flat(tables))
     said = read_clients(folder)
     rounds, notes = _read_rounds(folder / "rounds.jsonl")
+    asked = settings.get("rounds")
+    if rounds and isinstance(asked, int):
+        # Who went on for longer was once not asked to write that down.
+        settings["rounds"] = max(asked, rounds[-1].round_number)
     clients = dict(sorted({**_clients_of(rounds), **said.clients}.items()))
     when = f"{started:%Y-%m-%d %H:%M} UTC" if isinstance(started, datetime) else ""
     return RunRecord(

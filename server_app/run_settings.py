@@ -21,6 +21,8 @@ PROBE: Final = ".probe-"
 # The table of what was not set but chosen; its keys are no settings.
 DECIDED: Final = "decided"
 
+# Of what a resumed run may differ in, what tells of one part alone.
+_OF_ONE_PART = {"resume", "resume-from"}
 _VERSIONED = ("flwr", "numpy", "torch", "torchvision", "safetensors", "pydantic")
 
 
@@ -40,6 +42,26 @@ def write(config: RunConfig, decisions: Mapping[str, str]) -> str:
     settings = dict(sorted(config.items()))
     tables = {"started": started, "settings": settings, "versions": versions}
     return tomli_w.dumps(tables | ({DECIDED: dict(decisions)} if decisions else {}))
+
+
+def gone_on_with(text: str, config: RunConfig, after: int) -> str:
+    """Return the file of a run that goes on, with what may differ from what it began with.
+
+    Parameters
+    ----------
+    text : str
+        The file so far.
+    config : RunConfig
+        The settings now.
+    after : int
+        The last round so far; one that is to play fewer rounds has played these all the same.
+    """
+    tables = tomllib.loads(text)
+    free = same_run.FREE - _OF_ONE_PART
+    now = {key: value for key, value in config.items() if key in free}
+    now["rounds"] = max(int(config["rounds"]), after)
+    settings = dict(sorted({**tables["settings"], **now}.items()))
+    return tomli_w.dumps({**tables, "settings": settings})
 
 
 def check_same(run_dir: Path, config: RunConfig) -> None:

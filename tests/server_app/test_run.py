@@ -252,6 +252,17 @@ def test_a_finished_run_may_be_given_more_rounds(federation: Play) -> None:
     assert without_clocks(fed.play()) == without_clocks(longer)
 
 
+def test_what_a_run_is_gone_on_with_is_written_down(federation: Play) -> None:
+    fed = federation(2, "short", rounds=2)
+    fed.play()
+    begun = tomllib.loads((fed.run_folder / "settings.toml").read_text())
+    for rounds, told in ((3, 3), (1, 3)):  # three rounds have been played by then
+        federation(2, "short", rounds=rounds, resume=True, round_deadline_s=90.0).play()
+        saved = tomllib.loads((fed.run_folder / "settings.toml").read_text())
+        own = {**begun["settings"], "rounds": told, "round-deadline-s": 90.0}
+        assert saved == {**begun, "settings": own}
+
+
 def test_a_finished_run_is_not_played_again(federation: Play) -> None:
     federation(rounds=2).play()
     again = federation(rounds=2, resume=True)

@@ -29,6 +29,13 @@ def test_settings_may_stand_at_the_top_and_in_tables(tmp_path):
     assert read_run_record(folder).settings == {"method": "fd", "fd.weight": 2}
 
 
+def test_a_run_has_the_rounds_that_were_played_where_fewer_were_asked_for(tmp_path):
+    for name, asked, told in (("more", 2, 3), ("fewer", 5, 5)):
+        lines = [round_of(n, (0.5, 0.9)) for n in (1, 2, 3)]
+        folder = write_run(tmp_path / name, lines, settings={"rounds": asked})
+        assert read_run_record(folder).settings["rounds"] == told
+
+
 def test_a_cut_off_last_line_is_left_out_with_a_note(tmp_path):
     folder = write_run(tmp_path / "run", [round_of(1, (0.5, 0.9)), round_of(2, (0.6, 0.9))])
     journal = folder / "rounds.jsonl"

@@ -37,6 +37,14 @@ def test_unlike_settings_of_methods_are_named(pairs):
     ]
 
 
+def test_unlike_numbers_of_rounds_are_named_whatever_was_asked_for_at_first(pairs):
+    for seed in range(3):
+        pairs.add("fd", seed, (*MANY, 0.7), settings={"rounds": 10})
+    assert _told(pairs) == [
+        "The methods were not run with the same rounds: Local 10; FedKTL 10; FD 11."
+    ]
+
+
 def test_what_clients_alone_do_not_read_is_a_caveat_between_others_alone(pairs):
     for seed in range(3):
         pairs.add("fd", seed, MANY, settings={"wire-dtype": "float16", "generator": "noise"})
