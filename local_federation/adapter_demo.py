@@ -60,9 +60,17 @@ def defaults(folder: Path, overrides: Mapping[str, Value], console: Console) -> 
     NectarError
         If it cannot be made.
     """
+    own = planned(folder, overrides)
+    if "adapters.backbone" in own:
+        backbone_in(folder, console)
+    return own
+
+
+def planned(folder: Path, overrides: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the demo's settings as :func:`defaults` does, and pretrain nothing."""
     if "adapters.backbone" in overrides:
         return ADAPTER_SETTINGS
-    return {**ADAPTER_SETTINGS, "adapters.backbone": backbone_in(folder, console)}
+    return {**ADAPTER_SETTINGS, "adapters.backbone": f"folder:{_backbone(folder)}"}
 
 
 def backbone_in(folder: Path, console: Console) -> str:
@@ -80,11 +88,15 @@ def backbone_in(folder: Path, console: Console) -> str:
     NectarError
         If it cannot be made.
     """
-    place = loading.cache_folder(folder) / loading.DIGITGRID
+    place = _backbone(folder)
     if not place.exists():
         console.print("The foundation model is pretrained once, on digits that no client has")
         pretrain_backbone.pretrain(Recipe(), place, replace=False, console=console)
     return f"folder:{place}"
+
+
+def _backbone(folder: Path) -> Path:
+    return loading.cache_folder(folder) / loading.DIGITGRID
 
 
 def play(asked: Campaign, console: Console) -> Path:

@@ -1,7 +1,7 @@
 """The command ``compare``: plan, play what is left, and write the comparison."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from local_federation.compare.choices import read_grid, read_methods, read_seeds
 from local_federation.compare.estimate import Estimate, in_all
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import StudyPlayer
-from local_federation.compare.study import PlannedRun, Study
+from local_federation.compare.study import PlannedRun, Study, Value
 from local_federation.engine.resources import Resources, cores
 from local_federation.engine.start import StartEngine
 from local_federation.host import LocalFederationError
@@ -136,6 +136,7 @@ def play(
         config = {**default_config(), **home.whole_settings(run, arguments.clients)}
         require_enough(read_run(config), arguments.clients, "--clients ")
         this_machine.check_apart(config)
+    home.check_agrees(_in_common(names, study, folder), arguments.clients)
     if arguments.dry_run:
         _show_plan(study.runs(), home, arguments, console)
         return
@@ -177,6 +178,15 @@ def play(
             f"{len(failed)} of {len(runs)} runs failed; the same command goes on with them. "
             f"Each with its log and how that ends:\n{ends}"
         )
+
+
+def _in_common(names: Sequence[str], study: Study, folder: Path) -> Mapping[str, Value]:
+    """Return the settings of all runs as they will be played, and make nothing for them."""
+    if not any(map(adapts, names)):
+        return study.settings
+    own = adapter_demo.planned(folder, study.settings)
+    fixed = {key: value for key, value in own.items() if key not in study.grid}
+    return {**fixed, **study.settings}
 
 
 def _write_missing_reports(run_dirs: Sequence[Path], console: Console) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from local_federation import adapter_demo
 from local_federation.compare import command
 from local_federation.compare.home import StudyHome
 from local_federation.compare.play import Failed
@@ -165,7 +166,22 @@ def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
         compare("--methods", "fd", "--seeds", "0", "--clients", "3")
     with pytest.raises(RunFolderError, match=r"test-fraction was 'not set' and is 0.5"):
         compare("--methods", "fd", "--seeds", "0", "--set", "test-fraction=0.5")
+    with pytest.raises(RunFolderError, match=r"was begun with other settings: rounds was 3"):
+        compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--dry-run")
     compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
+
+
+def test_a_plan_of_adapters_knows_the_settings_that_are_played(
+    compare: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_demo, "backbone_in", lambda *_: None)
+    words = "--methods", "feddat", "--seeds", "0", "--set", "adapters.rank=2"
+    (backbone := adapter_demo.loading.cache_folder(tmp_path) / "digitgrid").mkdir(parents=True)
+    compare(*words)
+    assert compare(*words, "--dry-run").count("finished") == 2
+    with pytest.raises(RunFolderError, match=r"batch-size was 32 and is 64"):
+        compare(*words, "--set", "batch-size=64", "--dry-run")
+    assert list(backbone.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", '{"clients": 2,', "[]"])
