@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parent.parent
 FILE: Final = ROOT / "docker" / "compose.yml"
 PROJECT: Final = "nectar"
 RUNS: Final = "/var/lib/nectar/runs"
+_COPIES: Final = ROOT / "runs" / "compose"
 # It is in every copy, and nowhere by chance.
 _MARK: Final = ".federation/made-by-nectar"
 # What is not for hosts: copies of the app, and Flower's home.
@@ -152,11 +153,7 @@ class Lab:
         ContainerError
             If somebody else's files lie there, or nothing can be copied.
         """
-        if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-            raise ContainerError(
-                f"{folder}: expected a folder of earlier copies, or none, found something else, "
-                f"which is left alone; move it away"
-            )
+        require_copies(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as part:
             left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
@@ -167,7 +164,8 @@ class Lab:
                         archive.extractall(part, filter="data")
                 except tarfile.TarError as error:
                     raise ContainerError(f"the runs could not be copied: {error}") from None
-            for copied in Path(part).iterdir():
+            # The folder with the mark comes first, for whoever is ended meanwhile.
+            for copied in sorted(Path(part).iterdir()):
                 shutil.rmtree(folder / copied.name, ignore_errors=True)
                 copied.rename(folder / copied.name)
         reports = sorted(folder.glob("*/report.html"), key=lambda file: file.stat().st_mtime)
@@ -209,6 +207,23 @@ class Lab:
             return str(json.loads(told)[0]["Config"]["Labels"][_LABEL])
         except (ValueError, LookupError, TypeError):
             return ""
+
+
+def require_copies(folder: Path) -> None:
+    """Refuse a place for copies of runs at which somebody else's files lie.
+
+    Raises
+    ------
+    ContainerError
+        If they do.
+    """
+    if (folder / _MARK).is_file() or not os.path.lexists(folder):
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise ContainerError(
+            f"{folder}: expected a folder of earlier copies, or none, found something else, "
+            f"which is left alone; move it away"
+        )
 
 
 def image_inputs() -> list[Path]:
@@ -280,6 +295,8 @@ def main() -> int:
         if arguments.kind == "down":
             lab.down(keep=arguments.keep)
             return 0
+        if arguments.kind == "play":
+            require_copies(_COPIES)
         if not arguments.no_build:
             lab.build()
         lab.up()
@@ -294,7 +311,7 @@ def main() -> int:
 
 def _play(lab: Lab, options: Sequence[str]) -> int:
     status = lab.play(options)
-    report = lab.copy_runs(ROOT / "runs" / "compose")
+    report = lab.copy_runs(_COPIES)
     if report and not status:
         print(f"report: {report}")
     print(f"logs: {shlex.join(lab.compose('logs', '-f', 'node-0-superexec'))}, or of any of")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local_federation import containers
 from local_federation.containers import ContainerError, Lab, find_lab
 
 
@@ -65,6 +66,26 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ContainerError, match="which is left alone"):
         Lab(("false",)).copy_runs(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_runs_that_could_not_be_copied_are_not_played(
+    programs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    write_program(programs / "podman-compose", f"echo called >> {tmp_path / 'log'}")
+    write_program(programs / "podman", f"echo called >> {tmp_path / 'log'}")
+    monkeypatch.setattr(containers, "_COPIES", tmp_path / "compose")
+    monkeypatch.setattr("sys.argv", ["containers", "play"])
+    thesis = tmp_path / "compose" / ("thesis.tex" if what == "folder" else "")
+    thesis.parent.mkdir(exist_ok=True)
+    thesis.touch()
+    assert containers.main() == 1
+    assert "compose: expected a folder of earlier copies, or none" in capsys.readouterr().err
+    assert not (tmp_path / "log").exists()
 
 
 @pytest.mark.parametrize("keep", [True, False])
