@@ -25,6 +25,7 @@ from local_federation.split_demo import check as check_split
 from local_federation.stopping import Heard, Stop, command_to_go_on, heeding_signals, say_last
 from server_app.progress import format_duration
 from strategies.common.errors import NectarError, SettingsError
+from strategies.common.home import expanded
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts, display_name
 
@@ -128,6 +129,8 @@ def _standing(arguments: argparse.Namespace) -> Standing | None:
     if arguments.kind != "attach":
         return None
     certificates: Path | None = arguments.root_certificates
+    if certificates:
+        certificates = expanded(certificates, "--root-certificates ")
     if certificates and not certificates.is_file():
         raise LocalFederationError(
             f"--root-certificates {certificates}: expected the file of a CA, e.g. ca.crt, "
@@ -157,7 +160,7 @@ def _play(
     # What a demo plays is its own, so that its runs may be played anew.
     replaces = not resumes(overrides)
     campaign = Campaign(
-        folder=arguments.folder.resolve(),
+        folder=expanded(arguments.folder, "--folder ").resolve(),
         num_clients=arguments.clients,
         carrier=_carrier(arguments),
         settings=overrides,

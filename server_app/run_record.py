@@ -113,8 +113,18 @@ def read_run_record(folder: Path) -> RunRecord:
     Raises
     ------
     RunFolderError
-        If the folder holds no ``settings.toml``, or a file in it cannot be understood.
+        If the folder holds no ``settings.toml``, or a file in it cannot be read or understood.
     """
+    try:
+        return _read(folder)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: expected a run's folder, got one that cannot be read "
+            f"({error.strerror or error}); name another, or make it readable"
+        ) from None
+
+
+def _read(folder: Path) -> RunRecord:
     path = folder / "settings.toml"
     if not path.is_file():
         raise RunFolderError(f"{path}: expected a run's settings, found no file; give the folder")

@@ -23,6 +23,7 @@ from server_app.compare.page import require_ours, write_comparison
 from server_app.enough_replies import require_enough
 from server_app.progress import format_bytes, format_duration
 from server_app.report.page import write_report
+from strategies.common.home import expanded
 from strategies.common.run_config import default_config, read_run
 from strategies.common.settings_changes import read_changes
 from strategies.methods import adapts
@@ -122,7 +123,7 @@ def play(
     NectarError
         If something is asked for that cannot be played.
     """
-    folder: Path = arguments.folder.resolve()
+    folder = expanded(arguments.folder, "--folder ").resolve()
     names = read_methods(arguments.methods)
     changes = read_changes(arguments.set)
     study = Study(names, read_seeds(arguments.seeds), read_grid(arguments.grid), changes)

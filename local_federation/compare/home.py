@@ -72,7 +72,7 @@ class StudyHome:
 
     def _unwritable(self, error: OSError) -> RunFolderError:
         return RunFolderError(
-            f"{self.folder}: cannot be written ({error.strerror}); name another --folder"
+            f"{self.folder}: cannot be written ({error.strerror}); name another --folder or --name"
         )
 
     def _refusal(self, holder: str) -> RunFolderError:
@@ -131,15 +131,22 @@ class StudyHome:
         Raises
         ------
         RunFolderError
-            If it is not empty and no comparison was begun there.
+            If it is not empty and no comparison was begun there, or it cannot be looked at.
         """
-        if not self.folder.exists() or (self.folder / _MARK).is_file():
-            return
-        if not self.folder.is_dir() or {path.name for path in self.folder.iterdir()} - _UNSIGNED:
+        try:
+            if not self.folder.exists() or (self.folder / _MARK).is_file():
+                return
+            is_own = self.folder.is_dir() and not self._names() - _UNSIGNED
+        except OSError as error:
+            raise self._unwritable(error) from None
+        if not is_own:
             raise RunFolderError(
                 f"{self.folder}: expected the folder of a comparison, or none, found something "
                 f"else; choose another --name"
             )
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
 
     def path(self, run: PlannedRun) -> Path:
         """Return a run's folder."""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server_app.compare.page import write_comparison
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import NectarError
+from strategies.common.home import expanded
 from strategies.common.typed_once import CommandLine
 
 
@@ -34,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked = parser.parse_args(arguments)
     try:
-        page = write_comparison(asked.run_dirs, asked.out, reach=asked.reach)
-    except RunFolderError as error:
+        run_dirs, out = list(map(expanded, asked.run_dirs)), expanded(asked.out, "--out ")
+        page = write_comparison(run_dirs, out, reach=asked.reach)
+    except NectarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{page}\n")

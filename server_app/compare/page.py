@@ -95,9 +95,7 @@ def write_comparison(run_dirs: Sequence[Path], out: Path, *, reach: float | None
         out.mkdir(parents=True, exist_ok=True)
         _write(out, _files(shown))
     except OSError as error:
-        raise RunFolderError(
-            f"{out}: expected a folder to write into, got {error.strerror}; name another"
-        ) from None
+        raise _unwritable(out, error) from None
     return out / PAGE
 
 
@@ -109,7 +107,11 @@ def require_ours(out: Path) -> None:
     RunFolderError
         If it is a file, or holds files by the names of a comparison's without a page of ours.
     """
-    if out.exists() and not out.is_dir():
+    try:
+        is_file = out.exists() and not out.is_dir()
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    if is_file:
         raise RunFolderError(f"{out}: expected a folder to write into, got a file; name another")
     if is_ours(out / PAGE):
         return
@@ -119,6 +121,12 @@ def require_ours(out: Path) -> None:
             f"one with {', '.join(lost)}, which would be replaced; name another, or move away "
             f"what is there"
         )
+
+
+def _unwritable(out: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(
+        f"{out}: expected a folder to write into, got {error.strerror}; name another"
+    )
 
 
 def _write(out: Path, files: Mapping[str, str]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server_app.report.page import write_report
-from strategies.common.errors import RunFolderError
+from strategies.common.errors import NectarError
+from strategies.common.home import expanded
 from strategies.common.typed_once import CommandLine
 
 
@@ -27,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--compare", type=Path, help="folder of a run to draw beside it")
     asked = parser.parse_args(arguments)
     try:
-        page = write_report(asked.run_dir, compare_dir=asked.compare)
-    except RunFolderError as error:
+        other = None if asked.compare is None else expanded(asked.compare, "--compare ")
+        page = write_report(expanded(asked.run_dir), compare_dir=other)
+    except NectarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{page}\n")

@@ -126,6 +126,27 @@ def test_a_place_is_told_as_it_was_written(
     assert "backbone folder:x: expected a folder at" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", ["simulate", "compare --methods fd"])
+def test_a_folder_may_begin_with_a_home_folder(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    # It is told where that is: within the data.
+    words = f"{kind} --folder ~/photos --set data=images:{tmp_path}"
+    assert command(monkeypatch, words) == 1
+    told = capsys.readouterr().out
+    assert "setting runs-dir: expected a place outside the data" in told
+    assert str(tmp_path / "photos") in told
+    assert not (tmp_path / "~").exists()
+    assert command(monkeypatch, f"{kind} --folder ~nosuch/runs") == 1
+    assert "--folder ~nosuch/runs: expected a home folder of that" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
 def test_a_federation_has_clients(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
     with pytest.raises(SystemExit):

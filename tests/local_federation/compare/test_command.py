@@ -264,6 +264,11 @@ def test_a_grid_that_no_method_reads_is_refused_with_the_plan(compare: Play) -> 
         compare("--methods", "fd", "--seeds", "0", "--dry-run", "--grid", grid)
 
 
+def test_a_name_that_no_folder_can_have_is_refused(compare: Play) -> None:
+    with pytest.raises(RunFolderError, match=r"File name too long\); name another --folder or"):
+        compare("--methods", "fd", "--name", "n" * 300)
+
+
 @pytest.mark.parametrize("name", ["../precious", "/tmp", ".", "a/b", ""])
 def test_names_that_are_places_are_refused(compare: Play, name: str) -> None:
     with pytest.raises(LocalFederationError, match="--name: expected the name of a folder"):

@@ -111,6 +111,14 @@ def test_the_command_line(played, tmp_path, capsys):
     assert "Rounds to 0.560" in (out / "table.md").read_text()
 
 
+def test_places_may_begin_with_a_home_folder(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(runs.add("local", 0, (0.5,), name="alone"))
+    assert main(["~/runs/alone", "--out=~/found"]) == 0
+    assert (tmp_path / "found" / "compare.html").is_file()
+    assert not Path("~").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -119,6 +127,10 @@ def test_the_command_line(played, tmp_path, capsys):
         (["{tmp}/none"], "expected a run's settings, found no file; give the folder"),
         (["{run}", "--out", "{run}/settings.toml"], "got a file; name another"),
         (["{run}", "--out", "{run}/settings.toml/deep"], "Not a directory; name another"),
+        (["{run}", "--out", "n" * 300], "got File name too long; name another"),
+        (["n" * 300], "got one that cannot be read (File name too long); name another"),
+        (["~nosuch/run"], "~nosuch/run: expected a home folder of that name, found none"),
+        (["{run}", "--out=~nosuch/c"], "--out ~nosuch/c: expected a home folder of that name"),
         (["{run}", "--reach", "1.5"], "expected an accuracy above 0, at most 1, got 1.5"),
         (["{run}", "--reach", "nan"], "expected an accuracy above 0, at most 1, got nan"),
     ],

@@ -360,3 +360,18 @@ def test_the_command_line(run, local, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(run), "--compare", str(local), "--compare", str(run)])
     assert f"argument --compare: expected once, got {local} and {run}" in capsys.readouterr().err
+
+
+def test_places_that_nobody_can_read_are_one_line(run, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(run.parent))
+    assert main([f"~/{run.name}"]) == 0
+    capsys.readouterr()
+    for words, told in (
+        (["n" * 300], "got one that cannot be read (File name too long); name another"),
+        (["~nosuch/run"], "~nosuch/run: expected a home folder of that name, found none"),
+        ([str(run), "--compare=~nosuch"], "--compare ~nosuch: expected a home folder of that"),
+    ):
+        assert main(words) == 1
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
