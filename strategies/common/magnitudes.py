@@ -82,8 +82,13 @@ class Size:
         return max(self.rows, default=0.0)
 
     @property
-    def together(self) -> float:
-        """All rows' size; not the middle row's, since most classes' features may be near 0."""
+    def usual(self) -> float:
+        """What its rows are like: the middle one of changes, and all together of what is put out.
+
+        Most classes' features may be near 0, and the middle row then says nothing of the others.
+        """
+        if self.learnt:
+            return median_low(self.rows)
         return math.sqrt(fmean(row * row for row in self.rows))
 
     @property
@@ -200,7 +205,7 @@ def unsettled(sizes: Mapping[int, Sizes], models: Mapping[int, str] | None = Non
             continue
         (less, small), (more, large) = sorted(held.items(), key=lambda item: item[1].largest)
         factor = UNLIKE_FACTOR if _are_unlike([less, more], large, models or {}) else large.factor
-        usual = max(small.together, large.harmless / factor)
+        usual = max(small.usual, large.harmless / factor)
         if large.largest > factor * usual:
             return (
                 f"{name}: client {more} sent {large.largest / usual:.3g} times what client {less} "
@@ -252,7 +257,7 @@ def _bounds(
 
 def _typical(held: Mapping[int, Size]) -> float:
     # One voice for each client, however many rows it sends.
-    sizes = sorted(size.together for size in held.values())
+    sizes = sorted(size.usual for size in held.values())
     return sizes[int(next(iter(held.values())).share * (len(sizes) - 1))]
 
 
