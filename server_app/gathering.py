@@ -112,6 +112,8 @@ class Gathering:
         ------
         ModelError
             If all are there, as far as they know, or ``quorum_timeout_s`` passes first.
+        FederationError
+            If too few are left.
         """
         started = time.monotonic()
         while True:
@@ -127,8 +129,8 @@ class Gathering:
                 return clients
             self._watch(round_number, "waiting for nodes that fit", len(clients), 0)
             time.sleep(_WAIT_POLL_S)
-            self._roster.refresh()
-            clients = self._roster.clients()
+            # Some may have gone meanwhile: one alone fits, and is not enough.
+            clients = self.wait(round_number, first=True)
 
     def _is_over(self, silence_s: float, waited_s: float) -> bool:
         """Tell whether nobody new is to be expected, whoever keeps coming."""

@@ -1,6 +1,5 @@
 """Local training and evaluation loops that the client halves share."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TypeVar, final
 
@@ -242,4 +241,5 @@ def _refuse_a_spoilt_start(losses: Mapping[str, float]) -> None:
 
 
 def _no_longer_finite(losses: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(name, value) for name, value in losses.items() if not math.isfinite(value)]
+    # As numbers in single precision, which sums over many samples may leave.
+    return [(n, value) for n, value in losses.items() if not torch.tensor(value).isfinite()]

@@ -81,6 +81,23 @@ def test_who_stays_unlike_is_refused(federation: Play) -> None:
         alone.play()
 
 
+def test_who_is_left_alone_while_others_are_waited_for_does_not_begin(
+    federation: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One client fits whatever it holds, and is fewer than min-nodes."""
+    fed = unlike(federation, quorum_timeout_s=0.4)
+    kept = gathering.Gathering.fitting
+
+    def leave(self: gathering.Gathering, *given: Any) -> Any:
+        fed.grid.offline.add(101)
+        return kept(self, *given)
+
+    monkeypatch.setattr(gathering.Gathering, "fitting", leave)
+    with pytest.raises(FederationError, match="expected min-nodes=2 nodes"):
+        fed.play()
+    assert sent(fed, "train") == []
+
+
 def test_no_round_is_burnt_while_nodes_are_gone(federation: Play) -> None:
     fed = federation(2, rounds=50, quorum_timeout_s=0.4)
 

@@ -208,6 +208,18 @@ def test_a_round_that_begins_with_no_number_does_not_blame_its_own_steps(
         trained(two, [[layer]], spoilt_from(0, bad, layer))
 
 
+def test_a_loss_beyond_single_precision_is_no_number(run_settings: Build) -> None:
+    client = device(run_settings(), [0.0, 1.0, 2.0])
+
+    def scores(inputs: Tensor) -> Tensor:
+        found = torch.zeros(len(inputs), 3)
+        found[:, 0] = 3e38
+        return found
+
+    with pytest.raises(ModelError, match=r"diverged: test loss is 6\.0\d*e\+38 at learning-rate"):
+        evaluate_scores(client, nn.Identity(), lambda inputs: scores(inputs).double())
+
+
 def test_a_model_learns_a_toy_problem(run_settings: Build) -> None:
     inputs, labels = blobs(20, [0, 1, 2])
     tests = blobs(10, [0, 1, 2], seed=1)
