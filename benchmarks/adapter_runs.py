@@ -82,13 +82,12 @@ class Job:
 
     name: str
     folder: Path
-    rounds: int
     overrides: Overrides
 
     @property
     def is_done(self) -> bool:
         """Whether it was played to its end."""
-        return complete(self.folder / self.name, self.rounds)
+        return complete(self.folder / self.name, self.overrides)
 
     def record(self) -> RunRecord:
         """Return what came of it."""
@@ -126,7 +125,7 @@ def job(name: str, folder: Path, backbone: Path, rounds: int, overrides: Overrid
         "runs-dir": str(place),
         "state-dir": str(place / "state"),
     }
-    return Job(name, place, rounds, settings)
+    return Job(name, place, settings)
 
 
 def play(jobs: Sequence[Job], at_once: int) -> None:

@@ -169,7 +169,7 @@ def _judged(
         "seed": seed,
     }
     runs = folder / "runs" / case
-    if not complete(runs / name / name, options.rounds):
+    if not complete(runs / name / name, settings):
         Campaign(runs / name, devices, "engine", settings, replace=True).play({name: {}}, console)
     right = [right_of(runs / name, name, device, judges) for device in range(devices)]
     labels = torch.from_numpy(judges.labels)

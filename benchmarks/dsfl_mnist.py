@@ -175,7 +175,7 @@ class _Stage:
         runs = self._folder / "runs" / f"{case.name}-seed-{seed}" / name
         times = _TIMES.get(case.attack, 0.0) if name == "fedavg" else 0.0
         run = runs / "runs" / "test" if times else runs / name
-        if not complete(run, self._options.rounds):
+        if not complete(run, settings):
             self._console.print(f"{case.name}, seed {seed}: {name}", highlight=False)
             if times:
                 _pull(runs, settings, times)

@@ -122,9 +122,9 @@ def _played(
     settings = {**SETTINGS, "data": f"pfllib:{place}", "rounds": options.rounds, "seed": seed}
     found = {}
     for name, (_, own) in METHODS.items():
-        runs = folder / "runs" / case / name
-        if not complete(runs / name, options.rounds):
-            campaign = Campaign(runs, USERS, "engine", {**settings, **own}, replace=True)
+        runs, every_setting = folder / "runs" / case / name, {**settings, **own}
+        if not complete(runs / name, every_setting):
+            campaign = Campaign(runs, USERS, "engine", every_setting, replace=True)
             campaign.play({name: {}}, console)
         found[name] = read_run_record(runs / name)
     return found

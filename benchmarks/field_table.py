@@ -187,7 +187,6 @@ def _play(
     console: Console,
     rounds: int,
 ) -> None:
-    missing = {n: dict(own) for n, own in runs.items() if not complete(folder / n, rounds)}
     settings: dict[str, Value] = {
         **case.settings,
         **case.data(options.data, folder.parent),
@@ -197,11 +196,16 @@ def _play(
         "writers": "",
         "device": "cpu",
     }
+    missing = {
+        name: dict(own)
+        for name, own in runs.items()
+        if not complete(folder / name, {**settings, **own})
+    }
     if missing:
         campaign = Campaign(folder, case.clients, "engine", settings, replace=True)
         campaign.play(missing, console)
     # Journals are all that is read again, and the clients' models of all runs fill a disk.
-    for name in (name for name in runs if complete(folder / name, rounds)):
+    for name in runs:
         shutil.rmtree(Home(folder, (name,)).state / name, ignore_errors=True)
 
 

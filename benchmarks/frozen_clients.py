@@ -97,8 +97,10 @@ def main() -> None:
             _pretrain(folder / f"{front}-{seed}.safetensors", front, seed, options)
         for row in rows:
             name = f"{row.name}-{seed}"
-            if not complete(folder / name / name, options.rounds):
-                _play(folder, name, row, seed, options, console)
+            settings = _settings(folder, row, seed, options)
+            if not complete(folder / name / name, settings):
+                campaign = Campaign(folder / name, SPLIT_NODES, "engine", settings, replace=True)
+                campaign.play({name: {}}, console)
     write_block("frozen_clients", _table(folder, rows, options.seeds))
     _draw(folder, options.seeds[0])
     console.print(f"written: {RESULTS}, {PICTURE}", soft_wrap=True)
@@ -144,18 +146,15 @@ def _as_toml(value: Value) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _play(
-    folder: Path, name: str, row: Row, seed: int, options: argparse.Namespace, console: Console
-) -> None:
+def _settings(
+    folder: Path, row: Row, seed: int, options: argparse.Namespace
+) -> Mapping[str, Value]:
     settings: dict[str, Value] = {**SETTINGS, "seed": seed, "rounds": options.rounds}
     if row.front:
         settings["mocosfl.expert"] = str(folder / f"{row.front}-{seed}.safetensors")
     if row.sends_once:
         settings["mocosfl.cache-rounds"] = options.cache_rounds
-    campaign = Campaign(
-        folder / name, SPLIT_NODES, carrier="engine", settings=settings, replace=True
-    )
-    campaign.play({name: {}}, console)
+    return settings
 
 
 def _table(folder: Path, rows: Sequence[Row], seeds: Sequence[int]) -> str:

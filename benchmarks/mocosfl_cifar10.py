@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks.raw_inputs import raw_beside
 from benchmarks.results import RESULTS, complete, write_block
 from local_federation.campaign import Campaign
+from local_federation.host import Settings
 from server_app.alone_baseline import RawBaseline
 from server_app.journal import RoundLine
 from server_app.run_record import RunRecord, read_run_record
@@ -77,26 +78,21 @@ def main() -> None:
     runs = {f"{name}-{arguments.rounds}": VARIANTS[name] for name in arguments.only}
     for name, variant in runs.items():
         folder = arguments.folder.resolve() / name
-        if not complete(folder / name, arguments.rounds):
-            _campaign(folder, arguments).play({name: dict(variant.settings)}, console)
+        settings = {**_settings(arguments), **variant.settings}
+        if not complete(folder / name, settings):
+            # One that is not complete is of no use.
+            Campaign(folder, 1, "engine", settings, replace=True).play({name: {}}, console)
     _write(arguments, console)
 
 
-def _campaign(folder: Path, arguments: argparse.Namespace) -> Campaign:
-    return Campaign(
-        folder=folder,
-        num_clients=1,
-        carrier="engine",
-        # One that is not complete is of no use.
-        replace=True,
-        settings={
-            **hundred_clients(arguments),
-            "rounds": arguments.rounds,
-            "evaluate-every": arguments.evaluate_every,
-            "split.step-deadline-s": 120.0,
-            "split.connect-deadline-s": 300.0,
-        },
-    )
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return {
+        **hundred_clients(arguments),
+        "rounds": arguments.rounds,
+        "evaluate-every": arguments.evaluate_every,
+        "split.step-deadline-s": 120.0,
+        "split.connect-deadline-s": 300.0,
+    }
 
 
 def hundred_clients(arguments: argparse.Namespace) -> Mapping[str, bool | int | float | str]:

@@ -144,7 +144,7 @@ def _played(
         "rounds": options.rounds,
         "seed": options.seed,
     }
-    if not complete(runs / name, options.rounds):
+    if not complete(runs / name, settings):
         Campaign(runs, CLIENTS, "engine", settings, replace=True).play({name: {}}, console)
     return [line.accuracy or 0.0 for line in read_run_record(runs / name).rounds]
 

@@ -88,7 +88,6 @@ class Job:
     name: str
     folder: Path
     num_clients: int
-    rounds: int
     overrides: Overrides
 
 
@@ -253,7 +252,7 @@ def _job(setting: Setting, variant: str, overrides: Overrides, seed: int, folder
     }
     # One place for all runs' states, so that data is prepared once for a seed.
     places = {"run-name": name, "runs-dir": str(folder), "state-dir": str(folder / "state")}
-    return Job(name, folder, setting.num_clients, setting.rounds, {**every, **places})
+    return Job(name, folder, setting.num_clients, {**every, **places})
 
 
 def _play(job: Job) -> None:
@@ -264,7 +263,7 @@ def _play(job: Job) -> None:
 
 
 def _done(job: Job) -> bool:
-    return complete(job.folder / job.name, job.rounds)
+    return complete(job.folder / job.name, job.overrides)
 
 
 def _table(

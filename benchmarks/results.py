@@ -1,19 +1,45 @@
 """``docs/results.md``: numbers over seeds in words, and the blocks that benchmarks fill."""
 
 import statistics
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from local_federation.host import Settings
+from server_app.run_settings import FILE
+from strategies.common import same_run
+from strategies.common.errors import RunFolderError
+from strategies.common.run_config import default_config
+
 RESULTS = Path(__file__).parent.parent / "docs" / "results.md"
 
 
-def complete(run_dir: Path, rounds: int) -> bool:
-    """Tell whether a run has reached its last round."""
+def complete(run_dir: Path, settings: Settings) -> bool:
+    """Tell whether a run has reached its last round.
+
+    Parameters
+    ----------
+    run_dir, settings : Path, Settings
+        Where it would be; what it is to be played with, ``rounds`` among it.
+
+    Raises
+    ------
+    RunFolderError
+        If one of other settings has, whose numbers would be taken for this one's.
+    """
     journal = run_dir / "rounds.jsonl"
-    return journal.exists() and journal.read_text().count("\n") >= rounds
+    if not journal.exists() or journal.read_text().count("\n") < int(settings["rounds"]):
+        return False
+    found = {**default_config(), **tomllib.loads((run_dir / FILE).read_text())["settings"]}
+    if other := same_run.differing(found, dict(settings), settings):
+        told = "; ".join(f"{key} {settings[key]!r}, got {found.get(key)!r}" for key in other)
+        raise RunFolderError(
+            f"{run_dir}: expected a run with {told}; remove it, or give another folder"
+        )
+    return True
 
 
 def over_seeds(values: Sequence[float]) -> str:

@@ -47,6 +47,18 @@ def test_any_length_is_read_and_no_word_at_all_gives_numbers(name: str, length: 
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_features_are_no_log_probabilities_and_logits_have_either_sign(name: str) -> None:
+    """HtFLlib's readers end in a log-softmax, to which means and distances of features then bow."""
+    words = torch.randint(1, 50, (40, 12), generator=torch.Generator().manual_seed(0))
+    model = built(name).eval()
+    with torch.no_grad():
+        features, logits = model.features(words), model(words)
+    assert float((features.exp().sum(1) - 1).abs().min()) > 0.01
+    assert bool((logits > 0).any())
+    assert bool((logits < 0).any())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_each_learns_which_words_are_whose(name: str) -> None:
     order = torch.Generator().manual_seed(0)
     labels = torch.arange(90) % 3
