@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import Final, final
 
-from client_app.data.table_rows import is_nan, number_of
+from client_app.data.table_rows import is_nan, is_not_known, number_of
 from client_app.data.words import words_of
 
 # Beyond, a column of a table this small holds no classes.
@@ -45,9 +45,21 @@ def is_text(cells: Sequence[str]) -> bool:
 
 
 def are_numbers(cells: Sequence[str]) -> bool:
-    """Tell whether nearly all cells that are not empty hold a number."""
-    found = [number_of(cell) is not None for cell in cells if cell.strip()]
-    return sum(found) >= _NUMBERS_SHARE * max(len(found), 1)
+    """Tell whether nearly all cells hold a number, but for those that say that there is none."""
+    count, told = numbers_among(cells)
+    return count >= _NUMBERS_SHARE * max(told, 1)
+
+
+def numbers_among(cells: Sequence[str]) -> tuple[int, int]:
+    """Return how many cells hold a number, and how many do not say that it is not known.
+
+    Examples
+    --------
+    >>> numbers_among(["1.5", "2", "", "n/a", "red"])
+    (2, 3)
+    """
+    found = [number_of(cell) is not None for cell in cells if not is_not_known(cell)]
+    return sum(found), len(found)
 
 
 def have_commas(cells: Sequence[str]) -> bool:

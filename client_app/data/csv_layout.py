@@ -108,8 +108,8 @@ def layout_of(
         places = [place for place in range(table.width) if place != label]
         aside = {p: why for p in places if (why := table.reason_against(p, label, own=own))}
         chosen, are_texts = table.found([place for place in places if place not in aside])
-        kind = "texts" if are_texts else "numbers"
-        aside |= {p: f"no {kind}" for p in places if p not in chosen and p not in aside}
+        others = [p for p in places if p not in chosen and p not in aside]
+        aside |= {p: "no texts" if are_texts else table.reason_no_numbers(p) for p in others}
     notes = table.notes(label, chosen, aside, are_texts=are_texts)
     if not input_columns:
         notes += table.doubts(chosen, label)
@@ -225,6 +225,11 @@ class _Table:
             return _SAYS_LABEL
         is_counted = is_called and csv_column.are_whole(self._all(place))
         return _COUNTS_ROWS if is_counted or self._counts_rows(place) else ""
+
+    def reason_no_numbers(self, place: int) -> str:
+        """Return why a column is none of numbers."""
+        count, told = csv_column.numbers_among(self._all(place))
+        return f"numbers in {count} of {told} cells alone" if count else "no numbers"
 
     def doubts(self, chosen: Sequence[int], label: int) -> tuple[str, ...]:
         """Say which columns that are read may say more than they should."""

@@ -13,7 +13,7 @@ from strategies.common.home import expanded
 from strategies.common.settings import RunSettings
 
 # Raised whenever this package prepares the same source differently, or writes another format.
-VERSION = 9
+VERSION = 10
 
 # Libraries that hold data, draw, decode or resize; another version may come to other bytes.
 LIBRARIES = (

@@ -12,6 +12,8 @@ from client_app.data.words import Numbering, words_of
 from strategies.common.errors import DataError
 
 NO_WORD: Final = "without a word"
+# How programs that write tables say that a number is not known.
+_NOT_KNOWN: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "?", "-", "."})
 # What float32 holds.
 _LARGEST: Final = torch.finfo(torch.float32).max
 
@@ -69,6 +71,17 @@ def number_of(cell: str) -> float | None:
     except ValueError:
         return None
     return found if abs(found) <= _LARGEST else None
+
+
+def is_not_known(cell: str) -> bool:
+    """Tell whether a cell of numbers says, in whichever way, that there is none.
+
+    Examples
+    --------
+    >>> is_not_known(" "), is_not_known("N/A"), is_not_known("0")
+    (True, True, False)
+    """
+    return cell.strip().casefold() in _NOT_KNOWN
 
 
 def is_nan(cell: str) -> bool:

@@ -61,6 +61,28 @@ def test_named_columns_count_in_the_order_asked_for(read_csv: Callable[..., Coll
     )
 
 
+@pytest.mark.parametrize("none", ["", "nan", "NaN", "N/A", "null", "?"])
+def test_a_column_whose_numbers_are_not_all_known_is_read(
+    read_csv: Callable[..., Collection], none: str
+) -> None:
+    """However they say so: the rows are counted, and the column is not lost to all others."""
+    rows = [f"{none if n % 3 == 0 else n},{n}.5,{'ab'[n % 2]}" for n in range(30)]
+    found = read_csv("\n".join(["height,width,label", *rows]))
+    assert inputs(found)[0].tolist() == [1.0, 1.5]
+    lines = [f"line {n + 2}" for n in range(0, 30, 3)]
+    assert found.left_out == {"without a number in each column": lines}
+
+
+def test_a_column_of_which_some_are_numbers_tells_how_many(
+    read_csv: Callable[..., Collection],
+) -> None:
+    rows = [f"{'wide' if n % 3 == 0 else n},{n}.5,{'ab'[n % 2]}" for n in range(30)]
+    found = read_csv("\n".join(["height,width,label", *rows]))
+    assert found.notes[1] == (
+        "csv table.csv: columns that are not read: height (numbers in 20 of 30 cells alone)"
+    )
+
+
 def test_labels_that_are_numbers_are_in_their_order(read_csv: Callable[..., Collection]) -> None:
     rows = "".join(f"{label}\tsome words {n}\n" for n in range(9) for label in (10, 9, 2))
     assert read_csv(rows).class_names == ("2", "9", "10")
