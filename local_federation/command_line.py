@@ -201,9 +201,13 @@ def _play_method(arguments: argparse.Namespace, asked: Campaign, console: Consol
         if "augmentation" in overrides:  # whoever generates from others' seeds is not alone
             runs[beside]["augmentation"] = "none"
     runs[name] = {"method": method, "compare-with": beside or ""}
-    asked.check(runs)
     if adapts(method):
+        # Before minutes are spent on the model.
+        settings = {**adapter_demo.ADAPTER_SETTINGS, **overrides}
+        replace(asked, settings=settings).check(runs)
         what, defaults = "adapters", adapter_demo.defaults(asked.folder, overrides, console)
+    else:
+        asked.check(runs)
     campaign = replace(asked, settings=typed_over(what, defaults, overrides, console))
     console.print(f"{display_name(method)}: {asked.num_clients} clients, {arguments.kind}")
     campaign.play(runs, console)

@@ -8,6 +8,7 @@ from generators import build as generators
 from models import catalogue, own, weights
 from strategies import methods
 from strategies.common.errors import SettingsError
+from strategies.common.home import expanded
 from strategies.common.run_config import RunConfig, read_run
 from strategies.common.transport.compute import require_device
 
@@ -50,15 +51,15 @@ def check(config: RunConfig) -> None:
     require_device(settings.server_device, "server-device")
     for spec in filter(None, (settings.data, settings.open_data)):
         sources.parse(spec).require_here()
-    if sources.parse(settings.data).holds_questions and not methods.adapts(settings.method):
-        raise SettingsError(
-            f"setting data: expected samples without questions for {settings.method}, got "
-            f"{settings.data}; choose other data, or a method with adapters"
-        )
+    asked = methods.adapts(settings.method)
+    sources.parse(settings.data).require_questions(settings.method, asked=asked)
     if methods.draws(settings.method):
         generators.check_here(settings.generator, config)
-    for key, named in methods.method_settings(settings.method, config).server_files().items():
-        if not (path := Path(named).expanduser()).is_file():
+    files = dict(methods.method_settings(settings.method, config).server_files())
+    if settings.vocabulary_file:
+        files["vocabulary-file"] = settings.vocabulary_file
+    for key, named in files.items():
+        if not (path := expanded(named, f"setting {key}: ")).is_file():
             raise SettingsError(
                 f"setting {key}: expected a file at {path.absolute()}, found none; name one that "
                 f"exists"

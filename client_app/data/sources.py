@@ -219,6 +219,27 @@ class Source:
         """Whether its samples are questions about images."""
         return SOURCES[self.kind].module == "questions"
 
+    def require_questions(self, method: str, *, asked: bool) -> None:
+        """Refuse samples that a method cannot learn from.
+
+        Parameters
+        ----------
+        method, asked : str, bool
+            For the message; whether it learns from questions.
+
+        Raises
+        ------
+        SettingsError
+            With the sources that hold what it can.
+        """
+        if self.holds_questions is not asked:
+            wanted = "questions about images" if asked else "samples without questions"
+            got = f"{self.kind}:{self.place}" if self.place else self.kind
+            raise SettingsError(
+                f"setting data: expected {wanted} for method {method}, got {got}; digitgrid and "
+                f"vqa sources hold questions, all others do not"
+            )
+
     def require_apart(self, what: str, place: Path) -> None:
         """Refuse to write into the source's folder, where it would count as data.
 

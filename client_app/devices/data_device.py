@@ -9,7 +9,7 @@ from typing import Self
 
 import torch
 
-from client_app.data import copies, prepared
+from client_app.data import copies, prepared, sources
 from client_app.data.client_data import ClientData
 from client_app.node import NodeConfig, state_folder
 from client_app.origin import Origin
@@ -77,16 +77,9 @@ class DataDevice(ABC):
         settings = self.node.reading(self.settings)
         settings = settings.model_copy(update={"image_size": self.image_size})
         spec = self.node.data or settings.data
+        sources.parse(spec).require_questions(settings.method, asked=self.asks_questions)
         clients = self.node.num_partitions
-        data = prepared.load(settings, spec, self.partition, clients, self.prepared, self.answers)
-        if bool(data.train.questions) is not self.asks_questions:
-            asks = self.asks_questions
-            wanted = "questions about images" if asks else "samples without questions"
-            raise DataError(
-                f"setting data: expected {wanted} for method {settings.method}, got {spec}; "
-                f"digitgrid and vqa sources hold questions, all others do not"
-            )
-        return data
+        return prepared.load(settings, spec, self.partition, clients, self.prepared, self.answers)
 
     @property
     def origin(self) -> Origin:

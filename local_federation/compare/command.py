@@ -126,7 +126,10 @@ def play(
     folder = expanded(arguments.folder, "--folder ").resolve()
     names = read_methods(arguments.methods)
     changes = read_changes(arguments.set)
-    study = Study(names, read_seeds(arguments.seeds), read_grid(arguments.grid), changes)
+    grid, settings = read_grid(arguments.grid), changes
+    if any(map(adapts, names)):
+        settings = {**_beside(grid, adapter_demo.ADAPTER_SETTINGS), **changes}
+    study = Study(names, read_seeds(arguments.seeds), grid, settings)
     if arguments.clients < 1:
         raise LocalFederationError(f"--clients: expected at least 1, got {arguments.clients}")
     _check_name(arguments.name)
@@ -142,9 +145,8 @@ def play(
         _show_plan(study.runs(), home, arguments, console)
         return
     if any(map(adapts, names)):
-        own = adapter_demo.defaults(folder, changes, console)
-        fixed = {key: value for key, value in own.items() if key not in study.grid}
-        settings = typed_over("adapters", fixed, changes, console)
+        own = _beside(grid, adapter_demo.defaults(folder, changes, console))
+        settings = typed_over("adapters", own, changes, console)
         study = Study(names, study.seeds, study.grid, settings)
     with home.held(study.settings, arguments.clients):
         runs = study.runs()
@@ -185,9 +187,12 @@ def _in_common(names: Sequence[str], study: Study, folder: Path) -> Mapping[str,
     """Return the settings of all runs as they will be played, and make nothing for them."""
     if not any(map(adapts, names)):
         return study.settings
-    own = adapter_demo.planned(folder, study.settings)
-    fixed = {key: value for key, value in own.items() if key not in study.grid}
-    return {**fixed, **study.settings}
+    return {**_beside(study.grid, adapter_demo.planned(folder, study.settings)), **study.settings}
+
+
+def _beside(grid: Mapping[str, object], settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the settings that are not varied."""
+    return {key: value for key, value in settings.items() if key not in grid}
 
 
 def _write_missing_reports(run_dirs: Sequence[Path], console: Console) -> None:

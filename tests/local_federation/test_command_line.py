@@ -126,6 +126,15 @@ def test_a_place_is_told_as_it_was_written(
     assert "backbone folder:x: expected a folder at" in capsys.readouterr().out
 
 
+def test_no_backbone_is_made_for_data_without_questions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = f"simulate --method feddat --folder {tmp_path / 'here'} --set data=digits"
+    assert command(monkeypatch, words) == 1
+    assert "expected questions about images for method fed" in capsys.readouterr().out
+    assert not (tmp_path / "here" / "backbones").exists()
+
+
 @pytest.mark.parametrize("kind", ["simulate", "compare --methods fd"])
 def test_a_folder_may_begin_with_a_home_folder(
     monkeypatch: pytest.MonkeyPatch,

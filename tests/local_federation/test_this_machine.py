@@ -23,7 +23,15 @@ LACKING: dict[str, tuple[dict[str, Value], str]] = {
     ),
     "questions": (
         {"data": "digitgrid:domain"},
-        "setting data: expected samples without questions for ",
+        "setting data: expected samples without questions for method ",
+    ),
+    "no questions": (
+        {"data": "digits", "method": "feddat"},
+        "setting data: expected questions about images for method fed",
+    ),
+    "a vocabulary": (
+        {"data": "sentences", "models": "fasttext", "vocabulary-file": "/no/words.txt"},
+        "setting vocabulary-file: expected a file at /no/words.txt, found none",
     ),
     "files of clients": ({"data": "pfllib:/no/such"}, "pfllib: expected a folder at /no/such"),
     "open data": ({"open-data": "parquet:/no/such"}, "parquet: expected a folder at /no/such"),
@@ -48,7 +56,11 @@ LACKING: dict[str, tuple[dict[str, Value], str]] = {
         "setting mocosfl.expert: expected a file at /no/expert, found none",
     ),
     "a backbone": (
-        {"method": "feddat", "adapters.backbone": "folder:/no/such"},
+        {
+            "data": "digitgrid:domain",
+            "method": "feddat",
+            "adapters.backbone": "folder:/no/such",
+        },
         "backbone folder:/no/such: expected a folder at /no/such, found none",
     ),
 }
@@ -86,7 +98,7 @@ def test_what_a_method_does_not_read_need_not_be_here(config: dict[str, Value]) 
     this_machine.check({**config, "server-device": "cpu", **absent, "method": "fd"})
     models: dict[str, Value] = {"models": "/no/such.py:Net", "adapters.backbone": "hub:a/b"}
     this_machine.check({**config, **models, "method": "splitfed"})
-    this_machine.check({**config, **models, "method": "feddat"})
+    this_machine.check({**config, **models, "data": "digitgrid:domain", "method": "feddat"})
 
 
 @pytest.mark.parametrize("method", ["dsfl", "fedmd", "feddf"])

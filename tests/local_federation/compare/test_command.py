@@ -184,6 +184,23 @@ def test_a_plan_of_adapters_knows_the_settings_that_are_played(
     assert list(backbone.iterdir()) == []
 
 
+def test_data_without_questions_are_refused_before_a_backbone_is_made(
+    compare: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = adapter_demo.loading.cache_folder(tmp_path) / "digitgrid"
+    monkeypatch.setattr(
+        adapter_demo, "backbone_in", lambda *_: backbone.mkdir(parents=True, exist_ok=False)
+    )
+    words = "--methods", "feddat", "--seeds", "0"
+    with pytest.raises(SettingsError, match="expected questions about images for method fed"):
+        compare(*words, "--set", "data=digits")
+    with pytest.raises(SettingsError, match="batch-size: expected in --set or in --grid, got it"):
+        compare(*words, "--set", "batch-size=8", "--grid", "batch-size=8,16")
+    assert not backbone.exists()
+    compare(*words, "--grid", "batch-size=8,16")
+    assert len(Player.played) == 4
+
+
 @pytest.mark.parametrize("text", ["", '{"clients": 2,', "[]"])
 def test_a_comparison_whose_settings_are_damaged_is_not_gone_on_with(
     compare: Play, tmp_path: Path, text: str
