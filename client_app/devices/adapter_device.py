@@ -59,8 +59,11 @@ class LocalAdapterDevice(DataDevice):
 
         Raises
         ------
+        SettingsError
+            If the data hold no questions, before gigabytes are loaded in vain.
         ModelError
             If it cannot be loaded.
         """
+        self.require_kind()
         kept = loading.cache_folder(state_folder(self.node, self.settings))
         return loading.load(self._half.provided.adapters.backbone, self.torch_device, kept)

@@ -74,12 +74,17 @@ class DataDevice(ABC):
     @cached_property
     def data(self) -> ClientData:
         """The client's split, prepared on first use and read back afterwards."""
+        self.require_kind()
         settings = self.node.reading(self.settings)
         settings = settings.model_copy(update={"image_size": self.image_size})
         spec = self.node.data or settings.data
-        sources.parse(spec).require_questions(settings.method, asked=self.asks_questions)
         clients = self.node.num_partitions
         return prepared.load(settings, spec, self.partition, clients, self.prepared, self.answers)
+
+    def require_kind(self) -> None:
+        """Refuse data without questions where these are asked, and data with some elsewhere."""
+        source = sources.parse(self.node.data or self.settings.data)
+        source.require_questions(self.settings.method, asked=self.asks_questions)
 
     @property
     def origin(self) -> Origin:
