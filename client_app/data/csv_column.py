@@ -16,6 +16,8 @@ _MOST_CLASSES_SHARE: Final = 0.2
 _WORDS_OF_TEXT: Final = 2.0
 # Share of a column's cells that must be numbers; rows with others are counted.
 _NUMBERS_SHARE: Final = 0.9
+# Share of a column's rows that must have one at all, where nobody asked for the column.
+_KNOWN_SHARE: Final = 0.5
 _WITH_COMMA: Final = re.compile(r"[+-]?[\d.]*,\d+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -60,6 +62,18 @@ def numbers_among(cells: Sequence[str]) -> tuple[int, int]:
     """
     found = [number_of(cell) is not None for cell in cells if not is_not_known(cell)]
     return sum(found), len(found)
+
+
+def hardly_ever_known(cells: Sequence[str]) -> bool:
+    """Tell whether a column of numbers has none in most rows, all of which it would cost.
+
+    Examples
+    --------
+    >>> hardly_ever_known(["1", "", "nan"]), hardly_ever_known(["1", "2", ""])
+    (True, False)
+    """
+    count, _ = numbers_among(cells)
+    return count < _KNOWN_SHARE * len(cells) and are_numbers(cells)
 
 
 def have_commas(cells: Sequence[str]) -> bool:

@@ -223,13 +223,16 @@ class _Table:
             return _COUNTS_ROWS if is_called else ""
         if self._telling(place, label) is Telling.SURELY:
             return _SAYS_LABEL
+        if csv_column.hardly_ever_known(self._some(place)):
+            return self.reason_no_numbers(place)
         is_counted = is_called and csv_column.are_whole(self._all(place))
         return _COUNTS_ROWS if is_counted or self._counts_rows(place) else ""
 
     def reason_no_numbers(self, place: int) -> str:
         """Return why a column is none of numbers."""
-        count, told = csv_column.numbers_among(self._all(place))
-        return f"numbers in {count} of {told} cells alone" if count else "no numbers"
+        cells = self._all(place)
+        count, _ = csv_column.numbers_among(cells)
+        return f"numbers in {count} of {len(cells)} rows alone" if count else "no numbers"
 
     def doubts(self, chosen: Sequence[int], label: int) -> tuple[str, ...]:
         """Say which columns that are read may say more than they should."""

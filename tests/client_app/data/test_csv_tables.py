@@ -79,8 +79,23 @@ def test_a_column_of_which_some_are_numbers_tells_how_many(
     rows = [f"{'wide' if n % 3 == 0 else n},{n}.5,{'ab'[n % 2]}" for n in range(30)]
     found = read_csv("\n".join(["height,width,label", *rows]))
     assert found.notes[1] == (
-        "csv table.csv: columns that are not read: height (numbers in 20 of 30 cells alone)"
+        "csv table.csv: columns that are not read: height (numbers in 20 of 30 rows alone)"
     )
+
+
+@pytest.mark.parametrize("none", ["", "n/a"])
+def test_a_column_that_hardly_ever_has_a_number_does_not_cost_the_rows(
+    read_csv: Callable[..., Collection], none: str
+) -> None:
+    rows = [f"{none if n % 3 else n},{n}.5,{'ab'[n % 2]}" for n in range(30)]
+    table = "\n".join(["height,width,label", *rows])
+    found = read_csv(table)
+    assert (len(found.labels), found.left_out) == (30, {})
+    assert found.notes[1].endswith(
+        "columns that are not read: height (numbers in 10 of 30 rows alone)"
+    )
+    asked = read_csv(table, input_columns="height,width")
+    assert len(asked.labels) == 10
 
 
 def test_labels_that_are_numbers_are_in_their_order(read_csv: Callable[..., Collection]) -> None:
