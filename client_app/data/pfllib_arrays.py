@@ -39,7 +39,11 @@ def samples_of(path: Path, text_length: int) -> tuple[Samples, int]:
     if not {"x", "y"} <= set(arrays):
         raise DataError(f"{path}: expected the arrays x and y, got {', '.join(arrays) or 'none'}")
     x, y = arrays["x"], arrays["y"]
-    if y.shape != x.shape[:1] or len(y) == 0:
+    if x.shape[:1] == y.shape == (0,):
+        raise DataError(
+            f"{path}: expected samples, found none; give the client some, or leave it out"
+        )
+    if y.shape != x.shape[:1]:
         raise DataError(f"{path}: expected one y for each x, got x {x.shape} and y {y.shape}")
     if 0 in x.shape[1:]:
         raise DataError(
