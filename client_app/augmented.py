@@ -56,8 +56,15 @@ def learner(device: AnyLocalDevice) -> LocalDevice:
     return device
 
 
-def uploaded(device: LocalDevice, agreed: Agreed, _sent: RecordDict, _folder: Path) -> Payload:
-    """Return the samples that the client uploads."""
+def uploaded(device: LocalDevice, agreed: Agreed, _sent: RecordDict, folder: Path) -> Payload:
+    """Return the samples that the client uploads; what it generated before is forgotten.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be forgotten.
+    """
+    tensor_file.remove(folder / FILE)
     number = agreed.settings.seeds_per_label
     return seeds_of(device.own_train, _lacking(device, agreed), number, _drawn(device, "seeds"))
 
@@ -72,6 +79,8 @@ def take(device: LocalDevice, agreed: Agreed, sent: RecordDict, folder: Path) ->
     StoreError
         If it cannot be kept.
     """
+    # Of another generator; should this fail, the client is to learn from its own samples alone.
+    tensor_file.remove(folder / FILE)
     received = read_payload(sent, Order, Generator, agreed, sender=_SERVER)
     if received is None:
         raise WireError(f"{_SERVER}: expected {Generator.schema}, got no payload")

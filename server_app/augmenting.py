@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Final, final
@@ -18,7 +18,7 @@ from server_app.crossed import Crossed
 from server_app.exchange import Question
 from server_app.half import prepared_folder
 from server_app.roster import MAX_DESCRIPTION_BYTES, Roster
-from server_app.round_record import RoundRecord
+from server_app.stage import Stage
 from strategies import methods
 from strategies.common.agreed import Agreed
 from strategies.common.errors import FederationError, WireError
@@ -47,32 +47,6 @@ Watch = Callable[[str, int, int], None]
 # A node that lost the message is looked for after so long.
 _PATIENCE_S: Final = 60.0
 _LEAKS: Final = ("leak_to_server", "leak_to_devices")
-
-
-@final
-@dataclass
-class Stage:
-    """What happened before a round.
-
-    Attributes
-    ----------
-    seconds : float
-        How long it took.
-    said : Aggregated
-        Numbers, notes and pictures, for the journal.
-    crossed : dict[int, Crossed]
-        Bytes of each client, by partition.
-    """
-
-    seconds: float = 0.0
-    said: Aggregated = field(default_factory=Aggregated)
-    crossed: dict[int, Crossed] = field(default_factory=dict)
-
-    def tell(self, record: RoundRecord) -> None:
-        """Let a round's record know what crossed before it, and how long that took."""
-        if self.seconds:
-            record.seconds["augment"] = self.seconds
-        record.before = self.crossed
 
 
 @final
@@ -108,7 +82,7 @@ class Augmenting:
         self._watch = watch
         self._parcel: Parcel | None = None
         self._digest = ""
-        self._asked = False
+        self._played: Played | None = None
 
     def play(self, round_number: int, clients: Mapping[int, Client], task: Task) -> Stage:
         """Make a generator, unless there is one, and send it to all clients that have another.
@@ -129,25 +103,30 @@ class Augmenting:
         StoreError
             If the generator cannot be kept, or one that was kept is damaged.
         """
-        stage, started = Stage(), time.perf_counter()
-        agreed = Agreed(task, self._run, self._settings)
-        if not self._asked:
-            self._asked = True
-            stage.said = self._begin(clients, agreed, stage)
-            if round_number > 1 and stage.crossed:
+        started, agreed = time.perf_counter(), Agreed(task, self._run, self._settings)
+        is_first, stage = round_number == 1, Stage()
+        if self._played is None:
+            kept = self._file.read(agreed)
+            if kept is not None and is_first:
+                stage = kept.stage
+            self._played = self._kept(kept, agreed) if kept else self._made(clients, agreed, stage)
+            if not is_first and stage.crossed:
                 again = f"faug: clients were asked for seeds again: the run's {FILE} is not there"
                 stage.said = Aggregated(notes=(again,)).joined(stage.said)
         if self._parcel is not None:
-            self._send(clients, self._parcel, stage)
-        stage.seconds = time.perf_counter() - started
+            self._send(clients, self._parcel, stage, of_all=is_first)
+        stage.seconds += time.perf_counter() - started
+        if is_first:
+            self._file.write(replace(self._played, stage=stage))
         return stage
 
-    def _begin(self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage) -> Aggregated:
-        kept = self._file.read(agreed)
-        if kept is not None:
-            if kept.generator is not None:
-                self._take(kept.generator, agreed)
-            return Aggregated()
+    def _kept(self, played: Played, agreed: Agreed) -> Played:
+        if played.generator is not None:
+            self._take(played.generator, agreed)
+        return played
+
+    def _made(self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage) -> Played:
+        """Ask for seeds, and make a generator of them, which is kept once it can be sent."""
         seeds, notes = self._seeds(clients, agreed, stage)
         if not seeds:
             raise FederationError(
@@ -162,13 +141,12 @@ class Augmenting:
                 torch_device(self._run.server_device),
                 lambda step, steps: self._watch("training a generator", step, steps),
             )
-        if made is None:
-            self._file.write(Played(None))
-            return Aggregated(notes=(*notes, _nothing_sent(self._settings)))
-        generator, said = made
-        self._file.write(Played(generator))
-        self._take(generator, agreed)
-        return Aggregated(notes=tuple(notes)).joined(said)
+        generator, said = made or (None, Aggregated(notes=(_nothing_sent(self._settings),)))
+        if generator is not None:
+            self._take(generator, agreed)
+        stage.said = Aggregated(notes=tuple(notes)).joined(said)
+        self._file.write(played := Played(generator, stage))
+        return played
 
     def _take(self, generator: Generator, agreed: Agreed) -> None:
         """Have a generator packed, and named by what clients make of it when it arrives."""
@@ -198,24 +176,28 @@ class Augmenting:
                 found[partition] = own
         return found, notes
 
-    def _send(self, clients: Mapping[int, Client], parcel: Parcel, stage: Stage) -> None:
+    def _send(
+        self, clients: Mapping[int, Client], parcel: Parcel, stage: Stage, *, of_all: bool
+    ) -> None:
+        """Send a generator to whoever lacks it; numbers are of all who have it, or of these."""
         lacking = {p: c for p, c in clients.items() if c.description.generator != self._digest}
         notes = []
-        for partition, told in self._ask(GENERATE, lacking, parcel, stage).items():
-            if isinstance(told, str):
-                reason: str | None = told
+        for partition, reply in self._ask(GENERATE, lacking, parcel, stage).items():
+            if isinstance(reply, str):
+                reason: str | None = reply
             else:
-                reason = self._roster.renew(lacking[partition], told)
+                reason = self._roster.renew(lacking[partition], reply)
             if reason is not None:
                 notes.append(f"{reason}; it learns from its own samples alone")
-        renewed = [c.description for p, c in self._roster.clients().items() if p in lacking]
+        told = [c.description for p, c in self._roster.clients().items() if of_all or p in lacking]
+        holders = [one for one in told if one.generator == self._digest]
         numbers = {
-            f"faug_{name}": fmean(one.figures[name] for one in renewed if name in one.figures)
+            f"faug_{name}": fmean(one.figures[name] for one in holders if name in one.figures)
             for name in _LEAKS
-            if any(name in one.figures for one in renewed)
+            if any(name in one.figures for one in holders)
         }
-        if renewed:
-            numbers["faug_generated"] = float(sum(one.generated for one in renewed))
+        if told:
+            numbers["faug_generated"] = float(sum(one.generated for one in holders))
         stage.said = stage.said.joined(Aggregated(numbers, tuple(notes)))
 
     def _ask(

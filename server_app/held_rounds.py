@@ -14,7 +14,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from server_app.answers import Answers
-from server_app.augmenting import Augmenting, Stage
+from server_app.augmenting import Augmenting
 from server_app.client import Client, held_by
 from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
@@ -23,6 +23,7 @@ from server_app.messenger import RoundInProgress
 from server_app.round_context import RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
 from server_app.sendable import require_sendable
+from server_app.stage import Stage
 from server_app.undoing import Undoing
 from strategies import methods
 from strategies.common.errors import FederationError, SettingsError
@@ -161,6 +162,8 @@ class HeldRounds:
         refuse_large(asked.ongoing, self._half)
         record, needed = asked.ongoing.record, self._settings.min_replies
         if len(record.nodes) < needed:
+            # Clients may have lost what is sent builds upon, and would fail alike for ever.
+            self._half.gone_back(self._state)
             self._tests = _Asked(asked.ongoing)
             note = f"expected at least min-replies={needed} good replies, got {len(record.nodes)}"
             self._said = Aggregated(notes=(f"{note}: the round does not count",))

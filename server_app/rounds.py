@@ -171,6 +171,8 @@ class RoundLoop:
             )
             again = self.gathering.wait(round_number, first=False)
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
+            # Who lost its state fails alike wherever what is sent builds upon that.
+            half.gone_back(context.state)
             self.messenger.ask(ongoing, silent, "train")
             refuse_large(ongoing, half)
         self._require_replies(ongoing, " after two tries")

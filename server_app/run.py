@@ -11,7 +11,7 @@ from typing import Any, final
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
-from server_app.augmenting import Augmenting, Stage
+from server_app.augmenting import Augmenting
 from server_app.checkpoints import Checkpoints
 from server_app.client import Client, held_by
 from server_app.half import (
@@ -33,6 +33,7 @@ from server_app.run_folder import RunFolder
 from server_app.sendable import require_sendable
 from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
+from server_app.stage import Stage
 from server_app.standing import Standing
 from server_app.stopping import StopRule
 from server_app.undoing import Undoing

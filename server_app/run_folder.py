@@ -16,7 +16,7 @@ from typing import Final, final
 
 from flwr.common.logger import log
 
-from server_app import run_settings
+from server_app import augmentation_file, run_settings
 from server_app.client import Client
 from server_app.client_list import FILE as CLIENTS
 from server_app.client_list import ClientList, read_clients, write_clients
@@ -131,10 +131,10 @@ class RunFolder:
                 f"{self.path}: holds a run already; set resume=true to go on with it, or choose "
                 f"another run-name"
             )
-        # An earlier attempt that completed no round may have had other clients.
         with self._named_errors("start the run again"):
-            (self.path / CLIENTS).unlink(missing_ok=True)
-        with self._named_errors("start the run again"):
+            # An earlier attempt that completed no round may have had other clients and settings.
+            for left in (CLIENTS, augmentation_file.FILE):
+                (self.path / left).unlink(missing_ok=True)
             self._write(run_settings.FILE, run_settings.write(config, decisions))
 
     def check_resumable(self, config: RunConfig) -> None:

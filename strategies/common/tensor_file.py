@@ -47,6 +47,20 @@ def forget(folder: Path, round_number: int) -> None:
         of_round(folder, round_number).unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file that must not be read again; there need not be one.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+
+
 def make_private(folder: Path) -> None:
     """Make a folder, and those above that are missing, for their owner alone.
 

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from federations.tiny_federations import tiny, unstated
 from flwr.app import Array, ArrayRecord, Message, RecordDict
 from loopback import Federation, without_clocks
 
+import server_app.augmenting
 from client_app.augmented import FILE
 from server_app.augmentation_file import FILE as RUNS_OWN
 from server_app.run_record import read_run_record
 from strategies.common import tensor_file
-from strategies.common.errors import ModelError, NectarError, StoreError
+from strategies.common.errors import (
+    DataError,
+    FederationError,
+    ModelError,
+    NectarError,
+    StoreError,
+    WireError,
+)
 from strategies.common.round import Aggregated
 from strategies.common.transport.envelope import read_blob
 from strategies.fd.server import FDServer
@@ -139,6 +148,77 @@ def test_all_bytes_stand_in_the_journal(tmp_path: Path, sits_out: bool) -> None:
     # A round that is played again does not lose them.
     again = augmented(tmp_path, rounds=3, participation=0.5 if sits_out else 1.0, resume=True)
     assert again.play()[0] == first
+
+
+def _nobody_trains(_node_id: int, reply: Message) -> Message | None:
+    return None if reply.metadata.group_id == "1" else reply
+
+
+def _ended_in_round_1(folder: Path, **own: Any) -> Federation:
+    """Play an attempt that completes no round."""
+    run = augmented(folder, round_deadline_s=1.0, **own)
+    run.grid.tamper = _nobody_trains
+    with pytest.raises(FederationError, match="round 1: expected at least min-replies"):
+        run.play()
+    return run
+
+
+def test_a_run_that_goes_on_in_round_1_tells_what_came_before_it(tmp_path: Path) -> None:
+    """Clients have what they generated; what that took is told all the same."""
+    whole = augmented(tmp_path / "whole", round_deadline_s=1.0)
+    told = without_clocks(whole.play())
+    _ended_in_round_1(tmp_path / "parts")
+    again = augmented(tmp_path / "parts", round_deadline_s=1.0, resume=True)
+    lines = again.play()
+    assert without_clocks(lines) == told
+    assert asked(again)[:4] == ["query"] * 3 + ["train"]
+    assert lines[0]["seconds"]["augment"] > 0
+    pictures = [
+        {file.name: file.read_bytes() for file in (run.run_folder / "images").rglob("faug-*.png")}
+        for run in (whole, again)
+    ]
+    assert pictures[0] == pictures[1] != {}
+
+
+def test_a_run_that_begins_anew_asks_for_seeds_anew(tmp_path: Path) -> None:
+    """Other settings, and other clients, have another generator."""
+    _ended_in_round_1(tmp_path / "twice")
+    again = augmented(tmp_path / "twice", faug__hidden_dim=16, faug__target_below=1.0)
+    once = augmented(tmp_path / "once", faug__hidden_dim=16, faug__target_below=1.0)
+    assert without_clocks(again.play()) == without_clocks(once.play())
+    assert asked(again) == asked(once)
+
+
+def test_what_was_generated_before_is_not_learnt_where_no_more_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ended_in_round_1(tmp_path)
+
+    def generated(*_: object) -> None:
+        raise DataError("no room")
+
+    monkeypatch.setattr("client_app.augmented.generated", generated)
+    run = augmented(tmp_path, faug__hidden_dim=16)
+    first, *_ = run.play()
+    assert not [client for client in range(3) if kept(run, client).exists()]
+    assert len([note for note in first["notes"] if "no room; it learns from its own" in note]) == 3
+    assert first["diagnostics"]["faug_generated"] == 0
+
+
+def test_a_generator_that_cannot_be_sent_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = server_app.augmenting.make
+
+    def diverged(*given: Any) -> Any:
+        generator, said = made(*given) or pytest.fail("nothing was made")
+        return replace(generator, parameters=generator.parameters * torch.inf), said
+
+    monkeypatch.setattr("server_app.augmenting.make", diverged)
+    run = augmented(tmp_path)
+    with pytest.raises(WireError, match=r"faug\.generator\.parameters: expected finite"):
+        run.play()
+    assert not (run.run_folder / RUNS_OWN).exists()
 
 
 def _fails_in_round_1(node_id: int, reply: Message) -> Message | None:

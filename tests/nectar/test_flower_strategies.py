@@ -216,6 +216,25 @@ def test_silence_and_nonsense_are_failures_and_too_few_replies_make_no_round(
 
 
 @pytest.mark.federation
+def test_who_lost_the_model_that_a_change_is_of_gets_the_whole_after_a_round_that_does_not_count(
+    tmp_path: Path, prepared_once: None
+) -> None:
+    def lose(node_id: int, reply: Message) -> Message:
+        if (node_id, reply.metadata.group_id) == (101, "2"):
+            (folder,) = {file.parent for file in tmp_path.rglob("1/round-*.safetensors")}
+            for file in folder.glob("round-*"):
+                file.unlink()
+        return reply
+
+    strategy, grid = own("fedkd", tmp_path, min_replies=CLIENTS, rounds=4), nodes_of(tmp_path)
+    grid.tamper = lose
+    told = start_by_flower(strategy, grid, 4).train_metrics_clientapp
+    assert [(own["clients"], own["failed"]) for own in told.values()] == [
+        (3, 0), (3, 0), (2, 1), (3, 0)
+    ]  # fmt: skip
+
+
+@pytest.mark.federation
 def test_methods_that_exchange_activations_have_start_alone(
     tmp_path: Path, prepared_once: None
 ) -> None:

@@ -14,7 +14,7 @@ from strategies.common.round import Aggregated
 from strategies.fedkd.server import FedKDServer
 from strategies.fedproto.server import FedProtoServer
 from tests.loopback import without_clocks
-from tests.server_app.small_federation import Play, failing, player
+from tests.server_app.small_federation import Play, failing, player, sent
 
 pytestmark = pytest.mark.federation
 
@@ -121,3 +121,23 @@ def test_a_number_that_no_journal_can_hold_is_left_out_and_named(
     (line,) = federation(2, rounds=1).play()
     assert line["diagnostics"] == {"classes": 1.0}
     assert "expected finite numbers, got others for closeness, which are left out" in line["notes"]
+
+
+def test_who_lost_the_model_that_a_change_is_of_gets_the_whole_where_it_is_needed(
+    federation: Play,
+) -> None:
+    """Else the run ends, and every attempt to go on with it ends alike."""
+    fed = federation(2, method="fedkd", min_replies=2)
+
+    def lose(node: int, reply: Message) -> Message:
+        if (node, reply.metadata.group_id) == (101, "2"):
+            for file in (fed.folder / "state" / "test" / "1").glob("round-*"):
+                file.unlink()
+        return reply
+
+    fed.grid.tamper = lose
+    lines = fed.play()
+    assert [set(line["nodes"]) for line in lines] == [{"0", "1"}] * 3
+    assert all("failure" not in node for line in lines for node in line["nodes"].values())
+    asked_twice = [number for number, node in sent(fed, "train") if node == 101]
+    assert asked_twice == [1, 2, 3, 3]
