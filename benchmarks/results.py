@@ -10,6 +10,7 @@ from rich.table import Table
 
 from local_federation.host import Settings
 from server_app.run_settings import FILE
+from strategies import methods
 from strategies.common import same_run
 from strategies.common.errors import RunFolderError
 from strategies.common.run_config import default_config
@@ -34,7 +35,8 @@ def complete(run_dir: Path, settings: Settings) -> bool:
     if not journal.exists() or journal.read_text().count("\n") < int(settings["rounds"]):
         return False
     found = {**default_config(), **tomllib.loads((run_dir / FILE).read_text())["settings"]}
-    if other := same_run.differing(found, dict(settings), settings):
+    follows = methods.follows_rounds({**found, **settings})
+    if other := same_run.differing(found, dict(settings), settings, follows_rounds=follows):
         told = "; ".join(f"{key} {settings[key]!r}, got {found.get(key)!r}" for key in other)
         raise RunFolderError(
             f"{run_dir}: expected a run with {told}; remove it, or give another folder"

@@ -80,14 +80,12 @@ def check_same(run_dir: Path, config: RunConfig) -> None:
             f"{run_dir}: holds no run to resume; check run-name and runs-dir, or set resume=false"
         ) from None
     before, now = {**default_config(), **saved}, dict(config)
-    differing = [
-        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-        for key in same_run.differing(saved, now, {*saved, *now})
-    ]
-    if differing:
-        raise RunFolderError(
-            f"{run_dir}: cannot resume with other settings: {'; '.join(differing)}"
-        )
+    follows = methods.follows_rounds({**default_config(), **now})
+    found = same_run.differing(saved, now, {*saved, *now}, follows_rounds=follows)
+    if found:
+        told = "; ".join(f"{key} was {before.get(key)!r} and is {now.get(key)!r}" for key in found)
+        why = "; what its rounds do follows from how many there are" if "rounds" in found else ""
+        raise RunFolderError(f"{run_dir}: cannot resume with other settings: {told}{why}")
     method = str(now.get("method"))
     began, goes_on = (methods.presentation(method, told).classified_by for told in (saved, now))
     if began != goes_on:

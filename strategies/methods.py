@@ -139,6 +139,25 @@ def method_settings(name: str, config: RunConfig) -> Settings:
     return settings
 
 
+def follows_rounds(config: RunConfig) -> bool:
+    """Tell whether what a run's rounds do follows from how many there are.
+
+    Raises
+    ------
+    SettingsError
+        As of :func:`method_settings`, for a table that cannot be read.
+    """
+    name = str(config["method"])
+    if config.get("schedule", "constant") != "constant":
+        return True
+    if name not in METHODS:
+        return False
+    needs = client_class(name).all_needs()
+    shared = [read(config) for need, read in _READERS.items() if need in needs]
+    tables = [read_table(config, name, settings_class(name)), *shared]
+    return any(own.follows_rounds() for own in tables)
+
+
 def settings_class(name: str) -> type[Settings]:
     """Return the class of a method's own table."""
     kind: type[Settings] = _class(name, "settings", "Settings")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from client_app.exporting.card import Measured
 from client_app.node import OF_READING
+from strategies import methods
 from strategies.common import same_run, tensor_file
 from strategies.common.errors import StoreError
 from strategies.common.home import expanded
@@ -118,7 +119,12 @@ def _require_same(folder: Path, config: RunConfig, run: str) -> None:
     there = {**default_config(), **found}
     differing = [
         f"{key} is {there.get(key)!r} there and {config[key]!r} in the client's state"
-        for key in same_run.differing(found, config, config.keys() - _DEVICES)
+        for key in same_run.differing(
+            found,
+            config,
+            config.keys() - _DEVICES,
+            follows_rounds=methods.follows_rounds({**there, **config}),
+        )
     ]
     # A copy may have another name than the run, and so may a run whose folder was moved.
     names = (str(found.get("run-name", "")), folder.absolute().name)

@@ -9,7 +9,7 @@ from torch import Tensor
 from strategies.common.architecture import Architecture
 from strategies.common.averaging import average
 from strategies.common.errors import ModelError
-from strategies.common.magnitudes import FACTOR, UNLIKE_FACTOR, Size, sizes_of
+from strategies.common.magnitudes import UNLIKE_FACTOR, Size, sizes_of
 from strategies.common.message import MessageServer
 from strategies.common.method import MethodSettings
 from strategies.common.payload import rules_of
@@ -79,11 +79,10 @@ class GroupAveragingServer(
     def magnitudes(self, state: AnyMeans, reply: Reply[Sent]) -> Mapping[str, Size]:
         """Return how far weights are from the group's mean: unlike models differ more."""
         held = self.held(reply.architecture)
-        factor = FACTOR if held == reply.architecture else UNLIKE_FACTOR
         sent = {"parameters": state.parameters.get(held.key)}
-        sizes = sizes_of(reply.uplink, sent, factor=factor)
         if held != reply.architecture:
-            return sizes
+            return sizes_of(reply.uplink, sent, factor=UNLIKE_FACTOR)
+        sizes = sizes_of(reply.uplink, sent)
         return {name: size.of_whole_model() for name, size in sizes.items()}
 
     def aggregate(

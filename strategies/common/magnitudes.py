@@ -12,7 +12,7 @@ times too large, rows that lie about where classes are.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median_low
 from typing import Final, final
@@ -66,6 +66,8 @@ class Size:
         What is typical is as large as what this share of clients stays within.
     whole : bool
         Whether it is of a whole model, of whose steps those of another architecture tell little.
+    weights : float
+        Root mean square of the whole model's weights that were sent, or that came where none were.
     """
 
     rows: tuple[float, ...]
@@ -75,6 +77,7 @@ class Size:
     factor: float = FACTOR
     share: float = 0.5
     whole: bool = False
+    weights: float = 0.0
 
     @property
     def largest(self) -> float:
@@ -106,10 +109,9 @@ class Size:
     def of_whole_model(self) -> "Size":
         """Return the same of a whole model: as a share of what was sent, whatever its width."""
         if not self.beside:
-            return replace(self, whole=True)
-        return replace(
-            self, rows=tuple(row / self.beside for row in self.rows), beside=1.0, whole=True
-        )
+            return replace(self, whole=True, weights=self.largest if self.learnt else 0.0)
+        rows = tuple(row / self.beside for row in self.rows)
+        return replace(self, rows=rows, beside=1.0, whole=True, weights=self.beside)
 
 
 Sizes = Mapping[str, Size]
@@ -181,7 +183,8 @@ def too_large(
             for client, own in sizes.items()
             if name in own and bool(own[name].beside) is was_sent
         }
-        for client, reason in _too_large(held, samples, models or {}).items():
+        weights = [own[name].weights for own in sizes.values() if name in own]
+        for client, reason in _too_large(held, samples, models or {}, weights).items():
             found.setdefault(client, f"{name}: {reason}")
     return found
 
@@ -215,15 +218,15 @@ def unsettled(sizes: Mapping[int, Sizes], models: Mapping[int, str] | None = Non
 
 
 def _too_large(
-    held: Mapping[int, Size], samples: Mapping[int, int], models: Mapping[int, str]
+    held: Mapping[int, Size],
+    samples: Mapping[int, int],
+    models: Mapping[int, str],
+    weights: Sequence[float],
 ) -> dict[int, str]:
     telling = [client for client, size in held.items() if size.rows]
     if len(telling) < QUORUM:
-        return {
-            client: f"expected values of {held[client].alone:g} at most, got {_got(held[client])}"
-            for client in telling
-            if held[client].largest > held[client].alone
-        }
+        told = {client: _too_large_alone(held[client], weights) for client in telling}
+        return {client: reason for client, reason in told.items() if reason}
     usual = median_low(samples[client] for client in telling)
     found = {}
     for client in telling:
@@ -238,6 +241,17 @@ def _too_large(
                 told = f"which is more than {told}"
             found[client] = f"expected values of {limit:.3g} at most, {told}, got {_got(size)}"
     return found
+
+
+def _too_large_alone(size: Size, weights: Sequence[float]) -> str | None:
+    """Hold what nobody else sent the like of to a limit, and a new model to others' weights."""
+    limit, told = size.alone, ""
+    if size.whole and size.learnt and not size.beside and len(weights) >= QUORUM:
+        limit = UNLIKE_FACTOR * median_low(weights)
+        told = f", {UNLIKE_FACTOR:g} times what is typical of this round's {len(weights)} models"
+    if size.largest <= limit:
+        return None
+    return f"expected values of {limit:.3g} at most{told}, got {_got(size)}"
 
 
 def _bounds(

@@ -25,7 +25,9 @@ FREE: Final = frozenset(
 )
 
 
-def differing(before: RunConfig, now: RunConfig, keys: Iterable[str]) -> list[str]:
+def differing(
+    before: RunConfig, now: RunConfig, keys: Iterable[str], *, follows_rounds: bool
+) -> list[str]:
     """Return which of some settings make another run of one, in order.
 
     Parameters
@@ -37,10 +39,9 @@ def differing(before: RunConfig, now: RunConfig, keys: Iterable[str]) -> list[st
         What is held against it.
     keys : Iterable[str]
         Which settings to look at.
+    follows_rounds : bool
+        Whether what a round does follows from how many there are.
     """
-    free = set(FREE)
-    if now.get("schedule", "constant") != "constant":
-        # Step sizes follow from how many rounds there are.
-        free.discard("rounds")
+    free = FREE - {"rounds"} if follows_rounds else FREE
     known = {**default_config(), **before}
     return [key for key in sorted(set(keys) - free) if known.get(key) != now.get(key)]

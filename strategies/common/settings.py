@@ -63,6 +63,10 @@ class Settings(BaseModel):
         """Return what does not go with a run's general settings: name, expected and got."""
         return None
 
+    def follows_rounds(self) -> bool:
+        """Tell whether what a round does follows from how many rounds the run has."""
+        return False
+
     def testing(self, usual: Tested) -> Tested:
         """Return which model is tested where the method's usual one is this."""
         return usual

@@ -35,6 +35,10 @@ class SoftTargetSettings(Settings):
     distance: Distance
     loss_form: Literal["sum", "convex"]
 
+    def follows_rounds(self) -> bool:
+        """Follow them where a falls over the run."""
+        return self.loss_form == "convex"
+
     @model_validator(mode="after")
     def _is_a_share(self) -> Self:
         if self.loss_form == "convex" and self.distillation_weight > 1:

@@ -25,6 +25,10 @@ class FedKDSettings(MutualSettings):
     energy_start: float = Field(gt=0, le=1)
     energy_end: float = Field(gt=0, le=1)
 
+    def follows_rounds(self) -> bool:
+        """Follow them where the energy is interpolated."""
+        return self.energy_start != self.energy_end
+
     def energy(self, round_number: int, rounds: int) -> float:
         """Return the share that factors keep in a round, from 1 on."""
         passed = (round_number - 1) / max(rounds - 1, 1)

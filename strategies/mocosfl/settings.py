@@ -142,6 +142,10 @@ class MocoSFLSettings(Settings):
     probe_epochs: int = Field(ge=0)
     semi_supervised: bool
 
+    def follows_rounds(self) -> bool:
+        """Follow them: step sizes fall over the run, and what is kept is forgotten at its end."""
+        return True
+
     @field_validator("cache_rounds")
     @classmethod
     def _clients_that_train_are_not_cached(cls, value: int, info: ValidationInfo) -> int:

@@ -69,9 +69,35 @@ def test_one_curve_is_not_drawn_by_two_tests(folder: RunFolder, inference: str) 
     folder.check_resumable({**CONFIG, "fedproto.test-classes": "own"})
 
 
-def test_a_schedule_over_the_whole_run_fixes_its_rounds(folder: RunFolder) -> None:
-    falling = {**CONFIG, "schedule": "cosine"}
+PACED: dict[str, dict[str, Value]] = {
+    "local": {"schedule": "cosine"},
+    "fd": {"fd.loss-form": "convex", "fd.distillation-weight": 0.5},
+    "fedkd": {},
+    "mocosfl": {},
+    "feddat": {"adapters.warmup": 0.0},
+    "fedlora": {"adapters.schedule": "constant"},
+}
+FREE_OF_ROUNDS: dict[str, dict[str, Value]] = {
+    "fd": {},
+    "fedkd": {"fedkd.energy-end": 0.95},
+    "splitfed": {},
+    "fedadapter": {"adapters.schedule": "constant", "adapters.warmup": 0.0},
+}
+
+
+@pytest.mark.parametrize("method", PACED)
+def test_a_run_whose_rounds_do_what_follows_from_their_number_keeps_it(
+    folder: RunFolder, method: str
+) -> None:
+    falling = {**CONFIG, "method": method, **PACED[method]}
     folder.begin(falling)
     folder.check_resumable(falling)
     with pytest.raises(RunFolderError, match="rounds was 5 and is 6"):
         folder.check_resumable({**falling, "rounds": 6})
+
+
+@pytest.mark.parametrize("method", FREE_OF_ROUNDS)
+def test_any_other_run_may_have_more(folder: RunFolder, method: str) -> None:
+    config = {**CONFIG, "method": method, **FREE_OF_ROUNDS[method]}
+    folder.begin(config)
+    folder.check_resumable({**config, "rounds": 6})

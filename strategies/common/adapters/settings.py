@@ -53,6 +53,10 @@ class AdapterSettings(Settings):
     weight_decay: float = Field(ge=0)
     aggregation_weights: Literal["uniform", "samples"]
 
+    def follows_rounds(self) -> bool:
+        """Follow them where the step size rises in a part of the run, or falls over it."""
+        return self.schedule == "linear" or self.warmup > 0
+
     @property
     def model_name(self) -> str:
         """Name of the foundation model in reports, without the place where it lies."""

@@ -155,6 +155,31 @@ def test_who_was_sent_nothing_yet_is_not_held_to_changes() -> None:
     assert list(too_large({**sizes, 4: lost}, dict.fromkeys(sizes, 10))) == [4]
 
 
+def test_a_model_that_comes_new_is_held_to_the_weights_of_those_that_are_there() -> None:
+    """Nobody sent its like: 30 times the middle of 0.1, 0.1, 0.2, 0.2 and its own."""
+    wide, narrow = (
+        {"parameters": Size((1e-3,), weights, learnt=True).of_whole_model()}
+        for weights in (0.1, 0.2)
+    )
+    sizes = {0: wide, 1: wide, 2: narrow, 3: narrow}
+    counts = dict.fromkeys(range(5), 10)
+    models = dict(enumerate(["wide", "wide", "narrow", "narrow", "new"]))
+
+    def told(rms: float) -> dict[int, str]:
+        new = {"parameters": Size((rms,), learnt=True).of_whole_model()}
+        return too_large({**sizes, 4: new}, counts, models)
+
+    assert told(5.9) == {}
+    (reason,) = told(6.1).values()
+    assert reason.startswith(
+        "parameters: expected values of 6 at most, 30 times what is typical of this round's 5 "
+        "models, got values of 6.1"
+    )
+    # Of two models nobody can tell which is wrong.
+    pair = {0: wide, 4: {"parameters": Size((50.0,), learnt=True).of_whole_model()}}
+    assert too_large(pair, counts, models) == {}
+
+
 def test_a_client_with_more_samples_may_go_farther_but_not_for_ever() -> None:
     one = (1.0, 1.0, 1.0, 30.0)
     assert judged(*one, learnt=True) == [3]
