@@ -13,7 +13,6 @@ with a key of its own keeps its id, so that no other can be taken for it.
 import time
 from collections.abc import Iterable
 from logging import INFO, WARNING
-from statistics import median_low
 from typing import Final, final
 
 from flwr.app import Message
@@ -24,6 +23,7 @@ from server_app.agreement import Agreement
 from server_app.answers import Answers, reading
 from server_app.client import Client
 from server_app.exchange import Question
+from server_app.plausible import Plausible
 from strategies.common.errors import WireError
 from strategies.common.run_config import RunConfig
 from strategies.common.task import Task
@@ -38,13 +38,9 @@ NOTHING_GIVEN: Final[RunConfig] = {}
 
 # Of those who made the same note.
 _NAMED_CLIENTS = 10
-# A client with more samples than so many times what is usual would be alone in every mean.
-_MOST_SAMPLES: Final = 10_000
 # A node says who it is within seconds; where the question is lost it is sent again well within the
 # minute in which a round waits for it.
 _QUERY_PATIENCE_S: Final = 20.0
-# So many clients tell what is usual although one of them lies.
-_QUORUM: Final = 3
 
 
 @final
@@ -87,7 +83,7 @@ class Roster:
         feature_dim: int = 0,
     ) -> None:
         self._grid = grid
-        self._carried = carried
+        self._plausible = Plausible(carried)
         self._agreement = Agreement(private_classes=private_classes, feature_dim=feature_dim)
         self.order = Order(run=run_name, round_number=0, continue_from=0, given=dict(given))
         self._questions: list[Question] = []
@@ -110,6 +106,9 @@ class Roster:
         online = set(self._grid.get_node_ids())
         for node_id in online - self._online:
             self.doubt(node_id)
+            # Under a key of its own it comes back as the node that was refused, and may be mended.
+            self.failures.pop(node_id, None)
+            self._behind.pop(node_id, None)
         self._online = online
         for node_id, holder in list(self._behind.items()):
             if not self._holds(holder):
@@ -143,6 +142,8 @@ class Roster:
         """Remember which nodes answered a message of a round, and which did not."""
         self._silent -= answers.replies.keys() | answers.failures.keys()
         self._silent |= answers.silent
+        for node_id in answers.replies.keys() & self._by_node.keys():
+            self._plausible.take_note(self._by_node[node_id].description)
 
     def doubt(self, node_id: int) -> None:
         """Ask a node again who it is, before it takes part again."""
@@ -289,28 +290,9 @@ class Roster:
             return
         told = client.description
         objection = self._agreement.objection(self._task, told, begun=self._begun)
-        if objection := objection or self._outsized(told):
-            self._drop(client, objection)
-
-    def _outsized(self, described: Description) -> str | None:
-        """Return which of a client's numbers is beside those of all others."""
-        if described.clients != self._carried:
-            return (
-                f"description.clients: expected {self._carried}, got {described.clients}; server "
-                f"and devices must run with the same clients-per-node"
-            )
         every = [own.description for own in self._by_node.values()]
-        if len(every) < _QUORUM:
-            return None
-        for name in ("train_samples", "test_samples"):
-            usual = max(1, median_low(getattr(own, name) for own in every))
-            got = getattr(described, name)
-            if got > _MOST_SAMPLES * usual:
-                return (
-                    f"description.{name}: expected at most {_MOST_SAMPLES} times what is usual "
-                    f"here, {usual}, got {got}"
-                )
-        return None
+        if objection := objection or self._plausible.objection(told, every):
+            self._drop(client, objection)
 
     def _drop(self, client: Client, reason: str) -> None:
         del self._by_node[client.node_id]

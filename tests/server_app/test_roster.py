@@ -193,6 +193,52 @@ def test_a_restarted_device_takes_over_its_partition(nodes: Nodes) -> None:
     assert nodes.present == {0: 900, 1: 101}
 
 
+def test_a_refused_node_that_was_mended_and_comes_back_under_its_own_key_is_asked_again(
+    nodes: Nodes,
+) -> None:
+    """Before the first round as well, while others are waited for."""
+    nodes.join(100, Error(2, "<class 'DataError'>:<'no such folder'>"))
+    nodes.join(900, described(1))
+    nodes.roster.refresh()
+    assert "no such folder" in nodes.roster.failures[100]
+    nodes.leave(100)
+    nodes.roster.refresh()
+    nodes.join(100, described(0))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 900}
+    assert not nodes.roster.failures
+    # So is one that was given another partition than the one which somebody else is.
+    nodes.join(101, described(1))
+    nodes.roster.refresh()
+    assert nodes.roster.all_answered() == 2
+    nodes.leave(101)
+    nodes.roster.refresh()
+    nodes.join(101, described(2))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 900, 2: 101}
+
+
+def test_a_client_does_not_describe_another_architecture_for_ever(nodes: Nodes) -> None:
+    """A server that keeps a mean of each would keep more and more."""
+    nodes.join(101, described(1))
+    for number in range(4):
+        nodes.join(100, described(0, architecture=f"{number:x}" * 64, parameters=500))
+        nodes.roster.refresh()
+        nodes.roster.task()
+        trained = Message(RecordDict(), reply_to=nodes.grid.pushed[0])
+        nodes.roster.take_note(Answers(replies=dict.fromkeys(nodes.present.values(), trained)))
+        assert nodes.present == {0: 100, 1: 101} if number < 3 else {1: 101}
+        nodes.leave(100)
+        nodes.roster.refresh()
+    assert nodes.roster.failures[100].startswith(
+        "client 0 (cnn): description.architecture: expected one of the 3 with which"
+    )
+    # One of those it may be.
+    nodes.join(100, described(0, architecture="2" * 64, parameters=500))
+    nodes.roster.refresh()
+    assert nodes.present == {0: 100, 1: 101}
+
+
 def test_a_dead_id_is_not_counted_as_a_node_that_answered(nodes: Nodes) -> None:
     nodes.join(100, described(0))
     nodes.join(900, described(0))
