@@ -286,20 +286,22 @@ class Run:
             self._folder.forget_after(0)
             self._folder.go_on(config, 0)
             return Standing()
-        if wanted and (aside := self._folder.set_aside_after(wanted)):
-            self._checkpoints.set_aside_after(wanted)
-            log(WARNING, "the rounds after round %d are kept in %s", wanted, aside)
-        self._folder.forget_after(checkpoint.round_number)
-        self._folder.go_on(config, checkpoint.round_number)
-        for line in self._folder.rounds():
-            self._rule.take(line)
         self._loop.roster.fix_task(checkpoint.task)
         self._state = first_state(self._half, self._settings, checkpoint.task)
         require_open_set(self._half, checkpoint.open_set)
         load_tensors(self._state, checkpoint.tensors)
-        if wanted or notes:
+        # Nothing is left behind before all that could be refused is known to be right.
+        after = checkpoint.round_number
+        if aside := self._folder.set_aside_after(after):
+            self._checkpoints.set_aside_after(after)
+            log(WARNING, "the rounds after round %d of %d are kept in %s", after, last, aside)
+        if wanted or after < last:
             self._half.gone_back(self._state)
-        log(INFO, "resumed after round %d", checkpoint.round_number)
+        self._folder.forget_after(after)
+        self._folder.go_on(config, after)
+        for line in self._folder.rounds():
+            self._rule.take(line)
+        log(INFO, "resumed after round %d", after)
         return Standing.after(checkpoint)
 
     def _report(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flwr.app import Message
 
 from server_app.run_record import read_run_record
-from strategies.common.errors import FederationError, RunFolderError, SettingsError
+from strategies.common.errors import DataError, FederationError, RunFolderError, SettingsError
 from strategies.common.inputs import Images
 from tests.loopback import Federation, without_clocks
 from tests.server_app.small_federation import Play, player
@@ -234,15 +234,43 @@ def test_damage_in_the_middle_of_the_journal_throws_nothing_away(federation: Pla
     assert journal.read_bytes() == whole
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_its_round_played_again(federation: Play) -> None:
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_lost_checkpoint_is_passed_over_and_its_round_played_again(
+    federation: Play, caplog: pytest.LogCaptureFixture, *, missing: bool
+) -> None:
     undisturbed = federation(2, "undisturbed", method="fd").play()
     fed = federation(2, "cut", method="fd")
-    fed.play()
+    played = fed.play()
     newest = fed.run_folder / "checkpoints" / "round-000004.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-1])
+    if missing:
+        newest.unlink()
+    else:
+        newest.write_bytes(newest.read_bytes()[:-1])
     resumed = federation(2, "cut", method="fd", resume=True)
     assert without_clocks(resumed.play()) == without_clocks(undisturbed)
     assert [m.metadata.group_id for m in resumed.grid.sent][-2:] == ["4", "4"]
+    # What was played of it is kept, and told of.
+    aside = fed.run_folder / "rounds.jsonl.before-resume-from-3"
+    assert [json.loads(line) for line in aside.read_text().splitlines()] == played[3:]
+    assert f"the rounds after round 3 of 4 are kept in {aside}" in caplog.text
+
+
+def test_nothing_is_left_behind_where_going_on_is_refused(
+    federation: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed = federation(2, "cut", rounds=3)
+    fed.play()
+    before = {file: file.read_bytes() for file in fed.run_folder.rglob("*") if file.is_file()}
+
+    def refuse(*_: object) -> None:
+        raise DataError("other open data")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("server_app.run.require_open_set", refuse)
+        with pytest.raises(DataError, match="other open data"):
+            federation(2, "cut", rounds=5, resume=True, resume_from=1).play()
+    after = {file: file.read_bytes() for file in fed.run_folder.rglob("*") if file.is_file()}
+    assert after == before
 
 
 def test_a_finished_run_may_be_given_more_rounds(federation: Play) -> None:
