@@ -46,11 +46,14 @@ class PlayedRound:
     ----------
     record : RoundRecord
         What happened.
+    context : RoundContext
+        What it was played with, and whoever came for a second try.
     aggregate : Callable[[], Aggregated]
         Lets the server half take in what came, once.
     """
 
     record: RoundRecord
+    context: RoundContext
     aggregate: Callable[[], Aggregated]
 
 

@@ -8,6 +8,7 @@ the last complete round saved.
 """
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from logging import WARNING
 from typing import Any, final
 
@@ -170,6 +171,8 @@ class RoundLoop:
                 len(ongoing.replies),
             )
             again = self.gathering.wait(round_number, first=False)
+            # Who answered stays, and who comes for this try is tested like the others.
+            ongoing.context = replace(context, clients={**context.clients, **again})
             silent = {p: c for p, c in again.items() if p not in ongoing.record.nodes}
             # Who lost its state fails alike wherever what is sent builds upon that.
             half.gone_back(context.state)
@@ -180,7 +183,9 @@ class RoundLoop:
             self.messenger.ask(ongoing, idle, "evaluate")
         replies = guard_of(self._run).arrived(ongoing.in_order())
         return PlayedRound(
-            ongoing.record, lambda: half.aggregate(context.state, round_number, replies)
+            ongoing.record,
+            ongoing.context,
+            lambda: half.aggregate(context.state, round_number, replies),
         )
 
     def idle(self, ongoing: RoundInProgress, chosen: Mapping[int, Client]) -> dict[int, Client]:

@@ -174,9 +174,11 @@ class Run:
         waited = time.perf_counter() - started - stage.seconds
         context = RoundContext(round_number, clients, self._state, task, self._standing.accepted)
         played = self._play(context)
+        if played.context.clients != clients:
+            self._folder.save_clients(task, played.context.clients)
         stage.tell(played.record)
         played.record.seconds = {"wait": waited, **played.record.seconds}
-        line = self._complete(played, context, stage.said)
+        line = self._complete(played, stage.said)
         self._writers.round(line, self._folder.pictures_of(round_number))
         self._seconds.append(time.perf_counter() - started)
         log(INFO, "%s", round_line(line, self._settings.rounds, self._eta(round_number)))
@@ -188,12 +190,10 @@ class Run:
             raise TypeError(f"expected a half that aggregates, got a {type(self._half).__name__}")
         return self._loop.play(context, self._half)
 
-    def _complete(
-        self, played: PlayedRound, context: RoundContext, before: Aggregated
-    ) -> RoundLine:
+    def _complete(self, played: PlayedRound, before: Aggregated) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
-        record = played.record
-        aggregated = before.joined(self._aggregate(played, context))
+        record, context = played.record, played.context
+        aggregated = before.joined(self._aggregate(played))
         standing = self._standing
         standing.accept(record)
         if self._split is not None:
@@ -221,7 +221,7 @@ class Run:
         self._folder.append(line)
         return line
 
-    def _aggregate(self, played: PlayedRound, context: RoundContext) -> Aggregated:
+    def _aggregate(self, played: PlayedRound) -> Aggregated:
         """Let the server half take in a round; one that it cannot take in is undone, once.
 
         Raises
@@ -229,6 +229,7 @@ class Run:
         ModelError
             If that happens in two rounds one after another.
         """
+        context = played.context
 
         def aggregate() -> Aggregated:
             with played.record.timed("aggregate"), threads(self._settings.server_threads):

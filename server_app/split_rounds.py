@@ -87,7 +87,7 @@ class SplitRounds:
         number, half = context.round_number, self._half
         untrained = RoundRecord(number)
         if half.replays(number):
-            return PlayedRound(untrained, lambda: half.replay(context.state, number))
+            return PlayedRound(untrained, context, lambda: half.replay(context.state, number))
         if number == 1 and self._run.evaluate_every:
             said = self._survey(untrained, context, after=0)
             numbers = {**said.diagnostics, "accuracy": untrained.accuracy()}
@@ -100,12 +100,13 @@ class SplitRounds:
             log(WARNING, "%s; trying once more from the last synchronisation", error)
             load_tensors(context.state, before)
             again = self._loop.gathering.wait(number, first=False)
-            record, current, replies = self._exchange(replace(context, clients=again))
+            context = replace(context, clients=again)
+            record, current, replies = self._exchange(context)
         for partition, node in untrained.nodes.items():
             if partition in record.nodes:
                 moved = record.nodes[partition].with_traffic(node.uplink, node.downlink)
                 record.nodes[partition] = moved
-        return PlayedRound(record, lambda: half.aggregate(context.state, current, replies))
+        return PlayedRound(record, context, lambda: half.aggregate(context.state, current, replies))
 
     def survey(self, record: RoundRecord, context: RoundContext) -> Aggregated:
         """Evaluate the global model after a round, where the method asks for it.

@@ -1,5 +1,6 @@
 """Rounds over loopback: nobody is lost in silence, and a bad reply is one client's affair."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,28 @@ def test_a_round_with_too_few_replies_is_tried_once_more_and_comes_out_the_same(
     # Only the client that failed is asked again, and no trace of its failure is left.
     assert sent(fed, "train") == [(1, 100), (1, 101), (1, 101), (2, 100), (2, 101), (2, 100)]
     assert without_clocks(lines) == without_clocks(undisturbed)
+
+
+def test_who_comes_for_the_second_try_trains_and_is_tested_like_the_others(
+    federation: Play,
+) -> None:
+    """A method whose models are tested once more with what aggregation made asks it too."""
+    fed = federation(3, method="fedproto", rounds=1, min_nodes=2, min_replies=3)
+    fed.grid.offline = {102}
+
+    def come(node_id: int, reply: Message) -> Message:
+        if is_training(reply, 1):
+            fed.grid.offline = set()
+        return reply
+
+    fed.grid.tamper = come
+    (line,) = fed.play()
+    assert sent(fed, "train") == [(1, 100), (1, 101), (1, 102)]
+    assert sent(fed, "evaluate") == [(1, 100), (1, 101), (1, 102)]
+    assert trained(line) == [0, 1, 2]
+    assert all(node["test_samples"] > 0 for node in line["nodes"].values())
+    listed = json.loads((fed.run_folder / "clients.json").read_text())
+    assert set(listed["clients"]) == {"0", "1", "2"}
 
 
 def test_after_two_tries_the_run_ends_with_every_reason_and_what_it_has(federation: Play) -> None:
