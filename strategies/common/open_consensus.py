@@ -15,7 +15,7 @@ from strategies.common.model import FeatureModel
 from strategies.common.open_answers import OpenAnswers, OpenConsensus
 from strategies.common.open_data import drawn
 from strategies.common.open_lesson import Lesson
-from strategies.common.open_server_model import LOSS
+from strategies.common.open_server_model import LOSS, require_sendable
 from strategies.common.open_settings import AnyOpenSettings
 from strategies.common.payloads import numbers_of
 from strategies.common.round import Aggregated, Reply
@@ -55,6 +55,9 @@ class ConsensusServer(
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.OPEN_DATA, Need.MODELS})
 
+    # After a round that was undone the next one need not be the one after the state's.
+    _went_back = False
+
     @abstractmethod
     def together(self, said: Sequence[Tensor], samples: Sequence[int]) -> tuple[Tensor, Aggregated]:
         """Make one of all answers, and return it with what is measured beside the agreement.
@@ -88,11 +91,15 @@ class ConsensusServer(
         parameters, statistics = numbers_of(state.model)
         run, now = self.provided.run, int(state.round) + 1
         # Past the last round who took no part in it is asked for a test.
-        if now <= run.rounds and not run.is_evaluated(now):
+        if now <= run.rounds and not run.is_evaluated(now) and not self._went_back:
             parameters, statistics = parameters[:0], statistics[:0]
         return kind(
             rows=state.rows, round=state.round, parameters=parameters, statistics=statistics
         )
+
+    def gone_back(self, state: ConsensusState) -> None:  # noqa: ARG002
+        """Send the model next time, whether or not that round tests it."""
+        self._went_back = True
 
     def aggregate(
         self, state: ConsensusState, round_number: int, replies: Sequence[Reply[Said]]
@@ -102,14 +109,20 @@ class ConsensusServer(
             return Aggregated()
         said = [reply.uplink.answers(self.agreed) for reply in replies]
         state.rows, told = self.together(said, [reply.samples for reply in replies])
-        state.round = torch.tensor([round_number])
+        state.round, self._went_back = torch.tensor([round_number]), False
         likeliest = state.rows.argmax(1)
         agreeing = [float((own.argmax(1) == likeliest).float().mean()) for own in said]
         found = {"agreement": sum(agreeing) / len(agreeing), **self._teach(state, round_number)}
         return Aggregated(found).joined(told)
 
     def _teach(self, state: ConsensusState, round_number: int) -> dict[str, float]:
-        """Let the server's model learn what all said, and return its mean loss."""
+        """Let the server's model learn what all said, and return its mean loss.
+
+        Raises
+        ------
+        ModelError
+            If its numbers could not be sent, which may be asked for in a later round alone.
+        """
         if state.model is None:
             return {}
         run, opened = self.provided.run, self.provided.open_data
@@ -126,4 +139,5 @@ class ConsensusServer(
             owner=state,
             moments=state.moments,
         )
+        require_sendable(state.model, run.method, run.wire_dtype)
         return dict(losses)

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from strategies.common.errors import WireError
+from strategies.common.errors import LOWER_RATES, ModelError, WireError
 from strategies.common.message import OWN
 from strategies.common.model import FeatureModel
 from strategies.common.open_answers import OpenConsensus
 from strategies.common.payloads import numbers_of, put_numbers
 from strategies.common.presentation import Measured, Presentation, Setting
+from strategies.common.wire import as_sent
 
 # Name of its accuracy, on the clients' test samples.
 SCORE: Final = "server_model"
@@ -47,6 +48,22 @@ def presented(stated: Presentation, settings: Mapping[str, Setting]) -> Presenta
         return replace(stated, measured=(*stated.measured, _AGREEMENT))
     measured = (*stated.measured, _LOSS, _AGREEMENT)
     return replace(stated, measured=measured, models=_MODELS, headline=(OWN,))
+
+
+def require_sendable(model: FeatureModel, method: str, wire_dtype: str) -> None:
+    """Refuse a model of the server's that no message could carry.
+
+    Raises
+    ------
+    ModelError
+        Naming what travels, and what to do.
+    """
+    if all(bool(as_sent(own, wire_dtype).isfinite().all()) for own in numbers_of(model)):
+        return
+    raise ModelError(
+        f"{method}: server-model: expected finite {wire_dtype} values to send, got NaN or infinity "
+        f"after its lesson; {LOWER_RATES}, or set wire-dtype=float32"
+    )
 
 
 def received(told: OpenConsensus, like: FeatureModel) -> FeatureModel | None:

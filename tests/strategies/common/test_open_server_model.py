@@ -9,7 +9,7 @@ from federations.tiny_federations import tiny
 from torch import Tensor
 
 from models import catalogue
-from strategies.common.errors import SettingsError, WireError
+from strategies.common.errors import ModelError, SettingsError, WireError
 from strategies.common.inputs import Images
 from strategies.common.open_data import OpenData, drawn
 from strategies.common.open_server_model import SCORE, received
@@ -28,8 +28,15 @@ TASK = Task(3, Images(1, 8, 8), 16, open_set=OPEN.told)
 ASKED = 12
 
 
-def server(every: int = 3, **own: float | str) -> DSFLServer:
-    run = halves.run_of("dsfl", open_data="digits", rounds=4, evaluate_every=every, feature_dim=16)
+def server(every: int = 3, wire_dtype: str = "float32", **own: float | str) -> DSFLServer:
+    run = halves.run_of(
+        "dsfl",
+        open_data="digits",
+        rounds=4,
+        evaluate_every=every,
+        feature_dim=16,
+        wire_dtype=wire_dtype,
+    )
     half: DSFLServer = halves.server(
         "dsfl",
         TASK,
@@ -88,6 +95,34 @@ def test_it_travels_in_rounds_that_test_it() -> None:
     assert lengths_of(server()) == [0, True, True]
     assert lengths_of(server(every=0)) == [0, 0, True]
     assert server(server_model="").start().model is None
+
+
+def test_after_an_undone_round_it_travels_whichever_round_is_next() -> None:
+    half = server()
+    state = half.start()
+    half.aggregate(state, 1, [Reply(0, 10, said(1))])
+    assert len(half.broadcast(state).parameters) == 0
+    # Round 2 is undone: round 3 comes next, and tests it.
+    half.gone_back(state)
+    assert len(half.broadcast(state).parameters) == len(weights(state))
+    # One that is taken in is as usual: of four rounds the second is not tested.
+    half.aggregate(state, 1, [Reply(0, 10, said(1))])
+    assert len(half.broadcast(state).parameters) == 0
+
+
+@pytest.mark.parametrize("wire_dtype", ["float32", "float16"])
+def test_one_that_no_message_could_carry_is_refused_before_it_is_kept(wire_dtype: str) -> None:
+    """Though the next round does not test it."""
+    half = server(wire_dtype=wire_dtype)
+    state = half.start()
+    with torch.no_grad():
+        next(iter(state.model.parameters())).fill_(1e5)
+    if wire_dtype == "float32":
+        half.aggregate(state, 1, [Reply(0, 10, said(1))])
+        return
+    told = "dsfl: server-model: expected finite float16 values to send"
+    with pytest.raises(ModelError, match=told):
+        half.aggregate(state, 1, [Reply(0, 10, said(1))])
 
 
 def lengths_of(half: DSFLServer) -> list[bool | int]:
