@@ -135,7 +135,7 @@ def method_settings(name: str, config: RunConfig) -> Settings:
             read(config)
     _refuse_unread(name, config)
     if not config.get("share-class-counts", True):
-        _refuse_told_counts(name, settings)
+        _refuse_told_counts(name, settings, config)
     return settings
 
 
@@ -325,9 +325,15 @@ def _refuse_unread(name: str, config: RunConfig) -> None:
             )
 
 
-def _refuse_told_counts(name: str, settings: Settings) -> None:
-    """Refuse to keep class counts where they follow from what the method sends."""
-    if told := client_class(name).tells_class_counts(settings):
+def _refuse_told_counts(name: str, settings: Settings, config: RunConfig) -> None:
+    """Refuse to keep class counts where they follow from what the method sends, or sends first."""
+    told = client_class(name).tells_class_counts(settings)
+    if not told and config.get("augmentation", _NONE) == AUGMENTATION:
+        told = (
+            "with augmentation a client's seeds show of which labels it has few samples, and how "
+            "many of the scarcest; set augmentation to none, or let counts be shared"
+        )
+    if told:
         raise SettingsError(
             f"setting share-class-counts: expected true for {name}, got false; {told}"
         )

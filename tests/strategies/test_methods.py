@@ -232,6 +232,17 @@ def test_class_counts_stay_private_or_the_method_is_refused_where_settings_are_r
         )
 
 
+@pytest.mark.parametrize("name", ["fd", "local"])
+def test_class_counts_are_no_secret_where_seeds_are_uploaded(
+    name: str, config: dict[str, Value]
+) -> None:
+    closed: dict[str, Value] = {**config, "share-class-counts": False, "augmentation": "faug"}
+    told = f"share-class-counts: expected true for {name}, got false; with augmentation a client's"
+    with pytest.raises(SettingsError, match=told):
+        methods.method_settings(name, closed)
+    methods.method_settings(name, {**closed, "share-class-counts": True})
+
+
 def test_a_method_that_weighs_alike_sends_no_counts(config: dict[str, Value]) -> None:
     alike: dict[str, Value] = {**config, "share-class-counts": False}
     alike["fedproto.aggregation"] = "uniform"
