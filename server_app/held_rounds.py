@@ -20,9 +20,8 @@ from server_app.half import first_state, open_settings, run_name, server_half
 from server_app.journal import RoundLine
 from server_app.large_uploads import refuse_large
 from server_app.messenger import RoundInProgress
-from server_app.round_context import RoundContext
+from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop, uploads_nothing
-from server_app.sendable import require_sendable
 from server_app.stage import Stage
 from server_app.undoing import Undoing
 from strategies import methods
@@ -31,8 +30,7 @@ from strategies.common.guard import guard_of
 from strategies.common.method import AggregatingServerHalf
 from strategies.common.round import Aggregated
 from strategies.common.run_config import RunConfig
-from strategies.common.transport.compute import threads
-from strategies.common.transport.state import load_tensors, require_finite, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 
 
 @final
@@ -95,7 +93,7 @@ class HeldRounds:
         self._training: _Asked | None = None
         self._tests: _Asked | None = None
         self._said = Aggregated()
-        self._undoing = Undoing()
+        self._undoing = Undoing(half, settings)
 
     def ask(self, round_number: int) -> list[Message]:
         """Wait for enough clients, and return a round's messages to those that train.
@@ -174,20 +172,12 @@ class HeldRounds:
             self._tests = _Asked(asked.ongoing, idle, tests)
             found = guard_of(self._settings).arrived(asked.ongoing.in_order())
             before = to_tensors(self._state)
-
-            def aggregate() -> Aggregated:
-                with record.timed("aggregate"), threads(self._settings.server_threads):
-                    said = self._half.aggregate(self._state, round_number, found)
-                require_finite(self._state)
-                require_sendable(self._half, asked.ongoing.context, self._settings.wire_dtype)
-                return said.finite()
-
-            def restore() -> None:
-                load_tensors(self._state, before)
-                # Clients keep what they made of the round that is undone.
-                self._half.gone_back(self._state)
-
-            self._said = self._undoing.take_in(round_number, aggregate, restore)
+            played = PlayedRound(
+                record,
+                asked.ongoing.context,
+                lambda: self._half.aggregate(self._state, round_number, found),
+            )
+            self._said = self._undoing.take_in(played, lambda: load_tensors(self._state, before))
             self._accepted.update(dict.fromkeys(record.nodes, round_number))
         self._said = self._stage.said.joined(self._said)
         self._tell(round_number)

@@ -30,7 +30,6 @@ from server_app.roster import NOTHING_GIVEN
 from server_app.round_context import PlayedRound, RoundContext
 from server_app.rounds import RoundLoop
 from server_app.run_folder import RunFolder
-from server_app.sendable import require_sendable
 from server_app.split.place import find_place
 from server_app.split_rounds import SplitRounds
 from server_app.stage import Stage
@@ -45,8 +44,7 @@ from strategies.common.round import Aggregated
 from strategies.common.run_config import RunConfig, default_config
 from strategies.common.split.halves import SplitServerHalf
 from strategies.common.task import Task
-from strategies.common.transport.compute import threads
-from strategies.common.transport.state import load_tensors, require_finite, to_tensors
+from strategies.common.transport.state import load_tensors, to_tensors
 
 
 @final
@@ -104,7 +102,7 @@ class Run:
             resumed=self._settings.resume,
         )
         self._seconds: list[float] = []
-        self._undoing = Undoing()
+        self._undoing = Undoing(self._half, self._settings)
 
     @property
     def folder(self) -> Path:
@@ -193,7 +191,9 @@ class Run:
     def _complete(self, played: PlayedRound, before: Aggregated) -> RoundLine:
         """Aggregate, save, and only then write the line that makes the round count."""
         record, context = played.record, played.context
-        aggregated = before.joined(self._aggregate(played))
+        number = record.round_number
+        taken_in = self._undoing.take_in(played, lambda: self._restore(number - 1, context.task))
+        aggregated = before.joined(taken_in)
         standing = self._standing
         standing.accept(record)
         if self._split is not None:
@@ -221,28 +221,6 @@ class Run:
         self._folder.append(line)
         return line
 
-    def _aggregate(self, played: PlayedRound) -> Aggregated:
-        """Let the server half take in a round; one that it cannot take in is undone, once.
-
-        Raises
-        ------
-        ModelError
-            If that happens in two rounds one after another.
-        """
-        context = played.context
-
-        def aggregate() -> Aggregated:
-            with played.record.timed("aggregate"), threads(self._settings.server_threads):
-                found = played.aggregate()
-            require_finite(self._state)
-            require_sendable(self._half, context, self._settings.wire_dtype)
-            return found
-
-        number = context.round_number
-        return self._undoing.take_in(
-            number, aggregate, lambda: self._restore(number - 1, context.task)
-        )
-
     def _restore(self, round_number: int, task: Task) -> None:
         """Put the server half's state back to what it was after a round."""
         checkpoint, _ = self._checkpoints.load(at_most=round_number)
@@ -250,8 +228,6 @@ class Run:
             load_tensors(self._state, to_tensors(first_state(self._half, self._settings, task)))
         else:
             load_tensors(self._state, checkpoint.tensors)
-        # Clients keep what they made of the round that is undone.
-        self._half.gone_back(self._state)
 
     def _split_rounds(self, config: RunConfig) -> SplitRounds | None:
         if not isinstance(self._half, SplitServerHalf):

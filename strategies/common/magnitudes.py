@@ -225,8 +225,8 @@ def _too_large(
 ) -> dict[int, str]:
     telling = [client for client, size in held.items() if size.rows]
     if len(telling) < QUORUM:
-        told = {client: _too_large_alone(held[client], weights) for client in telling}
-        return {client: reason for client, reason in told.items() if reason}
+        alone = {client: _too_large_alone(held[client], weights) for client in telling}
+        return {client: reason for client, reason in alone.items() if reason}
     usual = median_low(samples[client] for client in telling)
     found = {}
     for client in telling:
