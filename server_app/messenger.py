@@ -311,10 +311,10 @@ class Messenger:
         holds = client.description.holds
         agreed = replace(half.agreed, architecture=holds)
         uplink = read_payload(content, Report, kind, agreed, sender=client.label)
-        if kind is None or uplink is None:
-            if kind is not None:
-                raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
+        if kind is None:
             return report, None
+        if uplink is None:
+            raise WireError(f"{client.label}: expected {kind.schema}, got no payload")
         reply = Reply(client.description.partition, report.train_samples, uplink, holds)
         ongoing.check(reply)
         return report, reply

@@ -192,25 +192,37 @@ class RoundRecord:
         Returns
         -------
         list[str]
+            As of :meth:`add_survey`, in order.
+        """
+        failed = self.add_survey(later)
+        for partition, node in later.nodes.items():
+            known = self.nodes.get(partition)
+            if known is not None and known is not node:
+                self.nodes[partition] = replace(known, after=node.report)
+        self.seconds["evaluate"] = sum(later.seconds.values())
+        self.notes += later.notes
+        return [*failed.values()]
+
+    def add_survey(self, later: "RoundRecord") -> dict[int, str]:
+        """Add the bytes of a later exchange, and the reports of clients that sat the round out.
+
+        Parameters
+        ----------
+        later : RoundRecord
+            Of that exchange.
+
+        Returns
+        -------
+        dict[int, str]
             Reasons of the clients that failed in it and not in the round, where they are told
-            already; they stay what they were.
+            already: whatever is wrong with a client is told once a round. They stay what they were.
         """
         for partition, node in later.nodes.items():
             known = self.nodes.get(partition)
             if known is not None:
-                moved = known.with_traffic(node.uplink, node.downlink)
-                self.nodes[partition] = replace(moved, after=node.report)
+                self.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
             elif partition not in self.failures:
                 self.nodes[partition] = node
-        self.seconds["evaluate"] = sum(later.seconds.values())
-        self.notes += later.notes
-        return [*self.told_later(later).values()]
-
-    def told_later(self, later: "RoundRecord") -> dict[int, str]:
-        """Return why clients failed later in the round, but for those that had failed in it.
-
-        Whatever is wrong with a client is told once a round.
-        """
         return {p: r for p, r in sorted(later.failures.items()) if p not in self.failures}
 
     @property

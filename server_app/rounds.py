@@ -265,13 +265,7 @@ class RoundLoop:
         """
         ongoing = RoundInProgress(context, uploads_nothing, session)
         self.messenger.ask(ongoing, _seated(session, context.clients), "evaluate")
-        for partition, node in ongoing.record.nodes.items():
-            known = record.nodes.get(partition)
-            if known is not None:
-                record.nodes[partition] = known.with_traffic(node.uplink, node.downlink)
-            elif partition not in record.failures:
-                record.nodes[partition] = node
-        return record.told_later(ongoing.record)
+        return record.add_survey(ongoing.record)
 
     def _require_replies(self, ongoing: RoundInProgress, after: str) -> None:
         record, needed = ongoing.record, self._run.min_replies

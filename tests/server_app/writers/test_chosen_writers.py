@@ -57,10 +57,10 @@ def test_a_run_that_is_gone_on_with_goes_on_there_and_no_round_is_told_twice(
     fed = federation(writers="wandb,mlflow", rounds=3)
     kept = Run._complete
 
-    def cut(self: Run, played, context, before) -> RoundLine:
+    def cut(self: Run, played, before) -> RoundLine:
         if played.record.round_number == 3:
             raise KeyboardInterrupt
-        return kept(self, played, context, before)
+        return kept(self, played, before)
 
     with monkeypatch.context() as patch:
         patch.setattr(Run, "_complete", cut)
