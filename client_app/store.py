@@ -4,7 +4,8 @@ States never leave the device and never enter Flower's context. The folder
 ``<state-dir>/<run-name>/<partition-id>/`` holds the last two generations: the round that
 the server has accepted and the newest one. A reply can be lost after its round was saved;
 the server then asks to go on from the accepted round, and the newer file is put aside, so
-that no round is ever trained twice.
+that no round is ever trained twice. States of rounds that are yet to come, which a run has left
+behind, or another of its name, are kept in ``earlier/``: the longest trained, and no more.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ NOT_SAID: Final = Origin()
 NOTHING: Final[Mapping[str, Tensor]] = MappingProxyType({})
 # Begins the names of what is kept beside a state, in which no field has such a name.
 _BESIDE: Final = ":"
+# Within a client's folder.
+_EARLIER: Final = "earlier"
 
 
 @final
@@ -166,7 +169,7 @@ class ClientStore:
         run: str = "",
         origin: Origin = NOT_SAID,
         blueprint: str = "",
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Save the state after a round and forget all but it and its base.
 
         Parameters
@@ -186,6 +189,11 @@ class ClientStore:
         blueprint : str
             How its model is built, for whoever takes it away.
 
+        Returns
+        -------
+        tuple[str, ...]
+            What was put aside, in plain sentences.
+
         Raises
         ------
         StoreError
@@ -200,9 +208,37 @@ class ClientStore:
         text |= {"blueprint": blueprint} if blueprint else {}
         every = tensors | {_BESIDE + name: own for name, own in beside.items()}
         tensor_file.write(tensor_file.of_round(self._folder, round_number), every, text)
-        for other in tensor_file.rounds_in(self._folder):
-            if other not in (round_number, base):
+        others = [o for o in tensor_file.rounds_in(self._folder) if o not in (round_number, base)]
+        for other in others:
+            if other < round_number:
                 tensor_file.forget(self._folder, other)
+        return self._put_aside([other for other in others if other > round_number])
+
+    def _put_aside(self, later: list[int]) -> tuple[str, ...]:
+        """Keep states of rounds yet to come, unless some that were trained longer are kept."""
+        if not later:
+            return ()
+        aside = self._folder / _EARLIER
+        kept = tensor_file.rounds_in(aside)
+        if kept and kept[-1] >= later[-1]:
+            for other in later:
+                tensor_file.forget(self._folder, other)
+            return ()
+        try:
+            tensor_file.make_private(aside)
+            for other in later:
+                path = tensor_file.of_round(self._folder, other)
+                path.replace(tensor_file.of_round(aside, other))
+        except OSError as error:
+            return (f"{aside}: cannot be written ({error.strerror}); make it a folder",)
+        for other in kept:
+            if other not in later:
+                tensor_file.forget(aside, other)
+        rounds = " and ".join(map(str, later))
+        return (
+            f"the state after round {rounds}, which this run left behind or another of its name, "
+            f"is kept in {aside}",
+        )
 
 
 @final

@@ -101,8 +101,9 @@ def take_turn(
     held_out = _validate(half, device, state, downlink) if evaluation else {}
     tested = 0 if evaluation is None else sum(len(client.test) for client in device.clients)
     evaluate_s = clock.lap()
+    saved: tuple[str, ...] = ()
     if learn:
-        store.save(
+        saved = store.save(
             order.round_number,
             to_tensors(state, copy=False),
             base=stored.round_number,
@@ -125,7 +126,7 @@ def take_turn(
         train_s=train_s,
         evaluate_s=evaluate_s,
         save_s=clock.lap(),
-        notes=[*stored.notes, *trained.notes],
+        notes=[*stored.notes, *saved, *trained.notes],
         scores=dict(evaluation.scores) if evaluation else {},
         losses=dict(trained.losses),
         figures={

@@ -115,12 +115,55 @@ def test_a_second_try_of_a_round_starts_where_the_first_did(
     assert files(folder) == [name(1), name(2)]
 
 
-def test_a_run_that_begins_again_forgets_the_old_one(store: ClientStore, folder: Path) -> None:
+def test_a_run_that_begins_again_keeps_the_state_of_the_old_one_aside(
+    store: ClientStore, folder: Path
+) -> None:
+    """Its server may have lost the run, and nobody could train the state again."""
     train(store, 1, 0)
     train(store, 2, 1)
-    assert train(store, 1, 0) == Stored(0, {}, ())
-    assert files(folder) == [name(1)]
+    train(store, 3, 2)
+    assert store.load(0) == Stored(0, {}, ())
+    (note,) = store.save(1, state(1.0), base=0)
+    assert note == (
+        f"the state after round 2 and 3, which this run left behind or another of its name, is "
+        f"kept in {folder / 'earlier'}"
+    )
+    assert files(folder) == ["earlier", name(1)]
+    assert files(folder / "earlier") == [name(2), name(3)]
+    assert (folder / "earlier").stat().st_mode & 0o777 == 0o700
     assert value(store.load(1)) == 1.0
+    # Whoever puts them back goes on from there.
+    assert value(ClientStore(folder / "earlier").newest()) == 3.0
+
+
+def test_of_states_that_were_left_behind_the_longest_trained_is_kept(
+    store: ClientStore, folder: Path
+) -> None:
+    for last in (3, 2, 5):
+        for number in range(1, last + 1):
+            train(store, number, number - 1)
+    train(store, 1, 0)
+    assert files(folder / "earlier") == [name(4), name(5)]
+    assert files(folder) == ["earlier", name(1)]
+    # No run left these behind: a reply that was lost, and a second try.
+    assert store.save(2, state(2.0), base=1) == ()
+    assert store.save(2, state(2.0), base=1) == ()
+    assert store.save(3, state(2.0), base=1) == ()
+    assert files(folder) == ["earlier", name(1), name(3)]
+
+
+def test_states_that_cannot_be_put_aside_stay_where_they_are(
+    store: ClientStore, folder: Path
+) -> None:
+    train(store, 1, 0)
+    train(store, 2, 1)
+    (folder / "earlier").write_text("a file")
+    (note,) = store.save(1, state(1.0), base=0)
+    assert note.startswith(f"{folder / 'earlier'}: cannot be written (")
+    assert files(folder) == ["earlier", name(1), name(2)]
+    (folder / "earlier").unlink()
+    assert "round 2, which" in store.save(1, state(1.0), base=0)[0]
+    assert files(folder / "earlier") == [name(2)]
 
 
 def test_a_damaged_newest_file_is_named_and_the_older_one_used(
