@@ -27,7 +27,7 @@ NOTHING: Final[Mapping[str, Tensor]] = MappingProxyType({})
 # Begins the names of what is kept beside a state, in which no field has such a name.
 _BESIDE: Final = ":"
 # Within a client's folder.
-_EARLIER: Final = "earlier"
+EARLIER: Final = "earlier"
 
 
 @final
@@ -218,7 +218,7 @@ class ClientStore:
         """Keep states of rounds yet to come, unless some that were trained longer are kept."""
         if not later:
             return ()
-        aside = self._folder / _EARLIER
+        aside = self._folder / EARLIER
         kept = tensor_file.rounds_in(aside)
         if kept and kept[-1] >= later[-1]:
             for other in later:

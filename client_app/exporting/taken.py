@@ -17,7 +17,7 @@ from client_app.exporting.card import Architecture, Measured, ModelCard
 from client_app.exporting.server_run import ServerRun
 from client_app.half import client_half
 from client_app.own_places import by_name
-from client_app.store import ClientStore, Stored
+from client_app.store import EARLIER, ClientStore, Stored
 from models import catalogue, own
 from strategies import methods
 from strategies.common.architecture import Architecture as Holds
@@ -92,9 +92,11 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
         )
     _refuse_adapters(folder, stored.method)
     blueprint = Blueprint.from_text(stored.blueprint, str(folder))
-    if folder.absolute().name not in ("", str(blueprint.partition)):
+    named = folder.absolute()
+    named = named.parent if named.name == EARLIER else named
+    if named.name not in ("", str(blueprint.partition)):
         raise StoreError(
-            f"{folder}: expected the state of client {folder.absolute().name}, got that of client "
+            f"{folder}: expected the state of client {named.name}, got that of client "
             f"{blueprint.partition}; put each client's own back"
         )
     config = blueprint.config()

@@ -199,3 +199,19 @@ def test_a_state_in_another_clients_folder_is_refused(
     words = [str(tmp_path / "state" / "run"), "--partition=0", f"--out={tmp_path / 'out'}"]
     assert export.main(words) == 1
     assert "expected the state of client 0, got that of client 1" in capsys.readouterr().err
+
+
+def test_a_state_that_a_run_left_behind_is_taken_away_from_where_it_is_kept(
+    played: Path, tmp_path: Path
+) -> None:
+    """A run of the same name began anew: what was trained longer lies aside."""
+    shutil.copytree(played / "1", tmp_path / "state" / "run" / "1")
+    store = ClientStore(tmp_path / "state" / "run" / "1")
+    own = store.newest()
+    for number, base in ((3, 1), (1, 0)):
+        told = {"method": own.method, "run": own.run, "origin": own.origin}
+        store.save(number, own.tensors, base=base, blueprint=own.blueprint, **told)
+    aside = tmp_path / "state" / "run" / "1" / "earlier"
+    assert export.main([str(aside), f"--out={tmp_path / 'out'}"]) == 0
+    taken = open_model(tmp_path / "out").card
+    assert (taken.client, taken.round) == (1, 3)
