@@ -13,14 +13,16 @@ from typing import Any
 
 KEPT = Path(__file__).with_name("reference_curves.json")
 SETTING: Mapping[str, Any] = {
-    "rounds": 4,
+    "rounds": 3,
     "max_samples": 160,
     "optimiser": "adamw",
     "learning_rate": 0.002,
     "local_epochs": 2,
     "evaluate_every": 1,
     "partition": "iid",
-    # Steps that mean something in four rounds.
+    # At the authors' scale rounding grows within four rounds to a fifth of FedKTL's loss.
+    "fedktl__scale": 16.0,
+    # Steps that mean something in three rounds.
     "fedtgp__server_epochs": 50,
     "fedl2g__server_learning_rate": 30.0,
 }
