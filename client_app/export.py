@@ -18,6 +18,7 @@ from client_app.exporting import card, files
 from client_app.exporting.found import find
 from client_app.exporting.taken import Taken, take
 from client_app.new_folder import free_or_ours
+from client_app.store import client_folder
 from strategies.common.home import expanded
 from strategies.common.typed_once import CommandLine
 
@@ -41,7 +42,7 @@ def _export(asked: argparse.Namespace) -> Iterator[str]:
     files.require(asked.format)
     folder = find(asked.state, asked.partition)
     # <state-dir>/<run-name>/<partition>
-    state_dir = folder.absolute().parents[1]
+    state_dir = client_folder(folder).parents[1]
     taken = take(folder, server=asked.server, data=asked.data, state_dir=state_dir)
     device = taken.device
     sources.parse(device.node.data or device.settings.data).require_apart("--out", place)

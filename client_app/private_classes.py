@@ -84,7 +84,13 @@ def by_number(text: str, private: Sequence[str]) -> str:
         return told
     # The longest first: one name may begin with another.
     found = "|".join(_pattern(name) for name in sorted(labels, key=len, reverse=True))
-    return re.sub(found, lambda match: f"class {labels[match[0]]}", told)
+    folded = {name.casefold(): label for name, label in reversed(labels.items())}
+
+    def numbered(match: re.Match[str]) -> str:
+        label = labels.get(match[0], folded.get(match[0].casefold()))
+        return "class" if label is None else f"class {label}"
+
+    return re.sub(found, numbered, told, flags=re.IGNORECASE)
 
 
 def as_sent(name: str) -> str:
@@ -96,4 +102,5 @@ def _pattern(name: str) -> str:
     escaped = re.escape(name)
     if _NUMBER.fullmatch(name):
         return rf"(?<![\w.]){escaped}(?=/)|(?<=['\"]){escaped}(?=['\"])"
-    return rf"(?<!\w){escaped}(?!\w)"
+    # Files are called after their class with a number: flu_003.png, Flu7.png.
+    return rf"(?<![^\W\d_]){escaped}(?![^\W\d_])"

@@ -30,6 +30,12 @@ _BESIDE: Final = ":"
 EARLIER: Final = "earlier"
 
 
+def client_folder(folder: Path) -> Path:
+    """Return the absolute folder of a client, of which ``folder`` may be what is kept aside."""
+    place = folder.absolute()
+    return place.parent if place.name == EARLIER else place
+
+
 @final
 @dataclass(frozen=True)
 class Stored:

@@ -1,6 +1,7 @@
 """Names of classes that a device's own source lists, whether or not it can be read."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,10 +22,9 @@ def names_of(source: Source) -> tuple[str, ...]:
 
 
 def _of_folders(place: Path) -> tuple[str, ...]:
-    folders: list[str] = []
-    with suppress(OSError):
-        inside = [path.name for path in place.iterdir() if path.is_dir()]
-        folders = sorted({normalised(name) for name in inside if not name.startswith(".")})
+    # Below the classes, too: who names the folder above them is told that files lie too deep.
+    levels = ({normalised(n) for n in names if n[:1] != "."} for _, names, _ in os.walk(place))
+    folders = (name for names in levels for name in sorted(names))
     return tuple(dict.fromkeys((*_lines(place / "classes.txt"), *folders)))
 
 

@@ -17,7 +17,7 @@ from client_app.exporting.card import Architecture, Measured, ModelCard
 from client_app.exporting.server_run import ServerRun
 from client_app.half import client_half
 from client_app.own_places import by_name
-from client_app.store import EARLIER, ClientStore, Stored
+from client_app.store import ClientStore, Stored, client_folder
 from models import catalogue, own
 from strategies import methods
 from strategies.common.architecture import Architecture as Holds
@@ -92,8 +92,7 @@ def take(folder: Path, *, server: Path | None = None, data: str = "", state_dir:
         )
     _refuse_adapters(folder, stored.method)
     blueprint = Blueprint.from_text(stored.blueprint, str(folder))
-    named = folder.absolute()
-    named = named.parent if named.name == EARLIER else named
+    named = client_folder(folder)
     if named.name not in ("", str(blueprint.partition)):
         raise StoreError(
             f"{folder}: expected the state of client {named.name}, got that of client "
@@ -253,7 +252,7 @@ def _card(folder: Path, stored: Stored, blueprint: Blueprint, measured: Measured
         version=app_version(),
         format=card.FORMAT,
         method=stored.method,
-        run=folder.absolute().parent.name,
+        run=client_folder(folder).parent.name,
         client=blueprint.partition,
         round=stored.round_number,
         architecture=Architecture(name, built_by, is_own, task.feature_dim, {}),
@@ -306,11 +305,12 @@ def _require_common_test(folder: Path, half: MessageClient[Any, Any, Any, Any]) 
 
 def _refuse_adapters(folder: Path, method: str) -> None:
     if method in methods.METHODS and methods.adapts(method):
-        run, client = folder.absolute().parent.name, folder.name
+        place = client_folder(folder)
+        run, state_dir = place.parent.name, place.parents[1]
         raise SettingsError(
             f"{folder}: clients of {method} leave with adapters for a foundation model: run python "
             f"-m client_app.export_adapter --run {run} --out FOLDER --node-config 'partition-id="
-            f'{client} num-partitions=... state-dir="{folder.absolute().parent.parent}"\''
+            f'{place.name} num-partitions=... state-dir="{state_dir}"\''
         )
 
 

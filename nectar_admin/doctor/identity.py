@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, final
 
 import httpx
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from flwr.proto.fleet_pb2 import ActivateNodeRequest
@@ -64,7 +65,7 @@ def known(address: Address, authorities: Path | None, key: Path) -> list[Finding
     """
     try:
         private = load_ssh_private_key(key.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         return [_bad_key(key, str(error))]
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         return [_bad_key(key, "it is no key of an elliptic curve of NIST")]

@@ -214,4 +214,5 @@ def test_a_state_that_a_run_left_behind_is_taken_away_from_where_it_is_kept(
     aside = tmp_path / "state" / "run" / "1" / "earlier"
     assert export.main([str(aside), f"--out={tmp_path / 'out'}"]) == 0
     taken = open_model(tmp_path / "out").card
-    assert (taken.client, taken.round) == (1, 3)
+    assert (taken.client, taken.round, taken.run) == (1, 3, "run")
+    assert not (tmp_path / "state" / "run" / "prepared").exists()

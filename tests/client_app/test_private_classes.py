@@ -21,6 +21,14 @@ from strategies.common.errors import DataError, NectarError
         ("folders '17', '3' of 3", ["3", "17"], "folders 'class 1', 'class 0' of 3"),
         # What stands for a label is its number.
         ("1 damaged (1/3.png)", ["0", "1"], "1 damaged (1/3.png)"),
+        # A file may be called after its class, with a number or in capitals.
+        ("1 damaged (flu/flu_003.png)", ["flu"], "1 damaged (class 0/class 0_003.png)"),
+        ("flu12.png, Flu-2.png, FLU.png", ["flu"], "class 012.png, class 0-2.png, class 0.png"),
+        (
+            "Cat.png, cat.png, influenza",
+            ["cat", "Cat", "flu"],
+            "class 1.png, class 0.png, influenza",
+        ),
         ("nothing to hide", [], "nothing to hide"),
         ("nothing to hide", [""], "nothing to hide"),
     ],

@@ -11,6 +11,9 @@ def test_folders_and_their_list_name_classes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "note.txt").write_text("x")
     assert known_classes.names_of(parse(f"folder:{tmp_path}")) == ("cold", "flu", "\u00e9cole")
+    # So are those that lie too deep, where the folder above them was named by mistake.
+    above = known_classes.names_of(parse(f"folder:{tmp_path.parent}"))
+    assert {"cold", "flu", "\u00e9cole", tmp_path.name} <= {*above}
     # What is refused, since the list lacks some of them, is named all the same.
     (tmp_path / "classes.txt").write_text("flu\n\nnone\n", encoding="utf-8-sig")
     found = known_classes.names_of(parse(f"images:{tmp_path}"))

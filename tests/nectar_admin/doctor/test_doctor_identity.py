@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from flwr.supercore.constant import VERSION_INCOMPATIBILITY_MESSAGE_METADATA_KEY
@@ -81,6 +82,19 @@ def test_a_file_that_is_no_key(text: bytes, keys: Path) -> None:
     (keys / "node.key").write_bytes(text)
     (found,) = known(Address("127.0.0.1", 9), keys / "ca.crt", keys / "node.key")
     assert (found.verdict, "cannot be read as a node's key" in found.said) == (Verdict.FAULT, True)
+
+
+@pytest.mark.parametrize("error", [TypeError, UnsupportedAlgorithm])
+def test_a_key_under_a_password_is_none_that_a_node_can_use(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise error("it is encrypted")
+
+    monkeypatch.setattr("nectar_admin.doctor.identity.load_ssh_private_key", load)
+    (found,) = known(Address("127.0.0.1", 9), keys / "ca.crt", keys / "node.key")
+    assert found.verdict is Verdict.FAULT
+    assert "it is encrypted" in found.said
 
 
 def test_a_key_of_another_kind(keys: Path) -> None:
