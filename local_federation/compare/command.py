@@ -232,6 +232,7 @@ def _show_plan(
     runs: Sequence[PlannedRun], home: StudyHome, arguments: argparse.Namespace, console: Console
 ) -> list[PlannedRun]:
     """Show every run, what stands of it, and how long the rest takes; return what is left."""
+    home.check_runs(runs)
     near = [home.folder, home.folder.parent]
     folders = [path for place in near if place.is_dir() for path in sorted(place.iterdir())]
     known = Estimate(folders, arguments.clients)

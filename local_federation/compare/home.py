@@ -9,7 +9,7 @@ from typing import Final, final
 
 from local_federation.compare.study import PlannedRun, Value
 from server_app.run_record import read_run_record
-from strategies.common import folder_lock
+from strategies.common import folder_lock, same_run
 from strategies.common.errors import RunFolderError
 from strategies.common.new_file import whole
 from strategies.common.run_config import default_config
@@ -155,6 +155,27 @@ class StudyHome:
     def begun(self, run: PlannedRun) -> bool:
         """Tell whether a run has a complete round, so that it is gone on with."""
         return _has_rounds(self.path(run))
+
+    def check_runs(self, runs: Iterable[PlannedRun]) -> None:
+        """Refuse a run whose name another one of other settings has: names are short.
+
+        Raises
+        ------
+        RunFolderError
+            Naming the settings that differ, or if a journal is damaged.
+        """
+        for run in filter(self.begun, runs):
+            saved = read_run_record(self.path(run)).settings
+            # What was left to the server stands there as resolved.
+            asked = {key: value for key, value in run.settings.items() if value != "auto"}
+            if differing := same_run.differing(saved, asked, asked, follows_rounds=False):
+                told = "; ".join(
+                    f"{key} {asked[key]!r}, got {saved.get(key)!r}" for key in differing
+                )
+                raise RunFolderError(
+                    f"{self.path(run)}: expected a run with {told}, which has the same name; "
+                    f"choose another --name for this comparison"
+                )
 
     def finished(self, run: PlannedRun) -> bool:
         """Tell whether all rounds of a run are in its journal, up to the one that stopped it.

@@ -171,6 +171,19 @@ def test_other_settings_under_the_same_name_are_refused(compare: Play) -> None:
     compare("--methods", "fd", "--seeds", "0", "--set", "rounds=4", "--name", "longer")
 
 
+def test_a_run_of_other_settings_that_has_the_same_name_is_no_run_of_this_comparison(
+    compare: Play,
+) -> None:
+    words = "--methods", "fedktl", "--seeds", "0"
+    compare(*words, "--grid", "oriented.image-size=32")
+    told = r"fedktl-image-size=32-seed0: expected a run with image-size 32, got 0, which has the"
+    for more in ((), ("--dry-run",)):
+        with pytest.raises(RunFolderError, match=told):
+            compare(*words, "--grid", "image-size=32", *more)
+    said = compare(*words, "--grid", "oriented.image-size=32", "--dry-run")
+    assert said.count("finished") == 2
+
+
 def test_a_plan_of_adapters_knows_the_settings_that_are_played(
     compare: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
