@@ -7,6 +7,7 @@ after its class, and so is every file in it.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Final, final
 
 from client_app.data.left_out import shown
@@ -27,8 +28,8 @@ class PrivateClasses:
         self._names: Callable[[], Sequence[str]] = tuple
 
     def keep(self, names: Callable[[], Sequence[str]]) -> None:
-        """Keep names to the device, which are asked for where there is a text to tell."""
-        self._names = names
+        """Keep names to the device, which are asked for once, where there is a text to tell."""
+        self._names = cache(names)
 
     def told(self, text: str) -> str:
         """Return a text that can travel; see :func:`by_number`."""

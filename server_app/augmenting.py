@@ -109,7 +109,11 @@ class Augmenting:
             kept = self._file.read(agreed)
             if kept is not None and is_first:
                 stage = kept.stage
-            self._played = self._kept(kept, agreed) if kept else self._made(clients, agreed, stage)
+            self._played = kept or self._made(clients, agreed, stage)
+            if self._played.generator is not None:
+                self._take(self._played.generator, agreed)
+            if kept is None:  # and only now, as it can be sent
+                self._file.write(self._played)
             if not is_first and stage.crossed:
                 again = f"faug: clients were asked for seeds again: the run's {FILE} is not there"
                 stage.said = Aggregated(notes=(again,)).joined(stage.said)
@@ -120,13 +124,8 @@ class Augmenting:
             self._file.write(replace(self._played, stage=stage))
         return stage
 
-    def _kept(self, played: Played, agreed: Agreed) -> Played:
-        if played.generator is not None:
-            self._take(played.generator, agreed)
-        return played
-
     def _made(self, clients: Mapping[int, Client], agreed: Agreed, stage: Stage) -> Played:
-        """Ask for seeds, and make a generator of them, which is kept once it can be sent."""
+        """Ask for seeds, and make a generator of them."""
         seeds, notes = self._seeds(clients, agreed, stage)
         if not seeds:
             raise FederationError(
@@ -142,11 +141,8 @@ class Augmenting:
                 lambda step, steps: self._watch("training a generator", step, steps),
             )
         generator, said = made or (None, Aggregated(notes=(_nothing_sent(self._settings),)))
-        if generator is not None:
-            self._take(generator, agreed)
         stage.said = Aggregated(notes=tuple(notes)).joined(said)
-        self._file.write(played := Played(generator, stage))
-        return played
+        return Played(generator, stage)
 
     def _take(self, generator: Generator, agreed: Agreed) -> None:
         """Have a generator packed, and named by what clients make of it when it arrives."""

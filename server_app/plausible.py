@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from statistics import median_low
 from typing import Final, final
 
+from strategies.common.magnitudes import QUORUM
 from strategies.common.transport.control import Description
 
 # A client with more samples than so many times what is usual would be alone in every mean.
 _MOST_SAMPLES: Final = 10_000
-# So many clients tell what is usual although one of them lies.
-_QUORUM: Final = 3
 # What a server keeps for each architecture must not grow for ever; whoever replaces a device may
 # have another model.
 _MOST_ARCHITECTURES: Final = 3
@@ -55,7 +54,7 @@ class Plausible:
                 f"description.architecture: expected one of the {len(known)} with which this "
                 f"client took part before, got another; give it its model back"
             )
-        if len(every) < _QUORUM:
+        if len(every) < QUORUM:
             return None
         for name in ("train_samples", "test_samples"):
             usual = max(1, median_low(getattr(own, name) for own in every))

@@ -43,8 +43,8 @@ def rounds_in(folder: Path) -> list[int]:
 
 def forget(folder: Path, round_number: int) -> None:
     """Remove a round's file; one that cannot be removed does no harm."""
-    with suppress(OSError):
-        of_round(folder, round_number).unlink(missing_ok=True)
+    with suppress(StoreError):
+        remove(of_round(folder, round_number))
 
 
 def remove(path: Path) -> None:
